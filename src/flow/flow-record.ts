@@ -1,0 +1,58 @@
+/** Why a record left the flow table. */
+export const END_REASONS = [
+  'idle',
+  'closed',
+  'reset',
+  'window',
+  'evicted',
+  'session-deleted',
+  'shutdown',
+] as const
+
+export type EndReason = (typeof END_REASONS)[number]
+
+/** Which way a flow runs, seen from the mirrored interface. */
+export type FlowDirection = 'ingress' | 'egress' | undefined
+
+/**
+ * What one flow (one direction of a connection) did in one aggregation window:
+ * one line of a flow log.
+ *
+ * One instance serves a whole table: it is overwritten by the next record. Copy
+ * whatever must outlive the call it was handed to.
+ */
+export class FlowRecord {
+  /** OK: a flow. NODATA, SKIPDATA: the interface as a whole; then only session and window hold. */
+  status: 'OK' | 'NODATA' | 'SKIPDATA' = 'OK'
+  /** Index of the session, see session/. */
+  session = 0
+  ipVersion: 4 | 6 = 4
+  /** Addresses as the packets carried them; IPv4 in word 0, the others 0. */
+  readonly packetSource = new Uint32Array(4)
+  readonly packetDestination = new Uint32Array(4)
+  sourcePort = 0
+  destinationPort = 0
+  protocol = 0
+  packets = 0
+  /** Octets by the IP headers' length fields: what was on the wire, not what was captured. */
+  bytes = 0
+  /** Time of the first and of the last packet in the window. */
+  startSeconds = 0
+  endSeconds = 0
+  /** The window, whole seconds, half-open. */
+  windowStart = 0
+  windowEnd = 0
+  /** TCP flags in the manner of VPC flow logs: FIN, SYN, RST of all packets, ACK only where SYN was set too. */
+  vpcTcpFlags = 0
+  direction: FlowDirection = undefined
+  /**
+   * The mirrored interface's primary address when the direction is known, in the
+   * same form as the packet addresses and of the same IP version, or undefined.
+   * VPC writes it as `srcaddr` of egress and `dstaddr` of ingress flows.
+   */
+  interfaceAddress: Uint32Array | undefined = undefined
+  reason: EndReason = 'window'
+}
+
+/** Takes one record; the record is overwritten as soon as the call returns. */
+export type OnFlowRecord = (record: FlowRecord) => void

@@ -1,0 +1,43 @@
+/**
+ * Packets on loan.
+ *
+ * A receiver or a file reader owns one instance and overwrites it for the next
+ * packet; the memory behind `bytes` is overwritten too. Copy whatever must
+ * outlive the call it was handed to.
+ */
+
+const NOTHING = Buffer.alloc(0)
+
+/** A frame lying at `bytes[start, end)`, as a capture file or a mirror hands it over. */
+export class Packet {
+  /** Always a Buffer underneath: one hidden class keeps the readers' inline caches monomorphic. */
+  bytes: Uint8Array = NOTHING
+  start = 0
+  end = 0
+  /** Whole seconds since the epoch, UTC. */
+  seconds = 0
+  /** 0 … 999 999 999. Never folded into one number: 2^53 ns is only 104 days. */
+  nanoseconds = 0
+  /** Octets the frame had on the wire; `end - start` of them were captured. */
+  originalLength = 0
+  /** LINKTYPE_… of the first octet; see link-type.ts. */
+  linkType = 1
+}
+
+/** The payload of one UDP datagram, as a receiver hands it over. */
+export class Datagram {
+  bytes: Uint8Array = NOTHING
+  start = 0
+  end = 0
+  /** Time of arrival: the kernel's where the receiver can know it, else the time of the read. */
+  seconds = 0
+  nanoseconds = 0
+  /** Source address as four 32-bit words; IPv4 as ::ffff:a.b.c.d, so `0, 0, 0xffff, a.b.c.d`. */
+  source0 = 0
+  source1 = 0
+  source2 = 0
+  source3 = 0
+  sourcePort = 0
+  /** The datagram did not fit the receiver's slot: its tail is gone. */
+  cut = false
+}
