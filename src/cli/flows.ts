@@ -1,0 +1,5 @@
+import type { Command } from 'commander'
+
+export function addFlows(program: Command): void {
+  program.command('flows')
+}

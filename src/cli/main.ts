@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { OperatorError } from '../errors.js'
+import { addCapture } from './capture.js'
+import { addFlowLog } from './flow-log.js'
+import { addFlows } from './flows.js'
+import { addListen } from './listen.js'
+import { addMirror } from './mirror.js'
+
+/** Done; ran and something went wrong; the command line could not be understood. */
+export type ExitCode = 0 | 1 | 2
+
+/**
+ * Runs one command line and answers with the exit code; never exits by itself.
+ *
+ * A command's action sets `process.exitCode` only through the code it throws:
+ * OperatorError carries 1 or 2, anything else is a bug and is shown whole.
+ */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const program = new Command('mirrortap')
+    .description('Traffic mirror target: receives VXLAN and GENEVE, writes captures and flow logs.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .showSuggestionAfterError(true)
+  for (const add of [addListen, addCapture, addFlows, addFlowLog, addMirror]) add(program)
+
+  // A reader such as `head` that has seen enough is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return 0
+  } catch (error) {
+    return report(error, argv)
+  }
+}
+
+/** Says what went wrong in one line on stderr. */
+function report(error: unknown, argv: readonly string[]): ExitCode {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0
+    // Help that was not asked for (`mirrortap` alone) has been printed in full already.
+    if (error.code === 'commander.help') return 2
+    const command = argv.find((word) => !word.startsWith('-'))
+    const help = command === undefined ? 'mirrortap --help' : `mirrortap ${command} --help`
+    const line = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
+    process.stderr.write(`mirrortap: ${line} (see ${help})\n`)
+    return 2
+  }
+  if (error instanceof OperatorError) {
+    process.stderr.write(`mirrortap: ${error.message}\n`)
+    return error.exitCode
+  }
+  process.stderr.write(`mirrortap: a bug, please report it: ${(error as Error).stack ?? error}\n`)
+  return 1
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

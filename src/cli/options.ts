@@ -1,0 +1,91 @@
+import { InvalidArgumentError } from 'commander'
+
+/**
+ * What option values look like, for every command: `64MiB`, `100MB`, `60s`,
+ * `10m`. Each parser returns the value or throws commander's
+ * InvalidArgumentError, which ends as one line and exit code 2.
+ */
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+  k: 2 ** 10,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 0.001,
+  '': 1,
+  s: 1,
+  m: 60,
+  min: 60,
+  h: 3600,
+  d: 86_400,
+}
+
+function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim())
+  const unit = match === null ? undefined : units[match[2]!]
+  return match === null || unit === undefined ? undefined : Number(match[1]) * unit
+}
+
+/** `64MiB`, `100MB`, `1500` → octets. */
+export function parseSize(text: string): number {
+  const octets = quantity(text, SIZE_UNITS)
+  if (octets === undefined || octets < 1) {
+    throw new InvalidArgumentError('Give a size such as 64MiB, 100MB or 1500.')
+  }
+  return Math.round(octets)
+}
+
+/** `60s`, `10m`, `1h`, `500ms`, `60` → seconds. */
+export function parseDuration(text: string): number {
+  const seconds = quantity(text, DURATION_UNITS)
+  if (seconds === undefined || seconds <= 0) {
+    throw new InvalidArgumentError('Give a duration such as 60s, 10m or 1h.')
+  }
+  return seconds
+}
+
+/** Makes a parser of whole numbers within [low, high]. */
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN
+    if (!(value >= low && value <= high)) {
+      throw new InvalidArgumentError(`Give a whole number from ${low} to ${high}.`)
+    }
+    return value
+  }
+}
+
+/** A UDP or TCP port; 0 where the kernel may choose. */
+export const parsePort = integerBetween(0, 65_535)
+
+/** A VXLAN network identifier, 24 bits. */
+export const parseVni = integerBetween(0, 0xff_ffff)
+
+/** Collects repeated and comma-separated VNIs: `--vni 7 --vni 8,9` or `--vni 7 8 9`. */
+export function collectVnis(text: string, before: readonly number[] | undefined): number[] {
+  return [...(before ?? []), ...text.split(',').map(parseVni)]
+}
+
+/** `HOST:PORT`, `[v6]:PORT` → its two halves. */
+export function parseHostPort(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text)
+  const port = match === null ? Number.NaN : Number(match[3])
+  if (match === null || !(port >= 1 && port <= 65_535)) {
+    throw new InvalidArgumentError('Give HOST:PORT, such as 10.0.0.5:4789 or [::1]:4789.')
+  }
+  return { host: (match[1] ?? match[2])!, port }
+}

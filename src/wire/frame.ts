@@ -1,0 +1,111 @@
+import type { Fault } from './fault.js'
+import { parseIp } from './ip.js'
+import { findNetwork } from './link.js'
+import { LINKTYPE_ETHERNET } from './link-type.js'
+import { u16 } from './octets.js'
+
+/** No such header in this frame. */
+export const ABSENT = -1
+
+/** Which part of a fragmented IP packet a frame carries. */
+export const FRAGMENT_NONE = 0
+export const FRAGMENT_FIRST = 1
+/** Any part but the first: no ports inside. */
+export const FRAGMENT_LATER = 2
+
+/**
+ * Where things are in the frame last parsed into it.
+ *
+ * One instance serves a whole pipeline: it is overwritten by the next frame, and
+ * addresses are offsets into `bytes`, which the receiver overwrites too. Copy
+ * whatever must outlive the call.
+ */
+export class Frame {
+  bytes: Uint8Array = Buffer.alloc(0)
+  start = 0
+  end = 0
+  /** Octets the frame had on the wire, by whoever captured it. */
+  originalLength = 0
+
+  /** Where the Ethernet header starts (destination address first), or ABSENT. */
+  ethernetAt = ABSENT
+  /** Type of what lies behind all tags; 0 where the link layer names none. */
+  etherType = 0
+
+  /** 4 or 6; 0 when the frame carries no IP, and then nothing below holds. */
+  ipVersion = 0
+  ipAt = ABSENT
+  srcAt = ABSENT
+  dstAt = ABSENT
+  /**
+   * Octets of the IP packet by its own header, also where the frame was cut. By
+   * the frame's length where the header says 0 (segmentation offload, jumbograms).
+   */
+  ipLength = 0
+  /** IANA number; for IPv6 of the first header that is no extension header (RFC 8200 §4). */
+  protocol = 0
+  /** Where the transport header starts; ABSENT in later fragments. */
+  transportAt = ABSENT
+  /** 0 for protocols without ports, in later fragments, and where the frame was cut before them. */
+  srcPort = 0
+  dstPort = 0
+  /** The eight flag bits of RFC 9293 §3.1, FIN lowest; 0 where not TCP or cut off. */
+  tcpFlags = 0
+  fragment = FRAGMENT_NONE
+  /** Identification of a fragmented packet: 16 bits in IPv4, 32 in IPv6. */
+  fragmentId = 0
+
+  /** Octets on the wire: what the IP header promises when the frame is shorter than that. */
+  wireLength(): number {
+    const promised = this.ipVersion === 0 ? 0 : this.ipAt - this.start + this.ipLength
+    return promised > this.originalLength ? promised : this.originalLength
+  }
+}
+
+const ETHERNET_TYPE = 12
+const ETHERNET_HEADER_LEN = 14
+const ETHERTYPE_IPV4 = 0x0800
+const ETHERTYPE_IPV6 = 0x86dd
+
+/**
+ * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
+ * octets on the wire.
+ *
+ * No fault and `ipVersion` 0: a sound frame that carries no IP (ARP, say). On a
+ * fault only `bytes`, `start`, `end` and `originalLength` hold, and `ipVersion`
+ * is 0. A frame cut behind its IP header is not a fault: a mirror session may
+ * cut frames short.
+ */
+export function parseFrame(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  linkType: number,
+  originalLength: number,
+  out: Frame,
+): Fault | undefined {
+  out.bytes = bytes
+  out.start = start
+  out.end = end
+  out.originalLength = originalLength
+  out.ipVersion = 0
+  out.etherType = 0
+  out.ethernetAt = ABSENT
+
+  // Nearly all mirrored frames: Ethernet with IP right behind it.
+  if (linkType === LINKTYPE_ETHERNET && end - start >= ETHERNET_HEADER_LEN) {
+    const type = u16(bytes, start + ETHERNET_TYPE)
+    if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) {
+      out.ethernetAt = start
+      out.etherType = type
+      out.ipAt = start + ETHERNET_HEADER_LEN
+      return parseIp(out, type === ETHERTYPE_IPV4 ? 4 : 6)
+    }
+  }
+
+  const fault = findNetwork(out, linkType)
+  if (fault !== undefined) return fault
+  if (out.etherType === ETHERTYPE_IPV4) return parseIp(out, 4)
+  if (out.etherType === ETHERTYPE_IPV6) return parseIp(out, 6)
+  return undefined
+}
