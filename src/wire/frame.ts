@@ -1,9 +1,3 @@
-import type { Fault } from './fault.js'
-import { parseIp } from './ip.js'
-import { findNetwork } from './link.js'
-import { LINKTYPE_ETHERNET } from './link-type.js'
-import { u16 } from './octets.js'
-
 /** No such header in this frame. */
 export const ABSENT = -1
 
@@ -60,52 +54,4 @@ export class Frame {
     const promised = this.ipVersion === 0 ? 0 : this.ipAt - this.start + this.ipLength
     return promised > this.originalLength ? promised : this.originalLength
   }
-}
-
-const ETHERNET_TYPE = 12
-const ETHERNET_HEADER_LEN = 14
-const ETHERTYPE_IPV4 = 0x0800
-const ETHERTYPE_IPV6 = 0x86dd
-
-/**
- * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
- * octets on the wire.
- *
- * No fault and `ipVersion` 0: a sound frame that carries no IP (ARP, say). On a
- * fault only `bytes`, `start`, `end` and `originalLength` hold, and `ipVersion`
- * is 0. A frame cut behind its IP header is not a fault: a mirror session may
- * cut frames short.
- */
-export function parseFrame(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  linkType: number,
-  originalLength: number,
-  out: Frame,
-): Fault | undefined {
-  out.bytes = bytes
-  out.start = start
-  out.end = end
-  out.originalLength = originalLength
-  out.ipVersion = 0
-  out.etherType = 0
-  out.ethernetAt = ABSENT
-
-  // Nearly all mirrored frames: Ethernet with IP right behind it.
-  if (linkType === LINKTYPE_ETHERNET && end - start >= ETHERNET_HEADER_LEN) {
-    const type = u16(bytes, start + ETHERNET_TYPE)
-    if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) {
-      out.ethernetAt = start
-      out.etherType = type
-      out.ipAt = start + ETHERNET_HEADER_LEN
-      return parseIp(out, type === ETHERTYPE_IPV4 ? 4 : 6)
-    }
-  }
-
-  const fault = findNetwork(out, linkType)
-  if (fault !== undefined) return fault
-  if (out.etherType === ETHERTYPE_IPV4) return parseIp(out, 4)
-  if (out.etherType === ETHERTYPE_IPV6) return parseIp(out, 6)
-  return undefined
 }

@@ -1,0 +1,52 @@
+import type { Fault } from './fault.js'
+import { ABSENT, type Frame } from './frame.js'
+import { parseIp } from './ip.js'
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, findNetwork } from './link.js'
+import { LINKTYPE_ETHERNET } from './link-type.js'
+import { u16 } from './octets.js'
+
+const ETHERNET_TYPE = 12
+const ETHERNET_HEADER_LEN = 14
+
+/**
+ * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
+ * octets on the wire.
+ *
+ * No fault and `ipVersion` 0: a sound frame that carries no IP (ARP, say). On a
+ * fault only `bytes`, `start`, `end` and `originalLength` hold, and `ipVersion`
+ * is 0. A frame cut behind its IP header is not a fault: a mirror session may
+ * cut frames short.
+ */
+export function parseFrame(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  linkType: number,
+  originalLength: number,
+  out: Frame,
+): Fault | undefined {
+  out.bytes = bytes
+  out.start = start
+  out.end = end
+  out.originalLength = originalLength
+  out.ipVersion = 0
+  out.etherType = 0
+  out.ethernetAt = ABSENT
+
+  // Nearly all mirrored frames: Ethernet with IP right behind it.
+  if (linkType === LINKTYPE_ETHERNET && end - start >= ETHERNET_HEADER_LEN) {
+    const type = u16(bytes, start + ETHERNET_TYPE)
+    if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) {
+      out.ethernetAt = start
+      out.etherType = type
+      out.ipAt = start + ETHERNET_HEADER_LEN
+      return parseIp(out, type === ETHERTYPE_IPV4 ? 4 : 6)
+    }
+  }
+
+  const fault = findNetwork(out, linkType)
+  if (fault !== undefined) return fault
+  if (out.etherType === ETHERTYPE_IPV4) return parseIp(out, 4)
+  if (out.etherType === ETHERTYPE_IPV6) return parseIp(out, 6)
+  return undefined
+}
