@@ -1,0 +1,58 @@
+/**
+ * UDP header (RFC 768).
+ *
+ *      0                   1                   2                   3
+ *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   0 |          Source port          |        Destination port       |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   4 |             Length            |            Checksum           |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ */
+import { addWords, foldChecksum } from './checksum.js'
+import { putU16 } from './octets.js'
+import { PROTOCOL_UDP } from './protocol.js'
+
+export const UDP_HEADER_LEN = 8
+
+const SOURCE_PORT = 0
+const DESTINATION_PORT = 2
+const LENGTH = 4
+const CHECKSUM = 6
+
+/** The sender gave no checksum. */
+const NO_CHECKSUM = 0
+
+export interface UdpHeader {
+  sourcePort: number
+  destinationPort: number
+  /** Octets behind the header. */
+  payloadLength: number
+}
+
+/**
+ * Writes the header at `start`, in front of a payload that already lies there,
+ * and returns the offset of the payload. `addressSum` is what the addresses
+ * contribute to the checksum (see checksum.ts); undefined writes "no checksum",
+ * as VXLAN senders do over IPv4 (RFC 7348 §5).
+ */
+export function emitUdp(
+  header: UdpHeader,
+  bytes: Uint8Array,
+  start: number,
+  addressSum: number | undefined,
+): number {
+  const length = UDP_HEADER_LEN + header.payloadLength
+  putU16(bytes, start + SOURCE_PORT, header.sourcePort)
+  putU16(bytes, start + DESTINATION_PORT, header.destinationPort)
+  putU16(bytes, start + LENGTH, length)
+  putU16(bytes, start + CHECKSUM, NO_CHECKSUM)
+  if (addressSum !== undefined) {
+    const sum = foldChecksum(
+      addWords(bytes, start, start + length, addressSum + PROTOCOL_UDP + length),
+    )
+    // A sum that comes out as zero is sent as its other form, all ones.
+    putU16(bytes, start + CHECKSUM, sum === NO_CHECKSUM ? 0xffff : sum)
+  }
+  return start + UDP_HEADER_LEN
+}
