@@ -1,0 +1,119 @@
+import { OperatorError } from '../errors.js'
+import { DEFAULT_FIELDS, FIELDS, type Field, fieldNamed } from './fields.js'
+import { nearestName } from './nearest-name.js'
+
+/** Which fields a flow log holds, and in which order: the `LogFormat` of `CreateFlowLogs`. */
+export interface LogFormat {
+  /** At least one. A field named twice is written twice. */
+  readonly fields: readonly Field[]
+  /** The value of the `version` field: the highest version among the fields. */
+  readonly version: number
+  /** `${version} ${account-id} …`, as `DescribeFlowLogs` gives it back. */
+  readonly text: string
+}
+
+export const DEFAULT_LOG_FORMAT: LogFormat = logFormatOf(DEFAULT_FIELDS)
+
+function logFormatOf(fields: readonly Field[]): LogFormat {
+  return {
+    fields,
+    version: Math.max(...fields.map((field) => field.version)),
+    text: fields.map((field) => `\${${field.name}}`).join(' '),
+  }
+}
+
+/** One field: `${name}`, and `\${name}` and `$${name}` as shells and Terraform want it written. */
+const FIELD = /(?:\\?\$|\$\$)\{([^{}\s]*)\}/y
+const SPACE = /\s+/y
+
+/**
+ * Reads `${version} ${account-id} …`; undefined means the default format.
+ *
+ * Takes what people paste from a command line along with it: one or two pairs of
+ * quotes around the whole, the dollar escaped, any white space between fields.
+ * Throws OperatorError (exit code 2) naming the field, or the column counted
+ * from 1, that is wrong.
+ */
+export function parseLogFormat(text: string | undefined): LogFormat {
+  if (text === undefined) return DEFAULT_LOG_FORMAT
+
+  const { start, end } = insideQuotes(text)
+  if (start === end) {
+    throw new OperatorError(
+      `The log format is empty: name at least one field, such as '\${srcaddr} \${dstaddr}', or leave the option out.`,
+      { exitCode: 2 },
+    )
+  }
+
+  const fields: Field[] = []
+  let at = start
+  while (at < end) {
+    FIELD.lastIndex = at
+    const found = FIELD.exec(text)
+    if (found === null) throw malformed(text, at, end)
+    const name = found[1]!
+    const field = fieldNamed(name)
+    if (field === undefined) throw unknownField(name, at + found[0].indexOf('{') + 2)
+    fields.push(field)
+
+    at = FIELD.lastIndex
+    if (at === end) break
+    SPACE.lastIndex = at
+    if (!SPACE.test(text)) {
+      throw new OperatorError(
+        `The log format needs a space between fields at column ${at + 1}: ${quoted(text, at, end)}.`,
+        { exitCode: 2 },
+      )
+    }
+    at = SPACE.lastIndex
+  }
+  return logFormatOf(fields)
+}
+
+/** The bounds of `text` without the white space and the pairs of quotes around it. */
+function insideQuotes(text: string): { start: number; end: number } {
+  let start = 0
+  let end = text.length
+  const trim = (): void => {
+    while (start < end && /\s/.test(text[start]!)) start++
+    while (end > start && /\s/.test(text[end - 1]!)) end--
+  }
+  trim()
+  for (let pairs = 0; pairs < 2; pairs++) {
+    const quote = text[start]
+    if (end - start < 2 || (quote !== "'" && quote !== '"') || text[end - 1] !== quote) break
+    start++
+    end--
+    trim()
+  }
+  return { start, end }
+}
+
+function unknownField(name: string, column: number): OperatorError {
+  const nearest = nearestName(
+    name,
+    FIELDS.map((field) => field.name),
+  )
+  const hint =
+    nearest === undefined ? 'see --help for the fields there are' : `did you mean '${nearest}'?`
+  return new OperatorError(
+    `The log format names an unknown field '${name}' at column ${column}: ${hint}`,
+    { exitCode: 2 },
+  )
+}
+
+function malformed(text: string, at: number, end: number): OperatorError {
+  // A shell replaces ${version} in double quotes by nothing and leaves only the hyphenated halves or spaces.
+  return new OperatorError(
+    `The log format is malformed at column ${at + 1}: expected \${field}, found ${quoted(text, at, end)}. ` +
+      `Put it in single quotes, so that the shell leaves it alone.`,
+    { exitCode: 2 },
+  )
+}
+
+const QUOTED_LEN = 24
+
+function quoted(text: string, at: number, end: number): string {
+  const rest = text.slice(at, end)
+  return JSON.stringify(rest.length > QUOTED_LEN ? `${rest.slice(0, QUOTED_LEN)}…` : rest)
+}
