@@ -8,7 +8,7 @@ export class BlockView {
 
   of(block: Buffer): DataView {
     if (block !== this.#block) {
-      this.#view: DataView = new DataView(block.buffer, block.byteOffset, block.byteLength)
+      this.#view = new DataView(block.buffer, block.byteOffset, block.byteLength)
       this.#block = block
     }
     return this.#view
