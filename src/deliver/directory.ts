@@ -1,0 +1,58 @@
+import {
+  close as closeFd,
+  closeSync,
+  fsync,
+  mkdirSync,
+  open as openFd,
+  openSync,
+  rmSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { errnoOf, WriteError } from './write-error.js'
+
+const openAsync = promisify(openFd)
+const fsyncAsync = promisify(fsync)
+const closeAsync = promisify(closeFd)
+
+/** What file systems answer that cannot sync a directory, or to users who may write but not read one. */
+const NO_DIRECTORY_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EACCES', 'EPERM'])
+
+/**
+ * Makes the directory if it is not there and proves that files can be made in
+ * it by making one: permission bits say nothing about root, read-only mounts and
+ * full disks. Throws WriteError.
+ */
+export function ensureDirectory(directory: string): void {
+  const probe = join(directory, `.mirrortap-probe-${process.pid}`)
+  try {
+    mkdirSync(directory, { recursive: true })
+    closeSync(openSync(probe, 'w'))
+    rmSync(probe)
+  } catch (error) {
+    throw new WriteError(directory, error)
+  }
+}
+
+/** Makes names in the directory (new, renamed, removed) survive a power failure, where the file system can. */
+export async function syncDirectory(directory: string): Promise<void> {
+  try {
+    const fd = await openAsync(directory, 'r')
+    try {
+      await fsyncAsync(fd)
+    } finally {
+      await closeAsync(fd)
+    }
+  } catch (error) {
+    if (!NO_DIRECTORY_SYNC.has(errnoOf(error) ?? '')) throw error
+  }
+}
+
+/** Makes the directory `made` and those above it up to `first`, as mkdirSync reports it, survive a power failure. */
+export async function syncMadeDirectories(first: string, made: string): Promise<void> {
+  const top = dirname(first)
+  for (let directory = dirname(made); ; directory = dirname(directory)) {
+    await syncDirectory(directory)
+    if (directory === top || directory === dirname(directory)) return
+  }
+}
