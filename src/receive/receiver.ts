@@ -8,21 +8,38 @@ import type { Datagram } from '../wire/packet.js'
  * tell which one it has.
  */
 export interface Receiver {
-  readonly name: 'dgram' | 'recvmmsg'
+  readonly name: ReceiverName
   /** What was bound; `port` is the real one when 0 was asked for. */
   readonly address: { readonly host: string; readonly port: number }
   /** The receive buffer the kernel granted, in octets as the kernel counts them (it doubles what is asked). */
   readonly receiveBufferBytes: number
-  /** Datagrams the kernel discarded because the buffer was full, or `undefined` where it cannot be known. */
+  /**
+   * Datagrams the kernel discarded since the socket was opened, nearly always because the
+   * buffer was full, or `undefined` where it cannot be known. What was handed over and this
+   * are together what arrived, once all that is queued has been handed over. Costs a system
+   * call or the reading of a file: ask once a second, not per packet. Holds after `close`.
+   */
   kernelDrops(): number | undefined
-  /** Hands over what the kernel already holds, then releases the socket. Resolves when `onDatagram` will not be called again. */
+  /**
+   * Places the datagrams of all sockets that share this port (`reusePort`): a classic BPF
+   * program over the UDP payload that answers with the index of a socket, in the order they
+   * were opened. Only `recvmmsg` has it; use attachSteering.
+   */
+  attachReusePortProgram?(program: Buffer): void
+  /**
+   * Stops accepting, hands over what the kernel already holds, then releases the socket.
+   * Resolves when `onDatagram` will not be called again. May be called from `onDatagram`.
+   */
   close(): Promise<void>
 }
+
+export type ReceiverName = 'recvmmsg' | 'dgram'
 
 /** Receives one datagram. It and the memory it lies in are overwritten as soon as the call returns. */
 export type OnDatagram = (datagram: Datagram) => void
 
 export interface ReceiverOptions {
+  /** An IP address, IPv6 with its zone where it needs one. `::` takes IPv4 as well. */
   host: string
   /** 0 lets the kernel choose. */
   port: number
@@ -30,6 +47,11 @@ export interface ReceiverOptions {
   receiveBufferBytes: number
   /** Let several sockets share the port (SO_REUSEPORT). Only `recvmmsg` can. */
   reusePort: boolean
+  /**
+   * With `reusePort`: refuse a port that somebody has, even somebody who shares it. For the
+   * first socket of a group, or a second process would quietly take part of the traffic.
+   */
+  firstOfGroup?: boolean
   onDatagram: OnDatagram
   /** The socket failed while open; the receiver has stopped. */
   onError: (error: Error) => void

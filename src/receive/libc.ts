@@ -1,0 +1,134 @@
+import { createRequire } from 'node:module'
+import { arch, platform } from 'node:process'
+import { getSystemErrorName } from 'node:util'
+import { OperatorError } from '../errors.js'
+
+/**
+ * The system calls that Node does not offer, through koffi: the only file that knows it.
+ *
+ * koffi is an optional dependency and is loaded when first asked for. Nothing here keeps
+ * state. Memory is passed as Buffers; what they hold is the kernel's layout (mmsghdr.ts),
+ * written by hand for LP64 little-endian Linux, the same on x64 and arm64. Other machines
+ * are refused: their struct padding and constants were never checked.
+ */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number
+  bind(fd: number, address: Buffer, length: number): number
+  getsockname(fd: number, address: Buffer, length: Buffer): number
+  setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number
+  getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number
+  /** At most 1024 messages a call (UIO_MAXIOV). The time-out is always none: it does not do what one hopes (recvmmsg(2), BUGS). */
+  recvmmsg(fd: number, messages: Buffer, count: number, flags: number, timeout: null): number
+  sendmmsg(fd: number, messages: Buffer, count: number, flags: number): number
+  poll(entries: Buffer, count: number, milliseconds: number): number
+  shutdown(fd: number, how: number): number
+  close(fd: number): number
+  /** 0 when there is no such interface. */
+  if_nametoindex(name: string): number
+  /** Of the last call that answered -1; to be read before anything else is called. */
+  errno(): number
+  /** Where the memory lies, for pointers inside structs. It does not move; the caller keeps it alive. */
+  addressOf(memory: Buffer): bigint
+  /**
+   * Calls back from the event loop (epoll) while `fd` has something to read, without a thread
+   * and without a time-out. The callback runs outside of any task: it may stop the watch and
+   * schedule a task (setImmediate), nothing else. Stopped at first. Keeps the process alive
+   * while started.
+   */
+  watch(fd: number, onReadable: () => void): Watch
+}
+
+export interface Watch {
+  start(): void
+  stop(): void
+  /** Before the descriptor is closed. */
+  close(): void
+}
+
+// asm-generic/socket.h, the numbers of x64 and arm64.
+export const AF_INET = 2
+export const AF_INET6 = 10
+export const SOCK_DGRAM = 2
+export const SOCK_CLOEXEC = 0o2000000
+export const IPPROTO_UDP = 17
+export const IPPROTO_IPV6 = 41
+export const IPV6_V6ONLY = 26
+export const SOL_SOCKET = 1
+export const SO_SNDBUF = 7
+export const SO_RCVBUF = 8
+export const SO_REUSEPORT = 15
+export const SO_ATTACH_FILTER = 26
+export const SO_RCVBUFFORCE = 33
+/** With 64-bit seconds on LP64 (SO_TIMESTAMPNS_OLD). */
+export const SO_TIMESTAMPNS = 35
+export const SO_ATTACH_REUSEPORT_CBPF = 51
+export const SO_MEMINFO = 55
+export const MSG_TRUNC = 0x20
+export const MSG_DONTWAIT = 0x40
+export const EINTR = 4
+export const EAGAIN = 11
+export const ECONNREFUSED = 111
+
+type Koffi = typeof import('koffi')
+
+/** Throws OperatorError, in one line, where koffi or the platform is missing. */
+export function loadLibc(): Libc {
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
+    throw new OperatorError(
+      `receiving with recvmmsg works on Linux x64 and arm64 only, this is ${platform} ${arch}: use --receiver dgram`,
+    )
+  }
+  return declare(requireKoffi())
+}
+
+function requireKoffi(): Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as Koffi
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const missing = code === 'MODULE_NOT_FOUND'
+    throw new OperatorError(
+      missing
+        ? 'receiving with recvmmsg needs the package koffi, which is not installed: run "npm install koffi", or use --receiver dgram'
+        : `receiving with recvmmsg needs the package koffi, which does not load here (${message.split('\n')[0]}): use --receiver dgram`,
+      { cause: error },
+    )
+  }
+}
+
+function declare(koffi: Koffi): Libc {
+  const libc = koffi.load(null)
+  return {
+    socket: libc.func('int socket(int, int, int)'),
+    bind: libc.func('int bind(int, void *, uint32_t)'),
+    getsockname: libc.func('int getsockname(int, void *, void *)'),
+    setsockopt: libc.func('int setsockopt(int, int, int, void *, uint32_t)'),
+    getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
+    recvmmsg: libc.func('int recvmmsg(int, void *, uint32_t, int, void *)'),
+    sendmmsg: libc.func('int sendmmsg(int, void *, uint32_t, int)'),
+    poll: libc.func('int poll(void *, unsigned long, int)'),
+    shutdown: libc.func('int shutdown(int, int)'),
+    close: libc.func('int close(int)'),
+    if_nametoindex: libc.func('uint32_t if_nametoindex(const char *)'),
+    errno: () => koffi.errno(),
+    addressOf: (memory) => koffi.address(memory),
+    watch(fd, onReadable) {
+      const handle = koffi.node.poll(fd, WATCHED, onReadable)
+      handle.stop()
+      return {
+        start: () => handle.start(WATCHED, onReadable),
+        stop: () => handle.stop(),
+        close: () => handle.close(),
+      }
+    },
+  }
+}
+
+const WATCHED = { readable: true }
+
+/** The error of a call that has just answered -1, in the shape Node gives to its own (`code`, `syscall`). */
+export function systemError(libc: Libc, syscall: string): NodeJS.ErrnoException {
+  const errno = libc.errno()
+  const code = getSystemErrorName(-errno)
+  return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall })
+}
