@@ -1,0 +1,283 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { BlockPool } from '../deliver/block-pool.js'
+import { type ByteSink, SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
+import { syncMadeDirectories } from '../deliver/directory.js'
+import { PART } from '../deliver/file-sink.js'
+import { openSink } from '../deliver/open.js'
+import type { FlowRecord } from '../flow/flow-record.js'
+import { endSeconds } from './fields.js'
+import { BUCKET_SECONDS, bucketOf, type FlowLogLayout } from './layout.js'
+import type { SessionMetadata } from './metadata.js'
+import type { RecordEncoder } from './record-encoder.js'
+import { RecordWriter } from './record-writer.js'
+
+/** AWS closed files at 75 MB. */
+const FILE_BYTES_MAX = 75e6
+
+/** How long records may lie where a killed process would lose them. */
+const FLUSH_SECONDS = 10
+
+export interface FlowLogDirectoryOptions {
+  /** Made, with all above it, if it is not there. */
+  directory: string
+  layout: FlowLogLayout
+  encoder: RecordEncoder
+  /** How long after a bucket's end its file stays open for stragglers. */
+  graceSeconds: number
+  /** Most octets of text not yet compressed; Infinity for offline work, which awaits `drained`. */
+  pendingBytesMax: number
+  /** Most files open at a time, and again as many on their way to their names. */
+  filesMax?: number
+  /** Octets of text after which a file is published and another begun. */
+  fileBytesMax?: number
+  /** Takes one line when writing starts to fail and one when it works again. */
+  onProblem: (line: string) => void
+}
+
+/** Counts of records and files since the start. */
+export interface FlowLogStatistics {
+  /** Taken into a file. */
+  readonly written: number
+  /** Visible in a published file. */
+  readonly published: number
+  /** Not taken, or written into a file that then could not be published. */
+  readonly lost: number
+  readonly filesPublished: number
+  readonly filesFailed: number
+}
+
+interface OpenFile {
+  readonly path: string
+  readonly bucket: number
+  readonly sink: ByteSink
+  readonly writer: RecordWriter
+  /** The topmost directory made for it. */
+  readonly madeDirectory: string | undefined
+  readonly openedAt: number
+  lastWriteAt: number
+  flushedAt: number
+  records: number
+}
+
+/**
+ * Flow log files below a directory, as AWS publishes them: gzip, header line
+ * first, a file for every five minutes in which records end, visible under its
+ * name when it is whole.
+ *
+ * `write` never waits, throws or logs. Records that end in a bucket whose file is
+ * gone begin another file of that bucket. When the disk fails, the records of
+ * the file at hand are lost and counted and a new file is tried once a tick.
+ */
+export class FlowLogDirectory {
+  readonly #options: FlowLogDirectoryOptions
+  readonly #filesMax: number
+  readonly #fileBytesMax: number
+  readonly #pool: BlockPool
+  readonly #open = new Map<number, OpenFile>()
+  /** Files on their way to their names, with what settles when they have arrived. */
+  readonly #closing = new Map<OpenFile, Promise<void>>()
+  #latest: OpenFile | undefined = undefined
+  #now = 0
+  #closed = false
+
+  #failing = false
+  #mayTry = true
+  #lostInEpisode = 0
+  #firstErrorOfClose: unknown = undefined
+
+  #written = 0
+  #published = 0
+  #lost = 0
+  #filesPublished = 0
+  #filesFailed = 0
+
+  constructor(options: FlowLogDirectoryOptions) {
+    this.#options = options
+    this.#filesMax = options.filesMax ?? 8
+    this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
+    this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN))
+  }
+
+  get statistics(): FlowLogStatistics {
+    return {
+      written: this.#written,
+      published: this.#published,
+      lost: this.#lost,
+      filesPublished: this.#filesPublished,
+      filesFailed: this.#filesFailed,
+    }
+  }
+
+  /** Octets taken and not yet with the operating system. */
+  get pendingBytes(): number {
+    let octets = 0
+    for (const { sink } of this.#open.values()) octets += sink.pendingBytes
+    for (const { sink } of this.#closing.keys()) octets += sink.pendingBytes
+    return octets
+  }
+
+  /** False when the record was lost; it is counted in `statistics.lost`. */
+  write(record: FlowRecord, metadata: SessionMetadata): boolean {
+    const bucket = bucketOf(endSeconds(record))
+    const latest = this.#latest
+    const file = latest !== undefined && latest.bucket === bucket ? latest : this.#fileOf(bucket)
+    if (file === undefined || !file.writer.write(record, metadata)) {
+      this.#lose(1)
+      return false
+    }
+    this.#latest = file
+    file.records++
+    file.lastWriteAt = this.#now
+    this.#written++
+    if (file.writer.bytes >= this.#fileBytesMax) this.#publish(file)
+    return true
+  }
+
+  /**
+   * Publishes the buckets that are over. To be called by a timer, every second
+   * or so; `nowSeconds` is on the records' clock.
+   */
+  tick(nowSeconds: number): void {
+    this.#now = nowSeconds
+    this.#mayTry = true
+    for (const file of this.#open.values()) {
+      if (file.sink.error !== undefined || this.#isOver(file)) this.#publish(file)
+      else if (file.lastWriteAt >= file.flushedAt && nowSeconds >= file.flushedAt + FLUSH_SECONDS) {
+        file.sink.flush()
+        file.flushedAt = nowSeconds
+      }
+    }
+  }
+
+  /** Resolves when everything taken so far is with the operating system or lost, and files being published have their names. */
+  async drained(): Promise<void> {
+    const files = [...this.#open.values()].map(({ sink }) => sink.drained())
+    await Promise.all([...files, ...this.#closing.values()])
+  }
+
+  /** Publishes what there is. Rejects with the first error of a file that could not be, after all have been tried. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const file of this.#open.values()) this.#publish(file)
+    await Promise.all(this.#closing.values())
+    if (this.#firstErrorOfClose !== undefined) throw this.#firstErrorOfClose
+  }
+
+  /**
+   * A window's records come all at once, long after some of their buckets: such a
+   * file waits for the stragglers of its own, but never longer than a bucket lasts.
+   */
+  #isOver(file: OpenFile): boolean {
+    const { graceSeconds } = this.#options
+    if (this.#now < file.bucket + BUCKET_SECONDS + graceSeconds) return false
+    const quiet = this.#now >= file.lastWriteAt + graceSeconds
+    return quiet || this.#now >= file.openedAt + BUCKET_SECONDS
+  }
+
+  #fileOf(bucket: number): OpenFile | undefined {
+    const open = this.#open.get(bucket)
+    if (open !== undefined) return open
+    if (this.#closed || !this.#mayTry) return undefined
+    if (this.#open.size >= this.#filesMax) this.#publish(this.#leastRecent())
+    if (this.#closing.size > this.#filesMax) return undefined
+    return this.#begin(bucket)
+  }
+
+  #begin(bucket: number): OpenFile | undefined {
+    const { directory, layout, encoder, pendingBytesMax } = this.#options
+    const path = join(directory, layout.key(bucket, randomBytes(4).toString('hex')))
+    try {
+      const madeDirectory = mkdirSync(dirname(path), { recursive: true })
+      const sink = openSink(path, { limitBytes: pendingBytesMax, pool: this.#pool })
+      const file: OpenFile = {
+        path,
+        bucket,
+        sink,
+        writer: new RecordWriter(sink, encoder),
+        madeDirectory,
+        openedAt: this.#now,
+        lastWriteAt: this.#now,
+        flushedAt: this.#now,
+        records: 0,
+      }
+      this.#open.set(bucket, file)
+      return file
+    } catch (error) {
+      this.#failed(error)
+      return undefined
+    }
+  }
+
+  #leastRecent(): OpenFile {
+    let least: OpenFile | undefined
+    for (const file of this.#open.values()) {
+      if (least === undefined || file.lastWriteAt < least.lastWriteAt) least = file
+    }
+    return least!
+  }
+
+  #publish(file: OpenFile): void {
+    this.#open.delete(file.bucket)
+    if (this.#latest === file) this.#latest = undefined
+    this.#closing.set(file, this.#settle(file))
+  }
+
+  /** Never rejects. */
+  async #settle(file: OpenFile): Promise<void> {
+    try {
+      await file.sink.close()
+      if (file.records === 0) {
+        // Begun when memory ran out, before its first record was taken.
+        await rm(file.path)
+        return
+      }
+      if (file.madeDirectory !== undefined) {
+        await syncMadeDirectories(file.madeDirectory, dirname(file.path))
+      }
+      this.#published += file.records
+      this.#filesPublished++
+      this.#worked()
+    } catch (error) {
+      this.#filesFailed++
+      this.#lose(file.records)
+      this.#failed(error)
+      if (this.#closed) this.#firstErrorOfClose ??= error
+      await removeIfEmpty(file.path + PART)
+    } finally {
+      this.#closing.delete(file)
+    }
+  }
+
+  #lose(records: number): void {
+    this.#lost += records
+    this.#lostInEpisode += records
+  }
+
+  #failed(error: unknown): void {
+    this.#mayTry = false
+    if (this.#failing) return
+    this.#failing = true
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#options.onProblem(`flow logs: ${reason}; records are lost until it is mended`)
+  }
+
+  #worked(): void {
+    if (this.#failing) {
+      this.#options.onProblem(`flow logs: writing again; ${this.#lostInEpisode} records were lost`)
+    }
+    this.#failing = false
+    this.#lostInEpisode = 0
+  }
+}
+
+/** A full disk is tried again every tick: that must not leave a file each time. What holds records is left to adoption.ts. */
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).size === 0) await rm(path)
+  } catch {
+    // The disk is failing as it is, and said so.
+  }
+}

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import { posix } from 'node:path'
+import { OperatorError } from '../errors.js'
+
+/** Files are named after, and hold the records that end in, spans of this length. */
+export const BUCKET_SECONDS = 300
+
+/** Stands in paths for an account or a region that was not configured, as AWS writes an unknown account. */
+const UNKNOWN = 'unknown'
+
+export interface LayoutOptions {
+  accountId?: string | undefined
+  region?: string | undefined
+  /** `fl-` and 17 (or, in old logs, 8) hexadecimal digits; one is made up if left out. */
+  flowLogId?: string | undefined
+  /** `aws-region=eu-west-1/year=2026/…`, as Hive and Athena discover partitions. */
+  hiveCompatiblePartitions?: boolean
+  /** A directory for each hour below that of the day. */
+  perHourPartition?: boolean
+}
+
+/** A flow log's id as EC2 makes them. */
+export function makeFlowLogId(): string {
+  return `fl-${randomBytes(9).toString('hex').slice(0, 17)}`
+}
+
+/**
+ * Where the files of one flow log go, below a directory or bucket: the keys
+ * under which AWS publishes flow logs to S3 ("Flow log files", VPC User Guide).
+ */
+export class FlowLogLayout {
+  readonly flowLogId: string
+  readonly #accountId: string
+  readonly #region: string
+  readonly #hive: boolean
+  readonly #perHour: boolean
+
+  /** Throws OperatorError (exit code 2) for what cannot be part of a path. */
+  constructor(options: LayoutOptions = {}) {
+    this.#accountId = pathPart('account id', options.accountId)
+    this.#region = pathPart('region', options.region)
+    this.flowLogId = options.flowLogId ?? makeFlowLogId()
+    if (!/^fl-[0-9a-f]{8}(?:[0-9a-f]{9})?$/.test(this.flowLogId)) {
+      throw new OperatorError(
+        `The flow log id '${this.flowLogId}' must be fl- and 17 hexadecimal digits.`,
+        { exitCode: 2 },
+      )
+    }
+    this.#hive = options.hiveCompatiblePartitions ?? false
+    this.#perHour = options.perHourPartition ?? false
+  }
+
+  /**
+   * The key of a file for the bucket that starts at `bucketSeconds`, with `/`
+   * between its parts. `unique` is eight hexadecimal digits that no other file of
+   * the bucket has.
+   */
+  key(bucketSeconds: number, unique: string): string {
+    // 2026-08-21T16:20:00.000Z
+    const time = new Date(bucketSeconds * 1000).toISOString()
+    const year = time.slice(0, 4)
+    const month = time.slice(5, 7)
+    const day = time.slice(8, 10)
+    const hour = time.slice(11, 13)
+    const minute = time.slice(14, 16)
+
+    const parts = this.#hive
+      ? [
+          `aws-account-id=${this.#accountId}`,
+          'aws-service=vpcflowlogs',
+          `aws-region=${this.#region}`,
+          `year=${year}`,
+          `month=${month}`,
+          `day=${day}`,
+        ]
+      : [this.#accountId, 'vpcflowlogs', this.#region, year, month, day]
+    if (this.#perHour) parts.push(this.#hive ? `hour=${hour}` : hour)
+
+    const stamp = `${year}${month}${day}T${hour}${minute}Z`
+    const name = [this.#accountId, 'vpcflowlogs', this.#region, this.flowLogId, stamp, unique]
+    return posix.join('AWSLogs', ...parts, `${name.join('_')}.log.gz`)
+  }
+}
+
+/** The start of the bucket that holds a record ending at `endSeconds`. */
+export function bucketOf(endSeconds: number): number {
+  return endSeconds - (endSeconds % BUCKET_SECONDS)
+}
+
+function pathPart(what: string, value: string | undefined): string {
+  if (value === undefined || value === '' || value === '-') return UNKNOWN
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(value)) {
+    throw new OperatorError(
+      `The ${what} '${value}' names a directory: use letters, digits and hyphens only.`,
+      { exitCode: 2 },
+    )
+  }
+  return value
+}
