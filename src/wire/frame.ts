@@ -38,7 +38,7 @@ export class Frame {
   ipLength = 0
   /** IANA number; for IPv6 of the first header that is no extension header (RFC 8200 §4). */
   protocol = 0
-  /** Where the transport header starts; ABSENT in later fragments. */
+  /** Where the transport header starts; ABSENT in later fragments and in frames cut before it. */
   transportAt = ABSENT
   /** 0 for protocols without ports, in later fragments, and where the frame was cut before them. */
   srcPort = 0

@@ -136,7 +136,7 @@ function parseTransport(frame: Frame, at: number): void {
   frame.srcPort = 0
   frame.dstPort = 0
   frame.tcpFlags = 0
-  if (frame.fragment === FRAGMENT_LATER) {
+  if (frame.fragment === FRAGMENT_LATER || at > frame.end) {
     frame.transportAt = ABSENT
     return
   }
