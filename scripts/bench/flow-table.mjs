@@ -1,0 +1,102 @@
+/**
+ * Measures FlowTracker.track alone: nanoseconds a packet for 1 k to 1 M live flows
+ * in random order (each packet another flow: the worst case for the caches), the
+ * cost of flows made and evicted at capacity, and octets a flow. Not measured:
+ * parsing, which `scripts/bench/offline` covers. The number that matters is the
+ * one at 512 k flows.
+ *
+ * Run after `npm run build`: node scripts/bench/flow-table.mjs
+ */
+import { FlowTracker } from '../../dist/flow/flow-tracker.js'
+import { LIFETIMES } from '../../dist/flow/lifetime.js'
+import { Frame } from '../../dist/wire/frame.js'
+
+const FRAMES = 1 << 20
+const FRAME_LEN = 54
+
+/** Frames with IPv4 and TCP headers, one a flow, in one Buffer as a file block would hold them. */
+function framesOf(flows, random) {
+  const bytes = Buffer.alloc(FRAME_LEN * flows)
+  for (let flow = 0; flow < flows; flow++) {
+    const at = flow * FRAME_LEN
+    bytes.writeUInt32BE(random(), at + 26)
+    bytes.writeUInt32BE(random(), at + 30)
+    bytes.writeUInt32BE(random(), at + 34)
+  }
+  return bytes
+}
+
+function xorshift(seed) {
+  let x = seed
+  return () => {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    x >>>= 0
+    return x
+  }
+}
+
+function measure(flows, capacity, packets) {
+  const random = xorshift(1)
+  const bytes = framesOf(flows, random)
+  const order = new Uint32Array(packets)
+  for (let index = 0; index < packets; index++) order[index] = random() % flows
+  const tracker = new FlowTracker({
+    capacity,
+    sessions: 2,
+    lifetime: LIFETIMES.nfw,
+    windowSeconds: 60,
+    onRecord: () => {},
+  })
+  const frame = new Frame()
+  frame.bytes = bytes
+  frame.ipVersion = 4
+  frame.protocol = 6
+  frame.tcpFlags = 0x10
+  frame.ipLength = 500
+  const track = (flow, now) => {
+    const at = flow * FRAME_LEN
+    frame.srcAt = at + 26
+    frame.dstAt = at + 30
+    frame.srcPort = (bytes[at + 34] << 8) | bytes[at + 35]
+    frame.dstPort = (bytes[at + 36] << 8) | bytes[at + 37]
+    tracker.track(frame, 1, 1_700_000_000 + (now >>> 20), now & 0xfffff)
+  }
+  if (flows <= capacity) for (let flow = 0; flow < flows; flow++) track(flow, 0)
+  for (let index = 0; index < packets / 4; index++) track(order[index], index)
+  const start = process.hrtime.bigint()
+  for (let index = 0; index < packets; index++) track(order[index], index)
+  const ns = Number(process.hrtime.bigint() - start) / packets
+  return { ns, evicted: tracker.ended.evicted, live: tracker.table.count }
+}
+
+console.log('flows      capacity   ns/packet   live       evicted')
+for (const [flows, capacity] of [
+  [1024, 262_144],
+  [1 << 16, 262_144],
+  [1 << 19, 1 << 19],
+  [1 << 20, 1 << 20],
+  [1 << 20, 1 << 18],
+]) {
+  const { ns, evicted, live } = measure(flows, capacity, FRAMES * 2)
+  console.log(
+    `${String(flows).padEnd(10)} ${String(capacity).padEnd(10)} ${ns.toFixed(0).padEnd(11)} ${String(live).padEnd(10)} ${evicted}`,
+  )
+}
+
+const before = process.memoryUsage.rss()
+const random = xorshift(7)
+const million = new FlowTracker({ capacity: 1_000_000, sessions: 2, lifetime: LIFETIMES.nfw })
+const frame = new Frame()
+frame.bytes = Buffer.alloc(8)
+frame.ipVersion = 4
+frame.srcAt = 0
+frame.dstAt = 4
+for (let flow = 0; flow < 1_000_000; flow++) {
+  frame.bytes.writeUInt32BE(random(), 0)
+  frame.bytes.writeUInt32BE(random(), 4)
+  million.track(frame, 1, 1_700_000_000, 0)
+}
+const octets = (process.memoryUsage.rss() - before) / million.table.count
+console.log(`${million.table.count} flows: ${octets.toFixed(0)} octets a flow resident`)

@@ -1,0 +1,74 @@
+/**
+ * One entry of the flow table: a connection, that is a pair of endpoints A and B
+ * of one session and what each sent to the other.
+ *
+ * Entries lie in two arrays. The hot one takes two cache lines, all that a packet
+ * touches; the cold one is read when a record is written. Columns (one array a
+ * field) were tried first: see flow-table.ts for the measurement.
+ *
+ * Direction 0 is A to B, direction 1 is B to A. A is the endpoint with the lower
+ * address, then the lower port, so both directions find the same entry.
+ */
+
+/** 32-bit words of a hot entry; Float64 fields are at half their index in the Float64 view. */
+export const HOT_WORDS = 32
+export const HASH = 0
+/** Index of the session. */
+export const SESSION = 1
+/** Protocol in the low octet, IP version in the second. */
+export const KIND = 2
+/** KIND is at least this where the addresses are IPv6. */
+export const KIND_IPV6 = 0x600
+/** Port of A in the upper half, of B in the lower. */
+export const PORTS = 3
+/** IPv4 addresses use the first word of each address only; the rest is 0. */
+export const ADDRESS_A = 4
+export const ADDRESS_B = 5
+/** Words 1 to 3 of an IPv6 address. */
+export const ADDRESS_A_REST = 6
+export const ADDRESS_B_REST = 9
+/** The flow is idle once packet time, in whole seconds, is past this. */
+export const DEADLINE = 12
+/** Aggregation window of the packets not yet reported: seconds since the epoch at which it ends. */
+export const WINDOW_END = 13
+/** Life-cycle bits, see flow-state.ts. */
+export const STATE = 14
+/** Four octets, lowest first: flags in this window of direction 0 and 1, flags ever of direction 0 and 1. */
+export const FLAGS = 15
+/** Packets and octets of a direction since the flow began, Float64: exact to 2^53. */
+export const PACKETS_0 = 16 / 2
+export const BYTES_0 = 18 / 2
+export const PACKETS_1 = 20 / 2
+export const BYTES_1 = 22 / 2
+/** Time of the latest packet of a direction. */
+export const LAST_SECONDS_0 = 24
+export const LAST_NANOSECONDS_0 = 25
+export const LAST_SECONDS_1 = 26
+export const LAST_NANOSECONDS_1 = 27
+/** First second in the window, as an offset from the window's start plus one; 0: no packet yet. Direction 0 in the upper half. */
+export const WINDOW_FIRST = 28
+/** Neighbours in the timing wheel's list. In a free entry NEXT_DUE links the free list. */
+export const NEXT_DUE = 29
+export const PREVIOUS_DUE = 30
+/** The next younger flow of the session. */
+export const NEXT_IN_SESSION = 31
+
+/** 32-bit words of a cold entry. */
+export const COLD_WORDS = 14
+/** What earlier records have already reported, Float64. */
+export const REPORTED_PACKETS_0 = 0 / 2
+export const REPORTED_BYTES_0 = 2 / 2
+export const REPORTED_PACKETS_1 = 4 / 2
+export const REPORTED_BYTES_1 = 6 / 2
+/** Time of the earliest packet of a direction; meaningful once it has packets. */
+export const FIRST_SECONDS_0 = 8
+export const FIRST_NANOSECONDS_0 = 9
+export const FIRST_SECONDS_1 = 10
+export const FIRST_NANOSECONDS_1 = 11
+/** The next older flow of the session. */
+export const PREVIOUS_IN_SESSION = 12
+/** Which list of the wheel the entry is in. */
+export const WHEEL_SLOT = 13
+
+/** Ends every list. */
+export const NO_ENTRY = 0xffff_ffff

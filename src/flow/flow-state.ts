@@ -1,0 +1,92 @@
+import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ip.js'
+
+/**
+ * The life of a flow: what state its packets put it in. Bits of the STATE word.
+ *
+ * TCP is judged by flags alone, so a flow may begin anywhere: with a reply, in
+ * mid-stream, after its handshake. A segment with ACK and without SYN says that a
+ * handshake has been; FIN from both sides or RST from one says that it is over.
+ * Anything else is established once both sides have spoken.
+ */
+export const STATE_NEW = 0
+export const STATE_ESTABLISHED = 1
+export const STATE_CLOSING = 2
+export const STATE_CLOSED = 3
+export const STATE_MASK = 0x3
+
+export const STATE_NAMES = ['new', 'established', 'closing', 'closed'] as const
+
+const FIN_0 = 0x04
+const FIN_1 = 0x08
+/** The flow was ended by a RST. */
+export const STATE_RESET = 0x10
+const SPOKE_0 = 0x20
+const SPOKE_1 = 0x40
+/** The first packet ran in direction 1. */
+export const STATE_BEGUN_BY_B = 0x80
+
+/** Which idle time-outs apply; shifted to CLASS_SHIFT in the STATE word. */
+export const CLASS_SHIFT = 8
+export const CLASS_TCP = 0
+export const CLASS_UDP = 1
+export const CLASS_ICMP = 2
+export const CLASS_OTHER = 3
+
+/** Direction of the packets from A to B seen from the mirrored interface: 0 not known. */
+export const INTERFACE_SHIFT = 10
+export const INTERFACE_MASK = 0x3 << INTERFACE_SHIFT
+export const A_IS_REMOTE = 1
+export const A_IS_LOCAL = 2
+
+const TCP_FIN = 0x01
+const TCP_SYN = 0x02
+const TCP_RST = 0x04
+const TCP_ACK = 0x10
+
+/** The STATE word of a flow before its first packet has been counted. */
+export function initialState(protocol: number, direction: number): number {
+  let kind = CLASS_OTHER
+  if (protocol === PROTOCOL_TCP) kind = CLASS_TCP
+  else if (protocol === PROTOCOL_UDP) kind = CLASS_UDP
+  else if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6) kind = CLASS_ICMP
+  return (kind << CLASS_SHIFT) | (direction === 0 ? 0 : STATE_BEGUN_BY_B)
+}
+
+/** The STATE word after a packet with `tcpFlags` in `direction`. */
+export function nextState(state: number, direction: number, tcpFlags: number): number {
+  if (((state >>> CLASS_SHIFT) & 0x3) !== CLASS_TCP) {
+    if ((state & STATE_MASK) !== STATE_NEW) return state
+    const spoken = state | (direction === 0 ? SPOKE_0 : SPOKE_1)
+    return (spoken & SPOKE_0) !== 0 && (spoken & SPOKE_1) !== 0
+      ? spoken | STATE_ESTABLISHED
+      : spoken
+  }
+  if ((tcpFlags & (TCP_FIN | TCP_RST)) === 0) {
+    if ((state & STATE_MASK) !== STATE_NEW) return state
+    return (tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_ACK ? state | STATE_ESTABLISHED : state
+  }
+  if ((tcpFlags & TCP_RST) !== 0) {
+    return (state & STATE_MASK) === STATE_CLOSED ? state : state | STATE_CLOSED | STATE_RESET
+  }
+  if ((state & STATE_MASK) === STATE_CLOSED) return state
+  const ended = state | (direction === 0 ? FIN_0 : FIN_1)
+  const both = (ended & FIN_0) !== 0 && (ended & FIN_1) !== 0
+  return (ended & ~STATE_MASK) | (both ? STATE_CLOSED : STATE_CLOSING)
+}
+
+/** Whether a packet opens a connection anew: a bare SYN on one that is over (a port used again). */
+export function reopens(state: number, tcpFlags: number): boolean {
+  return (
+    (state & STATE_MASK) === STATE_CLOSED &&
+    ((state >>> CLASS_SHIFT) & 0x3) === CLASS_TCP &&
+    (tcpFlags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN
+  )
+}
+
+/** Flags in the manner of VPC flow logs: FIN, SYN and RST of any packet, ACK only beside SYN. */
+export function vpcFlags(tcpFlags: number): number {
+  return (
+    (tcpFlags & (TCP_FIN | TCP_SYN | TCP_RST)) |
+    ((tcpFlags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK) ? TCP_ACK : 0)
+  )
+}

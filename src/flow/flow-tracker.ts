@@ -1,0 +1,448 @@
+import type { Frame } from '../wire/frame.js'
+import {
+  BYTES_0,
+  COLD_WORDS,
+  DEADLINE,
+  FIRST_SECONDS_0,
+  FLAGS,
+  HOT_WORDS,
+  LAST_SECONDS_0,
+  NO_ENTRY,
+  PACKETS_0,
+  REPORTED_PACKETS_0,
+  SESSION,
+  STATE,
+  WINDOW_END,
+  WINDOW_FIRST,
+} from './flow-entry.js'
+import type { FlowHash } from './flow-hash.js'
+import { END_REASONS, type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
+import {
+  initialState,
+  nextState,
+  reopens,
+  STATE_CLOSED,
+  STATE_MASK,
+  STATE_RESET,
+  vpcFlags,
+} from './flow-state.js'
+import { FlowTable, NO_FLOW } from './flow-table.js'
+import { compileLifetime, EMERGENCY_LIFETIME, type Lifetime } from './lifetime.js'
+import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
+import { readRecord } from './read-record.js'
+import { SessionFlows } from './session-flows.js'
+import { TimingWheel } from './timing-wheel.js'
+
+export interface FlowTrackerOptions {
+  /** Connections held at most. */
+  capacity: number
+  /** Session indices are below this. */
+  sessions: number
+  /** Connections one session may hold at most. */
+  sessionQuota?: number
+  /** Idle time-outs; without them a flow lives until the end (offline reports over a whole file). */
+  lifetime?: Lifetime
+  /** Aggregation interval in seconds, aligned to the epoch; without it a record spans a flow's life. */
+  windowSeconds?: number
+  /** Takes what each flow did in each window. */
+  onRecord?: OnFlowRecord
+  /** A window is over and every record of it has been handed over. */
+  onWindow?: (windowStart: number, windowEnd: number) => void
+  /** For tests; by default keyed at random. */
+  hash?: FlowHash
+}
+
+const NEVER = 0xffff_ffff
+/** The last second that is told apart, in the year 2097. */
+const LATEST = 0xf000_0000
+/** Above this share of the capacity time-outs are short, until it falls below the other. */
+const EMERGENCY_ENTER = 0.95
+const EMERGENCY_LEAVE = 0.85
+/** Late packets are given this long after a window's end before its records leave. */
+const WINDOW_GRACE_SECONDS = 1
+
+/**
+ * Counts packets into flows and hands over a record for each flow and window.
+ *
+ * Two clocks are kept apart: a flow's *life* ends by idle time-outs and TCP
+ * flags; its *record* ends with every aggregation window. Both run on packet
+ * time. Whether a packet continues a flow or begins it anew depends on the times
+ * of that flow's own packets alone, so a live run and a replay agree; `work` only
+ * decides how soon memory is freed and records leave.
+ */
+export class FlowTracker {
+  readonly table: FlowTable
+  readonly sessions: SessionFlows
+  /** Connections that ended, by reason. */
+  readonly ended: Record<EndReason, number>
+  /** Times the table became nearly full, and whether it is now. */
+  emergencies = 0
+  inEmergency = false
+  /** The packet clock: the latest second seen. */
+  now = 0
+
+  readonly #wheel: TimingWheel
+  readonly #record = new FlowRecord()
+  readonly #onRecord: OnFlowRecord | undefined
+  readonly #onWindow: ((windowStart: number, windowEnd: number) => void) | undefined
+  readonly #quota: number
+  readonly #windowSeconds: number
+  readonly #timeouts: Uint32Array | undefined
+  readonly #emergencyTimeouts = compileLifetime(EMERGENCY_LIFETIME)
+  readonly #emergencyEnter: number
+  readonly #emergencyLeave: number
+  /** Where the search for something to evict goes on. */
+  #hand = 0
+  /** The window of the packet clock, [end - windowSeconds, end). */
+  #windowEnd = NEVER
+  /** The window whose end is to be swept for next, and how far the sweep has come; -1: none under way. */
+  #sweepEnd = NEVER
+  #sweepAt = -1
+  #emergencyAt = -1
+
+  constructor(options: FlowTrackerOptions) {
+    this.table = new FlowTable(options.capacity, options.hash)
+    this.sessions = new SessionFlows(this.table, options.sessions)
+    this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
+    this.#wheel = new TimingWheel(this.table)
+    this.#onRecord = options.onRecord
+    this.#onWindow = options.onWindow
+    this.#quota = options.sessionQuota ?? options.capacity
+    this.#windowSeconds = options.windowSeconds ?? 0
+    this.#timeouts = options.lifetime && compileLifetime(options.lifetime)
+    this.#emergencyEnter = Math.ceil(options.capacity * EMERGENCY_ENTER)
+    this.#emergencyLeave = Math.floor(options.capacity * EMERGENCY_LEAVE)
+  }
+
+  /**
+   * Counts one packet that carries IP. Its direction is then in `table.direction`.
+   * Returns the flow, or NO_FLOW where the capacity is 0.
+   */
+  track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
+    // Times live in 32 bits: a clock that is a century wrong must not wrap round.
+    seconds = seconds < LATEST ? seconds : LATEST
+    if (seconds > this.now) this.advance(seconds)
+    const table = this.table
+    let flow = table.touch(frame, session)
+    if (flow === NO_FLOW) {
+      if (!this.#makeRoom()) return NO_FLOW
+      flow = table.touch(frame, session)
+    }
+    const words = table.words
+    const at = flow * HOT_WORDS
+    const direction = table.direction
+    const tcpFlags = frame.tcpFlags
+
+    if (table.created) {
+      this.#begin(flow, session, direction, frame.protocol, seconds)
+      if (this.sessions.counts[session]! > this.#quota) this.#evictFrom(session, flow)
+    } else if (seconds > words[at + DEADLINE]!) {
+      this.#beginAgain(flow, direction, frame.protocol, seconds)
+    } else if (reopens(words[at + STATE]!, tcpFlags) && this.#timeouts !== undefined) {
+      this.#beginAgain(flow, direction, frame.protocol, seconds)
+    }
+    if (seconds >= words[at + WINDOW_END]!) this.#roll(flow, seconds)
+
+    const counts = table.counts
+    const countsAt = at >>> 1
+    const packets = counts[countsAt + PACKETS_0 + direction * 2]! + 1
+    counts[countsAt + PACKETS_0 + direction * 2] = packets
+    counts[countsAt + BYTES_0 + direction * 2]! += frame.ipLength
+
+    const last = at + LAST_SECONDS_0 + direction * 2
+    const lastSeconds = words[last]!
+    if (packets === 1) {
+      const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
+      table.cold[first] = seconds
+      table.cold[first + 1] = nanoseconds
+      words[last] = seconds
+      words[last + 1] = nanoseconds
+    } else if (
+      seconds > lastSeconds ||
+      (seconds === lastSeconds && nanoseconds >= words[last + 1]!)
+    ) {
+      words[last] = seconds
+      words[last + 1] = nanoseconds
+    } else {
+      this.#noteEarlier(flow, direction, seconds, nanoseconds)
+    }
+    this.#noteWindowFirst(at, direction, seconds)
+
+    const state = words[at + STATE]!
+    const next = nextState(state, direction, tcpFlags)
+    words[at + FLAGS]! |= ((tcpFlags << 16) | vpcFlags(tcpFlags)) << (direction * 8)
+    if (next !== state) words[at + STATE] = next
+    const timeouts = this.#timeouts
+    if (timeouts !== undefined) {
+      const deadline = seconds + timeouts[timeoutIndex(next)]!
+      if (deadline > words[at + DEADLINE]!) words[at + DEADLINE] = deadline
+      else if (next !== state) this.#shorten(flow, deadline)
+    }
+    return flow
+  }
+
+  /**
+   * Moves the packet clock forward, from a packet or from a timer. A timer must
+   * stay behind every packet that the receiver may still hold.
+   */
+  advance(seconds: number): void {
+    if (seconds <= this.now) return
+    this.now = seconds
+    if (this.#windowSeconds === 0) return
+    if (seconds >= this.#windowEnd || this.#windowEnd === NEVER) {
+      if (this.#sweepEnd === NEVER) this.#sweepEnd = endOfWindow(seconds, this.#windowSeconds)
+      this.#windowEnd = endOfWindow(seconds, this.#windowSeconds)
+    }
+  }
+
+  /**
+   * Does what has become due: ends idle flows, hands over the records of windows
+   * that are over, frees memory in an emergency. Looks at about `budget` flows and
+   * returns whether something is left to do, so that a receiver is never kept
+   * waiting for long.
+   */
+  work(budget: number): boolean {
+    let left = this.#expire(budget)
+    if (left > 0) left = this.#sweep(left)
+    if (left > 0) left = this.#relieve(left)
+    return left <= 0
+  }
+
+  /** Ends every flow of a session. */
+  endSession(session: number, reason: EndReason): void {
+    for (let flow = this.sessions.oldest(session); flow !== NO_ENTRY; ) {
+      const younger = this.sessions.younger(flow)
+      this.#end(flow, reason)
+      flow = younger
+    }
+  }
+
+  /** Ends everything. Nothing may be tracked afterwards. */
+  shutdown(): void {
+    while (this.work(Number.MAX_SAFE_INTEGER));
+    for (let flow = 0; flow < this.table.used; flow++) {
+      if (this.table.isLive(flow)) this.#end(flow, 'shutdown')
+    }
+  }
+
+  #begin(
+    flow: number,
+    session: number,
+    direction: number,
+    protocol: number,
+    seconds: number,
+  ): void {
+    this.sessions.add(flow, session)
+    this.#reset(flow, direction, protocol, seconds)
+    if (this.#timeouts !== undefined) {
+      this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
+    }
+    if (this.table.count > this.#emergencyEnter) this.#enterEmergency()
+  }
+
+  /** Ends a flow and begins it again in the same entry: idle for too long, or its port is used anew. */
+  #beginAgain(flow: number, direction: number, protocol: number, seconds: number): void {
+    const reason = this.#reasonOfEnd(flow)
+    this.#report(flow, reason)
+    this.ended[reason]++
+    this.#wheel.remove(flow)
+    this.#reset(flow, direction, protocol, seconds)
+    this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
+  }
+
+  #reset(flow: number, direction: number, protocol: number, seconds: number): void {
+    const { words, counts, coldCounts } = this.table
+    const at = flow * HOT_WORDS
+    const state = initialState(protocol, direction)
+    words[at + STATE] = state
+    words[at + FLAGS] = 0
+    words[at + WINDOW_FIRST] = 0
+    words[at + WINDOW_END] =
+      this.#windowSeconds === 0 ? NEVER : endOfWindow(seconds, this.#windowSeconds)
+    words[at + DEADLINE] =
+      this.#timeouts === undefined ? NEVER : seconds + this.#timeouts[timeoutIndex(state)]!
+    counts.fill(0, (at >>> 1) + PACKETS_0, (at >>> 1) + PACKETS_0 + 4)
+    const coldAt = (flow * COLD_WORDS) >>> 1
+    coldCounts.fill(0, coldAt + REPORTED_PACKETS_0, coldAt + REPORTED_PACKETS_0 + 4)
+  }
+
+  /** A packet older than one before it. */
+  #noteEarlier(flow: number, direction: number, seconds: number, nanoseconds: number): void {
+    const cold = this.table.cold
+    const at = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
+    const first = cold[at]!
+    if (seconds > first || (seconds === first && nanoseconds >= cold[at + 1]!)) return
+    cold[at] = seconds
+    cold[at + 1] = nanoseconds
+  }
+
+  /** A packet that comes after its window has been left counts at the start of the present one. */
+  #noteWindowFirst(at: number, direction: number, seconds: number): void {
+    if (this.#windowSeconds === 0) return
+    const words = this.table.words
+    const shift = direction === 0 ? 16 : 0
+    const both = words[at + WINDOW_FIRST]!
+    const before = (both >>> shift) & 0xffff
+    const into = Math.max(seconds - (words[at + WINDOW_END]! - this.#windowSeconds), 0) + 1
+    if (before !== 0 && before <= into) return
+    words[at + WINDOW_FIRST] = (both & (0xffff << (16 - shift))) | (into << shift)
+  }
+
+  /** A change of state has brought the end nearer: the wheel must look sooner. */
+  #shorten(flow: number, deadline: number): void {
+    this.#wheel.remove(flow)
+    this.table.words[flow * HOT_WORDS + DEADLINE] = deadline
+    this.#wheel.insert(flow, deadline, this.now)
+  }
+
+  /** Reports what the flow did in the window it leaves. */
+  #roll(flow: number, seconds: number): void {
+    this.#report(flow, 'window')
+    this.table.words[flow * HOT_WORDS + WINDOW_END] = endOfWindow(seconds, this.#windowSeconds)
+  }
+
+  #reasonOfEnd(flow: number): EndReason {
+    const state = this.table.words[flow * HOT_WORDS + STATE]!
+    if ((state & STATE_MASK) !== STATE_CLOSED) return 'idle'
+    return (state & STATE_RESET) !== 0 ? 'reset' : 'closed'
+  }
+
+  #end(flow: number, reason: EndReason): void {
+    this.#report(flow, reason)
+    if (this.#timeouts !== undefined) this.#wheel.remove(flow)
+    this.#free(flow, reason)
+  }
+
+  #free(flow: number, reason: EndReason): void {
+    this.ended[reason]++
+    this.sessions.remove(flow, this.table.words[flow * HOT_WORDS + SESSION]!)
+    this.table.remove(flow)
+  }
+
+  /** Hands over a record for each direction that has something not yet reported. */
+  #report(flow: number, reason: EndReason): void {
+    const { words, counts, coldCounts } = this.table
+    const at = flow * HOT_WORDS
+    const countsAt = at >>> 1
+    const coldAt = (flow * COLD_WORDS) >>> 1
+    for (let direction = 0; direction < 2; direction++) {
+      const packets = counts[countsAt + PACKETS_0 + direction * 2]!
+      if (packets === coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2]!) continue
+      if (this.#onRecord !== undefined) {
+        readRecord(this.table, flow, direction, this.#windowSeconds, this.#record)
+        this.#record.reason = reason
+        this.#onRecord(this.#record)
+      }
+      coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2] = packets
+      coldCounts[coldAt + REPORTED_PACKETS_0 + 1 + direction * 2] =
+        counts[countsAt + BYTES_0 + direction * 2]!
+    }
+    words[at + WINDOW_FIRST] = 0
+    words[at + FLAGS]! &= 0xffff_0000
+  }
+
+  #expire(budget: number): number {
+    if (this.#timeouts === undefined) return budget
+    const words = this.table.words
+    for (; budget > 0; budget--) {
+      const flow = this.#wheel.next(this.now)
+      if (flow === NO_ENTRY) return budget
+      const deadline = words[flow * HOT_WORDS + DEADLINE]!
+      if (deadline >= this.now) {
+        this.#wheel.insert(flow, deadline, this.now)
+        continue
+      }
+      const reason = this.#reasonOfEnd(flow)
+      this.#report(flow, reason)
+      this.#free(flow, reason)
+    }
+    return 0
+  }
+
+  /** Hands over the records of the window that is over, and says so when all of them have left. */
+  #sweep(budget: number): number {
+    const words = this.table.words
+    while (this.#sweepEnd !== NEVER && this.now >= this.#sweepEnd + WINDOW_GRACE_SECONDS) {
+      if (this.#sweepAt < 0) this.#sweepAt = 0
+      const until = Math.min(this.table.used, this.#sweepAt + budget)
+      budget -= until - this.#sweepAt
+      for (let flow = this.#sweepAt; flow < until; flow++) {
+        if (this.table.isLive(flow) && words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
+          this.#report(flow, 'window')
+        }
+      }
+      this.#sweepAt = until
+      if (until < this.table.used) return 0
+      this.#closeWindow()
+    }
+    return budget
+  }
+
+  #closeWindow(): void {
+    const end = this.#sweepEnd
+    // Silence of many windows is one step: nothing was there to be swept.
+    const last = this.now - WINDOW_GRACE_SECONDS
+    const next = Math.max(end + this.#windowSeconds, last - (last % this.#windowSeconds))
+    this.#sweepAt = -1
+    this.#sweepEnd = next
+    this.#onWindow?.(end - this.#windowSeconds, end)
+  }
+
+  #enterEmergency(): void {
+    if (this.inEmergency) return
+    this.inEmergency = true
+    this.emergencies++
+    this.#emergencyAt = 0
+  }
+
+  /** In an emergency, goes round the table ending what the short time-outs call idle. */
+  #relieve(budget: number): number {
+    if (!this.inEmergency) return budget
+    if (this.table.count <= this.#emergencyLeave) {
+      this.inEmergency = false
+      return budget
+    }
+    const normal = this.#timeouts
+    if (normal === undefined) return budget
+    const words = this.table.words
+    const until = Math.min(this.table.used, this.#emergencyAt + budget)
+    for (let flow = this.#emergencyAt; flow < until; flow++) {
+      if (!this.table.isLive(flow)) continue
+      const index = timeoutIndex(words[flow * HOT_WORDS + STATE]!)
+      const lastSeen = words[flow * HOT_WORDS + DEADLINE]! - normal[index]!
+      if (this.now - lastSeen > this.#emergencyTimeouts[index]!) this.#end(flow, 'idle')
+    }
+    budget -= until - this.#emergencyAt
+    // One round a call: the rest waits for the clock.
+    this.#emergencyAt = until < this.table.used ? until : 0
+    return until < this.table.used ? 0 : budget
+  }
+
+  /** Evicts the least valuable flow; false where there is nothing to evict. */
+  #makeRoom(): boolean {
+    const table = this.table
+    if (table.count === 0) return false
+    const victim = leastValuable(table, this.#hand)
+    this.#hand = (this.#hand + SAMPLE) % table.used
+    this.#end(victim, 'evicted')
+    return true
+  }
+
+  /** Keeps a session to its quota by evicting one of its own older flows. */
+  #evictFrom(session: number, keep: number): void {
+    let victim = this.sessions.oldest(session)
+    for (let looked = 0, flow = victim; looked < SAMPLE && flow !== keep; looked++) {
+      if (isWorthLess(this.table, flow, victim)) victim = flow
+      flow = this.sessions.younger(flow)
+    }
+    if (victim !== keep) this.#end(victim, 'evicted')
+  }
+}
+
+function timeoutIndex(state: number): number {
+  return ((state >>> 6) & 0xc) | (state & STATE_MASK)
+}
+
+function endOfWindow(seconds: number, windowSeconds: number): number {
+  return seconds - (seconds % windowSeconds) + windowSeconds
+}
