@@ -59,8 +59,12 @@ export class FileSink extends BlockSink {
   readonly #part: string
   readonly #fd: number
   readonly #options: FileSinkOptions
+  /** The file stands under its name. */
+  isPublished = false
+  /** The file is gone: discarded, or failed before anything worth keeping was written. */
+  isRemoved = false
   #position = 0
-  #discarded = false
+  #isDiscarded = false
 
   /** Opens `<path>.part`. Throws the file system's error: EEXIST, ENOSPC, EMFILE, … */
   constructor(path: string, options: FileSinkOptions) {
@@ -81,7 +85,7 @@ export class FileSink extends BlockSink {
 
   /** Closes without leaving a file. */
   discard(): Promise<void> {
-    this.#discarded = true
+    this.#isDiscarded = true
     return this.close()
   }
 
@@ -98,7 +102,7 @@ export class FileSink extends BlockSink {
 
   async #settle(): Promise<void> {
     try {
-      if (this.#discarded) await unlinkAsync(this.#part)
+      if (this.#isDiscarded) await this.#remove()
       else if (this.error === undefined) await this.#publish()
       else if (this.#options.onFailure === 'keep-whole') await this.#keepWhole()
     } catch (error) {
@@ -110,17 +114,23 @@ export class FileSink extends BlockSink {
 
   async #keepWhole(): Promise<void> {
     if (this.keptUnits <= this.#options.headerUnits) {
-      await unlinkAsync(this.#part)
+      await this.#remove()
       return
     }
     await ftruncateAsync(this.#fd, this.keptOctets)
     await this.#publish()
   }
 
+  async #remove(): Promise<void> {
+    await unlinkAsync(this.#part)
+    this.isRemoved = true
+  }
+
   async #publish(): Promise<void> {
     await fdatasyncAsync(this.#fd)
     await this.#checkStillOurs()
     await renameAsync(this.#part, this.path)
+    this.isPublished = true
     await syncDirectory(dirname(this.path))
   }
 

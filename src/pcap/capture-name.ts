@@ -1,0 +1,40 @@
+import type { CaptureFormat } from './capture-writer.js'
+
+/**
+ * Names of capture files: `20261120T183400Z.pcap`, the next of the same second
+ * `20261120T183400Z-1.pcap`, and `20261120T183400Z.w2.pcap` where a worker marks
+ * its own by a suffix.
+ */
+export interface CaptureName {
+  /** As it stands in the name, UTC. */
+  readonly start: string
+  readonly index: number
+  /** With its dot, or empty. */
+  readonly suffix: string
+}
+
+const PATTERN = /^(\d{8}T\d{6}Z)(?:-(\d+))?(\.[A-Za-z0-9]+)?\.(?:pcap|pcapng)$/
+
+export function formatCaptureName(
+  startSeconds: number,
+  index: number,
+  suffix: string,
+  format: CaptureFormat,
+): string {
+  const start = `${new Date(startSeconds * 1000).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
+  return `${start}${index === 0 ? '' : `-${index}`}${suffix}.${format}`
+}
+
+/** Undefined for a name that is not a finished capture file's. */
+export function parseCaptureName(name: string): CaptureName | undefined {
+  const match = PATTERN.exec(name)
+  if (match === null) return undefined
+  return { start: match[1]!, index: Number(match[2] ?? 0), suffix: match[3] ?? '' }
+}
+
+/** Orders oldest first. Names alone would not: `Z-1.pcap` sorts before `Z.pcap`, `-10` before `-9`. */
+export function compareCaptureNames(a: CaptureName, b: CaptureName): number {
+  if (a.start !== b.start) return a.start < b.start ? -1 : 1
+  if (a.index !== b.index) return a.index - b.index
+  return a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0
+}

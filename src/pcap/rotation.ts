@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { BlockPool } from '../deliver/block-pool.js'
+import { syncMadeDirectories } from '../deliver/directory.js'
+import { FileSink } from '../deliver/file-sink.js'
+import { errnoOf, WriteError } from '../deliver/write-error.js'
+import { formatCaptureName } from './capture-name.js'
+import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
+import { Outage } from './outage.js'
+import { DEFAULT_SNAPLEN, PCAP_RECORD_HEADER_LEN } from './pcap.js'
+import { enhancedPacketLength, statisticsLength } from './pcapng-emit.js'
+import { Retention } from './retention.js'
+
+export interface CapturePolicy {
+  directory: string
+  format: CaptureFormat
+  /** Octets kept of each frame; 0 keeps all. */
+  snaplen: number
+  /** Octets after which the next file begins; Infinity: never. Only a single packet makes a file larger. */
+  rotateBytes: number
+  /** Length of a file's interval, which begins at a multiple of it since the epoch; Infinity: never. */
+  rotateSeconds: number
+  /** Finished files, and octets in them, that are kept of each session; Infinity: all. */
+  keepFiles: number
+  keepBytes: number
+  /** Stands before the extension, such as `.w2`, where several workers write one session. Else empty. */
+  suffix: string
+}
+
+export interface CaptureSession {
+  /** Name of the session's directory. */
+  name: string
+  linkType: number
+  comment: string
+}
+
+export interface CaptureStatistics {
+  /** Files that have got their final name. */
+  files: number
+  /** Packets and octets in files, the open one included. What a failed disk takes back is taken off again. */
+  packets: number
+  octets: number
+  /** Packets offered that are in no file. */
+  lost: number
+}
+
+/** Packets stamped before a boundary may still wait in the socket when the clock passes it. */
+const GRACE_SECONDS = 1
+
+/** Files on their way to their final names; each holds a descriptor. */
+const CLOSING_MAX = 16
+
+/** What CaptureWriter reserves ahead of the first packet. */
+const HEADER_UNITS = 1
+
+/** Of the pool, what one session may hold, so that the others still find something. */
+const POOL_SHARE = 0.75
+
+const SOME_TIME = { seconds: 0, nanoseconds: 0 }
+const STATISTICS_LEN = statisticsLength({
+  interfaceId: 0,
+  received: 0,
+  dropped: 0,
+  start: SOME_TIME,
+  end: SOME_TIME,
+})
+
+/**
+ * The capture files of one session: `<directory>/<session>/<UTC start>.pcap`.
+ *
+ * A packet at or past the end of the open file's interval, or that would make
+ * the file too large, starts the next one; a packet that comes late by its time
+ * stays in the open file. Files close in the background. Nothing here throws for
+ * what a disk does: packets it cannot take are counted, `onProblem` hears one
+ * line when that begins and one when it is over.
+ */
+export class RotatingCapture {
+  readonly #policy: CapturePolicy
+  readonly #session: CaptureSession
+  readonly #directory: string
+  readonly #pool: BlockPool
+  readonly #retention: Retention
+  readonly #outage: Outage
+  readonly #snaplen: number
+  /** What must still fit behind the last packet. */
+  readonly #trailerLen: number
+
+  #sink: FileSink | undefined
+  #writer: CaptureWriter | undefined
+  /** The open file's interval; for ever where files are not cut by time. */
+  #from = 0
+  #until = Number.POSITIVE_INFINITY
+  #lostBefore = 0
+  /** The topmost directory that was made for the file, until its name is on the disk. */
+  #made: string | undefined
+
+  readonly #closing = new Set<Promise<void>>()
+  #lastStart = -1
+  #lastIndex = 0
+  #files = 0
+  #packets = 0
+  #closedOctets = 0
+  #lost = 0
+
+  /** `onProblem` is called with one line without its end. Nothing is opened before the first packet. */
+  constructor(
+    policy: CapturePolicy,
+    session: CaptureSession,
+    pool: BlockPool,
+    onProblem: (line: string) => void,
+  ) {
+    assert(/^(?!\.{1,2}$)[^/\0]+$/.test(session.name), 'a session name is one directory')
+    this.#policy = policy
+    this.#session = session
+    this.#directory = join(policy.directory, session.name)
+    this.#pool = pool
+    this.#retention = new Retention(this.#directory, policy, onProblem)
+    this.#outage = new Outage(session.name, onProblem)
+    this.#snaplen = policy.snaplen === 0 ? DEFAULT_SNAPLEN : policy.snaplen
+    this.#trailerLen = policy.format === 'pcapng' ? STATISTICS_LEN : 0
+  }
+
+  get statistics(): CaptureStatistics {
+    return {
+      files: this.#files,
+      packets: this.#packets,
+      octets: this.#closedOctets + (this.#writer?.octets ?? 0),
+      lost: this.#lost,
+    }
+  }
+
+  /**
+   * Writes the frame at `bytes[start, end)`, as CaptureWriter does. False: not
+   * written (full disk, disk too slow, …); counted here as lost.
+   */
+  write(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seconds: number,
+    nanoseconds: number,
+    originalLength: number,
+  ): boolean {
+    let writer = this.#writer
+    if (writer === undefined || seconds >= this.#until || this.#isFull(writer, end - start)) {
+      if (!this.#next(seconds)) {
+        this.#lost++
+        return false
+      }
+      writer = this.#writer!
+    }
+    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength)) {
+      this.#packets++
+      return true
+    }
+    this.#lost++
+    const error = this.#sink!.error
+    if (error !== undefined) this.#giveUp(error)
+    return false
+  }
+
+  /**
+   * To be called about once a second with the clock that stamps the packets, in
+   * whole seconds: ends files whose interval is over, hands what has been written
+   * to the system, tries again after a failure.
+   */
+  tick(nowSeconds: number): void {
+    const sink = this.#sink
+    if (sink !== undefined) {
+      const isOver = nowSeconds >= this.#until + GRACE_SECONDS
+      // A clock that was set back must not leave a file open until it has caught up.
+      const isAhead = nowSeconds < this.#from - GRACE_SECONDS
+      if (sink.error !== undefined) this.#giveUp(sink.error)
+      else if (isOver || isAhead) this.#finishFile()
+      else sink.flush()
+    }
+    if (this.#sink !== undefined && this.#sink.keptUnits > HEADER_UNITS) this.#outage.wrote()
+    this.#outage.tick(nowSeconds, this.#lost)
+  }
+
+  /** Resolves when everything written so far is with the operating system and files that ended have their names. For offline work. */
+  async drained(): Promise<void> {
+    await this.#sink?.drained()
+    await Promise.all(this.#closing)
+    await this.#retention.settled()
+  }
+
+  /** Ends the open file. Resolves, whatever the disk does, when no file of this session is on its way any more. */
+  async close(): Promise<void> {
+    if (this.#sink !== undefined) this.#finishFile()
+    await this.drained()
+  }
+
+  #isFull(writer: CaptureWriter, length: number): boolean {
+    if (writer.packets === 0) return false
+    const captured = Math.min(length, this.#snaplen)
+    const record =
+      this.#policy.format === 'pcap'
+        ? PCAP_RECORD_HEADER_LEN + captured
+        : enhancedPacketLength(captured)
+    return writer.octets + record + this.#trailerLen > this.#policy.rotateBytes
+  }
+
+  /** Ends the open file, if any, and opens the one for a packet of that second. */
+  #next(seconds: number): boolean {
+    if (this.#outage.isBlocked || this.#closing.size >= CLOSING_MAX) return false
+    if (this.#sink !== undefined) this.#finishFile()
+    const interval = this.#policy.rotateSeconds
+    const isTimed = interval !== Number.POSITIVE_INFINITY
+    const start = isTimed ? seconds - (seconds % interval) : seconds
+    try {
+      this.#sink = this.#open(start)
+    } catch (error) {
+      this.#outage.block(new WriteError(this.#directory, error).message, this.#lost)
+      return false
+    }
+    this.#writer = new CaptureWriter(this.#sink, {
+      format: this.#policy.format,
+      linkType: this.#session.linkType,
+      snaplen: this.#snaplen,
+      interfaceName: this.#session.name,
+      comment: this.#session.comment,
+    })
+    this.#from = isTimed ? start : 0
+    this.#until = start + interval
+    this.#lostBefore = this.#lost
+    return true
+  }
+
+  #open(start: number): FileSink {
+    let index = start === this.#lastStart ? this.#lastIndex + 1 : 0
+    for (;;) {
+      const name = formatCaptureName(start, index, this.#policy.suffix, this.#policy.format)
+      try {
+        const sink = new FileSink(join(this.#directory, name), {
+          pool: this.#pool,
+          limitBytes: this.#pool.limitBytes * POOL_SHARE,
+          existing: 'refuse',
+          onFailure: 'keep-whole',
+          headerUnits: HEADER_UNITS,
+        })
+        this.#lastStart = start
+        this.#lastIndex = index
+        return sink
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (errno === 'EEXIST') {
+          index++
+        } else if (errno === 'ENOENT') {
+          this.#made = mkdirSync(this.#directory, { recursive: true })
+          // It was there after all: what is missing is something else.
+          if (this.#made === undefined) throw error
+        } else {
+          throw error
+        }
+      }
+    }
+  }
+
+  #finishFile(): void {
+    const sink = this.#sink!
+    const writer = this.#writer!
+    this.#sink = undefined
+    this.#writer = undefined
+    this.#closedOctets += writer.octets
+    const dropped = this.#lost - this.#lostBefore
+    const ended = this.#end(sink, writer, dropped).finally(() => this.#closing.delete(ended))
+    this.#closing.add(ended)
+  }
+
+  /** Never rejects. */
+  async #end(sink: FileSink, writer: CaptureWriter, dropped: number): Promise<void> {
+    const counted = writer.octets
+    try {
+      if (writer.packets > 0) {
+        writer.finish({ received: writer.packets + dropped, dropped })
+        await sink.close()
+        this.#outage.wrote()
+      } else {
+        await sink.discard()
+      }
+      await this.#syncMade()
+    } catch (error) {
+      this.#takeBack(sink, writer)
+      this.#outage.block((error as Error).message, this.#lost)
+    }
+    this.#closedOctets += (sink.isRemoved ? 0 : sink.keptOctets) - counted
+    if (!sink.isPublished) return
+    this.#files++
+    this.#retention.add(basename(sink.path), sink.keptOctets)
+  }
+
+  async #syncMade(): Promise<void> {
+    const made = this.#made
+    if (made === undefined) return
+    this.#made = undefined
+    await syncMadeDirectories(made, this.#directory)
+  }
+
+  /** Packets that were taken and never reached the disk are lost after all. */
+  #takeBack(sink: FileSink, writer: CaptureWriter): void {
+    const kept = Math.min(Math.max(sink.keptUnits - HEADER_UNITS, 0), writer.packets)
+    this.#packets -= writer.packets - kept
+    this.#lost += writer.packets - kept
+  }
+
+  #giveUp(error: Error): void {
+    this.#finishFile()
+    this.#outage.block(error.message, this.#lost)
+  }
+}

@@ -1,0 +1,462 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { BlockPool } from '../../src/deliver/block-pool.js'
+import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-name.js'
+import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
+import { type CapturePolicy, RotatingCapture } from '../../src/pcap/rotation.js'
+import { FailingDisk } from '../support/failing-disk.js'
+import { Random } from '../support/random.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { readWritten, type WrittenPacket } from '../support/written-captures.js'
+
+const hasCapinfos = spawnSync('capinfos', ['--version']).status === 0
+const isRoot = process.getuid?.() === 0
+
+const SESSION = { name: 'vni-5_192.0.2.1', linkType: 1, comment: 'VNI 5' }
+const FOREVER = Number.POSITIVE_INFINITY
+/** 2026-11-20 18:34:00 UTC. */
+const T0 = 1795199640
+
+function policy(directory: string, changes: Partial<CapturePolicy> = {}): CapturePolicy {
+  return {
+    directory,
+    format: 'pcap',
+    snaplen: 0,
+    rotateBytes: FOREVER,
+    rotateSeconds: FOREVER,
+    keepFiles: FOREVER,
+    keepBytes: FOREVER,
+    suffix: '',
+    ...changes,
+  }
+}
+
+interface Rig {
+  capture: RotatingCapture
+  pool: BlockPool
+  directory: string
+  lines: string[]
+  /** The finished files, oldest first. */
+  files(): string[]
+}
+
+function rig(changes: Partial<CapturePolicy> = {}, blocks = FOREVER): Rig {
+  const directory = changes.directory ?? temporaryDirectory()
+  const pool = new BlockPool(blocks)
+  const lines: string[] = []
+  const capture = new RotatingCapture(policy(directory, changes), SESSION, pool, (line) => {
+    lines.push(line)
+  })
+  const at = join(directory, SESSION.name)
+  return { capture, pool, directory: at, lines, files: () => finished(at) }
+}
+
+function finished(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => parseCaptureName(name) !== undefined)
+    .sort((a, b) => compareCaptureNames(parseCaptureName(a)!, parseCaptureName(b)!))
+}
+
+function parts(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.endsWith('.part'))
+}
+
+function packet(random: Random, seconds: number, length = 1 + random.below(300)): WrittenPacket {
+  const frame = random.bytes(length)
+  return {
+    seconds,
+    nanoseconds: random.below(1e9),
+    originalLength: length + random.below(9),
+    frame,
+  }
+}
+
+function put(capture: RotatingCapture, it: WrittenPacket): boolean {
+  const dirty = Buffer.concat([Buffer.alloc(3, 0xa5), it.frame, Buffer.alloc(3, 0xa5)])
+  return capture.write(dirty, 3, 3 + it.frame.length, it.seconds, it.nanoseconds, it.originalLength)
+}
+
+function readAll(directory: string): WrittenPacket[] {
+  return finished(directory).flatMap((name) => readWritten(join(directory, name)))
+}
+
+describe('RotatingCapture', () => {
+  test.each(
+    [11, 12, 13, 14, 15, 16, 17, 18].map((seed) => ({
+      seed,
+      format: seed % 2 === 0 ? 'pcap' : 'pcapng',
+    })),
+  )(
+    'loses nothing, keeps sizes and intervals whatever the settings, seed $seed, $format',
+    async ({ seed, format }) => {
+      const random = new Random(seed)
+      const rotateBytes = random.pick([FOREVER, 200, 3000, 20_000])
+      const rotateSeconds = random.pick([FOREVER, 1, 7, 60])
+      const snaplen = random.pick([0, 100])
+      const { capture, directory, lines } = rig({
+        format: format as CaptureFormat,
+        rotateBytes,
+        rotateSeconds,
+        snaplen,
+      })
+      const written: WrittenPacket[] = []
+      let now = T0 + random.below(100)
+      for (let run = 0; run < 400; run++) {
+        now += random.below(10) === 0 ? random.below(30) : random.below(2)
+        const it = packet(random, now)
+        expect(put(capture, it)).toBe(true)
+        if (snaplen > 0) it.frame = it.frame.subarray(0, snaplen)
+        written.push(it)
+        if (random.below(4) === 0) capture.tick(now)
+        // Files are opened faster here than any disk closes them.
+        if (random.below(6) === 0 || rotateBytes < 3000) await capture.drained()
+      }
+      await capture.close()
+
+      expect(readAll(directory)).toEqual(written)
+      const names = finished(directory)
+      for (const name of names) {
+        const packets = readWritten(join(directory, name))
+        const size = statSync(join(directory, name)).size
+        expect(packets.length).toBeGreaterThan(0)
+        if (packets.length > 1) expect(size).toBeLessThanOrEqual(rotateBytes)
+        if (rotateSeconds !== FOREVER) {
+          const interval = Math.floor(packets[0]!.seconds / rotateSeconds)
+          for (const { seconds } of packets)
+            expect(Math.floor(seconds / rotateSeconds)).toBe(interval)
+          expect(parseCaptureName(name)!.start).toBe(nameOf(interval * rotateSeconds))
+        } else {
+          expect(parseCaptureName(name)!.start).toBe(nameOf(packets[0]!.seconds))
+        }
+      }
+      expect(readdirSync(directory)).toHaveLength(names.length)
+      expect(lines).toEqual([])
+      expect(capture.statistics).toEqual({
+        files: names.length,
+        packets: written.length,
+        octets: names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0),
+        lost: 0,
+      })
+    },
+  )
+
+  test('names files by the interval, counts on for the same second, and marks a worker', async () => {
+    const random = new Random(1)
+    const timed = rig({ rotateSeconds: 60, suffix: '.w2' })
+    put(timed.capture, packet(random, T0 + 59))
+    await timed.capture.close()
+    expect(timed.files()).toEqual(['20261120T183400Z.w2.pcap'])
+
+    const again = rig({
+      rotateSeconds: 60,
+      rotateBytes: 1,
+      suffix: '.w2',
+      directory: join(timed.directory, '..'),
+    })
+    put(again.capture, packet(random, T0))
+    put(again.capture, packet(random, T0 + 1))
+    await again.capture.close()
+    expect(again.files()).toEqual([
+      '20261120T183400Z.w2.pcap',
+      '20261120T183400Z-1.w2.pcap',
+      '20261120T183400Z-2.w2.pcap',
+    ])
+  })
+
+  test('keeps a packet that comes late by its time in the open file', async () => {
+    const random = new Random(2)
+    const { capture, directory, files } = rig({ rotateSeconds: 60 })
+    const order = [T0 + 59, T0 + 60, T0 + 59, T0 + 61].map((seconds) => packet(random, seconds))
+    for (const it of order) put(capture, it)
+    await capture.close()
+    expect(files()).toEqual(['20261120T183400Z.pcap', '20261120T183500Z.pcap'])
+    expect(readAll(directory)).toEqual(order)
+    expect(readWritten(join(directory, files()[1]!))).toHaveLength(3)
+  })
+
+  test('ends a file in silence once its interval is over, and makes no empty ones', async () => {
+    const random = new Random(3)
+    const { capture, directory, files } = rig({ rotateSeconds: 60 })
+    capture.tick(T0)
+    put(capture, packet(random, T0 + 10))
+    expect(parts(directory)).toEqual(['20261120T183400Z.pcap.part'])
+    capture.tick(T0 + 60)
+    await capture.drained()
+    expect(files()).toEqual([])
+    capture.tick(T0 + 61)
+    await capture.drained()
+    expect(files()).toEqual(['20261120T183400Z.pcap'])
+    for (let now = T0 + 62; now < T0 + 400; now++) capture.tick(now)
+    await capture.close()
+    expect(readdirSync(directory)).toEqual(['20261120T183400Z.pcap'])
+  })
+
+  test('does not keep a file open for a clock that was set back', async () => {
+    const random = new Random(4)
+    const { capture, files } = rig({ rotateSeconds: 60 })
+    put(capture, packet(random, T0 + 3600))
+    capture.tick(T0)
+    put(capture, packet(random, T0))
+    await capture.close()
+    expect(files()).toEqual(['20261120T183400Z.pcap', '20261120T193400Z.pcap'])
+  })
+
+  test('hands a quiet session to the system every tick and holds no block for it', async () => {
+    const random = new Random(5)
+    const { capture, pool, directory } = rig()
+    const it = packet(random, T0)
+    put(capture, it)
+    expect(pool.usedBytes).toBeGreaterThan(0)
+    capture.tick(T0 + 1)
+    await capture.drained()
+    expect(pool.usedBytes).toBe(0)
+    expect(readWritten(join(directory, parts(directory)[0]!))).toEqual([it])
+    await capture.close()
+  })
+
+  test('makes its directory again when someone has removed it', async () => {
+    const random = new Random(6)
+    const { capture, directory, files } = rig({ rotateSeconds: 60 })
+    put(capture, packet(random, T0))
+    capture.tick(T0 + 61)
+    await capture.drained()
+    rmSync(directory, { recursive: true })
+    put(capture, packet(random, T0 + 61))
+    await capture.close()
+    expect(files()).toEqual(['20261120T183500Z.pcap'])
+  })
+
+  test('writes over no file that is there', async () => {
+    const directory = temporaryDirectory()
+    const at = join(directory, SESSION.name)
+    mkdirSync(at)
+    writeFileSync(join(at, '20261120T183400Z.pcap'), 'mine')
+    writeFileSync(join(at, '20261120T183400Z-1.pcap.part'), 'mine too')
+    const { capture, files } = rig({ directory })
+    put(capture, packet(new Random(7), T0))
+    await capture.close()
+    expect(files()).toEqual(['20261120T183400Z.pcap', '20261120T183400Z-2.pcap'])
+    expect(statSync(join(at, '20261120T183400Z.pcap')).size).toBe(4)
+    expect(statSync(join(at, '20261120T183400Z-1.pcap.part')).size).toBe(8)
+  })
+
+  test.skipIf(!hasCapinfos).each(['pcap', 'pcapng'] as const)(
+    'writes %s files that others read (needs capinfos)',
+    async (format) => {
+      const random = new Random(8)
+      const { capture, directory, files } = rig({ format, rotateBytes: 5000 })
+      for (let run = 0; run < 50; run++) put(capture, packet(random, T0 + run))
+      await capture.close()
+      expect(files().length).toBeGreaterThan(1)
+      let packets = 0
+      for (const name of files()) {
+        const told = execFileSync('capinfos', ['-c', '-M', '-T', '-r', join(directory, name)], {
+          stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        packets += Number(told.toString().trim().split('\t')[1])
+      }
+      expect(packets).toBe(50)
+    },
+  )
+})
+
+describe('retention of a RotatingCapture', () => {
+  function leaveOld(directory: string, names: readonly string[]): void {
+    mkdirSync(join(directory, SESSION.name), { recursive: true })
+    for (const name of names) writeFileSync(join(directory, SESSION.name, name), Buffer.alloc(100))
+  }
+
+  test('keeps so many files, deletes the oldest first, those of earlier runs included', async () => {
+    const directory = temporaryDirectory()
+    leaveOld(directory, [
+      '20250101T000000Z-10.pcap',
+      '20250101T000000Z-9.pcap',
+      '20250101T000000Z.pcap',
+      '20250101T000000Z.w1.pcapng',
+      'notes.txt',
+      '20240101T000000Z.pcap.part',
+    ])
+    const random = new Random(1)
+    const { capture, directory: at } = rig({ directory, rotateSeconds: 60, keepFiles: 4 })
+    await capture.drained()
+    for (const minute of [0, 1]) put(capture, packet(random, T0 + 60 * minute))
+    await capture.close()
+    expect(readdirSync(at).sort()).toEqual([
+      '20240101T000000Z.pcap.part',
+      '20250101T000000Z-10.pcap',
+      '20250101T000000Z-9.pcap',
+      '20261120T183400Z.pcap',
+      '20261120T183500Z.pcap',
+      'notes.txt',
+    ])
+  })
+
+  test('keeps so many octets, and never deletes the open file', async () => {
+    const directory = temporaryDirectory()
+    leaveOld(directory, ['20250101T000000Z.pcap', '20250102T000000Z.pcap', '20250103T000000Z.pcap'])
+    const { capture, directory: at } = rig({ directory, keepBytes: 250 })
+    await capture.drained()
+    expect(readdirSync(at).sort()).toEqual(['20250102T000000Z.pcap', '20250103T000000Z.pcap'])
+    put(capture, packet(new Random(2), T0, 1000))
+    await capture.drained()
+    expect(parts(at)).toHaveLength(1)
+    await capture.close()
+    expect(readdirSync(at)).toEqual([])
+  })
+
+  test('leaves the files of other workers to them', async () => {
+    const directory = temporaryDirectory()
+    leaveOld(directory, ['20250101T000000Z.w1.pcap', '20250101T000000Z.w2.pcap'])
+    const { capture, files } = rig({ directory, keepFiles: 1, suffix: '.w2' })
+    put(capture, packet(new Random(3), T0))
+    await capture.close()
+    expect(files()).toEqual(['20250101T000000Z.w1.pcap', '20261120T183400Z.w2.pcap'])
+  })
+})
+
+describe('a RotatingCapture on a disk that fails', () => {
+  test('finishes the file at its last whole packet, says so once, and goes on when there is room', async () => {
+    const disk = new FailingDisk()
+    const random = new Random(1)
+    const { capture, pool, directory, files, lines } = rig({ rotateSeconds: 60 })
+    const written = Array.from({ length: 100 }, () => packet(random, T0, 100))
+    // The header, 60 packets and half of one.
+    disk.room = 24 + 60 * 116 + 58
+    for (const it of written) expect(put(capture, it)).toBe(true)
+    capture.tick(T0 + 1)
+    await capture.drained()
+    expect(put(capture, packet(random, T0 + 1))).toBe(false)
+    await capture.drained()
+    expect(files()).toEqual(['20261120T183400Z.pcap'])
+    expect(readAll(directory)).toEqual(written.slice(0, 60))
+    expect(capture.statistics).toEqual({ files: 1, packets: 60, octets: 24 + 60 * 116, lost: 41 })
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/lost to its capture: cannot write .*no space left.*\(ENOSPC\)$/)
+    expect(lines[0]).not.toContain('\n')
+
+    for (let second = 2; second <= 11; second++) {
+      capture.tick(T0 + second)
+      expect(put(capture, packet(random, T0 + second))).toBe(false)
+    }
+    capture.tick(T0 + 12)
+    // Still full: the attempt fails, nobody is told again.
+    put(capture, packet(random, T0 + 12))
+    capture.tick(T0 + 13)
+    await capture.drained()
+    capture.tick(T0 + 14)
+    await capture.drained()
+    expect(readdirSync(directory)).toHaveLength(1)
+    expect(capture.statistics).toMatchObject({ packets: 60, lost: 52 })
+    expect(lines).toHaveLength(1)
+
+    disk.room = FOREVER
+    for (let second = 15; second <= 24; second++) capture.tick(T0 + second)
+    const after = packet(random, T0 + 24)
+    expect(put(capture, after)).toBe(true)
+    for (let second = 25; second <= 40; second++) {
+      capture.tick(T0 + second)
+      await capture.drained()
+    }
+    await capture.close()
+    expect(readAll(directory)).toEqual([...written.slice(0, 60), after])
+    expect(capture.statistics).toMatchObject({ files: 2, packets: 61, lost: 52 })
+    expect(lines).toHaveLength(2)
+    expect(lines[1]).toMatch(/captured again; \d+ were lost$/)
+    expect(pool.usedBytes).toBe(0)
+  })
+
+  test('removes a file of which no packet was written', async () => {
+    const disk = new FailingDisk()
+    disk.room = 30
+    const { capture, directory } = rig()
+    put(capture, packet(new Random(2), T0, 100))
+    await capture.close()
+    expect(readdirSync(directory)).toEqual([])
+    expect(capture.statistics).toEqual({ files: 0, packets: 0, octets: 0, lost: 1 })
+  })
+
+  test('counts what a slow disk cannot take, and keeps the order of the rest', async () => {
+    const disk = new FailingDisk()
+    const random = new Random(3)
+    const { capture, pool, directory, lines } = rig({}, 4)
+    const taken: WrittenPacket[] = []
+    let refused = 0
+    const offer = (count: number): void => {
+      for (let run = 0; run < count; run++) {
+        const it = packet(random, T0, 9000)
+        if (put(capture, it)) taken.push(it)
+        else refused++
+      }
+    }
+    disk.isHeld = true
+    offer(200)
+    expect(refused).toBeGreaterThan(0)
+    expect(pool.usedBytes).toBeLessThanOrEqual(4 * 256 * 1024)
+    capture.tick(T0 + 1)
+    capture.tick(T0 + 2)
+    expect(lines).toEqual([expect.stringMatching(/does not take them fast enough$/)])
+    disk.isHeld = false
+    await capture.drained()
+    offer(20)
+    await capture.close()
+    expect(readAll(directory)).toEqual(taken)
+    expect(capture.statistics).toMatchObject({ packets: taken.length, lost: refused })
+    expect(pool.usedBytes).toBe(0)
+  })
+
+  test('leaves no file behind for a packet there was never room for', async () => {
+    const { capture, pool, directory } = rig({}, 1)
+    for (let block = 0; block < 16; block++) pool.take(1, false)
+    expect(put(capture, packet(new Random(4), T0))).toBe(false)
+    await capture.close()
+    expect(readdirSync(directory)).toEqual([])
+    expect(capture.statistics).toEqual({ files: 0, packets: 0, octets: 0, lost: 1 })
+  })
+
+  test('does not stop the process where the directory cannot be made', async () => {
+    const directory = join(temporaryDirectory(), 'file')
+    writeFileSync(directory, '')
+    const { capture, lines } = rig({ directory, keepFiles: 3 })
+    for (let run = 0; run < 3; run++) expect(put(capture, packet(new Random(5), T0))).toBe(false)
+    await capture.close()
+    expect(capture.statistics.lost).toBe(3)
+    expect(lines.filter((line) => line.includes('lost to its capture'))).toHaveLength(1)
+  })
+
+  test.skipIf(!isRoot)(
+    'survives a file system that is really full (needs root, mounts a tmpfs)',
+    async ({ skip }) => {
+      const directory = temporaryDirectory()
+      const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
+      if (mount.status !== 0) skip(`mount: ${mount.stderr}`)
+      try {
+        const random = new Random(6)
+        const { capture, directory: at, lines } = rig({ directory, rotateBytes: 50_000 })
+        const taken: WrittenPacket[] = []
+        for (let run = 0; run < 400; run++) {
+          const it = packet(random, T0 + run, 1000)
+          if (put(capture, it)) taken.push(it)
+          if (run % 10 === 0) {
+            capture.tick(T0)
+            await capture.drained()
+          }
+        }
+        await capture.close()
+        const kept = readAll(at)
+        expect(kept.length).toBeGreaterThan(150)
+        expect(kept).toEqual(taken.slice(0, kept.length))
+        expect(capture.statistics).toMatchObject({ packets: kept.length, lost: 400 - kept.length })
+        expect(parts(at)).toEqual([])
+        expect(lines).toHaveLength(1)
+      } finally {
+        spawnSync('umount', [directory])
+      }
+    },
+  )
+})
+
+function nameOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(/[-:]|\.000/g, '')
+}
