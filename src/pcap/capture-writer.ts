@@ -8,10 +8,10 @@ import {
   emitStatistics,
   enhancedPacketLength,
   interfaceLength,
-  type PacketTime,
   SECTION_HEADER_LEN,
   statisticsLength,
 } from './pcapng-emit.js'
+import type { PacketTime } from './pcapng-time.js'
 
 export const CAPTURE_FORMATS = ['pcap', 'pcapng'] as const
 

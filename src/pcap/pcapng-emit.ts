@@ -40,6 +40,7 @@ import {
   SHB_OPTIONS,
   SHB_SECTION_LENGTH,
 } from './pcapng-blocks.js'
+import { type PacketTime, putNanoseconds } from './pcapng-time.js'
 import { padded, putU16Le, putU32Le } from './words.js'
 
 const VERSION_MAJOR = 1
@@ -64,11 +65,6 @@ export interface InterfaceStatistics {
   /** Times of the first and of the last packet, both undefined when there was none. */
   start: PacketTime | undefined
   end: PacketTime | undefined
-}
-
-export interface PacketTime {
-  seconds: number
-  nanoseconds: number
 }
 
 export const SECTION_HEADER_LEN =
@@ -171,24 +167,6 @@ export function emitStatistics(
   at = emitCountOption(OPTION_ISB_RECEIVED, statistics.received, bytes, at)
   at = emitCountOption(OPTION_ISB_DROPPED, statistics.dropped, bytes, at)
   return frameBlock(BLOCK_STATISTICS, bytes, start, emitEnd(bytes, at))
-}
-
-/**
- * The time as 64 bits of nanoseconds, exactly. A number holds 53 of them, so
- * the low word comes from 32-bit arithmetic; the high word is what remains of
- * the approximate whole, whose error (below 2^10) vanishes beside 2^32.
- */
-function putNanoseconds(
-  seconds: number,
-  nanoseconds: number,
-  bytes: Uint8Array,
-  high: number,
-  low: number,
-): void {
-  const lowWord = (Math.imul(seconds, 1_000_000_000) + nanoseconds) >>> 0
-  const rest = seconds * 1_000_000_000 + nanoseconds - lowWord
-  putU32Le(bytes, high, Math.round(rest / 0x1_0000_0000))
-  putU32Le(bytes, low, lowWord)
 }
 
 function frameBlock(type: number, bytes: Uint8Array, start: number, tail: number): number {

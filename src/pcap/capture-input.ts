@@ -1,0 +1,117 @@
+import { close, createReadStream, fstatSync, open, readSync, type Stats } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { isatty } from 'node:tty'
+import { promisify } from 'node:util'
+import { OperatorError } from '../errors.js'
+import { COMPRESSION_MAGIC_LEN } from './decompressor.js'
+
+const openFile = promisify(open)
+const closeFile = promisify(close)
+
+const STDIN = 0
+
+/** What to do about the ways in which opening and reading fail. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist; check the path',
+  ENOTDIR: 'does not exist; check the path',
+  EACCES: 'may not be read; run as a user who may',
+  EPERM: 'may not be read; run as a user who may',
+  EISDIR: 'is a directory; name the capture files in it',
+  EMFILE: 'cannot be opened: too many open files; raise ulimit -n',
+  EBADF: 'is closed; give it a capture or name a file',
+}
+
+/**
+ * The octets of a file, a pipe or standard input. What goes wrong with them is
+ * an OperatorError that names it.
+ */
+export class CaptureInput {
+  /** As messages call it. */
+  readonly name: string
+  /** A regular file, to be read with `read`; else `pieces` is the way. */
+  readonly isFile: boolean
+  readonly #fd: number
+  readonly #stats: Stats
+  /** The descriptor is closed by the stream made of it. */
+  #streamed = false
+
+  private constructor(name: string, fd: number, stats: Stats) {
+    this.name = name
+    this.isFile = stats.isFile()
+    this.#fd = fd
+    this.#stats = stats
+  }
+
+  /** `-` is standard input. */
+  static async open(path: string): Promise<CaptureInput> {
+    const name = path === '-' ? 'standard input' : path
+    const fd =
+      path === '-' ? STDIN : await openFile(path, 'r').catch((error) => refuse(name, error))
+    try {
+      const stats = fstatSync(fd)
+      if (stats.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
+      if (fd === STDIN && isatty(STDIN)) {
+        throw new OperatorError(`${name} is a terminal; pipe a capture into it or name a file`)
+      }
+      return new CaptureInput(name, fd, stats)
+    } catch (error) {
+      if (fd !== STDIN) await closeFile(fd)
+      return refuse(name, error)
+    }
+  }
+
+  /** Fills `block` from `at` on with the next octets of a regular file; returns how many, 0 at its end. */
+  read(block: Buffer, at: number): number {
+    try {
+      return readSync(this.#fd, block, at, block.length - at, null)
+    } catch (error) {
+      return refuse(this.name, error)
+    }
+  }
+
+  /**
+   * The octets of a pipe as they arrive, the first piece long enough to tell a
+   * compressed capture by.
+   */
+  async *pieces(): AsyncGenerator<Buffer, void, undefined> {
+    let head: Buffer | undefined = Buffer.alloc(0)
+    try {
+      for await (const piece of this.#stream() as AsyncIterable<Buffer>) {
+        if (head === undefined) {
+          yield piece
+          continue
+        }
+        head = Buffer.concat([head, piece])
+        if (head.length < COMPRESSION_MAGIC_LEN) continue
+        yield head
+        head = undefined
+      }
+    } catch (error) {
+      refuse(this.name, error)
+    }
+    if (head !== undefined) yield head
+  }
+
+  /** To be called however reading ended. */
+  async close(): Promise<void> {
+    if (!this.#streamed && this.#fd !== STDIN) await closeFile(this.#fd)
+  }
+
+  #stream(): Readable {
+    this.#streamed = true
+    if (this.#fd === STDIN) return process.stdin
+    // A file stream would block a thread of the pool in each read, and keep the process from ending.
+    if (this.#stats.isFIFO() || this.#stats.isSocket()) {
+      return new Socket({ fd: this.#fd, readable: true, writable: false })
+    }
+    return createReadStream('', { fd: this.#fd })
+  }
+}
+
+function refuse(name: string, error: unknown): never {
+  if (error instanceof OperatorError) throw error
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const advice = ADVICE[code] ?? `cannot be read: ${message}; check the disk and the path`
+  throw new OperatorError(`${name} ${advice}`, { cause: error })
+}

@@ -1,0 +1,208 @@
+import { OperatorError } from '../errors.js'
+import type { Packet } from '../wire/packet.js'
+import { CaptureInput } from './capture-input.js'
+import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
+import { type Compression, canDecompress, compressionOf, Decompressor } from './decompressor.js'
+import type { CaptureInterface } from './format-parser.js'
+
+/** What was found in a capture file up to its end, its damage, or where reading was stopped. */
+export interface CaptureSummary {
+  readonly format: CaptureFileFormat
+  readonly compression: Compression
+  readonly packets: number
+  /** Octets of the capture, decompressed: its headers and all whole records. */
+  readonly octets: number
+  readonly interfaces: readonly CaptureInterface[]
+  readonly damage: Damage | undefined
+}
+
+export interface ReadOptions {
+  /**
+   * Called between blocks of input once the format is known, and awaited when
+   * it returns a promise. `octetsRead` counts octets of the file as it is stored,
+   * compressed or not. Return false to stop reading; the summary then has no damage.
+   */
+  afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
+}
+
+/**
+ * Octets of a plain file read at a time.
+ */
+const BLOCK_LEN = 512 * 1024
+
+/** The same for a file that goes through a decompressor, which is a thousand times as long at the worst. */
+const COMPRESSED_BLOCK_LEN = 64 * 1024
+
+/**
+ * Reads the capture file at `path` (`-`: standard input) and hands over all its
+ * packets, of whatever link type, in the order of the file.
+ *
+ * The packet and the octets it speaks of are overwritten when `onPacket`
+ * returns. A file that cannot be opened, or is no capture file, rejects with an
+ * OperatorError, an exception of `onPacket` or `afterBlock` with that. Damage further
+ * on does not reject: it is in the summary, and every packet before it was handed
+ * over.
+ *
+ * A plain file is read synchronously, block by block: whoever needs the event
+ * loop meanwhile returns a promise from `afterBlock`.
+ */
+export async function readCapture(
+  path: string,
+  onPacket: (packet: Packet) => void,
+  options: ReadOptions = {},
+): Promise<CaptureSummary> {
+  const input = await CaptureInput.open(path)
+  try {
+    return await new Reading(input, onPacket, options).run()
+  } finally {
+    await input.close()
+  }
+}
+
+/** One capture file being read. */
+class Reading {
+  readonly #input: CaptureInput
+  readonly #parser: CaptureParser
+  readonly #options: ReadOptions
+  #compression: Compression = 'none'
+  /** Of the file as it is stored. */
+  #octetsRead = 0
+  /** By `afterBlock`. */
+  #stopped = false
+  /** What is wrong with the compressed octets. */
+  #fault: Error | undefined = undefined
+
+  constructor(input: CaptureInput, onPacket: (packet: Packet) => void, options: ReadOptions) {
+    this.#input = input
+    this.#parser = new CaptureParser(onPacket)
+    this.#options = options
+  }
+
+  async run(): Promise<CaptureSummary> {
+    if (this.#input.isFile) await this.#file()
+    else await this.#pieces(this.#input.pieces())
+    return this.#summary()
+  }
+
+  async #file(): Promise<void> {
+    const block = Buffer.allocUnsafeSlow(BLOCK_LEN)
+    const filled = this.#input.read(block, 0)
+    if (compressionOf(block.subarray(0, filled)) === 'none') await this.#plain(block, filled)
+    else await this.#pieces(this.#blocks(block.subarray(0, filled)))
+  }
+
+  /** Parses in place; the record at the end of a block that is not whole is moved to its front. */
+  async #plain(first: Buffer, length: number): Promise<void> {
+    const parser = this.#parser
+    let block = first
+    let filled = length
+    this.#octetsRead = length
+    for (;;) {
+      const used = parser.parse(block, 0, filled)
+      if (parser.stopped) return
+      if (used > 0) block.copyWithin(0, used, filled)
+      filled -= used
+      const pause = this.#pause()
+      if (pause !== undefined) await pause
+      if (this.#stopped) return
+      if (filled === block.length) block = doubled(block)
+      const read = this.#input.read(block, filled)
+      if (read === 0) break
+      filled += read
+      this.#octetsRead += read
+    }
+    parser.end(filled)
+  }
+
+  async #pieces(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
+    const parser = this.#parser
+    let decompressor: Decompressor | undefined
+    try {
+      for await (const piece of pieces) {
+        if (this.#octetsRead === 0) decompressor = this.#recognize(piece)
+        this.#octetsRead += piece.length
+        if (decompressor === undefined) parser.push(piece)
+        else this.#fault = await decompressor.write(piece)
+        if (parser.stopped || this.#fault !== undefined) return
+        const pause = this.#pause()
+        if (pause !== undefined) await pause
+        if (this.#stopped) return
+      }
+      this.#fault = await decompressor?.end()
+    } finally {
+      decompressor?.destroy()
+      if (!this.#stopped) parser.end()
+    }
+  }
+
+  #recognize(head: Buffer): Decompressor | undefined {
+    const compression = compressionOf(head)
+    this.#compression = compression
+    if (compression === 'none') return undefined
+    if (!canDecompress(compression)) {
+      throw new OperatorError(
+        `${this.#input.name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; decompress it first (zstd -d) or use Node 22.15 or later`,
+      )
+    }
+    return new Decompressor(compression, (piece) => this.#parser.push(piece))
+  }
+
+  /** The rest of a compressed file behind its first octets. */
+  *#blocks(first: Buffer): Generator<Buffer, void, undefined> {
+    yield first
+    const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
+    for (;;) {
+      const read = this.#input.read(block, 0)
+      if (read === 0) return
+      yield block.subarray(0, read)
+    }
+  }
+
+  /** Lets the caller look up; a promise only where it gave one. */
+  #pause(): Promise<void> | undefined {
+    const { afterBlock } = this.#options
+    if (afterBlock === undefined || this.#parser.format === undefined) return undefined
+    const answer = afterBlock(this.#octetsRead)
+    if (typeof answer !== 'object') {
+      this.#stopped = answer === false
+      return undefined
+    }
+    return this.#heed(answer)
+  }
+
+  async #heed(answer: Promise<boolean | undefined> | Promise<void>): Promise<void> {
+    this.#stopped = (await answer) === false
+  }
+
+  #summary(): CaptureSummary {
+    const parser = this.#parser
+    const format = parser.format
+    const fault =
+      this.#fault === undefined
+        ? undefined
+        : `the ${this.#compression} data ends early or is damaged (${this.#fault.message})`
+    if (parser.refusal !== undefined || format === undefined) {
+      throw new OperatorError(
+        fault === undefined || parser.octets > 0
+          ? `${this.#input.name} ${parser.refusal}`
+          : `${this.#input.name} is no readable capture file: ${fault}; copy or compress it again`,
+      )
+    }
+    // A record that is cut because the compressed octets are: say the cause.
+    const damage = fault === undefined ? parser.damage : { offset: parser.octets, message: fault }
+    return {
+      format,
+      compression: this.#compression,
+      packets: parser.packets,
+      octets: parser.octets,
+      interfaces: parser.interfaces,
+      damage,
+    }
+  }
+}
+
+function doubled(block: Buffer): Buffer {
+  const larger = Buffer.allocUnsafeSlow(2 * block.length)
+  block.copy(larger)
+  return larger
+}
