@@ -11,6 +11,9 @@ import { errnoOf } from '../deliver/write-error.js'
 /** `…_vpcflowlogs_…_<unique>.log.gz.part` */
 const PART_NAME = /^(.*_vpcflowlogs_.*_)[0-9a-f]{8}(\.log\.gz)\.part$/
 
+/** Text that may wait for the compressor; each wait makes it end a block, and a file of many blocks is larger. */
+const PENDING_BYTES = 16 * SINK_BLOCK_LEN
+
 const NEWLINE = 0x0a
 
 export interface AdoptedFlowLogs {
@@ -68,7 +71,7 @@ async function adoptPart(part: string): Promise<number> {
       limitBytes: Number.POSITIVE_INFINITY,
     })
     append(sink, held, whole)
-    await sink.drained()
+    if (sink.pendingBytes >= PENDING_BYTES) await sink.drained()
     held = held.subarray(whole)
   }
   await sink?.close()

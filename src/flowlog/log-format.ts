@@ -12,6 +12,9 @@ export interface LogFormat {
   readonly text: string
 }
 
+/** Ten more than there are: a line stays within a sink's block, whatever is configured. */
+export const FIELDS_MAX = 64
+
 export const DEFAULT_LOG_FORMAT: LogFormat = logFormatOf(DEFAULT_FIELDS)
 
 function logFormatOf(fields: readonly Field[]): LogFormat {
@@ -66,6 +69,12 @@ export function parseLogFormat(text: string | undefined): LogFormat {
       )
     }
     at = SPACE.lastIndex
+  }
+  if (fields.length > FIELDS_MAX) {
+    throw new OperatorError(
+      `The log format names ${fields.length} fields: name at most ${FIELDS_MAX}.`,
+      { exitCode: 2 },
+    )
   }
   return logFormatOf(fields)
 }
