@@ -17,6 +17,9 @@ import { RecordWriter } from './record-writer.js'
 /** AWS closed files at 75 MB. */
 const FILE_BYTES_MAX = 75e6
 
+/** How long a file begun after its bucket waits for the next record: one file, not one a second, of records that trickle in. */
+const LATE_SECONDS = 10
+
 /** How long records may lie where a killed process would lose them. */
 const FLUSH_SECONDS = 10
 
@@ -166,15 +169,16 @@ export class FlowLogDirectory {
     if (this.#firstErrorOfClose !== undefined) throw this.#firstErrorOfClose
   }
 
-  /**
-   * A window's records come all at once, long after some of their buckets: such a
-   * file waits for the stragglers of its own, but never longer than a bucket lasts.
-   */
+  /** Over, and no more of its records are to be expected; but a late file stays open no longer than a bucket lasts. */
   #isOver(file: OpenFile): boolean {
     const { graceSeconds } = this.#options
-    if (this.#now < file.bucket + BUCKET_SECONDS + graceSeconds) return false
-    const quiet = this.#now >= file.lastWriteAt + graceSeconds
-    return quiet || this.#now >= file.openedAt + BUCKET_SECONDS
+    const bucketEnd = file.bucket + BUCKET_SECONDS
+    if (this.#now < bucketEnd + graceSeconds) return false
+    const isLate = file.openedAt >= bucketEnd
+    const quietSeconds = isLate ? Math.max(graceSeconds, LATE_SECONDS) : graceSeconds
+    return (
+      this.#now >= file.lastWriteAt + quietSeconds || this.#now >= file.openedAt + BUCKET_SECONDS
+    )
   }
 
   #fileOf(bucket: number): OpenFile | undefined {
