@@ -22,7 +22,7 @@ export class Block {
   written = 0
 
   constructor(length: number) {
-    this.bytes = Buffer.allocUnsafeSlow(length)
+    this.bytes = Buffer.alloc(length)
     // 64 octets a unit: the smallest Ethernet frame and its record header are 76.
     this.ends = new Uint32Array(length / 64)
   }
