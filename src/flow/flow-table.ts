@@ -129,9 +129,7 @@ export class FlowTable {
     const version = frame.ipVersion
 
     const order =
-      version === 4
-        ? u32(bytes, srcAt) - u32(bytes, dstAt)
-        : compareIpv6(bytes, srcAt, dstAt)
+      version === 4 ? u32(bytes, srcAt) - u32(bytes, dstAt) : compareIpv6(bytes, srcAt, dstAt)
     const flipped = order > 0 || (order === 0 && srcPort > dstPort)
     const aAt = flipped ? dstAt : srcAt
     const bAt = flipped ? srcAt : dstAt

@@ -58,7 +58,7 @@ const LATEST = 0xf000_0000
 /** Above this share of the capacity time-outs are short, until it falls below the other. */
 const EMERGENCY_ENTER = 0.95
 const EMERGENCY_LEAVE = 0.85
-/** Late packets are given this long after a window's end before its records leave. */
+/** A packet may be this much older than one that came before it and still find its window open. */
 const WINDOW_GRACE_SECONDS = 1
 
 /**
@@ -93,8 +93,8 @@ export class FlowTracker {
   readonly #emergencyLeave: number
   /** Where the search for something to evict goes on. */
   #hand = 0
-  /** The window of the packet clock, [end - windowSeconds, end). */
-  #windowEnd = NEVER
+  /** No packet from before this second is expected any more. */
+  #settled = 0
   /** The window whose end is to be swept for next, and how far the sweep has come; -1: none under way. */
   #sweepEnd = NEVER
   #sweepAt = -1
@@ -121,7 +121,10 @@ export class FlowTracker {
   track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
     // Times live in 32 bits: a clock that is a century wrong must not wrap round.
     seconds = seconds < LATEST ? seconds : LATEST
-    if (seconds > this.now) this.advance(seconds)
+    if (seconds > this.now) {
+      this.#move(seconds)
+      this.#settled = Math.max(this.#settled, seconds - WINDOW_GRACE_SECONDS)
+    }
     const table = this.table
     let flow = table.touch(frame, session)
     if (flow === NO_FLOW) {
@@ -182,17 +185,12 @@ export class FlowTracker {
   }
 
   /**
-   * Moves the packet clock forward, from a packet or from a timer. A timer must
-   * stay behind every packet that the receiver may still hold.
+   * Moves the clock forward from a timer, so that a quiet session is written out
+   * too. `seconds` must lie behind every packet that the receiver may still hold.
    */
   advance(seconds: number): void {
-    if (seconds <= this.now) return
-    this.now = seconds
-    if (this.#windowSeconds === 0) return
-    if (seconds >= this.#windowEnd || this.#windowEnd === NEVER) {
-      if (this.#sweepEnd === NEVER) this.#sweepEnd = endOfWindow(seconds, this.#windowSeconds)
-      this.#windowEnd = endOfWindow(seconds, this.#windowSeconds)
-    }
+    this.#move(seconds)
+    if (seconds > this.#settled) this.#settled = seconds
   }
 
   /**
@@ -222,6 +220,14 @@ export class FlowTracker {
     while (this.work(Number.MAX_SAFE_INTEGER));
     for (let flow = 0; flow < this.table.used; flow++) {
       if (this.table.isLive(flow)) this.#end(flow, 'shutdown')
+    }
+  }
+
+  #move(seconds: number): void {
+    if (seconds <= this.now) return
+    this.now = seconds
+    if (this.#sweepEnd === NEVER && this.#windowSeconds > 0) {
+      this.#sweepEnd = endOfWindow(seconds, this.#windowSeconds)
     }
   }
 
@@ -362,7 +368,7 @@ export class FlowTracker {
   /** Hands over the records of the window that is over, and says so when all of them have left. */
   #sweep(budget: number): number {
     const words = this.table.words
-    while (this.#sweepEnd !== NEVER && this.now >= this.#sweepEnd + WINDOW_GRACE_SECONDS) {
+    while (this.#settled >= this.#sweepEnd) {
       if (this.#sweepAt < 0) this.#sweepAt = 0
       const until = Math.min(this.table.used, this.#sweepAt + budget)
       budget -= until - this.#sweepAt
@@ -381,8 +387,8 @@ export class FlowTracker {
   #closeWindow(): void {
     const end = this.#sweepEnd
     // Silence of many windows is one step: nothing was there to be swept.
-    const last = this.now - WINDOW_GRACE_SECONDS
-    const next = Math.max(end + this.#windowSeconds, last - (last % this.#windowSeconds))
+    const latest = this.#settled - (this.#settled % this.#windowSeconds)
+    const next = Math.max(end + this.#windowSeconds, latest)
     this.#sweepAt = -1
     this.#sweepEnd = next
     this.#onWindow?.(end - this.#windowSeconds, end)

@@ -1,0 +1,288 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { build as buildHistogram, type Histogram } from 'hdr-histogram-js'
+import { BlockPool } from '../deliver/block-pool.js'
+import type { FlowRecord } from '../flow/flow-record.js'
+import { FlowTracker } from '../flow/flow-tracker.js'
+import type { Lifetime } from '../flow/lifetime.js'
+import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
+import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
+import { parseLogFormat } from '../flowlog/log-format.js'
+import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import { RecordLine } from '../flowlog/text.js'
+import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
+import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import type { Fault } from '../wire/fault.js'
+import { FAULTS } from '../wire/fault.js'
+import { Demux } from './demux.js'
+import { Ledger, type LedgerReport } from './ledger.js'
+import { Pipeline } from './pipeline.js'
+import type { Session, SessionCapture } from './session.js'
+import { SessionDirectory, type SessionKey } from './session-directory.js'
+
+/** Plain data: it crosses to a worker thread. */
+export interface ColumnOptions {
+  sessionKey: SessionKey
+  unknownSessions: 'accept' | 'drop'
+  maxSessions: number
+  maxFlows: number
+  /** Connections one session may hold at most. */
+  sessionQuota: number
+  lifetime: Lifetime
+  capture?: CapturePolicy
+  flowLog?: {
+    directory: string
+    layout: LayoutOptions
+    logFormat: string | undefined
+    maxAggregationInterval: 60 | 600
+    metadata: MetadataValues
+    /** Whether this column sees all of a session, and so can say that it was quiet. */
+    wholeSessions: boolean
+  }
+}
+
+/** Flows looked at in one go: about a millisecond. */
+const WORK_BUDGET = 4096
+/** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
+const TIMER_LAG_SECONDS = 1
+/** Text of flow logs that may wait for the compressor, in octets. */
+const FLOW_LOG_PENDING_MAX = 64 * 1024 * 1024
+/** Blocks for captures beyond one for each session, so that writes can be under way. */
+const SPARE_BLOCKS = 256
+
+/**
+ * Everything one receiving thread owns: its sessions, flow table, captures and
+ * flow logs. Fed by `demux`, driven by `tick`; knows neither sockets nor threads.
+ */
+export class Column {
+  readonly demux: Demux
+  readonly ledger = new Ledger()
+
+  readonly #options: ColumnOptions
+  readonly #onProblem: (line: string) => void
+  readonly #sessions: SessionDirectory
+  readonly #tracker: FlowTracker
+  readonly #flowLog: FlowLogDirectory | undefined
+  readonly #windowStatus: WindowStatus
+  readonly #metadata: SessionMetadata
+  readonly #capturePool: BlockPool
+  readonly #closingCaptures = new Set<Promise<void>>()
+  /** How long `work` held the thread, in microseconds. */
+  readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
+  readonly #byIndex: (Session | undefined)[] = []
+  #evictedReceived = 0
+
+  #kernelLost: number | null = 0
+  #recordsLostSeen = 0
+  /** Packets and records known lost, by the end of the window they were lost in. */
+  readonly #lossByWindow = new Map<number, number>()
+  #working: Promise<void> | undefined = undefined
+  #lastTick = 0
+
+  constructor(options: ColumnOptions, onProblem: (line: string) => void) {
+    this.#options = options
+    this.#onProblem = onProblem
+    this.#capturePool = new BlockPool(options.maxSessions + SPARE_BLOCKS)
+    this.#metadata = new SessionMetadata(options.flowLog?.metadata ?? {})
+    this.#flowLog = options.flowLog && openFlowLog(options.flowLog, onProblem)
+    this.#windowStatus = new WindowStatus((record) => this.#writeRecord(record))
+    this.#tracker = new FlowTracker({
+      capacity: options.maxFlows,
+      sessions: options.maxSessions + 2,
+      sessionQuota: options.sessionQuota,
+      lifetime: options.lifetime,
+      ...(options.flowLog && {
+        windowSeconds: options.flowLog.maxAggregationInterval,
+        onRecord: (record) => this.#onRecord(record),
+        onWindow: (start, end) => this.#onWindow(start, end),
+      }),
+    })
+    this.#sessions = new SessionDirectory({
+      max: options.maxSessions,
+      key: options.sessionKey,
+      onOpen: (session) => this.#openSession(session),
+      onClose: (session, why) => this.#closeSession(session, why),
+    })
+    const pipeline = new Pipeline({
+      ledger: this.ledger,
+      tracker: this.#tracker,
+      ...(options.capture && {
+        openCapture: (session, linkType) => this.#openCapture(session, linkType),
+      }),
+    })
+    this.demux = new Demux({
+      ledger: this.ledger,
+      sessions: this.#sessions,
+      pipeline,
+      unknownSessions: options.unknownSessions,
+    })
+  }
+
+  /**
+   * By a timer, a few times a second, with the wall clock in seconds and what the
+   * kernel has lost so far (null: not known).
+   */
+  tick(nowSeconds: number, kernelLost: number | null): void {
+    this.#noteLoss(nowSeconds, kernelLost)
+    this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
+    this.#flowLog?.tick(nowSeconds)
+    if (this.#lastTick !== nowSeconds) {
+      for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
+    }
+    this.#lastTick = nowSeconds
+    this.#working ??= this.#work()
+  }
+
+  /** Ends every session and finishes every file. */
+  async close(): Promise<void> {
+    await this.#working
+    this.#tracker.shutdown()
+    for (const session of this.#sessions.values()) this.#finishCapture(session)
+    await Promise.all(this.#closingCaptures)
+    try {
+      await this.#flowLog?.close()
+    } catch (error) {
+      this.#onProblem((error as Error).message)
+    }
+  }
+
+  report(): LedgerReport {
+    const { ledger } = this
+    const malformed: Partial<Record<Fault, number>> = {}
+    for (const fault of FAULTS) {
+      if (ledger.malformed[fault] > 0) malformed[fault] = ledger.malformed[fault]
+    }
+    const ended: Record<string, number> = {}
+    for (const [reason, count] of Object.entries(this.#tracker.ended)) {
+      if (count > 0) ended[reason] = count
+    }
+    return {
+      received: ledger.received,
+      kernelLost: this.#kernelLost,
+      accepted: ledger.accepted,
+      filtered: ledger.filtered,
+      unknownSession: ledger.unknownSession,
+      duplicate: ledger.duplicate,
+      malformed,
+      reservedBits: ledger.reservedBits,
+      cutDatagrams: ledger.cutDatagrams,
+      flows: {
+        live: this.#tracker.table.count,
+        capacity: this.#options.maxFlows,
+        ended,
+        emergencies: this.#tracker.emergencies,
+        inEmergency: this.#tracker.inEmergency,
+        recordsWritten: this.#flowLog?.statistics.written ?? 0,
+        recordsLost: this.#flowLog?.statistics.lost ?? 0,
+        longestPauseMs: this.#pauses.maxValue / 1000,
+      },
+      evictedSessions: {
+        sessions: ledger.evictedSessions,
+        received: this.#evictedReceived,
+      },
+      sessions: [...this.#sessions.values()].map((session) => session.report()),
+    }
+  }
+
+  /** Works in slices, and between them lets the receiver have its turn. */
+  async #work(): Promise<void> {
+    for (;;) {
+      const began = performance.now()
+      const more = this.#tracker.work(WORK_BUDGET)
+      this.#pauses.recordValue(Math.round((performance.now() - began) * 1000))
+      if (!more) break
+      await nextTurn()
+    }
+    this.#working = undefined
+  }
+
+  #openSession(session: Session): void {
+    session.metadata = this.#metadata
+    this.#byIndex[session.index] = session
+  }
+
+  #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
+    if (why === 'evicted') {
+      this.ledger.evictedSessions++
+      this.#evictedReceived += session.received
+    }
+    this.#tracker.endSession(session.index, 'session-deleted')
+    this.#finishCapture(session)
+    this.#byIndex[session.index] = undefined
+  }
+
+  #openCapture(session: Session, linkType: number): SessionCapture | undefined {
+    const policy = this.#options.capture
+    if (policy === undefined) return undefined
+    const name = session.name!
+    const opening = { name, linkType, comment: `mirror session ${name}` }
+    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
+  }
+
+  #finishCapture(session: Session): void {
+    const capture = session.capture
+    if (capture === undefined) return
+    session.capture = undefined
+    const closing = capture
+      .close()
+      .catch((error: Error) => this.#onProblem(error.message))
+      .finally(() => this.#closingCaptures.delete(closing))
+    this.#closingCaptures.add(closing)
+  }
+
+  #onRecord(record: FlowRecord): void {
+    const session = this.#byIndex[record.session]!
+    if (record.windowEnd > session.windowEnd) {
+      session.previousWindowEnd = session.windowEnd
+      session.windowEnd = record.windowEnd
+    }
+    this.#writeRecord(record)
+  }
+
+  #writeRecord(record: FlowRecord): void {
+    this.#flowLog!.write(record, this.#byIndex[record.session]!.metadata)
+  }
+
+  #onWindow(start: number, end: number): void {
+    const lost = this.#lossByWindow.get(end) ?? 0
+    for (const key of this.#lossByWindow.keys()) if (key <= end) this.#lossByWindow.delete(key)
+    if (lost === 0 && this.#options.flowLog?.wholeSessions !== true) return
+    this.#windowStatus.end(start, end, this.#windowsOf(end, lost))
+  }
+
+  *#windowsOf(end: number, lost: number): Iterable<SessionWindow> {
+    for (const session of this.#sessions.values()) {
+      if (session.openedAt >= end) continue
+      const had = session.windowEnd === end || session.previousWindowEnd === end
+      yield { session: session.index, records: had ? 1 : 0, lost }
+    }
+  }
+
+  /** Loss is known only by its sum: it may have happened at any time since the last tick. */
+  #noteLoss(nowSeconds: number, kernelLost: number | null): void {
+    const recordsLost = this.#flowLog?.statistics.lost ?? 0
+    const lost = (kernelLost ?? 0) - (this.#kernelLost ?? 0) + recordsLost - this.#recordsLostSeen
+    this.#kernelLost = kernelLost
+    this.#recordsLostSeen = recordsLost
+    if (lost === 0 || this.#options.flowLog === undefined) return
+    const interval = this.#options.flowLog.maxAggregationInterval
+    const since = this.#lastTick === 0 ? nowSeconds : this.#lastTick
+    for (const at of new Set([since, nowSeconds])) {
+      const end = at - (at % interval) + interval
+      this.#lossByWindow.set(end, (this.#lossByWindow.get(end) ?? 0) + lost)
+    }
+  }
+}
+
+function openFlowLog(
+  options: NonNullable<ColumnOptions['flowLog']>,
+  onProblem: (line: string) => void,
+): FlowLogDirectory {
+  return new FlowLogDirectory({
+    directory: options.directory,
+    layout: new FlowLogLayout(options.layout),
+    encoder: new RecordLine(parseLogFormat(options.logFormat)),
+    graceSeconds: 2 * TIMER_LAG_SECONDS + 1,
+    pendingBytesMax: FLOW_LOG_PENDING_MAX,
+    onProblem,
+  })
+}

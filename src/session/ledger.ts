@@ -1,0 +1,140 @@
+import { FAULTS, type Fault } from '../wire/fault.js'
+
+/**
+ * Where every received datagram went, by one reason each:
+ *
+ *     received = accepted + filtered + unknownSession + duplicate + Σ malformed
+ *
+ * Packets throughout. What the kernel lost before we could read it stands beside
+ * it, in `kernelLost`. `duplicate` counts only what was dropped for being one.
+ */
+export class Ledger {
+  received = 0
+  /** Passed on to a session's flows and captures. */
+  accepted = 0
+  /** Turned away by a filter or by `--vni`. */
+  filtered = 0
+  /** Of a session nobody announced, where those are dropped. */
+  unknownSession = 0
+  /** Dropped as a copy of a packet that another session had brought. */
+  duplicate = 0
+  /** By reason. A malformed inner frame is captured all the same: it is the one worth keeping. */
+  readonly malformed: Record<Fault, number>
+
+  /** Datagrams with reserved bits set in their VXLAN header; they are accepted (RFC 7348 §5). */
+  reservedBits = 0
+  /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
+  cutDatagrams = 0
+  /** Sessions closed to make room for others. */
+  evictedSessions = 0
+
+  constructor() {
+    this.malformed = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>
+  }
+
+  /** Sum of `malformed`. */
+  get malformedTotal(): number {
+    return FAULTS.reduce((sum, fault) => sum + this.malformed[fault], 0)
+  }
+}
+
+/** A ledger as data: what `--stats` writes and what crosses threads. */
+export interface LedgerReport {
+  received: number
+  /** null where it cannot be known. */
+  kernelLost: number | null
+  accepted: number
+  filtered: number
+  unknownSession: number
+  duplicate: number
+  /** Only reasons that occurred. */
+  malformed: Partial<Record<Fault, number>>
+  reservedBits: number
+  cutDatagrams: number
+  flows: FlowReport
+  /** Sessions closed to make room, and what they had received; the others are listed. */
+  evictedSessions: { sessions: number; received: number }
+  sessions: SessionReport[]
+}
+
+export interface FlowReport {
+  /** Connections in the table, and how many it holds at most. */
+  live: number
+  capacity: number
+  /** Connections that ended, by reason; only reasons that occurred. */
+  ended: Record<string, number>
+  emergencies: number
+  inEmergency: boolean
+  /** Flow log records written and lost, where flow logs are on. */
+  recordsWritten: number
+  recordsLost: number
+  /** The longest time the flow table held its thread in one go, in milliseconds. */
+  longestPauseMs: number
+}
+
+export interface SessionReport {
+  /** `tms-…` or `vni-<VNI>_<source>`; null for packets that were not mirrored. */
+  session: string | null
+  vni: number | null
+  source: string | null
+  received: number
+  accepted: number
+  /** Packets in capture files, and those a full or slow disk kept out. */
+  captured: number
+  captureLost: number
+  /** Packets counted in flows; with `untracked` they make `accepted`. */
+  flowPackets: number
+  untracked: number
+  malformed: number
+  /** Frames shorter than they were on the wire. */
+  cut: number
+  /** Octets on the wire, by the frames' own lengths. */
+  bytes: number
+}
+
+/** Adds `from` to `into`, for the reports of several workers. Sessions that several saw are joined. */
+export function addReport(into: LedgerReport, from: LedgerReport): void {
+  into.received += from.received
+  into.kernelLost =
+    into.kernelLost === null || from.kernelLost === null ? null : into.kernelLost + from.kernelLost
+  into.accepted += from.accepted
+  into.filtered += from.filtered
+  into.unknownSession += from.unknownSession
+  into.duplicate += from.duplicate
+  addCounts(into.malformed, from.malformed)
+  into.reservedBits += from.reservedBits
+  into.cutDatagrams += from.cutDatagrams
+  into.flows.live += from.flows.live
+  into.flows.capacity += from.flows.capacity
+  addCounts(into.flows.ended, from.flows.ended)
+  into.flows.emergencies += from.flows.emergencies
+  into.flows.inEmergency ||= from.flows.inEmergency
+  into.flows.recordsWritten += from.flows.recordsWritten
+  into.flows.recordsLost += from.flows.recordsLost
+  into.flows.longestPauseMs = Math.max(into.flows.longestPauseMs, from.flows.longestPauseMs)
+  into.evictedSessions.sessions += from.evictedSessions.sessions
+  into.evictedSessions.received += from.evictedSessions.received
+  for (const session of from.sessions) {
+    const known = into.sessions.find((other) => other.session === session.session)
+    if (known === undefined) into.sessions.push({ ...session })
+    else {
+      for (const name of SESSION_COUNTS) known[name] += session[name]
+    }
+  }
+}
+
+const SESSION_COUNTS = [
+  'received',
+  'accepted',
+  'captured',
+  'captureLost',
+  'flowPackets',
+  'untracked',
+  'malformed',
+  'cut',
+  'bytes',
+] as const satisfies readonly (keyof SessionReport)[]
+
+function addCounts(into: Record<string, number>, from: Record<string, number>): void {
+  for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count
+}

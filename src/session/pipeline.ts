@@ -1,0 +1,98 @@
+import { NO_FLOW } from '../flow/flow-table.js'
+import type { FlowTracker } from '../flow/flow-tracker.js'
+import type { Frame } from '../wire/frame.js'
+import { Frame as FrameView } from '../wire/frame.js'
+import type { Packet } from '../wire/packet.js'
+import { parseFrame } from '../wire/parse-frame.js'
+import type { Ledger } from './ledger.js'
+import type { Session, SessionCapture } from './session.js'
+
+export interface PipelineOptions {
+  ledger: Ledger
+  /** Counts packets into flows; without it they are only captured. */
+  tracker?: FlowTracker
+  /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
+  openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+}
+
+/**
+ * What happens to a frame once its session is known: it is captured, understood
+ * and counted into its flow. Knows nothing of sockets, threads or VNIs.
+ */
+export class Pipeline {
+  readonly #ledger: Ledger
+  readonly #tracker: FlowTracker | undefined
+  readonly #openCapture: PipelineOptions['openCapture']
+  readonly #frame = new FrameView()
+
+  constructor(options: PipelineOptions) {
+    this.#ledger = options.ledger
+    this.#tracker = options.tracker
+    this.#openCapture = options.openCapture
+  }
+
+  /** Takes a mirrored frame. */
+  accept(session: Session, packet: Packet): void {
+    const frame = this.#frame
+    const fault = parseFrame(
+      packet.bytes,
+      packet.start,
+      packet.end,
+      packet.linkType,
+      packet.originalLength,
+      frame,
+    )
+    this.acceptParsed(session, packet, frame, fault)
+  }
+
+  /** Takes a frame that has been parsed already, with what was wrong with it. */
+  acceptParsed(
+    session: Session,
+    packet: Packet,
+    frame: Frame,
+    fault: ReturnType<typeof parseFrame>,
+  ): void {
+    const wireLength = frame.wireLength()
+    session.received++
+    session.bytes += wireLength
+    if (wireLength > packet.end - packet.start) session.cut++
+    // Captured even when not understood: the frame that breaks a parser is the one worth keeping.
+    this.#capture(session, packet, wireLength)
+
+    if (fault !== undefined) {
+      this.#ledger.malformed[fault]++
+      session.malformed++
+      return
+    }
+    this.#ledger.accepted++
+    session.accepted++
+    if (
+      frame.ipVersion === 0 ||
+      this.#tracker === undefined ||
+      this.#tracker.track(frame, session.index, packet.seconds, packet.nanoseconds) === NO_FLOW
+    ) {
+      session.untracked++
+      return
+    }
+    session.flowPackets++
+  }
+
+  #capture(session: Session, packet: Packet, wireLength: number): void {
+    if (session.capture === undefined) {
+      if (this.#openCapture === undefined || session.captureDecided) return
+      session.captureDecided = true
+      session.capture = this.#openCapture(session, packet.linkType)
+      if (session.capture === undefined) return
+    }
+    const written = session.capture.write(
+      packet.bytes,
+      packet.start,
+      packet.end,
+      packet.seconds,
+      packet.nanoseconds,
+      wireLength,
+    )
+    if (written) session.captured++
+    else session.captureLost++
+  }
+}

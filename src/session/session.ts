@@ -1,0 +1,85 @@
+import { NO_METADATA, type SessionMetadata } from '../flowlog/metadata.js'
+import { formatAddress } from '../wire/address.js'
+import type { SessionReport } from './ledger.js'
+
+/** Where the packets of one session are kept; RotatingCapture is one. */
+export interface SessionCapture {
+  /** False: not written. Counts what it lost by itself. */
+  write(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seconds: number,
+    nanoseconds: number,
+    originalLength: number,
+  ): boolean
+  /** By a timer, with wall-clock seconds. */
+  tick(nowSeconds: number): void
+  /** Finishes every file. */
+  close(): Promise<void>
+}
+
+/**
+ * One mirror session: what a key (outer source address, VNI) stands for.
+ *
+ * `index` names it in the flow table. Index 0 is kept for packets that were not
+ * mirrored, which only capture files hold.
+ */
+export class Session {
+  readonly index: number
+  readonly vni: number | null
+  /** Primary address of the mirrored interface: the outer source, four words, IPv4 as ::ffff:a.b.c.d. */
+  readonly source: Uint32Array | null
+  readonly name: string | null
+  metadata: SessionMetadata = NO_METADATA
+
+  /** Undefined until the first packet, and for good where nothing is captured. */
+  capture: SessionCapture | undefined = undefined
+  captureDecided = false
+
+  received = 0
+  accepted = 0
+  captured = 0
+  captureLost = 0
+  flowPackets = 0
+  untracked = 0
+  malformed = 0
+  cut = 0
+  bytes = 0
+  /** Second of the first packet. */
+  openedAt = 0
+  /** Ends of the latest two windows that the session had flow records in. */
+  windowEnd = 0
+  previousWindowEnd = 0
+  /** The last second in which the session was found, so that its recency is noted once a second. */
+  usedAt = -1
+
+  constructor(index: number, vni: number | null, source: Uint32Array | null) {
+    this.index = index
+    this.vni = vni
+    this.source = source
+    this.name = vni === null ? null : `vni-${vni}_${sourceText(source)}`
+  }
+
+  report(): SessionReport {
+    return {
+      session: this.name,
+      vni: this.vni,
+      source: this.source === null ? null : sourceText(this.source),
+      received: this.received,
+      accepted: this.accepted,
+      captured: this.captured,
+      captureLost: this.captureLost,
+      flowPackets: this.flowPackets,
+      untracked: this.untracked,
+      malformed: this.malformed,
+      cut: this.cut,
+      bytes: this.bytes,
+    }
+  }
+}
+
+function sourceText(source: Uint32Array | null): string {
+  if (source === null) return 'any'
+  return formatAddress(source[0]!, source[1]!, source[2]!, source[3]!)
+}

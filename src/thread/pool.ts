@@ -1,0 +1,150 @@
+import { Worker } from 'node:worker_threads'
+import { OperatorError } from '../errors.js'
+import type { SteerBy } from '../receive/steering.js'
+import { addReport, type LedgerReport } from '../session/ledger.js'
+import type { Notice, Order, WorkerOptions } from './messages.js'
+
+export interface PoolOptions extends Omit<WorkerOptions, 'index'> {
+  steer: SteerBy
+  /** One line an operator should read. */
+  onProblem: (line: string) => void
+  /** A worker is gone; the others still receive. */
+  onFailure: (error: Error) => void
+}
+
+/** What came of opening the sockets. */
+export interface Listening {
+  readonly receiver: 'dgram' | 'recvmmsg'
+  readonly port: number
+  readonly genevePort: number | undefined
+  /** As the kernel counts them. */
+  readonly receiveBufferBytes: number
+}
+
+/**
+ * The receiving threads. They share nothing but the ports: the kernel spreads the
+ * datagrams, and only reports come back.
+ */
+export class Pool {
+  readonly listening: Listening
+  readonly #members: readonly Member[]
+
+  private constructor(members: readonly Member[], listening: Listening) {
+    this.#members = members
+    this.listening = listening
+  }
+
+  /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
+  static async start(options: PoolOptions): Promise<Pool> {
+    const members: Member[] = []
+    try {
+      let listening: Listening | undefined
+      for (let index = 0; index < options.workers; index++) {
+        const { onProblem, onFailure, steer, ...data } = options
+        const receiver = { ...data.receiver }
+        if (listening !== undefined) {
+          receiver.port = listening.port
+          receiver.genevePort = listening.genevePort
+        }
+        const member = new Member({ ...data, receiver, index }, onProblem, onFailure)
+        members.push(member)
+        const ready = await member.next('ready')
+        listening ??= ready
+      }
+      if (options.workers > 1) {
+        members[0]!.order({ type: 'steer', by: options.steer })
+        await members[0]!.next('steered')
+      }
+      return new Pool(members, listening!)
+    } catch (error) {
+      await Promise.all(members.map((member) => member.terminate()))
+      throw error
+    }
+  }
+
+  /** The ledger of all workers as of now. */
+  async report(): Promise<LedgerReport> {
+    return this.#gather('report', { type: 'report' })
+  }
+
+  /** Has every worker finish what it has; resolves with the final ledger. */
+  async stop(): Promise<LedgerReport> {
+    return this.#gather('done', { type: 'stop' })
+  }
+
+  async #gather(type: 'report' | 'done', order: Order): Promise<LedgerReport> {
+    const reports = await Promise.all(
+      this.#members.map(async (member) => {
+        member.order(order)
+        return (await member.next(type)).report
+      }),
+    )
+    const [sum, ...others] = reports as [LedgerReport, ...LedgerReport[]]
+    for (const report of others) addReport(sum, report)
+    return sum
+  }
+}
+
+type NoticeOf<Type extends Notice['type']> = Extract<Notice, { readonly type: Type }>
+
+/** One worker thread, and who waits for which of its notices. */
+class Member {
+  readonly #worker: Worker
+  readonly #waiting = new Map<
+    Notice['type'],
+    { resolve: (notice: never) => void; reject: (error: Error) => void }[]
+  >()
+  #failure: Error | undefined = undefined
+
+  constructor(
+    data: WorkerOptions,
+    onProblem: (line: string) => void,
+    onFailure: (error: Error) => void,
+  ) {
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data })
+    this.#worker.on('message', (notice: Notice) => {
+      if (notice.type === 'problem') onProblem(notice.line)
+      else if (notice.type === 'failed') {
+        const { message, operator } = notice
+        this.#fail(operator ? new OperatorError(message) : new Error(message), onFailure)
+      } else
+        this.#waiting
+          .get(notice.type)
+          ?.shift()
+          ?.resolve(notice as never)
+    })
+    this.#worker.on('error', (error: Error) => this.#fail(error, onFailure))
+    this.#worker.on('exit', (code) => {
+      if (code !== 0) this.#fail(new Error(`a receiving thread ended with code ${code}`), onFailure)
+    })
+  }
+
+  order(order: Order): void {
+    this.#worker.postMessage(order)
+  }
+
+  /** The next notice of a type. Rejects when the worker has failed. */
+  next<Type extends Notice['type']>(type: Type): Promise<NoticeOf<Type>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      const queue = this.#waiting.get(type) ?? []
+      queue.push({ resolve, reject })
+      this.#waiting.set(type, queue)
+    })
+  }
+
+  async terminate(): Promise<void> {
+    this.#worker.removeAllListeners()
+    await this.#worker.terminate()
+  }
+
+  #fail(error: Error, onFailure: (error: Error) => void): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    const waiting = [...this.#waiting.values()].flat()
+    this.#waiting.clear()
+    // Whoever waits tells; else nobody would.
+    if (waiting.length === 0) onFailure(error)
+    for (const { reject } of waiting) reject(error)
+  }
+}

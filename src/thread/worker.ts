@@ -1,0 +1,95 @@
+/**
+ * The entry of a receiving thread: wiring alone. Its sockets feed a column, a
+ * timer drives it, messages order it about.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { OperatorError } from '../errors.js'
+import { openReceiver } from '../receive/open.js'
+import type { OnDatagram, Receiver } from '../receive/receiver.js'
+import { attachSteering, steeringProgram } from '../receive/steering.js'
+import { Column } from '../session/column.js'
+import type { Notice, Order, WorkerOptions } from './messages.js'
+
+const TICK_MS = 250
+
+const options = workerData as WorkerOptions
+const tell = (notice: Notice): void => parentPort!.postMessage(notice)
+const column = new Column(options.column, (line) => tell({ type: 'problem', line }))
+const receivers: Receiver[] = []
+
+function fail(error: unknown): void {
+  const operator = error instanceof OperatorError
+  const message = operator ? error.message : ((error as Error).stack ?? String(error))
+  tell({ type: 'failed', message, operator })
+}
+
+async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
+  const { choice, host, receiveBufferBytes } = options.receiver
+  const receiver = await openReceiver(choice, {
+    host,
+    port,
+    receiveBufferBytes,
+    reusePort: options.workers > 1,
+    firstOfGroup: options.index === 0,
+    onDatagram,
+    onError: fail,
+  })
+  receivers.push(receiver)
+  return receiver
+}
+
+function kernelLost(): number | null {
+  let lost = 0
+  for (const receiver of receivers) {
+    const drops = receiver.kernelDrops()
+    if (drops === undefined) return null
+    lost += drops
+  }
+  return lost
+}
+
+function tick(): void {
+  column.tick(Math.floor(Date.now() / 1000), kernelLost())
+}
+
+async function stop(timer: NodeJS.Timeout): Promise<void> {
+  clearInterval(timer)
+  // The counter of what was lost is read last, and goes with the socket.
+  const closing = receivers.map((receiver) => receiver.close())
+  await Promise.all(closing)
+  tick()
+  await column.close()
+  tell({ type: 'done', report: column.report() })
+  parentPort!.close()
+}
+
+async function start(): Promise<void> {
+  const { port, genevePort } = options.receiver
+  const vxlan = await open(port, (datagram) => column.demux.acceptVxlan(datagram))
+  const geneve =
+    genevePort === undefined
+      ? undefined
+      : await open(genevePort, (datagram) => column.demux.acceptGeneve(datagram))
+
+  const timer = setInterval(tick, TICK_MS)
+  parentPort!.on('message', (order: Order) => {
+    if (order.type === 'stop') stop(timer).catch(fail)
+    else if (order.type === 'report') tell({ type: 'report', report: column.report() })
+    else {
+      attachSteering(vxlan, steeringProgram(order.by, options.workers, 'vxlan'))
+      if (geneve !== undefined) {
+        attachSteering(geneve, steeringProgram(order.by, options.workers, 'geneve'))
+      }
+      tell({ type: 'steered' })
+    }
+  })
+  tell({
+    type: 'ready',
+    receiver: vxlan.name,
+    port: vxlan.address.port,
+    genevePort: geneve?.address.port,
+    receiveBufferBytes: vxlan.receiveBufferBytes,
+  })
+}
+
+start().catch(fail)
