@@ -65,7 +65,7 @@ export class TimeScale {
   /** For the resolutions nobody uses: allocates. */
   #convertExactly(high: number, low: number, out: PacketTime): void {
     const count = (BigInt(high) << 32n) | BigInt(low)
-    out.seconds = Number(count / this.#units) + this.#offset
+    out.seconds = Number(count / this.#units + BigInt(this.#offset))
     out.nanoseconds = Number(((count % this.#units) * BigInt(NANOSECONDS)) / this.#units)
   }
 }

@@ -26,9 +26,11 @@ export interface ReadOptions {
 }
 
 /**
- * Octets of a plain file read at a time.
+ * Octets of a plain file read at a time: what stays in the processor's cache
+ * between the kernel's copy and our reading it. Measured over 64 KiB to 8 MiB,
+ * 300 MB of 500-octet packets: 64 KiB to 512 KiB 7.3–7.5 GB/s, 1 MiB 7.1, 4 MiB 5.5, 8 MiB 4.6.
  */
-const BLOCK_LEN = 512 * 1024
+const BLOCK_LEN = 256 * 1024
 
 /** The same for a file that goes through a decompressor, which is a thousand times as long at the worst. */
 const COMPRESSED_BLOCK_LEN = 64 * 1024
