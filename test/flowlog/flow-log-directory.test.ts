@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { constants, gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   FlowLogDirectory,
   type FlowLogDirectoryOptions,
@@ -217,6 +217,19 @@ describe('FlowLogDirectory', () => {
     expect(log.pendingBytes).toBe(0)
     const ports = Object.values(published()).flat()
     expect(ports.sort((a, b) => a - b)).toEqual(Array.from({ length: 5000 }, (_, run) => run))
+  })
+
+  test('has what a killed process would leave on the disk every ten seconds', async () => {
+    const log = open()
+    log.tick(T)
+    log.write(ending(T, 1), NO_METADATA)
+    log.tick(T + 10)
+    const [part] = filesBelow()
+    const left = () =>
+      gunzipSync(readFileSync(part!), { finishFlush: constants.Z_SYNC_FLUSH }).toString('latin1')
+    await vi.waitUntil(() => left().endsWith('ACCEPT OK\n'), { interval: 1 })
+    await log.close()
+    expect(published()).toEqual({ '20260821T1000Z': [1] })
   })
 
   test('writes no file without records', async () => {
