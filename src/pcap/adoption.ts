@@ -84,7 +84,7 @@ async function adopt(part: string, adoption: Adoption): Promise<void> {
     octets += piece.length
     walker.push(piece)
   }
-  if (walker.refusal !== undefined) throw new Error(`it ${walker.refusal}`)
+  if (walker.isStrange) throw new Error('it is not what its name says')
 
   if (walker.units === 0) {
     await rm(part)

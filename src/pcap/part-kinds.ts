@@ -8,8 +8,8 @@ export interface PartWalker {
   readonly units: number
   /** Octets up to the end of the last of them, with what must stand before it. */
   readonly wholeOctets: number
-  /** The file is not what its name says, and why: a predicate. Nobody knows what to do with it. */
-  readonly refusal: string | undefined
+  /** The file is not what its name says. */
+  readonly isStrange: boolean
 }
 
 /** What is done with `<name><extension>.part`. */
@@ -61,16 +61,15 @@ class CaptureWalker implements PartWalker {
     return this.#parser.format === 'pcapng' ? this.#parser.octets : this.#pcapOctets
   }
 
-  get refusal(): string | undefined {
-    if (this.#parser.format === 'modified-pcap') return 'is of a format that is not written here'
-    return this.#parser.refusal
+  get isStrange(): boolean {
+    return this.#parser.refusal !== undefined || this.#parser.format === 'modified-pcap'
   }
 }
 
 /** Walks a flow log: a line that names the fields, then one line a record. */
 class LogWalker implements PartWalker {
   wholeOctets = 0
-  readonly refusal = undefined
+  readonly isStrange = false
   #lines = 0
   #octets = 0
 
