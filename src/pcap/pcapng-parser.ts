@@ -189,6 +189,7 @@ export class PcapngParser implements FormatParser {
       return `the block has a frame of ${captured} octets, and ${from.longest} is the most there can be`
     }
     const packet = this.#packet
+    packet.timed = true
     from.time.convert(
       view.getUint32(at + EPB_TIME_HIGH, little),
       view.getUint32(at + EPB_TIME_LOW, little),
@@ -212,6 +213,7 @@ export class PcapngParser implements FormatParser {
     const packet = this.#packet
     packet.seconds = 0
     packet.nanoseconds = 0
+    packet.timed = false
     packet.originalLength = original
     this.#handOver(bytes, at + SPB_FRAME, captured, from)
     return undefined

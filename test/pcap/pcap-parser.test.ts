@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readAll, SampleCapture } from './sample-capture.js'
 
-function record(claimed: number, snaplen: number, behind = Buffer.alloc(0)): Buffer {
+function record(claimed: number, snaplen: number, behind: Buffer = Buffer.alloc(0)): Buffer {
   return new SampleCapture(true)
     .pcapHeader(0xa1b2c3d4, 1, snaplen)
     .pcapRecord(1, 2, Buffer.from('frame'), 5)
