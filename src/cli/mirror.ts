@@ -26,9 +26,9 @@ export function addMirror(program: Command): void {
     .command('mirror')
     .summary('be a mirror source: send the frames of a capture as VXLAN')
     .description(
-      'Sends each frame of a capture file to a mirror target, as AWS Traffic Mirroring would:\n' +
-        'cut to the packet length, behind a VXLAN header, in a UDP datagram. Sixteen source\n' +
-        'ports are used, chosen by the inner flow. IP packets captured without an Ethernet\n' +
+      'Sends each frame of a capture file to a mirror target, as AWS Traffic Mirroring would: ' +
+        'cut to the packet length, behind a VXLAN header, in a UDP datagram. Sixteen source ' +
+        'ports are used, chosen by the inner flow. IP packets captured without an Ethernet ' +
         'header (raw, cooked, loopback) get one; other packets of such captures are left out.',
     )
     .requiredOption('--read <file>', 'capture file, or - for standard input')

@@ -18,8 +18,8 @@ const OUTSTANDING_MAX = 64
  * or a full socket does to a datagram is counted by the name of the error and
  * never thrown.
  *
- * A target that refuses says so one datagram late, so under ECONNREFUSED the
- * count is of refusals that came back.
+ * A target that refuses says so one datagram late, and then the kernel keeps the
+ * next one back: the counts under ECONNREFUSED are of refusals that came back.
  */
 export class OuterSockets {
   /** Datagrams the kernel took. */
