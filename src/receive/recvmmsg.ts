@@ -15,12 +15,20 @@ import { MessageBatch } from './message-batch.js'
 import type { OpenReceiver, Receiver, ReceiverOptions } from './receiver.js'
 import { UdpSocket } from './udp-socket.js'
 
+/** 16 to 256 cost the same within 3 %, at 50 kpps, 200 kpps and 500 kpps. */
 const SLOTS = 64
 /** How long the event loop may be kept: file writes, timers and messages have their turn after it. */
 const TURN_MS = 2
 const PAUSE_MS = 1
+/**
+ * What a pause fills must fit the receive buffer: this is some 1000 datagrams of 1500 octets,
+ * as the kernel counts. With less, datagrams are read as they come.
+ */
+const PAUSE_BUFFER_BYTES = 4 << 20
 
-export interface BatchOptions {
+/** For tests: what is fixed otherwise. */
+export interface RecvmmsgParts {
+  libc?: Libc
   /** Datagrams read by one system call. */
   slots?: number
   /** Longer datagrams are cut; by default none is. */
@@ -30,8 +38,8 @@ export interface BatchOptions {
 /** Linux on x64 or arm64, with koffi. Throws OperatorError without them, and the kernel's own error otherwise. */
 export const openRecvmmsg = async (
   options: ReceiverOptions,
-  batch: BatchOptions = {},
-): Promise<RecvmmsgReceiver> => new RecvmmsgReceiver(loadLibc(), options, batch)
+  parts: RecvmmsgParts = {},
+): Promise<Receiver> => new RecvmmsgReceiver(options, parts)
 openRecvmmsg satisfies OpenReceiver
 
 /**
@@ -42,6 +50,12 @@ openRecvmmsg satisfies OpenReceiver
  * that found something, PAUSE_MS of sleep; at speed this gathers full batches in place of a
  * wake-up per datagram, and times do not suffer since the kernel stamps them. *Watching*:
  * after a turn that found nothing, epoll, which costs nothing at all while nobody sends.
+ *
+ * Measured with scripts/bench/receive.mjs (200 octets, loopback, 2 virtual CPUs, Node 20):
+ * 1.2–1.7 µs of CPU a datagram at 50 kpps, 0.6–0.9 at 200 kpps, 0.5–0.9 at the 700 kpps the
+ * sender could do, without loss; of the last, less than 5 % is spent outside the kernel.
+ * dgram.ts takes 2.8–3.8 µs at all rates. A pause of 2 or 4 ms saves a quarter at 10 kpps and
+ * nothing measurable above.
  */
 class RecvmmsgReceiver implements Receiver {
   readonly name = 'recvmmsg'
@@ -57,16 +71,18 @@ class RecvmmsgReceiver implements Receiver {
   readonly #turn = (): void => this.#readTurn()
   readonly #watch: Watch
   readonly #pause: NodeJS.Timeout
+  readonly #mayPause: boolean
   #immediate: NodeJS.Immediate | undefined
   /** No turn is to be scheduled any more: closing, or failed. */
   #stopped = false
   #released = false
   #closed: Promise<void> | undefined
 
-  constructor(libc: Libc, options: ReceiverOptions, batch: BatchOptions) {
+  constructor(options: ReceiverOptions, parts: RecvmmsgParts) {
+    const libc = parts.libc ?? loadLibc()
     this.#libc = libc
     this.#options = options
-    this.#batch = new MessageBatch(libc, batch.slots ?? SLOTS, batch.slotBytes)
+    this.#batch = new MessageBatch(libc, parts.slots ?? SLOTS, parts.slotBytes)
     this.#socket = new UdpSocket(libc, options)
     this.address = { host: this.#socket.host, port: this.#socket.port }
     this.receiveBufferBytes = this.#socket.receiveBufferBytes
@@ -75,6 +91,7 @@ class RecvmmsgReceiver implements Receiver {
       this.#watch.stop()
       this.#immediate = setImmediate(this.#turn)
     })
+    this.#mayPause = this.receiveBufferBytes >= PAUSE_BUFFER_BYTES
     this.#pause = setTimeout(this.#turn, PAUSE_MS)
   }
 
@@ -106,7 +123,7 @@ class RecvmmsgReceiver implements Receiver {
         return
       }
     }
-    if (found) this.#pause.refresh()
+    if (found && this.#mayPause) this.#pause.refresh()
     else this.#watch.start()
   }
 

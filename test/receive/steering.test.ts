@@ -63,12 +63,12 @@ function randomCase(random: Random): Case {
   const [sport, dport] = [random.below(65_536), random.below(65_536)]
   const [a4, b4] = words4.map(([word]) => formatIpv4(word!)) as [string, string]
   const [a6, b6] = words6.map((w) => formatIpv6(w[0]!, w[1]!, w[2]!, w[3]!)) as [string, string]
-  const four = (options: object) =>
+  const four = <Options extends object>(options: Options) =>
     [
       { src: a4, dst: b4, sport, dport, ...options },
       { src: b4, dst: a4, sport: dport, dport: sport, ...options },
     ] as const
-  const six = (options: object) =>
+  const six = <Options extends object>(options: Options) =>
     [
       { src: a6, dst: b6, sport, dport, ...options },
       { src: b6, dst: a6, sport: dport, dport: sport, ...options },

@@ -1,0 +1,153 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { type Libc, loadLibc, SO_MEMINFO, SO_RCVBUFFORCE } from '../../src/receive/libc.js'
+import { chooseReceiver } from '../../src/receive/open.js'
+import type { Receiver, ReceiverOptions } from '../../src/receive/receiver.js'
+import { openRecvmmsg, type RecvmmsgParts } from '../../src/receive/recvmmsg.js'
+import { Collector } from '../support/collector.js'
+import { Random } from '../support/random.js'
+import { burst, UdpSender } from '../support/udp-sender.js'
+
+const here = chooseReceiver('auto') === 'recvmmsg'
+const ENETDOWN = 100
+const ECONNREFUSED = 111
+const EINTR = 4
+const EPERM = 1
+
+describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, () => {
+  const closing: Array<() => Promise<void>> = []
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close()
+  })
+
+  async function open(
+    collector: Collector,
+    parts: RecvmmsgParts = {},
+    options: Partial<ReceiverOptions> = {},
+  ): Promise<Receiver> {
+    const receiver = await openRecvmmsg(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        receiveBufferBytes: 4 << 20,
+        reusePort: false,
+        onDatagram: collector.onDatagram,
+        onError: (error) => {
+          throw error
+        },
+        ...options,
+      },
+      parts,
+    )
+    closing.push(() => receiver.close())
+    return receiver
+  }
+
+  /** The real calls, but the ones given, which answer -1 and set this errno when they are to fail. */
+  function failing(
+    calls: Partial<Record<'recvmmsg' | 'setsockopt' | 'getsockopt', FailWhen>>,
+  ): Libc {
+    const libc = loadLibc()
+    let errno = 0
+    const wrap = <Args extends unknown[]>(
+      when: FailWhen | undefined,
+      call: (...args: Args) => number,
+    ) => {
+      return (...args: Args): number => {
+        errno = when?.(args) ?? 0
+        return errno === 0 ? call(...args) : -1
+      }
+    }
+    return {
+      ...libc,
+      recvmmsg: wrap(calls.recvmmsg, libc.recvmmsg),
+      setsockopt: wrap(calls.setsockopt, libc.setsockopt),
+      getsockopt: wrap(calls.getsockopt, libc.getsockopt),
+      errno: () => errno || libc.errno(),
+    }
+  }
+  /** 0 lets the call through. */
+  type FailWhen = (args: readonly unknown[]) => number
+
+  test('cuts what does not fit its slot, and says so', async () => {
+    const collector = new Collector()
+    const receiver = await open(collector, { slots: 4, slotBytes: 64 })
+    const from = await UdpSender.open('127.0.0.1')
+    closing.push(() => from.close())
+    const random = new Random(1)
+    const sent = [63, 64, 65, 1500, 0, 64].map((length) => random.bytes(length))
+    for (const bytes of sent) await from.send(bytes, receiver.address.port, '127.0.0.1')
+    await collector.until(sent.length)
+    expect(collector.all.map(({ cut }) => cut)).toEqual([false, false, true, true, false, false])
+    for (const [at, { bytes }] of collector.all.entries()) {
+      expect(bytes.equals(sent[at]!.subarray(0, 64))).toBe(true)
+    }
+  })
+
+  test('tells when the kernel received, not when it was read', async () => {
+    const collector = new Collector()
+    const receiver = await open(collector)
+    burst(500, 64, receiver.address.port, '127.0.0.1')
+    const readAfter = BigInt(Date.now()) * 1_000_000n
+    await receiver.close()
+    const times = collector.all.map(
+      ({ seconds, nanoseconds }) => BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
+    )
+    expect(times.length).toBe(500)
+    expect(times.at(-1)! <= readAfter + 1_000_000n).toBe(true)
+    expect(new Set(times).size).toBeGreaterThan(400)
+  })
+
+  test.each([1, 3, 64, 1024])('hands over in order with %i slots', async (slots) => {
+    const collector = new Collector()
+    const receiver = await open(collector, { slots, slotBytes: 2048 })
+    burst(300, 64, receiver.address.port, '127.0.0.1')
+    await receiver.close()
+    expect(collector.all.map(({ bytes }) => bytes.readUInt32BE())).toEqual(
+      Array.from({ length: 300 }, (_, at) => at),
+    )
+  })
+
+  test('goes on after errors that pass', async () => {
+    const passing = [ECONNREFUSED, EINTR, ECONNREFUSED]
+    const collector = new Collector()
+    const libc = failing({ recvmmsg: () => passing.pop() ?? 0 })
+    const receiver = await open(collector, { libc })
+    burst(10, 64, receiver.address.port, '127.0.0.1')
+    await collector.until(10)
+    expect(passing).toEqual([])
+  })
+
+  test('stops after an error that stays, says so once, and keeps its count', async () => {
+    let broken = false
+    const collector = new Collector()
+    const libc = failing({ recvmmsg: () => (broken ? ENETDOWN : 0) })
+    const errors: Error[] = []
+    let told: () => void
+    const failed = new Promise<void>((resolve) => {
+      told = resolve
+    })
+    const onError = (error: Error): void => {
+      errors.push(error)
+      told()
+    }
+    const receiver = await open(collector, { libc }, { onError })
+    broken = true
+    await failed
+    await receiver.close()
+    expect(errors).toMatchObject([{ code: 'ENETDOWN', syscall: 'recvmmsg' }])
+    expect(receiver.kernelDrops()).toBe(0)
+    expect(collector.all).toEqual([])
+  })
+
+  test('takes the buffer it may have without CAP_NET_ADMIN', async () => {
+    const libc = failing({ setsockopt: (args) => (args[2] === SO_RCVBUFFORCE ? EPERM : 0) })
+    const receiver = await open(new Collector(), { libc }, { receiveBufferBytes: 50_000 })
+    expect(receiver.receiveBufferBytes).toBe(100_000)
+  })
+
+  test('does not claim to know drops that the kernel does not tell', async () => {
+    const libc = failing({ getsockopt: (args) => (args[2] === SO_MEMINFO ? 92 : 0) })
+    const receiver = await open(new Collector(), { libc })
+    expect(receiver.kernelDrops()).toBe(undefined)
+  })
+})
