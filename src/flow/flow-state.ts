@@ -38,6 +38,9 @@ export const INTERFACE_MASK = 0x3 << INTERFACE_SHIFT
 export const A_IS_REMOTE = 1
 export const A_IS_LOCAL = 2
 
+/** No packet of direction 0 so far had a time; shifted by one for direction 1. */
+export const STATE_UNTIMED = 0x1000
+
 const TCP_FIN = 0x01
 const TCP_SYN = 0x02
 const TCP_RST = 0x04

@@ -24,6 +24,7 @@ import {
   STATE_CLOSED,
   STATE_MASK,
   STATE_RESET,
+  STATE_UNTIMED,
   vpcFlags,
 } from './flow-state.js'
 import { FlowTable, NO_FLOW } from './flow-table.js'
@@ -46,6 +47,8 @@ export interface FlowTrackerOptions {
   windowSeconds?: number
   /** Takes what each flow did in each window. */
   onRecord?: OnFlowRecord
+  /** A connection is about to be taken out of the table; its entry can still be read. */
+  onEnd?: (flow: number, reason: EndReason) => void
   /** A window is over and every record of it has been handed over. */
   onWindow?: (windowStart: number, windowEnd: number) => void
   /** For tests; by default keyed at random. */
@@ -53,8 +56,15 @@ export interface FlowTrackerOptions {
 }
 
 const NEVER = 0xffff_ffff
-/** The last second that is told apart, in the year 2097. */
-const LATEST = 0xf000_0000
+const DAY = 86_400
+/**
+ * Times are kept in 32 bits. From this second on, in the year 2097, they are kept
+ * as the distance from the first such time, so that a file with a clock gone wild
+ * still has its order; both are whole days, so that windows stay aligned.
+ */
+const FAR = 46_600 * DAY
+/** Leaves room for a deadline above it. */
+const FARTHEST = NEVER - 100 * DAY
 /** Above this share of the capacity time-outs are short, until it falls below the other. */
 const EMERGENCY_ENTER = 0.95
 const EMERGENCY_LEAVE = 0.85
@@ -78,12 +88,13 @@ export class FlowTracker {
   /** Times the table became nearly full, and whether it is now. */
   emergencies = 0
   inEmergency = false
-  /** The packet clock: the latest second seen. */
+  /** The packet clock: the latest second seen, as the table keeps it. */
   now = 0
 
   readonly #wheel: TimingWheel
   readonly #record = new FlowRecord()
   readonly #onRecord: OnFlowRecord | undefined
+  readonly #onEnd: ((flow: number, reason: EndReason) => void) | undefined
   readonly #onWindow: ((windowStart: number, windowEnd: number) => void) | undefined
   readonly #quota: number
   readonly #windowSeconds: number
@@ -91,6 +102,8 @@ export class FlowTracker {
   readonly #emergencyTimeouts = compileLifetime(EMERGENCY_LIFETIME)
   readonly #emergencyEnter: number
   readonly #emergencyLeave: number
+  /** What FAR stands for; 0 until a time lies there. */
+  #farEpoch = 0
   /** Where the search for something to evict goes on. */
   #hand = 0
   /** No packet from before this second is expected any more. */
@@ -106,6 +119,7 @@ export class FlowTracker {
     this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
     this.#wheel = new TimingWheel(this.table)
     this.#onRecord = options.onRecord
+    this.#onEnd = options.onEnd
     this.#onWindow = options.onWindow
     this.#quota = options.sessionQuota ?? options.capacity
     this.#windowSeconds = options.windowSeconds ?? 0
@@ -116,11 +130,12 @@ export class FlowTracker {
 
   /**
    * Counts one packet that carries IP. Its direction is then in `table.direction`.
-   * Returns the flow, or NO_FLOW where the capacity is 0.
+   * A packet that is not `timed` counts as of now and leaves the flow's first and
+   * last times alone. Returns the flow, or NO_FLOW where the capacity is 0.
    */
-  track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
-    // Times live in 32 bits: a clock that is a century wrong must not wrap round.
-    seconds = seconds < LATEST ? seconds : LATEST
+  track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
+    if (!timed) seconds = this.now
+    else if (seconds >= FAR) seconds = this.#storedFar(seconds)
     if (seconds > this.now) {
       this.#move(seconds)
       this.#settled = Math.max(this.#settled, seconds - WINDOW_GRACE_SECONDS)
@@ -154,7 +169,11 @@ export class FlowTracker {
 
     const last = at + LAST_SECONDS_0 + direction * 2
     const lastSeconds = words[last]!
-    if (packets === 1) {
+    const untimed = STATE_UNTIMED << direction
+    if (!timed) {
+      if (packets === 1) words[at + STATE]! |= untimed
+    } else if (packets === 1 || (words[at + STATE]! & untimed) !== 0) {
+      words[at + STATE]! &= ~untimed
       const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
       table.cold[first] = seconds
       table.cold[first + 1] = nanoseconds
@@ -223,6 +242,17 @@ export class FlowTracker {
     }
   }
 
+  /** Seconds since the epoch for a time as the table keeps it. */
+  secondsOf(stored: number): number {
+    return stored < FAR ? stored : stored - FAR + this.#farEpoch
+  }
+
+  /** The other way round, for times that 32 bits do not hold. */
+  #storedFar(seconds: number): number {
+    if (this.#farEpoch === 0) this.#farEpoch = seconds - (seconds % DAY) - DAY
+    return Math.min(Math.max(seconds - this.#farEpoch, 0) + FAR, FARTHEST)
+  }
+
   #move(seconds: number): void {
     if (seconds <= this.now) return
     this.now = seconds
@@ -250,6 +280,7 @@ export class FlowTracker {
   #beginAgain(flow: number, direction: number, protocol: number, seconds: number): void {
     const reason = this.#reasonOfEnd(flow)
     this.#report(flow, reason)
+    this.#onEnd?.(flow, reason)
     this.ended[reason]++
     this.#wheel.remove(flow)
     this.#reset(flow, direction, protocol, seconds)
@@ -320,6 +351,7 @@ export class FlowTracker {
   }
 
   #free(flow: number, reason: EndReason): void {
+    this.#onEnd?.(flow, reason)
     this.ended[reason]++
     this.sessions.remove(flow, this.table.words[flow * HOT_WORDS + SESSION]!)
     this.table.remove(flow)
@@ -337,6 +369,7 @@ export class FlowTracker {
       if (this.#onRecord !== undefined) {
         readRecord(this.table, flow, direction, this.#windowSeconds, this.#record)
         this.#record.reason = reason
+        if (this.#farEpoch !== 0) this.#unstore(this.#record)
         this.#onRecord(this.#record)
       }
       coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2] = packets
@@ -345,6 +378,13 @@ export class FlowTracker {
     }
     words[at + WINDOW_FIRST] = 0
     words[at + FLAGS]! &= 0xffff_0000
+  }
+
+  #unstore(record: FlowRecord): void {
+    record.startSeconds = this.secondsOf(record.startSeconds)
+    record.endSeconds = this.secondsOf(record.endSeconds)
+    record.windowStart = this.secondsOf(record.windowStart)
+    record.windowEnd = this.secondsOf(record.windowEnd)
   }
 
   #expire(budget: number): number {
@@ -391,7 +431,7 @@ export class FlowTracker {
     const next = Math.max(end + this.#windowSeconds, latest)
     this.#sweepAt = -1
     this.#sweepEnd = next
-    this.#onWindow?.(end - this.#windowSeconds, end)
+    this.#onWindow?.(this.secondsOf(end - this.#windowSeconds), this.secondsOf(end))
   }
 
   #enterEmergency(): void {

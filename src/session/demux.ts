@@ -124,6 +124,7 @@ export class Demux {
     datagram.seconds = packet.seconds
     datagram.nanoseconds = packet.nanoseconds
     datagram.cut = false
+    this.#inner.timed = packet.timed
     // The whole of it was as much longer as the packet was.
     const ipEnd = outer.ipAt + outer.ipLength
     const missing = ipEnd > packet.end ? ipEnd - packet.end : 0

@@ -57,7 +57,8 @@ export class Pipeline {
     session.bytes += wireLength
     if (wireLength > packet.end - packet.start) session.cut++
     // Captured even when not understood: the frame that breaks a parser is the one worth keeping.
-    this.#capture(session, packet, wireLength)
+    // A file's own packets keep the length their file gives them.
+    this.#capture(session, packet, session.vni === null ? packet.originalLength : wireLength)
 
     if (fault !== undefined) {
       this.#ledger.malformed[fault]++
@@ -69,7 +70,13 @@ export class Pipeline {
     if (
       frame.ipVersion === 0 ||
       this.#tracker === undefined ||
-      this.#tracker.track(frame, session.index, packet.seconds, packet.nanoseconds) === NO_FLOW
+      this.#tracker.track(
+        frame,
+        session.index,
+        packet.seconds,
+        packet.nanoseconds,
+        packet.timed,
+      ) === NO_FLOW
     ) {
       session.untracked++
       return
@@ -77,7 +84,7 @@ export class Pipeline {
     session.flowPackets++
   }
 
-  #capture(session: Session, packet: Packet, wireLength: number): void {
+  #capture(session: Session, packet: Packet, originalLength: number): void {
     if (session.capture === undefined) {
       if (this.#openCapture === undefined || session.captureDecided) return
       session.captureDecided = true
@@ -90,7 +97,7 @@ export class Pipeline {
       packet.end,
       packet.seconds,
       packet.nanoseconds,
-      wireLength,
+      originalLength,
     )
     if (written) session.captured++
     else session.captureLost++

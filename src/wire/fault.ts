@@ -11,7 +11,6 @@ export const FAULTS = [
   'vxlan-no-vni',
   'geneve-truncated',
   'geneve-version',
-  'geneve-control',
   'geneve-protocol',
   'link-type',
   'link-truncated',

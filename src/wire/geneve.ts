@@ -41,7 +41,6 @@ const VNI_TAIL = 7
 
 const VERSION_SHIFT = 6
 const OPTIONS_WORDS_MASK = 0x3f
-const FLAG_CONTROL = 0x80
 const FLAG_CRITICAL = 0x40
 
 const OPTION_HEADER_LEN = 4
@@ -86,8 +85,8 @@ export class Geneve {
  *
  * Unknown options are stepped over, and so are Amazon's when they are not as
  * long as they are known to be: an observer loses nothing by it. Reserved bits
- * are ignored (§3.4). On 'geneve-control' `out` holds all the same, for callers
- * who want to look; on other faults its contents mean nothing.
+ * are ignored (§3.4), and so is the O bit: whoever mirrored the packet has a use
+ * for it, control or not. On a fault the contents of `out` mean nothing.
  */
 export function parseGeneve(
   bytes: Uint8Array,
@@ -116,7 +115,7 @@ export function parseGeneve(
     at = next
   }
 
-  return (flags & FLAG_CONTROL) !== 0 ? 'geneve-control' : undefined
+  return undefined
 }
 
 function clearOptions(out: Geneve): void {

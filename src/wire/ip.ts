@@ -116,9 +116,9 @@ function parseIpv6(frame: Frame): Fault | undefined {
       next === EXTENSION_ROUTING ||
       next === EXTENSION_DESTINATION
     ) {
-      if (end - headerAt < 2) return 'ipv6-extension-truncated'
+      if (headerAt >= end) return 'ipv6-extension-truncated'
       next = u8(bytes, headerAt)
-      headerAt += (u8(bytes, headerAt + 1) + 1) * 8
+      headerAt = end - headerAt < 2 ? end : headerAt + (u8(bytes, headerAt + 1) + 1) * 8
     } else {
       break
     }

@@ -18,6 +18,8 @@ export class Packet {
   seconds = 0
   /** 0 … 999 999 999. Never folded into one number: 2^53 ns is only 104 days. */
   nanoseconds = 0
+  /** False where the file gives no time (pcapng simple packet blocks); both of the above are then 0. */
+  timed = true
   /** Octets the frame had on the wire; `end - start` of them were captured. */
   originalLength = 0
   /** LINKTYPE_… of the first octet; see link-type.ts. */

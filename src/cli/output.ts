@@ -1,0 +1,41 @@
+import type { ByteSink } from '../deliver/byte-sink.js'
+import { openSink } from '../deliver/open.js'
+
+/** Octets that may wait before `room` waits for them. */
+const PENDING_MAX = 8 * 1024 * 1024
+
+/**
+ * Text to where `-o` says, or to standard output. A reader that has gone away
+ * (`| head`) ends the output without a word.
+ */
+export class Output {
+  readonly sink: ByteSink
+
+  constructor(target: string) {
+    this.sink = openSink(target, { limitBytes: Number.POSITIVE_INFINITY })
+  }
+
+  /** Whether anybody still reads. */
+  get open(): boolean {
+    return this.sink.error === undefined
+  }
+
+  write(text: string): void {
+    const length = Buffer.byteLength(text)
+    const at = this.sink.reserve(length)
+    if (at !== -1) this.sink.block.write(text, at)
+  }
+
+  /** To be awaited now and then, so that memory stays bounded. */
+  async room(): Promise<void> {
+    if (this.sink.pendingBytes > PENDING_MAX) await this.sink.drained()
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.sink.close()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import {
+  BYTES_0,
+  COLD_WORDS,
+  FIRST_SECONDS_0,
+  FLAGS,
+  HOT_WORDS,
+  LAST_SECONDS_0,
+  PACKETS_0,
+  SESSION,
+  STATE,
+} from './flow-entry.js'
+import type { FlowDirection } from './flow-record.js'
+import { STATE_MASK, STATE_NAMES } from './flow-state.js'
+import type { FlowTracker } from './flow-tracker.js'
+import { interfaceDirection, readKey } from './read-record.js'
+
+/** What one flow (one direction of a connection) has done since it began. Plain data. */
+export interface FlowRow {
+  session: number
+  ipVersion: 4 | 6
+  protocol: number
+  /** IPv4 in word 0. */
+  packetSource: Uint32Array<ArrayBuffer>
+  packetDestination: Uint32Array<ArrayBuffer>
+  sourcePort: number
+  destinationPort: number
+  packets: number
+  bytes: number
+  firstSeconds: number
+  firstNanoseconds: number
+  lastSeconds: number
+  lastNanoseconds: number
+  /** All eight flag bits of all packets. */
+  tcpFlags: number
+  state: (typeof STATE_NAMES)[number]
+  direction: FlowDirection
+}
+
+/** The rows of one connection: one for each direction that has packets, that of its first packet first. */
+export function rowsOf(tracker: FlowTracker, flow: number): FlowRow[] {
+  const table = tracker.table
+  const { words, counts, cold } = table
+  const at = flow * HOT_WORDS
+  const rows: FlowRow[] = []
+  for (let direction = 0; direction < 2; direction++) {
+    const packets = counts[(at >>> 1) + PACKETS_0 + direction * 2]!
+    if (packets === 0) continue
+    const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
+    const last = at + LAST_SECONDS_0 + direction * 2
+    const row: FlowRow = {
+      session: words[at + SESSION]!,
+      ipVersion: 4,
+      protocol: 0,
+      packetSource: new Uint32Array(4),
+      packetDestination: new Uint32Array(4),
+      sourcePort: 0,
+      destinationPort: 0,
+      packets,
+      bytes: counts[(at >>> 1) + BYTES_0 + direction * 2]!,
+      firstSeconds: tracker.secondsOf(cold[first]!),
+      firstNanoseconds: cold[first + 1]!,
+      lastSeconds: tracker.secondsOf(words[last]!),
+      lastNanoseconds: words[last + 1]!,
+      tcpFlags: (words[at + FLAGS]! >>> (16 + direction * 8)) & 0xff,
+      state: STATE_NAMES[words[at + STATE]! & STATE_MASK]!,
+      direction: interfaceDirection(words[at + STATE]!, direction),
+    }
+    readKey(table, flow, direction, row)
+    rows.push(row)
+  }
+  return rows.sort(byFirst)
+}
+
+/** Orders rows by the time of their first packet. */
+export function byFirst(left: FlowRow, right: FlowRow): number {
+  return left.firstSeconds - right.firstSeconds || left.firstNanoseconds - right.firstNanoseconds
+}

@@ -1,0 +1,85 @@
+import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
+import { type CaptureSummary, readCapture } from '../pcap/reader.js'
+import { Demux } from './demux.js'
+import { Ledger } from './ledger.js'
+import { Pipeline } from './pipeline.js'
+import type { Session, SessionCapture } from './session.js'
+import { SessionDirectory } from './session-directory.js'
+
+export interface OfflineOptions {
+  decap: 'auto' | 'none'
+  vxlanPort: number
+  genevePort: number
+  vnis?: ReadonlySet<number>
+  /** Without it packets are not counted into flows. */
+  flows?: Omit<FlowTrackerOptions, 'sessions'>
+  openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+}
+
+/** Sessions told apart in one run; more than any mirror target sees. */
+const SESSIONS_MAX = 65_535
+
+/** Capture files through the same pipeline that live packets take. */
+export class Offline {
+  readonly ledger = new Ledger()
+  readonly tracker: FlowTracker | undefined
+  readonly #demux: Demux
+  readonly #byIndex: Session[] = []
+
+  constructor(options: OfflineOptions) {
+    this.tracker =
+      options.flows && new FlowTracker({ ...options.flows, sessions: SESSIONS_MAX + 2 })
+    const { ledger, tracker } = this
+    const sessions = new SessionDirectory({
+      max: SESSIONS_MAX,
+      key: 'source+vni',
+      onOpen: (session) => {
+        this.#byIndex[session.index] = session
+      },
+      onClose: (session) => tracker?.endSession(session.index, 'session-deleted'),
+    })
+    const pipeline = new Pipeline({
+      ledger,
+      ...(tracker && { tracker }),
+      ...(options.openCapture && { openCapture: options.openCapture }),
+    })
+    this.#demux = new Demux({
+      ledger,
+      sessions,
+      pipeline,
+      decap: options.decap,
+      vxlanPort: options.vxlanPort,
+      genevePort: options.genevePort,
+      ...(options.vnis && { vnis: options.vnis }),
+    })
+    this.#byIndex[0] = this.#demux.unmirrored
+  }
+
+  /** The session a flow or record speaks of. */
+  session(index: number): Session {
+    return this.#byIndex[index]!
+  }
+
+  /** Every session seen, that of the packets that were not mirrored included. */
+  get sessions(): Session[] {
+    return this.#byIndex.filter((session) => session !== undefined)
+  }
+
+  /**
+   * Reads one file. `afterBlock` is called between blocks, as readCapture does,
+   * when everything due by the time of the packets so far has been done.
+   */
+  read(
+    path: string,
+    afterBlock: (octetsRead: number) => boolean | void | Promise<void> = () => undefined,
+  ): Promise<CaptureSummary> {
+    const demux = this.#demux
+    const tracker = this.tracker
+    return readCapture(path, (packet) => demux.acceptPacket(packet), {
+      afterBlock: (octetsRead) => {
+        if (tracker !== undefined) while (tracker.work(Number.MAX_SAFE_INTEGER));
+        return afterBlock(octetsRead)
+      },
+    })
+  }
+}
