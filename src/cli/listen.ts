@@ -1,5 +1,145 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import type { LifetimeName } from '../flow/lifetime.js'
+import type { SteerBy } from '../receive/steering.js'
+import { addMetadataOptions, metadataOf } from './metadata-options.js'
+import { integerBetween, parseDuration, parsePort, parseSize } from './options.js'
 
+/** The options of `listen` as commander leaves them. */
+export interface ListenOptions {
+  bind: string
+  port: number
+  genevePort?: number
+  receiver: 'auto' | 'recvmmsg' | 'dgram'
+  workers: number
+  steer: SteerBy
+  receiveBuffer: number
+  sessionKey: 'source+vni' | 'vni'
+  unknownSessions: 'accept' | 'drop'
+  maxSessions: number
+  maxFlows: number
+  maxFlowsPerSession?: number
+  flowTimeouts: LifetimeName
+  captureDir?: string
+  captureFormat: 'pcap' | 'pcapng'
+  snaplen?: number
+  rotateSize: number
+  rotateInterval: number
+  keepFiles?: number
+  keepBytes?: number
+  flowLogDir?: string
+  logFormat?: string
+  maxAggregationInterval: '60' | '600'
+  hiveCompatiblePartitions?: true
+  perHourPartition?: true
+  config?: string
+  duration?: number
+  stats?: string
+}
+
+const WORKERS_MAX = 64
+
+/** `mirrortap listen`: the appliance. */
 export function addListen(program: Command): void {
-  program.command('listen')
+  const command = program
+    .command('listen')
+    .summary('the appliance: receive, demultiplex, track, write')
+    .description(
+      'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer\n' +
+        'source address and VNI, gets capture files (--capture-dir) and flow logs\n' +
+        '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger;\n' +
+        'a second one leaves at once. SIGUSR2 prints the ledger as it stands.',
+    )
+  addReceiving(command)
+  addSessions(command)
+  addCaptures(command)
+  addFlowLogs(command)
+  addMetadataOptions(command)
+  command
+    .option('--config <file>', 'all of these as YAML; the command line wins')
+    .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
+    .option('--stats <file>', 'write the final ledger as JSON')
+    .option('--no-api', 'without the HTTP API (not part of this version: nothing is served)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',
+    )
+    .action(async (options: ListenOptions & Record<string, unknown>) => {
+      const { applyConfig } = await import('./config.js')
+      if (options.config !== undefined) await applyConfig(command, options.config)
+      const { listen } = await import('./run-listen.js')
+      const chosen = command.opts<ListenOptions & Record<string, unknown>>()
+      await listen(chosen, metadataOf(chosen))
+    })
+}
+
+function addReceiving(command: Command): void {
+  command
+    .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
+    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, 4789)
+    .option('--geneve-port <number>', 'UDP port of GENEVE (default: off; usual: 6081)', parsePort)
+    .addOption(
+      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
+        .choices(['auto', 'recvmmsg', 'dgram'])
+        .default('auto'),
+    )
+    .option('--workers <number>', 'receiving threads', integerBetween(1, WORKERS_MAX), 1)
+    .addOption(
+      new Option('--steer <what>', 'what stays with one worker: a session, or a flow')
+        .choices(['vni', 'flow'])
+        .default('vni'),
+    )
+    .option('--receive-buffer <size>', 'asked of the kernel', parseSize, parseSize('64MiB'))
+}
+
+function addSessions(command: Command): void {
+  command
+    .addOption(
+      new Option('--session-key <key>', 'what tells sessions apart')
+        .choices(['source+vni', 'vni'])
+        .default('source+vni'),
+    )
+    .addOption(
+      new Option('--unknown-sessions <what>', 'sessions nobody has announced')
+        .choices(['accept', 'drop'])
+        .default('accept'),
+    )
+    .option('--max-sessions <number>', 'open at once', integerBetween(1, 65_000), 1024)
+    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
+    .option(
+      '--max-flows-per-session <number>',
+      'connections one session may hold (default: all)',
+      integerBetween(1, 16_777_216),
+    )
+    .addOption(
+      new Option('--flow-timeouts <profile>', 'when a flow is over')
+        .choices(['nfw', 'vpc', 'ids'])
+        .default('nfw'),
+    )
+}
+
+function addCaptures(command: Command): void {
+  command
+    .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
+    .addOption(
+      new Option('--capture-format <format>', '').choices(['pcap', 'pcapng']).default('pcap'),
+    )
+    .option('--snaplen <octets>', 'kept of each frame (default: whole)', integerBetween(0, 262_144))
+    .option('--rotate-size <size>', 'the next file begins', parseSize, parseSize('100MB'))
+    .option('--rotate-interval <time>', 'the next file begins', parseDuration, parseDuration('60s'))
+    .option('--keep-files <number>', 'of each session (default: all)', integerBetween(1, 1e9))
+    .option('--keep-bytes <size>', 'of each session (default: all)', parseSize)
+}
+
+function addFlowLogs(command: Command): void {
+  command
+    .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
+    .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
+    .addOption(
+      new Option('--max-aggregation-interval <seconds>', '').choices(['60', '600']).default('600'),
+    )
+    .addOption(
+      new Option('--file-format <format>', '').choices(['plain-text']).default('plain-text'),
+    )
+    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')
+    .option('--per-hour-partition', 'a directory for each hour')
 }

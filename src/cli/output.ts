@@ -20,6 +20,11 @@ export class Output {
     return this.sink.error === undefined
   }
 
+  /** Whether `room` would wait. */
+  get full(): boolean {
+    return this.sink.pendingBytes > PENDING_MAX
+  }
+
   write(text: string): void {
     const length = Buffer.byteLength(text)
     const at = this.sink.reserve(length)
@@ -28,7 +33,7 @@ export class Output {
 
   /** To be awaited now and then, so that memory stays bounded. */
   async room(): Promise<void> {
-    if (this.sink.pendingBytes > PENDING_MAX) await this.sink.drained()
+    if (this.full) await this.sink.drained()
   }
 
   async close(): Promise<void> {

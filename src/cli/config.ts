@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import type { Command, Option } from 'commander'
+import { OperatorError } from '../errors.js'
+import { nearestName } from '../flowlog/nearest-name.js'
+
+/**
+ * Takes options from a YAML file: `port: 4789`, names as on the command line
+ * without the dashes. What the command line says wins. Throws OperatorError (exit
+ * code 2) that names the file and the key.
+ */
+export async function applyConfig(command: Command, path: string): Promise<void> {
+  const { parse } = await import('yaml')
+  let values: unknown
+  try {
+    values = parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0]
+    throw new OperatorError(`cannot read the configuration ${path}: ${reason}`, { exitCode: 2 })
+  }
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new OperatorError(`${path} must hold option names and values, such as "port: 4789"`, {
+      exitCode: 2,
+    })
+  }
+  const byName = new Map(command.options.map((option) => [nameOf(option), option]))
+  for (const [name, value] of Object.entries(values)) {
+    const option = byName.get(name)
+    if (option === undefined || name === 'config') {
+      const nearest = nearestName(name, [...byName.keys()])
+      const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`
+      throw new OperatorError(`${path}: there is no option "${name}"${hint}`, { exitCode: 2 })
+    }
+    apply(command, option, value, path)
+  }
+}
+
+function nameOf(option: Option): string {
+  return (option.long ?? option.flags).replace(/^--/, '')
+}
+
+function apply(command: Command, option: Option, value: unknown, path: string): void {
+  const attribute = option.attributeName()
+  if (command.getOptionValueSource(attribute) === 'cli') return
+  const isSwitch = option.isBoolean()
+  if (isSwitch ? typeof value !== 'boolean' : !['string', 'number'].includes(typeof value)) {
+    const want = isSwitch ? 'true or false' : 'a value'
+    throw new OperatorError(`${path}: "${nameOf(option)}" needs ${want}`, { exitCode: 2 })
+  }
+  if (isSwitch) {
+    command.setOptionValueWithSource(attribute, option.negate ? !value : value, 'config')
+    return
+  }
+  const text = String(value)
+  if (option.argChoices !== undefined && !option.argChoices.includes(text)) {
+    throw new OperatorError(
+      `${path}: "${nameOf(option)}" must be one of ${option.argChoices.join(', ')}, not "${text}"`,
+      { exitCode: 2 },
+    )
+  }
+  try {
+    const parsed: unknown = option.parseArg?.(text, undefined) ?? text
+    command.setOptionValueWithSource(attribute, parsed, 'config')
+  } catch (error) {
+    throw new OperatorError(
+      `${path}: "${nameOf(option)}" cannot be "${text}". ${(error as Error).message}`,
+      { exitCode: 2 },
+    )
+  }
+}

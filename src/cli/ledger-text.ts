@@ -1,0 +1,59 @@
+import type { LedgerReport, SessionReport } from '../session/ledger.js'
+import { formatOctets, formatTable } from './format.js'
+
+/** A ledger for people: one equation, then a table of the sessions. */
+export function formatLedger(report: LedgerReport): string[] {
+  const malformed = Object.entries(report.malformed)
+  const malformedTotal = malformed.reduce((sum, [, count]) => sum + count, 0)
+  const parts = [
+    `${report.accepted} accepted`,
+    `${report.filtered} filtered`,
+    `${report.unknownSession} unknown session`,
+    `${report.duplicate} duplicate`,
+    `${malformedTotal} malformed`,
+  ]
+  const lines = [`${report.received} received = ${parts.join(' + ')}`]
+  if (malformed.length > 0) {
+    lines.push(`malformed: ${malformed.map(([reason, count]) => `${reason} ${count}`).join(', ')}`)
+  }
+  const lost = report.kernelLost === null ? 'not known here' : String(report.kernelLost)
+  const { live, capacity, recordsWritten, recordsLost } = report.flows
+  lines.push(
+    `lost by the kernel: ${lost}; connections: ${live} of ${capacity}; ` +
+      `flow log records: ${recordsWritten} written, ${recordsLost} lost`,
+  )
+  if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
+  if (report.evictedSessions.sessions > 0) {
+    const { sessions, received } = report.evictedSessions
+    lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
+  }
+  if (report.sessions.length > 0) lines.push(...sessionTable(report.sessions))
+  return lines
+}
+
+/** The same in one short line, to be redrawn. */
+export function formatLedgerLine(report: LedgerReport): string {
+  const lost = report.kernelLost === null ? '' : `, ${report.kernelLost} lost`
+  const bad = report.received - report.accepted
+  return (
+    `${report.received} received${lost}, ${bad} not accepted, ` +
+    `${report.sessions.length} sessions, ${report.flows.live} connections`
+  )
+}
+
+function sessionTable(sessions: readonly SessionReport[]): string[] {
+  return formatTable(
+    ['session', 'received', 'captured', 'in flows', 'untracked', 'malformed', 'cut', 'size'],
+    sessions.map((session) => [
+      session.session ?? '-',
+      String(session.received),
+      String(session.captured),
+      String(session.flowPackets),
+      String(session.untracked),
+      String(session.malformed),
+      String(session.cut),
+      formatOctets(session.bytes),
+    ]),
+    [1, 2, 3, 4, 5, 6, 7],
+  )
+}

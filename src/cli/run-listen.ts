@@ -1,0 +1,195 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import { ensureDirectory } from '../deliver/directory.js'
+import { DirectoryLock } from '../deliver/directory-lock.js'
+import { OperatorError } from '../errors.js'
+import { LIFETIMES } from '../flow/lifetime.js'
+import { adoptFlowLogs } from '../flowlog/adoption.js'
+import { FlowLogLayout, makeFlowLogId } from '../flowlog/layout.js'
+import { parseLogFormat } from '../flowlog/log-format.js'
+import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import { adoptParts } from '../pcap/adoption.js'
+import type { ColumnOptions } from '../session/column.js'
+import type { LedgerReport } from '../session/ledger.js'
+import { type Listening, Pool } from '../thread/pool.js'
+import { formatLedger, formatLedgerLine } from './ledger-text.js'
+import type { ListenOptions } from './listen.js'
+
+/** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
+const EXIT_INTERRUPTED = 130
+const REDRAW_MS = 1000
+
+const say = (line: string): void => {
+  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}${line}\n`)
+}
+
+/** Runs the appliance until it is told to stop. Throws OperatorError. */
+export async function listen(options: ListenOptions, metadata: MetadataValues): Promise<void> {
+  const column = columnOptions(options, metadata)
+  const locks = await takeDirectories(options)
+  try {
+    const stopped = new Stop(options.duration)
+    const pool = await Pool.start({
+      workers: options.workers,
+      steer: options.steer,
+      column,
+      receiver: {
+        choice: options.receiver,
+        host: options.bind,
+        port: options.port,
+        genevePort: options.genevePort,
+        receiveBufferBytes: options.receiveBuffer,
+      },
+      onProblem: say,
+      onFailure: (error) => stopped.fail(error),
+    })
+    announce(pool.listening, options)
+    const redraw = showLedger(pool)
+    await stopped.reached
+    clearInterval(redraw)
+
+    const report = await pool.stop()
+    for (const line of formatLedger(report)) say(line)
+    if (options.stats !== undefined) writeStats(options.stats, report)
+    if (stopped.failure !== undefined) throw stopped.failure
+  } finally {
+    for (const lock of locks) lock.release()
+  }
+}
+
+/** Waits for a signal, the end of the duration, or a failure, whichever comes first. */
+class Stop {
+  readonly reached: Promise<void>
+  failure: Error | undefined = undefined
+  #stop: () => void = () => undefined
+
+  constructor(durationSeconds: number | undefined) {
+    this.reached = new Promise((resolve) => {
+      this.#stop = resolve
+    })
+    let signals = 0
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        signals++
+        if (signals > 1) process.exit(EXIT_INTERRUPTED)
+        this.#stop()
+      })
+    }
+    if (durationSeconds !== undefined) setTimeout(this.#stop, durationSeconds * 1000).unref()
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error
+    this.#stop()
+  }
+}
+
+function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
+  const column: ColumnOptions = {
+    sessionKey: options.sessionKey,
+    unknownSessions: options.unknownSessions,
+    maxSessions: options.maxSessions,
+    maxFlows: options.maxFlows,
+    sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
+    lifetime: LIFETIMES[options.flowTimeouts],
+  }
+  if (options.captureDir !== undefined) {
+    column.capture = {
+      directory: options.captureDir,
+      format: options.captureFormat,
+      snaplen: options.snaplen ?? 0,
+      rotateBytes: options.rotateSize,
+      rotateSeconds: options.rotateInterval,
+      keepFiles: options.keepFiles ?? Number.POSITIVE_INFINITY,
+      keepBytes: options.keepBytes ?? Number.POSITIVE_INFINITY,
+      suffix: '',
+    }
+  }
+  if (options.flowLogDir !== undefined) {
+    const layout = {
+      accountId: metadata['account-id'],
+      region: metadata.region,
+      flowLogId: makeFlowLogId(),
+      hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
+      perHourPartition: options.perHourPartition ?? false,
+    }
+    // Refused here, before anything is opened, rather than in a thread.
+    new FlowLogLayout(layout)
+    new SessionMetadata(metadata)
+    parseLogFormat(options.logFormat)
+    column.flowLog = {
+      directory: options.flowLogDir,
+      layout,
+      logFormat: options.logFormat,
+      maxAggregationInterval: options.maxAggregationInterval === '60' ? 60 : 600,
+      metadata,
+      wholeSessions: options.workers === 1 || options.steer === 'vni',
+    }
+  }
+  return column
+}
+
+/** Makes sure of the directories, and takes over what an earlier run left unfinished. */
+async function takeDirectories(options: ListenOptions): Promise<DirectoryLock[]> {
+  const locks: DirectoryLock[] = []
+  const { captureDir, flowLogDir } = options
+  try {
+    for (const directory of new Set([captureDir, flowLogDir])) {
+      if (directory === undefined) continue
+      ensureDirectory(directory)
+      locks.push(new DirectoryLock(directory))
+    }
+    if (flowLogDir !== undefined) {
+      const { files, records } = await adoptFlowLogs(flowLogDir)
+      if (files > 0) say(`took over ${records} flow log records of an earlier run`)
+    }
+    if (captureDir !== undefined) {
+      for (const line of (await adoptParts(captureDir)).lines) say(line)
+    }
+    return locks
+  } catch (error) {
+    for (const lock of locks) lock.release()
+    throw error
+  }
+}
+
+function announce(listening: Listening, options: ListenOptions): void {
+  const { receiver, port, genevePort, receiveBufferBytes } = listening
+  const geneve = genevePort === undefined ? '' : ` and port ${genevePort} (GENEVE)`
+  const workers = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
+  say(`listening on ${options.bind} port ${port} (VXLAN)${geneve}, ${receiver}${workers}`)
+  // The kernel doubles what it is asked for, and says so when it is asked back.
+  const granted = receiveBufferBytes / 2
+  if (granted < options.receiveBuffer) {
+    say(
+      `the kernel grants a receive buffer of ${granted} octets in place of ${options.receiveBuffer}: ` +
+        `run as root, or set "sysctl -w net.core.rmem_max=${options.receiveBuffer}"`,
+    )
+  }
+}
+
+/** On a terminal one line, redrawn; everywhere the whole ledger on SIGUSR2. */
+function showLedger(pool: Pool): NodeJS.Timeout | undefined {
+  const tell = (show: (report: LedgerReport) => void): void => {
+    pool.report().then(show, (error: Error) => say(error.message))
+  }
+  process.on('SIGUSR2', () =>
+    tell((report) => {
+      for (const line of formatLedger(report)) say(line)
+    }),
+  )
+  if (!process.stderr.isTTY) return undefined
+  return setInterval(
+    () => tell((report) => process.stderr.write(`\r${formatLedgerLine(report)}\x1b[K`)),
+    REDRAW_MS,
+  )
+}
+
+/** Whole or not at all. */
+function writeStats(path: string, report: LedgerReport): void {
+  try {
+    writeFileSync(`${path}.part`, `${JSON.stringify(report, null, 2)}\n`)
+    renameSync(`${path}.part`, path)
+  } catch (error) {
+    throw new OperatorError(`cannot write ${path}: ${(error as Error).message}`)
+  }
+}
