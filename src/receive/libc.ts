@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { arch, platform } from 'node:process'
 import { getSystemErrorName } from 'node:util'
@@ -6,10 +7,13 @@ import { OperatorError } from '../errors.js'
 /**
  * The system calls that Node does not offer, through koffi: the only file that knows it.
  *
- * koffi is an optional dependency and is loaded when first asked for. Nothing here keeps
- * state. Memory is passed as Buffers; what they hold is the kernel's layout (mmsghdr.ts),
- * written by hand for LP64 little-endian Linux, the same on x64 and arm64. Other machines
- * are refused: their struct padding and constants were never checked.
+ * koffi is an optional dependency and is loaded when first asked for. Memory is passed as
+ * Buffers that hold the kernel's layouts, written by hand (message-batch.ts,
+ * socket-address.ts) for LP64 little-endian Linux, the same on x64 and arm64. Other machines
+ * are refused: their padding and constants were never checked.
+ *
+ * Descriptors are the caller's to close: Node does not know them, and a worker thread that
+ * ends leaves them open.
  */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number
@@ -30,7 +34,7 @@ export interface Libc {
   /** Where the memory lies, for pointers inside structs. It does not move; the caller keeps it alive. */
   addressOf(memory: Buffer): bigint
   /**
-   * Calls back from the event loop (epoll) while `fd` has something to read, without a thread
+   * (koffi's uv_poll handle; its 3.3.4 has it, undocumented.) Calls back from the event loop (epoll) while `fd` has something to read, without a thread
    * and without a time-out. The callback runs outside of any task: it may stop the watch and
    * schedule a task (setImmediate), nothing else. Stopped at first. Keeps the process alive
    * while started.
@@ -71,8 +75,18 @@ export const ECONNREFUSED = 111
 
 type Koffi = typeof import('koffi')
 
+/** Lets nothing unload what it opens, and never frees it. */
+const RTLD_NOW_NODELETE = 0x1002
+
+let loaded: Libc | undefined
+
 /** Throws OperatorError, in one line, where koffi or the platform is missing. */
 export function loadLibc(): Libc {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Libc {
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
     throw new OperatorError(
       `receiving with recvmmsg works on Linux x64 and arm64 only, this is ${platform} ${arch}: use --receiver dgram`,
@@ -98,6 +112,7 @@ function requireKoffi(): Koffi {
 
 function declare(koffi: Koffi): Libc {
   const libc = koffi.load(null)
+  keepMapped(libc.func('void *dlopen(const char *, int)'))
   return {
     socket: libc.func('int socket(int, int, int)'),
     bind: libc.func('int bind(int, void *, uint32_t)'),
@@ -125,6 +140,17 @@ function declare(koffi: Koffi): Libc {
 }
 
 const WATCHED = { readable: true }
+
+/**
+ * Keeps koffi's code in memory for the life of the process. When a worker thread that alone
+ * uses it ends, Node unloads it first and closes the watch's handle after, which calls into
+ * it: the whole process went down with SIGSEGV when such a worker threw or was terminated.
+ */
+function keepMapped(dlopen: (path: string, flags: number) => unknown): void {
+  const maps = readFileSync('/proc/self/maps', 'utf8')
+  const path = /^(?:\S+ +){5}(\/.*\bkoffi\.node)$/m.exec(maps)?.[1]
+  if (path !== undefined) dlopen(path, RTLD_NOW_NODELETE)
+}
 
 /** The error of a call that has just answered -1, in the shape Node gives to its own (`code`, `syscall`). */
 export function systemError(libc: Libc, syscall: string): NodeJS.ErrnoException {

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Libc, loadLibc, SO_MEMINFO, SO_RCVBUFFORCE } from '../../src/receive/libc.js'
 import { chooseReceiver } from '../../src/receive/open.js'
@@ -107,6 +109,33 @@ describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, 
     )
   })
 
+  test('sleeps when nobody sends and wakes for the next datagram', async () => {
+    const real = loadLibc()
+    const slept: Array<() => void> = []
+    const asleep = (): Promise<void> => new Promise((resolve) => slept.push(resolve))
+    const watch: Libc['watch'] = (fd, onReadable) => {
+      const watched = real.watch(fd, onReadable)
+      const start = (): void => {
+        watched.start()
+        slept.shift()?.()
+      }
+      return { ...watched, start }
+    }
+    const collector = new Collector()
+    const sleeps = asleep()
+    const receiver = await open(collector, { libc: { ...real, watch } })
+    const from = await UdpSender.open('127.0.0.1')
+    closing.push(() => from.close())
+    await sleeps
+    for (let count = 1; count <= 3; count++) {
+      const again = asleep()
+      await from.send(Buffer.from('x'), receiver.address.port, '127.0.0.1')
+      await collector.until(count)
+      await again
+    }
+    expect(collector.all.length).toBe(3)
+  })
+
   test('goes on after errors that pass', async () => {
     const passing = [ECONNREFUSED, EINTR, ECONNREFUSED]
     const collector = new Collector()
@@ -144,6 +173,29 @@ describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, 
     const receiver = await open(new Collector(), { libc }, { receiveBufferBytes: 50_000 })
     expect(receiver.receiveBufferBytes).toBe(100_000)
   })
+
+  const built = new URL('../../dist/receive/open.js', import.meta.url)
+  test.skipIf(!existsSync(built))(
+    'a worker thread that ends with it open does not take the process along (needs npm run build)',
+    () => {
+      const worker = `
+        const { parentPort } = require('node:worker_threads')
+        import(${JSON.stringify(built.href)}).then(async ({ openReceiver }) => {
+          await openReceiver('recvmmsg', { host: '127.0.0.1', port: 0, receiveBufferBytes: 65536,
+            reusePort: false, onDatagram() {}, onError() {} })
+          parentPort.postMessage('open')
+        })`
+      const main = `
+        const { Worker } = require('node:worker_threads')
+        const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
+        worker.once('message', async () => {
+          await worker.terminate()
+          console.log('alive')
+        })`
+      const { stdout } = spawnSync(process.execPath, ['-e', main], { encoding: 'utf8' })
+      expect(stdout).toBe('alive\n')
+    },
+  )
 
   test('does not claim to know drops that the kernel does not tell', async () => {
     const libc = failing({ getsockopt: (args) => (args[2] === SO_MEMINFO ? 92 : 0) })
