@@ -34,7 +34,7 @@ export interface CaptureWriterOptions {
  * ones exist in files alone (USB, D-Bus); they are cut, and their original
  * length says so.
  */
-const LONGEST_FRAME = SINK_BLOCK_LEN - 64
+const LONGEST_WRITTEN = SINK_BLOCK_LEN - 64
 
 /**
  * Up to this many octets a loop copies, above it `Buffer.copy`. Measured, ns a copy: the loop
@@ -72,7 +72,7 @@ export class CaptureWriter {
     assert(options.snaplen >= 1, 'a frame keeps at least one octet')
     this.#sink = sink
     this.#format = options.format
-    this.#longest = Math.min(options.snaplen, LONGEST_FRAME)
+    this.#longest = Math.min(options.snaplen, LONGEST_WRITTEN)
     this.#due = header(options)
     this.#settle()
   }

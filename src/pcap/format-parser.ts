@@ -1,3 +1,5 @@
+import { DEFAULT_SNAPLEN } from './pcap.js'
+
 /** One interface of a capture file; a pcap file has exactly one. */
 export interface CaptureInterface {
   readonly linkType: number
@@ -33,7 +35,7 @@ export interface FormatParser {
 }
 
 /** Frames may be this long in any file, whatever snaplen it announces. */
-export const LONGEST_FRAME = 262144
+export const LONGEST_FRAME = DEFAULT_SNAPLEN
 
 /**
  * A file that announces a larger snaplen may have frames up to that, but not

@@ -121,6 +121,7 @@ export class PcapngParser implements FormatParser {
       else return this.#fail('the section header has no byte-order magic')
     }
     const length = view.getUint32(at + 4, this.#littleEndian)
+    // The one type that files are full of is spared the map.
     const shortest =
       type === BLOCK_ENHANCED_PACKET
         ? EPB_FRAME + BLOCK_TAIL_LEN

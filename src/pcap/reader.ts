@@ -5,6 +5,8 @@ import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-pa
 import { type Compression, canDecompress, compressionOf, Decompressor } from './decompressor.js'
 import type { CaptureInterface } from './format-parser.js'
 
+export type { CaptureInterface, Damage }
+
 /** What was found in a capture file up to its end, its damage, or where reading was stopped. */
 export interface CaptureSummary {
   readonly format: CaptureFileFormat

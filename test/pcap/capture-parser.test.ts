@@ -52,7 +52,7 @@ describe('CaptureParser', () => {
 
   test.each(SAMPLES)('reads the same in pieces of any size: $name', ({ bytes, packets }) => {
     const random = new Random(21)
-    for (let size = 1; size <= 80; size++) {
+    for (let size = 1; size <= 64; size++) {
       // Pieces of equal size, then of random sizes up to it, in a buffer that is overwritten.
       for (const fixed of [true, false]) {
         const got: KeptPacket[] = []
@@ -115,9 +115,9 @@ describe('CaptureParser', () => {
     },
   )
 
-  test.each(SAMPLES)('survives mutations, seeds 1 to 1500: $name', ({ bytes, packets }) => {
+  test.each(SAMPLES)('survives mutations, seeds 1 to 400: $name', ({ bytes, packets }) => {
     const ends = wholeEnds(bytes)
-    for (let seed = 1; seed <= 1500; seed++) {
+    for (let seed = 1; seed <= 400; seed++) {
       const random = new Random(seed)
       const mutant = Buffer.from(bytes)
       let first = bytes.length

@@ -44,6 +44,7 @@ describe('PcapParser', () => {
     const { parser, packets } = readAll(record(0x7fff_ffff, 96, more))
     expect(packets).toHaveLength(1)
     parser.push(more)
+    expect(parser.parse(more, 0, more.length)).toBe(more.length)
     expect(parser.packets).toBe(1)
   })
 
