@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import type { CompressSink } from '../../src/deliver/compress-sink.js'
 import { openSink } from '../../src/deliver/open.js'
 import { OperatorError } from '../../src/errors.js'
 import { FailingDisk } from '../support/failing-disk.js'
@@ -90,6 +91,16 @@ describe('CompressSink', () => {
     expect(refused).toBeGreaterThan(0)
     expect(sink.error).toMatchObject({ code: 'ENOSPC' })
     await expect(sink.close()).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect(readdirSync(directory)).toEqual(['x.gz.part'])
+  })
+
+  test('publishes nothing when it cannot go on itself', async () => {
+    const directory = temporaryDirectory()
+    const sink = openSink(join(directory, 'x.gz'), OPTIONS) as CompressSink
+    put(sink, Buffer.alloc(10))
+    await sink.drained()
+    sink.fail(new Error('no memory'))
+    await expect(sink.close()).rejects.toThrow('no memory')
     expect(readdirSync(directory)).toEqual(['x.gz.part'])
   })
 
