@@ -118,7 +118,8 @@ function parseIpv6(frame: Frame): Fault | undefined {
     ) {
       if (headerAt >= end) return 'ipv6-extension-truncated'
       next = u8(bytes, headerAt)
-      headerAt = end - headerAt < 2 ? end : headerAt + (u8(bytes, headerAt + 1) + 1) * 8
+      // One octet is enough to name the protocol, but not to say where it begins.
+      headerAt = end - headerAt < 2 ? end + 1 : headerAt + (u8(bytes, headerAt + 1) + 1) * 8
     } else {
       break
     }

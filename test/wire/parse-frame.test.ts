@@ -389,8 +389,8 @@ describe('parseFrame on frames cut short', () => {
       frame: ethernet(
         tcp6({ ...HOSTS6, ...PORTS, extensions: [paddedExtension(0), paddedExtension(43, 2)] }),
       ),
-      // The first two octets of the last extension header name the protocol.
-      needs: 54 + 8 + 2,
+      // The first octet of the last extension header names the protocol.
+      needs: 54 + 8 + 1,
     },
     { name: 'a first fragment', frame: ethernet(fragments6(UDP6, 72, 7)[0]!), needs: 62 },
     { name: 'a later fragment', frame: ethernet(fragments6(UDP6, 72, 7)[1]!), needs: 62 },
