@@ -101,13 +101,13 @@ describe('parseGeneve', () => {
       fields: geneve({ protocol: 0x0800, payloadAt: 16 }),
     },
     {
-      name: 'the longest option area, one option of 31 words and one of 30',
+      name: 'the longest options, whose data looks like flow cookies',
       bytes: Buffer.concat([
         hex`3f000800 00000000`,
         hex`0101001f`,
-        Buffer.alloc(124),
+        Buffer.alloc(124, hex`01080301`),
         hex`0101001e`,
-        Buffer.alloc(120),
+        Buffer.alloc(120, hex`01080301`),
       ]),
       fields: geneve({ protocol: 0x0800, payloadAt: 8 + 252 }),
     },
