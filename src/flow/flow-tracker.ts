@@ -1,4 +1,4 @@
-import type { Frame } from '../wire/frame.js'
+import { FRAGMENT_NONE, type Frame } from '../wire/frame.js'
 import {
   BYTES_0,
   COLD_WORDS,
@@ -28,6 +28,7 @@ import {
   vpcFlags,
 } from './flow-state.js'
 import { FlowTable, NO_FLOW } from './flow-table.js'
+import { Fragments } from './fragments.js'
 import { compileLifetime, EMERGENCY_LIFETIME, type Lifetime } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
 import { readRecord } from './read-record.js'
@@ -91,6 +92,8 @@ export class FlowTracker {
   /** The packet clock: the latest second seen, as the table keeps it. */
   now = 0
 
+  readonly fragments: Fragments
+
   readonly #wheel: TimingWheel
   readonly #record = new FlowRecord()
   readonly #onRecord: OnFlowRecord | undefined
@@ -117,6 +120,9 @@ export class FlowTracker {
     this.table = new FlowTable(options.capacity, options.hash)
     this.sessions = new SessionFlows(this.table, options.sessions)
     this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
+    this.fragments = new Fragments((frame, session, seconds, nanoseconds) =>
+      this.#count(frame, session, seconds, nanoseconds, true),
+    )
     this.#wheel = new TimingWheel(this.table)
     this.#onRecord = options.onRecord
     this.#onEnd = options.onEnd
@@ -131,11 +137,24 @@ export class FlowTracker {
   /**
    * Counts one packet that carries IP. Its direction is then in `table.direction`.
    * A packet that is not `timed` counts as of now and leaves the flow's first and
-   * last times alone. Returns the flow, or NO_FLOW where the capacity is 0.
+   * last times alone. Returns the flow, WAITING_FLOW for a fragment that waits for
+   * its first, or NO_FLOW where the capacity is 0.
    */
   track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
     if (!timed) seconds = this.now
     else if (seconds >= FAR) seconds = this.#storedFar(seconds)
+    return frame.fragment === FRAGMENT_NONE
+      ? this.#count(frame, session, seconds, nanoseconds, timed)
+      : this.fragments.track(frame, session, seconds, nanoseconds)
+  }
+
+  #count(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+  ): number {
     if (seconds > this.now) {
       this.#move(seconds)
       this.#settled = Math.max(this.#settled, seconds - WINDOW_GRACE_SECONDS)
@@ -219,6 +238,7 @@ export class FlowTracker {
    * waiting for long.
    */
   work(budget: number): boolean {
+    this.fragments.expire(this.now)
     let left = this.#expire(budget)
     if (left > 0) left = this.#sweep(left)
     if (left > 0) left = this.#relieve(left)
@@ -227,6 +247,7 @@ export class FlowTracker {
 
   /** Ends every flow of a session. */
   endSession(session: number, reason: EndReason): void {
+    this.fragments.flush(Number.POSITIVE_INFINITY)
     for (let flow = this.sessions.oldest(session); flow !== NO_ENTRY; ) {
       const younger = this.sessions.younger(flow)
       this.#end(flow, reason)
@@ -236,6 +257,7 @@ export class FlowTracker {
 
   /** Ends everything. Nothing may be tracked afterwards. */
   shutdown(): void {
+    this.fragments.flush(Number.POSITIVE_INFINITY)
     while (this.work(Number.MAX_SAFE_INTEGER));
     for (let flow = 0; flow < this.table.used; flow++) {
       if (this.table.isLive(flow)) this.#end(flow, 'shutdown')
@@ -409,7 +431,10 @@ export class FlowTracker {
   #sweep(budget: number): number {
     const words = this.table.words
     while (this.#settled >= this.#sweepEnd) {
-      if (this.#sweepAt < 0) this.#sweepAt = 0
+      if (this.#sweepAt < 0) {
+        this.fragments.flush(this.#sweepEnd)
+        this.#sweepAt = 0
+      }
       const until = Math.min(this.table.used, this.#sweepAt + budget)
       budget -= until - this.#sweepAt
       for (let flow = this.#sweepAt; flow < until; flow++) {

@@ -1,0 +1,268 @@
+import { FRAGMENT_FIRST, FRAGMENT_LATER, Frame } from '../wire/frame.js'
+import { putU32, u32 } from '../wire/octets.js'
+import {
+  ADDRESS_A,
+  ADDRESS_A_REST,
+  ADDRESS_B,
+  ADDRESS_B_REST,
+  HASH,
+  HOT_WORDS,
+  KIND,
+  KIND_IPV6,
+  PORTS,
+  SESSION,
+} from './flow-entry.js'
+import { FlowHash } from './flow-hash.js'
+
+/** Fragments of one packet come within this time of each other, in seconds. */
+const LIFETIME_SECONDS = 30
+
+/** Packets remembered: sets of WAYS, picked by hash; the one not touched for longest makes room. */
+const SETS = 1024
+const WAYS = 4
+const ENTRIES = SETS * WAYS
+
+/** Words of an entry: the key as in a flow entry, then what is known of the packet. */
+const ENTRY_WORDS = 18
+const KEY_WORDS = 12
+/** Ports of the first fragment, source in the upper half; its protocol; whether it has come. */
+const FIRST_PORTS = 12
+const FIRST_PROTOCOL = 13
+const FIRST_SEEN = 14
+/** Second of the latest fragment, plus one; 0: the entry is empty. */
+const SECONDS = 15
+/** Later fragments that wait for the first: newest of a list in the pool. */
+const WAITING = 16
+/** Protocol they claim: in IPv6 it need not be that of the first. */
+const WAITING_PROTOCOL = 17
+
+/** Fragments that may wait in all, and words of each. */
+const POOL = 4096
+const WAITING_WORDS = 4
+const NOTHING = 0xffff_ffff
+
+/** In place of a flow: the fragment waits for its first, and will be counted. */
+export const WAITING_FLOW = -2
+
+/** Counts one packet into the flow its frame names. */
+type Count = (frame: Frame, session: number, seconds: number, nanoseconds: number) => number
+
+/**
+ * Counts later fragments, which carry no ports, into the flow of their first.
+ *
+ * One that comes before its first waits for it, for 30 s at most and never past
+ * the end of its aggregation window; then it is counted under ports 0, as are
+ * all whose first never comes. Memory is fixed: what does not fit is counted
+ * under ports 0 at once.
+ */
+export class Fragments {
+  /** Later fragments counted with their first, and under ports 0. */
+  attributed = 0
+  unattributed = 0
+
+  readonly #count: Count
+  readonly #hash: FlowHash
+  readonly #entries = new Uint32Array(ENTRIES * ENTRY_WORDS)
+  readonly #key = new Uint32Array(HOT_WORDS)
+  /** Of each waiting fragment: IP length, seconds, nanoseconds, next. */
+  readonly #pool = new Uint32Array(POOL * WAITING_WORDS)
+  #free = 0
+  #waiting = 0
+  /** Stands for a fragment that is given up; its addresses lie in a buffer of its own. */
+  readonly #lone = new Frame()
+
+  constructor(count: Count, hash = new FlowHash()) {
+    this.#count = count
+    this.#lone.bytes = Buffer.alloc(32)
+    this.#lone.srcAt = 0
+    this.#lone.dstAt = 16
+    this.#lone.fragment = FRAGMENT_LATER
+    this.#hash = hash
+    for (let slot = 0; slot < POOL; slot++) {
+      this.#pool[slot * WAITING_WORDS + 3] = slot + 1 < POOL ? slot + 1 : NOTHING
+    }
+  }
+
+  /** Fragments that wait for their first. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /**
+   * Counts a fragment, or keeps it until its first comes. `frame.fragment` is not
+   * FRAGMENT_NONE; its ports and protocol may be changed to those of its first.
+   * Returns what `count` did, or WAITING_FLOW.
+   */
+  track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
+    this.#readKey(frame, session)
+    const at = this.#find(seconds)
+    const entries = this.#entries
+
+    if (frame.fragment === FRAGMENT_FIRST) {
+      entries[at + FIRST_PORTS] = (frame.srcPort << 16) | frame.dstPort
+      entries[at + FIRST_PROTOCOL] = frame.protocol
+      entries[at + FIRST_SEEN] = 1
+      entries[at + SECONDS] = seconds + 1
+      const flow = this.#count(frame, session, seconds, nanoseconds)
+      this.#settle(at, frame, session)
+      return flow
+    }
+
+    entries[at + SECONDS] = seconds + 1
+    if (entries[at + FIRST_SEEN] === 1) {
+      this.#asFirst(at, frame)
+      this.attributed++
+      return this.#count(frame, session, seconds, nanoseconds)
+    }
+    entries[at + WAITING_PROTOCOL] = frame.protocol
+    if (this.#wait(at, frame.ipLength, seconds, nanoseconds)) return WAITING_FLOW
+    this.unattributed++
+    return this.#count(frame, session, seconds, nanoseconds)
+  }
+
+  /** Counts under ports 0 what has waited for too long at `now`. */
+  expire(now: number): void {
+    this.flush(now - LIFETIME_SECONDS)
+  }
+
+  /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. */
+  flush(seconds: number): void {
+    if (this.#waiting === 0) return
+    const entries = this.#entries
+    for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
+      if (entries[at + SECONDS] !== 0 && entries[at + WAITING] !== NOTHING) {
+        this.#giveUp(at, seconds)
+      }
+    }
+  }
+
+  /** The key of `frame`: session, addresses in the order they stand, identification and, in IPv4, protocol. */
+  #readKey(frame: Frame, session: number): void {
+    const key = this.#key
+    const { bytes, srcAt, dstAt } = frame
+    const v6 = frame.ipVersion === 6
+    key[SESSION] = session
+    key[KIND] = v6 ? KIND_IPV6 : 0x400 | frame.protocol
+    key[PORTS] = frame.fragmentId
+    key[ADDRESS_A] = u32(bytes, srcAt)
+    key[ADDRESS_B] = u32(bytes, dstAt)
+    for (let word = 0; word < 3; word++) {
+      key[ADDRESS_A_REST + word] = v6 ? u32(bytes, srcAt + 4 + word * 4) : 0
+      key[ADDRESS_B_REST + word] = v6 ? u32(bytes, dstAt + 4 + word * 4) : 0
+    }
+    this.#hash.hash(key)
+  }
+
+  /** Where the entry of `#key` lies; made, in place of the oldest of its set, if there is none that is fresh. */
+  #find(seconds: number): number {
+    const entries = this.#entries
+    const set = (this.#key[HASH]! % SETS) * WAYS * ENTRY_WORDS
+    let oldest = set
+    for (let at = set; at < set + WAYS * ENTRY_WORDS; at += ENTRY_WORDS) {
+      if (entries[at + SECONDS] !== 0 && this.#matches(at)) {
+        if (seconds < entries[at + SECONDS]! + LIFETIME_SECONDS) return at
+        oldest = at
+        break
+      }
+      if (entries[at + SECONDS]! < entries[oldest + SECONDS]!) oldest = at
+    }
+    if (entries[oldest + SECONDS] !== 0) this.#giveUp(oldest, Number.POSITIVE_INFINITY)
+    for (let word = 0; word < KEY_WORDS; word++) entries[oldest + word] = this.#key[word]!
+    entries[oldest + FIRST_SEEN] = 0
+    entries[oldest + WAITING] = NOTHING
+    return oldest
+  }
+
+  #matches(at: number): boolean {
+    for (let word = 0; word < KEY_WORDS; word++) {
+      if (this.#entries[at + word] !== this.#key[word]) return false
+    }
+    return true
+  }
+
+  #wait(at: number, ipLength: number, seconds: number, nanoseconds: number): boolean {
+    const slot = this.#free
+    if (slot === NOTHING) return false
+    const pool = this.#pool
+    const slotAt = slot * WAITING_WORDS
+    this.#free = pool[slotAt + 3]!
+    pool[slotAt] = ipLength
+    pool[slotAt + 1] = seconds
+    pool[slotAt + 2] = nanoseconds
+    pool[slotAt + 3] = this.#entries[at + WAITING]!
+    this.#entries[at + WAITING] = slot
+    this.#waiting++
+    return true
+  }
+
+  /** The first has come: counts what waited for it into its flow. */
+  #settle(at: number, frame: Frame, session: number): void {
+    let slot = this.#entries[at + WAITING]!
+    if (slot === NOTHING) return
+    this.#entries[at + WAITING] = NOTHING
+    const { ipLength, tcpFlags } = frame
+    frame.tcpFlags = 0
+    while (slot !== NOTHING) {
+      const slotAt = slot * WAITING_WORDS
+      frame.ipLength = this.#pool[slotAt]!
+      this.attributed++
+      this.#count(frame, session, this.#pool[slotAt + 1]!, this.#pool[slotAt + 2]!)
+      slot = this.#release(slot)
+    }
+    frame.ipLength = ipLength
+    frame.tcpFlags = tcpFlags
+  }
+
+  /** Counts under ports 0 what waits in an entry since before `seconds`. */
+  #giveUp(at: number, seconds: number): void {
+    const entries = this.#entries
+    const pool = this.#pool
+    let slot = entries[at + WAITING]!
+    let before = NOTHING
+    if (slot !== NOTHING) this.#readLone(at)
+    while (slot !== NOTHING) {
+      const slotAt = slot * WAITING_WORDS
+      if (pool[slotAt + 1]! >= seconds) {
+        before = slot
+        slot = pool[slotAt + 3]!
+        continue
+      }
+      this.unattributed++
+      this.#lone.ipLength = pool[slotAt]!
+      this.#count(this.#lone, entries[at + SESSION]!, pool[slotAt + 1]!, pool[slotAt + 2]!)
+      const next = this.#release(slot)
+      if (before === NOTHING) entries[at + WAITING] = next
+      else pool[before * WAITING_WORDS + 3] = next
+      slot = next
+    }
+  }
+
+  #readLone(at: number): void {
+    const entries = this.#entries
+    const { bytes } = this.#lone
+    this.#lone.ipVersion = entries[at + KIND]! >= KIND_IPV6 ? 6 : 4
+    this.#lone.protocol = entries[at + WAITING_PROTOCOL]!
+    putU32(bytes, 0, entries[at + ADDRESS_A]!)
+    putU32(bytes, 16, entries[at + ADDRESS_B]!)
+    for (let word = 0; word < 3; word++) {
+      putU32(bytes, 4 + word * 4, entries[at + ADDRESS_A_REST + word]!)
+      putU32(bytes, 20 + word * 4, entries[at + ADDRESS_B_REST + word]!)
+    }
+  }
+
+  /** Gives a slot back to the pool and returns the one behind it. */
+  #release(slot: number): number {
+    const next = this.#pool[slot * WAITING_WORDS + 3]!
+    this.#pool[slot * WAITING_WORDS + 3] = this.#free
+    this.#free = slot
+    this.#waiting--
+    return next
+  }
+
+  #asFirst(at: number, frame: Frame): void {
+    const ports = this.#entries[at + FIRST_PORTS]!
+    frame.srcPort = ports >>> 16
+    frame.dstPort = ports & 0xffff
+    frame.protocol = this.#entries[at + FIRST_PROTOCOL]!
+  }
+}
