@@ -8,6 +8,8 @@ export interface WorkerOptions {
   index: number
   /** How many workers share the ports. */
   workers: number
+  /** What keeps datagrams together among them. */
+  steer: SteerBy
   column: ColumnOptions
   receiver: {
     choice: ReceiverChoice
@@ -22,7 +24,7 @@ export interface WorkerOptions {
 /** From the pool to a worker. */
 export type Order =
   /** Place the datagrams among the sockets; to the first worker, when all are ready. */
-  | { readonly type: 'steer'; readonly by: SteerBy }
+  | { readonly type: 'steer' }
   | { readonly type: 'report' }
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }

@@ -1,11 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
-import type { SteerBy } from '../receive/steering.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
 import type { Notice, Order, WorkerOptions } from './messages.js'
 
 export interface PoolOptions extends Omit<WorkerOptions, 'index'> {
-  steer: SteerBy
   /** One line an operator should read. */
   onProblem: (line: string) => void
   /** A worker is gone; the others still receive. */
@@ -40,7 +38,7 @@ export class Pool {
     try {
       let listening: Listening | undefined
       for (let index = 0; index < options.workers; index++) {
-        const { onProblem, onFailure, steer, ...data } = options
+        const { onProblem, onFailure, ...data } = options
         const receiver = { ...data.receiver }
         if (listening !== undefined) {
           receiver.port = listening.port
@@ -52,7 +50,7 @@ export class Pool {
         listening ??= ready
       }
       if (options.workers > 1) {
-        members[0]!.order({ type: 'steer', by: options.steer })
+        members[0]!.order({ type: 'steer' })
         await members[0]!.next('steered')
       }
       return new Pool(members, listening!)

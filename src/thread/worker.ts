@@ -7,15 +7,21 @@ import { OperatorError } from '../errors.js'
 import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
-import { Column } from '../session/column.js'
+import { Column, type ColumnOptions } from '../session/column.js'
 import type { Notice, Order, WorkerOptions } from './messages.js'
 
 const TICK_MS = 250
 
 const options = workerData as WorkerOptions
 const tell = (notice: Notice): void => parentPort!.postMessage(notice)
-const column = new Column(options.column, (line) => tell({ type: 'problem', line }))
+const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
 const receivers: Receiver[] = []
+
+/** Where several workers see one session, each writes capture files under names of its own. */
+function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {
+  if (column.capture === undefined || workers === 1 || steer === 'vni') return column
+  return { ...column, capture: { ...column.capture, suffix: `.w${index}` } }
+}
 
 function fail(error: unknown): void {
   const operator = error instanceof OperatorError
@@ -76,10 +82,9 @@ async function start(): Promise<void> {
     if (order.type === 'stop') stop(timer).catch(fail)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
     else {
-      attachSteering(vxlan, steeringProgram(order.by, options.workers, 'vxlan'))
-      if (geneve !== undefined) {
-        attachSteering(geneve, steeringProgram(order.by, options.workers, 'geneve'))
-      }
+      const { steer, workers } = options
+      attachSteering(vxlan, steeringProgram(steer, workers, 'vxlan'))
+      if (geneve !== undefined) attachSteering(geneve, steeringProgram(steer, workers, 'geneve'))
       tell({ type: 'steered' })
     }
   })
