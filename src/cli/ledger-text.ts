@@ -1,3 +1,4 @@
+import type { CutCause } from '../session/cut-frames.js'
 import type { LedgerReport, SessionReport } from '../session/ledger.js'
 import { formatOctets, formatTable } from './format.js'
 
@@ -28,7 +29,34 @@ export function formatLedger(report: LedgerReport): string[] {
     lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
   }
   if (report.sessions.length > 0) lines.push(...sessionTable(report.sessions))
+  lines.push(...formatCuts(report.sessions))
   return lines
+}
+
+/** What the sessions' cut frames point to, a line each session that has any. */
+export function formatCuts(sessions: readonly SessionReport[]): string[] {
+  return sessions
+    .filter(({ cut }) => cut > 0)
+    .map((session) => {
+      const causes = Object.entries(session.cutCauses) as [CutCause, number][]
+      const texts = causes.map(([cause, count]) => `${count} ${causeText(cause, session)}`)
+      return `${session.session ?? 'not mirrored'}: ${session.cut} frames cut: ${texts.join(', ')}`
+    })
+}
+
+function causeText(cause: CutCause, { packetLength }: SessionReport): string {
+  switch (cause) {
+    case 'packetLength':
+      return `at ${packetLength} octets, as a PacketLength of the session does`
+    case 'targetMtu':
+      return "at the mirror target's MTU: mirror from interfaces with an MTU up to 8947"
+    case 'gatewayMtu':
+      return "at the gateway's MTU: mirror from interfaces with an MTU up to 8446"
+    case 'snaplen':
+      return "by the capture's snap length"
+    case 'unknown':
+      return 'for a reason not known'
+  }
 }
 
 /** The same in one short line, to be redrawn. */

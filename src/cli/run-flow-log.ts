@@ -29,6 +29,7 @@ export async function flowLog(
       lifetime: LIFETIMES[options.flowTimeouts],
       windowSeconds: Number(options.maxAggregationInterval),
       onRecord: (record) => {
+        offline.session(record.session).completeRecord(record)
         writer.write(record, metadata)
       },
     },

@@ -4,6 +4,7 @@ import type { Session } from '../session/session.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
 import type { FlowsOptions } from './flows.js'
 import { formatFlags, formatProtocol, formatTable } from './format.js'
+import { formatCuts } from './ledger-text.js'
 import { failWith, offlineOptions, readFiles } from './offline-options.js'
 import { Output } from './output.js'
 
@@ -58,6 +59,7 @@ async function print(
       rows.map((row) => tableRow(row, offline.session(row.session))),
       [4, 5, 6],
     )
+    lines.push(...formatCuts(offline.sessions.map((session) => session.report())))
     for (const [index, line] of lines.entries()) {
       output.write(`${line}\n`)
       if (index % ROWS_AT_A_TIME === 0) await output.room()

@@ -18,6 +18,8 @@ import {
 import type { FlowHash } from './flow-hash.js'
 import { END_REASONS, type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
 import {
+  INTERFACE_MASK,
+  INTERFACE_SHIFT,
   initialState,
   nextState,
   reopens,
@@ -245,6 +247,16 @@ export class FlowTracker {
     return left <= 0
   }
 
+  /** Whether it is known which end of the flow the mirrored interface is. */
+  hasInterface(flow: number): boolean {
+    return (this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK) !== 0
+  }
+
+  /** `end`: A_IS_LOCAL, A_IS_REMOTE, or 0 while it is not known. */
+  setInterface(flow: number, end: number): void {
+    this.table.words[flow * HOT_WORDS + STATE]! |= end << INTERFACE_SHIFT
+  }
+
   /** Ends every flow of a session. */
   endSession(session: number, reason: EndReason): void {
     this.fragments.flush(Number.POSITIVE_INFINITY)
@@ -291,7 +303,7 @@ export class FlowTracker {
     seconds: number,
   ): void {
     this.sessions.add(flow, session)
-    this.#reset(flow, direction, protocol, seconds)
+    this.#reset(flow, direction, protocol, seconds, 0)
     if (this.#timeouts !== undefined) {
       this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
     }
@@ -305,15 +317,17 @@ export class FlowTracker {
     this.#onEnd?.(flow, reason)
     this.ended[reason]++
     this.#wheel.remove(flow)
-    this.#reset(flow, direction, protocol, seconds)
+    const known = this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK
+    this.#reset(flow, direction, protocol, seconds, known)
     this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
   }
 
-  #reset(flow: number, direction: number, protocol: number, seconds: number): void {
+  /** `known`: bits of the STATE word that outlive a flow. */
+  #reset(flow: number, direction: number, protocol: number, seconds: number, known: number): void {
     const { words, counts, coldCounts } = this.table
     const at = flow * HOT_WORDS
     const state = initialState(protocol, direction)
-    words[at + STATE] = state
+    words[at + STATE] = state | known
     words[at + FLAGS] = 0
     words[at + WINDOW_FIRST] = 0
     words[at + WINDOW_END] =

@@ -239,7 +239,9 @@ export class Column {
   }
 
   #writeRecord(record: FlowRecord): void {
-    this.#flowLog!.write(record, this.#byIndex[record.session]!.metadata)
+    const session = this.#byIndex[record.session]!
+    session.completeRecord(record)
+    this.#flowLog!.write(record, session.metadata)
   }
 
   #onWindow(start: number, end: number): void {

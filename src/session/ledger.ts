@@ -1,4 +1,5 @@
 import { FAULTS, type Fault } from '../wire/fault.js'
+import type { CutCause } from './cut-frames.js'
 
 /**
  * Where every received datagram went, by one reason each:
@@ -88,6 +89,12 @@ export interface SessionReport {
   malformed: number
   /** Frames shorter than they were on the wire. */
   cut: number
+  /** The same by what they point to, see cut-frames.ts; only causes that occurred. */
+  cutCauses: Partial<Record<CutCause, number>>
+  /** Octets that the session's PacketLength seems to leave of each frame. */
+  packetLength: number | null
+  /** Of the mirrored interface, once its frames have told. */
+  macAddress: string | null
   /** Octets on the wire, by the frames' own lengths. */
   bytes: number
 }
@@ -116,9 +123,12 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.evictedSessions.received += from.evictedSessions.received
   for (const session of from.sessions) {
     const known = into.sessions.find((other) => other.session === session.session)
-    if (known === undefined) into.sessions.push({ ...session })
+    if (known === undefined) into.sessions.push(structuredClone(session))
     else {
       for (const name of SESSION_COUNTS) known[name] += session[name]
+      addCounts(known.cutCauses, session.cutCauses)
+      known.packetLength ??= session.packetLength
+      known.macAddress ??= session.macAddress
     }
   }
 }

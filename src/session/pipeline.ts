@@ -1,5 +1,5 @@
-import { NO_FLOW } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
+import { WAITING_FLOW } from '../flow/fragments.js'
 import type { Frame } from '../wire/frame.js'
 import { Frame as FrameView } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
@@ -55,7 +55,7 @@ export class Pipeline {
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
-    if (wireLength > packet.end - packet.start) session.cut++
+    if (wireLength > packet.end - packet.start) session.cut.count(packet, frame)
     // Captured even when not understood: the frame that breaks a parser is the one worth keeping.
     // A file's own packets keep the length their file gives them.
     this.#capture(session, packet, session.vni === null ? packet.originalLength : wireLength)
@@ -70,18 +70,24 @@ export class Pipeline {
     if (
       frame.ipVersion === 0 ||
       this.#tracker === undefined ||
-      this.#tracker.track(
-        frame,
-        session.index,
-        packet.seconds,
-        packet.nanoseconds,
-        packet.timed,
-      ) === NO_FLOW
+      !this.#track(session, packet, frame)
     ) {
       session.untracked++
       return
     }
     session.flowPackets++
+  }
+
+  /** Counts the frame into its flow; false when there is no room for one. */
+  #track(session: Session, packet: Packet, frame: Frame): boolean {
+    const tracker = this.#tracker!
+    const { seconds, nanoseconds, timed } = packet
+    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
+    if (flow < 0) return flow === WAITING_FLOW
+    if (session.vni !== null && !tracker.hasInterface(flow)) {
+      tracker.setInterface(flow, session.identity.decide(frame, tracker.table.direction))
+    }
+    return true
   }
 
   #capture(session: Session, packet: Packet, originalLength: number): void {

@@ -1,5 +1,8 @@
+import type { FlowRecord } from '../flow/flow-record.js'
 import { NO_METADATA, type SessionMetadata } from '../flowlog/metadata.js'
-import { formatAddress } from '../wire/address.js'
+import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
+import { CutFrames } from './cut-frames.js'
+import { InterfaceIdentity } from './interface-identity.js'
 import type { SessionReport } from './ledger.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
@@ -31,6 +34,7 @@ export class Session {
   /** Primary address of the mirrored interface: the outer source, four words, IPv4 as ::ffff:a.b.c.d. */
   readonly source: Uint32Array | null
   readonly name: string | null
+  readonly identity: InterfaceIdentity
   metadata: SessionMetadata = NO_METADATA
 
   /** Undefined until the first packet, and for good where nothing is captured. */
@@ -44,7 +48,7 @@ export class Session {
   flowPackets = 0
   untracked = 0
   malformed = 0
-  cut = 0
+  readonly cut = new CutFrames()
   bytes = 0
   /** Second of the first packet. */
   openedAt = 0
@@ -54,11 +58,25 @@ export class Session {
   /** The last second in which the session was found, so that its recency is noted once a second. */
   usedAt = -1
 
+  /** The source as flow records have addresses: IPv4 in word 0. */
+  readonly #sourceVersion: 4 | 6
+  readonly #sourceAddress: Uint32Array | undefined
+
   constructor(index: number, vni: number | null, source: Uint32Array | null) {
     this.index = index
     this.vni = vni
     this.source = source
+    this.identity = new InterfaceIdentity(source)
+    const isV4 = source?.[0] === 0 && source[1] === 0 && source[2] === MAPPED_WORD
+    this.#sourceVersion = isV4 ? 4 : 6
+    this.#sourceAddress = isV4 ? source?.subarray(3) : (source ?? undefined)
     this.name = vni === null ? null : `vni-${vni}_${sourceText(source)}`
+  }
+
+  /** Adds to a flow's record what the session knows: its interface's primary address. */
+  completeRecord(record: FlowRecord): void {
+    if (record.direction === undefined || !this.identity.primaryConfirmed) return
+    if (record.ipVersion === this.#sourceVersion) record.interfaceAddress = this.#sourceAddress
   }
 
   report(): SessionReport {
@@ -73,7 +91,10 @@ export class Session {
       flowPackets: this.flowPackets,
       untracked: this.untracked,
       malformed: this.malformed,
-      cut: this.cut,
+      cut: this.cut.total,
+      cutCauses: this.cut.report().byCause,
+      packetLength: this.cut.report().packetLength,
+      macAddress: this.identity.mac === undefined ? null : formatMac(this.identity.mac),
       bytes: this.bytes,
     }
   }

@@ -1,0 +1,126 @@
+import { A_IS_LOCAL, A_IS_REMOTE } from '../flow/flow-state.js'
+import { ABSENT, type Frame } from '../wire/frame.js'
+import { u16, u32 } from '../wire/octets.js'
+
+/** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
+const GROUP_BIT = 0x01
+
+/**
+ * Who the mirrored interface is, learned from its own frames, and so which way
+ * each of them ran.
+ *
+ * The outer source of a mirrored packet is the interface's primary address, so a
+ * frame from that address leaves it and a frame to that address enters. For other
+ * addresses of the interface there is its MAC, the one that stands in every
+ * frame of the session (AWS, "Traffic Mirroring packet format"; observed in real
+ * mirrored traffic without exception). A session whose frames contradict that was
+ * not taken at one interface, and then only its primary address is believed.
+ */
+export class InterfaceIdentity {
+  /** A frame had the outer source as its inner address: it is the interface's, no translator's. */
+  primaryConfirmed = false
+
+  readonly #primary: Uint32Array | null
+  /** The MACs of which one is the interface's: 16 and 32 bits each. */
+  #candidates = 0
+  readonly #high = [0, 0]
+  readonly #low = [0, 0]
+  #contradicted = false
+
+  /** `primary`: outer source, four words, IPv4 as ::ffff:a.b.c.d; null where it is not known. */
+  constructor(primary: Uint32Array | null) {
+    this.#primary = primary
+  }
+
+  /** The interface's MAC as a 48-bit number, once known. */
+  get mac(): number | undefined {
+    return this.#candidates === 1 ? this.#high[0]! * 0x1_0000_0000 + this.#low[0]! : undefined
+  }
+
+  /**
+   * Which end of the frame (which carries IP) the interface is: A_IS_LOCAL when it
+   * sent it, A_IS_REMOTE when it received it, 0 while that is not known. `direction`
+   * is the flow table's: 1 when A is the destination.
+   */
+  decide(frame: Frame, direction: number): number {
+    const egress = this.#isEgress(frame)
+    if (egress === undefined) return 0
+    return egress === (direction === 0) ? A_IS_LOCAL : A_IS_REMOTE
+  }
+
+  #isEgress(frame: Frame): boolean | undefined {
+    const fromPrimary = this.#isPrimary(frame, frame.srcAt)
+    const toPrimary = this.#isPrimary(frame, frame.dstAt)
+    if (fromPrimary || toPrimary) this.primaryConfirmed = true
+    const byAddress = fromPrimary === toPrimary ? undefined : fromPrimary
+    const byMac = this.#isEgressByMac(frame, byAddress)
+    return byAddress ?? byMac
+  }
+
+  #isPrimary(frame: Frame, at: number): boolean {
+    const primary = this.#primary
+    if (primary === null) return false
+    const { bytes } = frame
+    if (frame.ipVersion === 4) {
+      return (
+        primary[2] === 0xffff &&
+        primary[0] === 0 &&
+        primary[1] === 0 &&
+        u32(bytes, at) === primary[3]
+      )
+    }
+    for (let word = 0; word < 4; word++) {
+      if (u32(bytes, at + word * 4) !== primary[word]) return false
+    }
+    return true
+  }
+
+  /** Learns from the frame's MACs, and judges by them where the interface's is known. */
+  #isEgressByMac(frame: Frame, byAddress: boolean | undefined): boolean | undefined {
+    const at = frame.ethernetAt
+    if (at === ABSENT || this.#contradicted) return undefined
+    const { bytes } = frame
+    const toGroup = (bytes[at]! & GROUP_BIT) !== 0
+    const isDestination = !toGroup && this.#has(u16(bytes, at), u32(bytes, at + 2))
+    const isSource = this.#has(u16(bytes, at + 6), u32(bytes, at + 8))
+
+    if (this.#candidates === 0) {
+      if (byAddress !== false) this.#add(u16(bytes, at + 6), u32(bytes, at + 8))
+      if (byAddress !== true && !toGroup) this.#add(u16(bytes, at), u32(bytes, at + 2))
+      return undefined
+    }
+    // Both MACs may be common to all frames (interface and router): the address tells which is whose.
+    if (isSource && isDestination) {
+      if (byAddress !== undefined) this.#keepOnly(byAddress, bytes, at)
+      return undefined
+    }
+    // A group frame that the interface did not send, it received; it does not name it.
+    if (toGroup && !isSource) return this.#candidates === 1 ? false : undefined
+    if (!isSource && !isDestination) {
+      this.#contradicted = true
+      return undefined
+    }
+    if (this.#candidates === 2) this.#keepOnly(isSource, bytes, at)
+    return isSource
+  }
+
+  #has(high: number, low: number): boolean {
+    for (let index = 0; index < this.#candidates; index++) {
+      if (this.#low[index] === low && this.#high[index] === high) return true
+    }
+    return false
+  }
+
+  #add(high: number, low: number): void {
+    if (this.#has(high, low)) return
+    this.#high[this.#candidates] = high
+    this.#low[this.#candidates] = low
+    this.#candidates++
+  }
+
+  #keepOnly(isSource: boolean, bytes: Uint8Array, at: number): void {
+    const kept = isSource ? at + 6 : at
+    this.#candidates = 0
+    this.#add(u16(bytes, kept), u32(bytes, kept + 2))
+  }
+}
