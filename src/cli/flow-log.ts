@@ -1,16 +1,15 @@
 import { type Command, Option } from 'commander'
-import type { LifetimeName } from '../flow/lifetime.js'
+import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions } from './metadata-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
 import { integerBetween } from './options.js'
 
-export interface FlowLogOptions extends OfflineCliOptions {
+export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   format: 'text' | 'json'
   output: string
   maxFlows: number
-  flowTimeouts: LifetimeName
 }
 
 /** `mirrortap flow-log`: capture files into VPC flow log records. */
@@ -31,11 +30,7 @@ export function addFlowLog(program: Command): void {
     .addOption(new Option('--format <format>', '').choices(['text', 'json']).default('text'))
     .option('-o, --output <file>', '- is standard output; .gz and .zst compress', '-')
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
-    .addOption(
-      new Option('--flow-timeouts <profile>', 'when a flow is over')
-        .choices(['nfw', 'vpc', 'ids'])
-        .default('nfw'),
-    )
+  addLifetimeOptions(command)
   addOfflineOptions(command)
   addMetadataOptions(command)
     .addHelpText(

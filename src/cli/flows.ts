@@ -1,8 +1,13 @@
 import type { Command } from 'commander'
+import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
-import { integerBetween } from './options.js'
+import { integerBetween, parseTime } from './options.js'
 
-export interface FlowsOptions extends OfflineCliOptions {
+export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
+  open?: true
+  minimumFlowAgeInSeconds: number
+  flowFilters?: string
+  at?: { seconds: number; nanoseconds: number }
   json?: true
   maxFlows: number
 }
@@ -24,10 +29,30 @@ export function addFlows(program: Command): void {
       integerBetween(1, 16_777_216),
       4_194_304,
     )
+  command
+    .option('--open', 'open flows only, as StartFlowCapture of Network Firewall sees them')
+    .option(
+      '--minimum-flow-age-in-seconds <number>',
+      'leave younger flows out',
+      integerBetween(0, 2 ** 31),
+      0,
+    )
+    .option(
+      '--flow-filters <json>',
+      'as the AWS CLI takes them: a list of filters, OR between them',
+    )
+    .option(
+      '--at <time>',
+      'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
+      parseTime,
+    )
+  addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -',
+      '\nExample:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
+        '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
+        '    --flow-filters \'[{"DestinationPort":"443","Protocols":["6"]}]\' x.pcap',
     )
     .action(async (files: string[], options: FlowsOptions) => {
       const { flows } = await import('./run-flows.js')

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander'
-import type { LifetimeName } from '../flow/lifetime.js'
 import type { SteerBy } from '../receive/steering.js'
+import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions, metadataOf } from './metadata-options.js'
 import { integerBetween, parseDuration, parsePort, parseSize } from './options.js'
 
 /** The options of `listen` as commander leaves them. */
-export interface ListenOptions {
+export interface ListenOptions extends LifetimeCliOptions {
   bind: string
   port: number
   genevePort?: number
@@ -18,7 +18,6 @@ export interface ListenOptions {
   maxSessions: number
   maxFlows: number
   maxFlowsPerSession?: number
-  flowTimeouts: LifetimeName
   captureDir?: string
   captureFormat: 'pcap' | 'pcapng'
   snaplen?: number
@@ -51,6 +50,7 @@ export function addListen(program: Command): void {
     )
   addReceiving(command)
   addSessions(command)
+  addLifetimeOptions(command)
   addCaptures(command)
   addFlowLogs(command)
   addMetadataOptions(command)
@@ -109,11 +109,6 @@ function addSessions(command: Command): void {
       '--max-flows-per-session <number>',
       'connections one session may hold (default: all)',
       integerBetween(1, 16_777_216),
-    )
-    .addOption(
-      new Option('--flow-timeouts <profile>', 'when a flow is over')
-        .choices(['nfw', 'vpc', 'ids'])
-        .default('nfw'),
     )
 }
 

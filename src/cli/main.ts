@@ -25,12 +25,6 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     .showSuggestionAfterError(true)
   for (const add of [addListen, addCapture, addFlows, addFlowLog, addMirror]) add(program)
 
-  // A reader such as `head` that has seen enough is not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
-
   try {
     await program.parseAsync(argv, { from: 'user' })
     return 0

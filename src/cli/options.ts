@@ -80,6 +80,24 @@ export function collectVnis(text: string, before: readonly number[] | undefined)
   return [...(before ?? []), ...text.split(',').map(parseVni)]
 }
 
+/** Decimal seconds since the epoch, or ISO 8601 with up to nine decimals → seconds and nanoseconds. */
+export function parseTime(text: string): { seconds: number; nanoseconds: number } {
+  const decimal = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text)
+  if (decimal !== null) {
+    return { seconds: Number(decimal[1]), nanoseconds: Number((decimal[2] ?? '').padEnd(9, '0')) }
+  }
+  const iso = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)$/.exec(text)
+  const milliseconds =
+    iso === null ? Number.NaN : Date.parse(`${iso[1]!.replace(' ', 'T')}${iso[3]}`)
+  if (iso === null || Number.isNaN(milliseconds)) {
+    throw new InvalidArgumentError('Give seconds such as 1561644070.5 or 2019-06-27T14:01:10.5Z.')
+  }
+  return {
+    seconds: Math.floor(milliseconds / 1000),
+    nanoseconds: Number((iso[2] ?? '').padEnd(9, '0')),
+  }
+}
+
 /** `HOST:PORT`, `[v6]:PORT` → its two halves. */
 export function parseHostPort(text: string): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text)

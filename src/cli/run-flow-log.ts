@@ -1,4 +1,3 @@
-import { LIFETIMES } from '../flow/lifetime.js'
 import { JsonLine } from '../flowlog/json.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { SessionMetadata } from '../flowlog/metadata.js'
@@ -6,6 +5,7 @@ import { RecordWriter } from '../flowlog/record-writer.js'
 import { RecordLine } from '../flowlog/text.js'
 import { Offline } from '../session/offline.js'
 import type { FlowLogOptions } from './flow-log.js'
+import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
 import { failWith, offlineOptions, readFiles } from './offline-options.js'
 import { Output } from './output.js'
@@ -26,7 +26,7 @@ export async function flowLog(
     ...offlineOptions(options),
     flows: {
       capacity: options.maxFlows,
-      lifetime: LIFETIMES[options.flowTimeouts],
+      lifetime: lifetimeOf(options),
       windowSeconds: Number(options.maxAggregationInterval),
       onRecord: (record) => {
         offline.session(record.session).completeRecord(record)

@@ -1,10 +1,15 @@
-import { byFirst, type FlowRow, rowsOf } from '../flow/flow-row.js'
-import { Offline } from '../session/offline.js'
+import { OperatorError } from '../errors.js'
+import { FlowCapture } from '../flow/flow-capture.js'
+import { type FlowFilter, parseFlowFilters, passesFilters } from '../flow/flow-filter.js'
+import { ageOf, byFirst, type FlowRow, rowsOf } from '../flow/flow-row.js'
+import type { FlowTracker } from '../flow/flow-tracker.js'
+import { Offline, type PointInTime } from '../session/offline.js'
 import type { Session } from '../session/session.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
 import type { FlowsOptions } from './flows.js'
 import { formatFlags, formatProtocol, formatTable } from './format.js'
 import { formatCuts } from './ledger-text.js'
+import { lifetimeOf } from './lifetime-options.js'
 import { failWith, offlineOptions, readFiles } from './offline-options.js'
 import { Output } from './output.js'
 
@@ -13,31 +18,91 @@ const ROWS_AT_A_TIME = 1000
 
 /** Reads the files and prints their flows. */
 export async function flows(files: readonly string[], options: FlowsOptions): Promise<void> {
-  const rows: FlowRow[] = []
+  const filters = readFilters(options.flowFilters)
+  const ended: FlowRow[] = []
   const offline = new Offline({
     ...offlineOptions(options),
+    ...(options.at && { until: options.at }),
     flows: {
       capacity: options.maxFlows,
-      onEnd: (flow) => rows.push(...rowsOf(offline.tracker!, flow)),
+      // Open flows have a life; else a flow is all that the files have of it.
+      ...(options.open
+        ? { lifetime: lifetimeOf(options) }
+        : { onEnd: (flow) => ended.push(...rowsOf(offline.tracker!, flow)) }),
     },
   })
   const problems = await readFiles(offline, files)
-  offline.tracker!.shutdown()
-  await print(rows.sort(byFirst), offline, options)
+  const tracker = offline.tracker!
+  const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
+  const rows = options.open
+    ? openFlows(tracker, options, filters, at, problems)
+    : allFlows(tracker, options, filters, at, ended)
+  await print(rows.sort(byFirst), offline, options, at)
   failWith(problems)
+}
+
+function openFlows(
+  tracker: FlowTracker,
+  options: FlowsOptions,
+  filters: readonly FlowFilter[],
+  at: PointInTime,
+  problems: string[],
+): FlowRow[] {
+  tracker.fragments.flush(Number.POSITIVE_INFINITY)
+  const capture = new FlowCapture(tracker, {
+    minimumAgeSeconds: options.minimumFlowAgeInSeconds,
+    filters,
+    atSeconds: at.seconds,
+    atNanoseconds: at.nanoseconds,
+  })
+  const rows: FlowRow[] = []
+  capture.step(Number.MAX_SAFE_INTEGER, rows)
+  if (capture.doubt !== undefined) {
+    problems.push(`open flows may be missing: ${capture.doubt}; raise --max-flows`)
+  }
+  return rows
+}
+
+function allFlows(
+  tracker: FlowTracker,
+  options: FlowsOptions,
+  filters: readonly FlowFilter[],
+  at: PointInTime,
+  rows: FlowRow[],
+): FlowRow[] {
+  tracker.shutdown()
+  return rows.filter(
+    (row) =>
+      ageOf(row, at.seconds, at.nanoseconds) >= options.minimumFlowAgeInSeconds &&
+      passesFilters(row, filters),
+  )
+}
+
+function readFilters(text: string | undefined): readonly FlowFilter[] {
+  if (text === undefined) return []
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const reason = (error as Error).message
+    throw new OperatorError(`--flow-filters is no JSON: ${reason}`, { exitCode: 2 })
+  }
+  const filters = parseFlowFilters(value)
+  if (typeof filters === 'string') throw new OperatorError(filters, { exitCode: 2 })
+  return filters
 }
 
 async function print(
   rows: readonly FlowRow[],
   offline: Offline,
   options: FlowsOptions,
+  at: PointInTime,
 ): Promise<void> {
   const output = new Output('-')
-  const now = offline.tracker!.secondsOf(offline.tracker!.now)
   if (options.json) {
     output.write('[')
     for (const [index, row] of rows.entries()) {
-      const object = jsonRow(row, offline.session(row.session), now)
+      const object = jsonRow(row, offline.session(row.session), at)
       output.write(`${index === 0 ? '\n' : ',\n'}${JSON.stringify(object)}`)
       if (index % ROWS_AT_A_TIME === 0) await output.room()
       if (!output.open) break
@@ -80,7 +145,7 @@ function formatFlowAddress(version: 4 | 6, words: Uint32Array): string {
     : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
 }
 
-function jsonRow(row: FlowRow, session: Session, now: number) {
+function jsonRow(row: FlowRow, session: Session, at: PointInTime) {
   const { session: name, vni, source } = session.report()
   return {
     session: name,
@@ -95,7 +160,7 @@ function jsonRow(row: FlowRow, session: Session, now: number) {
     bytes: row.bytes,
     firstSeen: formatTime(row.firstSeconds, row.firstNanoseconds),
     lastSeen: formatTime(row.lastSeconds, row.lastNanoseconds),
-    ageSeconds: Math.max(now - row.firstSeconds, 0),
+    ageSeconds: ageOf(row, at.seconds, at.nanoseconds),
     tcpFlags: row.tcpFlags,
     state: row.state,
     direction: row.direction ?? null,

@@ -2,7 +2,6 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { ensureDirectory } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
-import { LIFETIMES } from '../flow/lifetime.js'
 import { adoptFlowLogs } from '../flowlog/adoption.js'
 import { FlowLogLayout, makeFlowLogId } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
@@ -12,6 +11,7 @@ import type { ColumnOptions } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
 import { type Listening, Pool } from '../thread/pool.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
+import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
 
 /** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
@@ -90,7 +90,7 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
     maxSessions: options.maxSessions,
     maxFlows: options.maxFlows,
     sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
-    lifetime: LIFETIMES[options.flowTimeouts],
+    lifetime: lifetimeOf(options),
   }
   if (options.captureDir !== undefined) {
     column.capture = {

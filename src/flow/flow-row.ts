@@ -71,7 +71,28 @@ export function rowsOf(tracker: FlowTracker, flow: number): FlowRow[] {
   return rows.sort(byFirst)
 }
 
-/** Orders rows by the time of their first packet. */
+/** Orders rows by the time of their first packet, then by who talks to whom, so that no run differs from another. */
 export function byFirst(left: FlowRow, right: FlowRow): number {
-  return left.firstSeconds - right.firstSeconds || left.firstNanoseconds - right.firstNanoseconds
+  return (
+    left.firstSeconds - right.firstSeconds ||
+    left.firstNanoseconds - right.firstNanoseconds ||
+    left.session - right.session ||
+    left.protocol - right.protocol ||
+    compareWords(left.packetSource, right.packetSource) ||
+    compareWords(left.packetDestination, right.packetDestination) ||
+    left.sourcePort - right.sourcePort ||
+    left.destinationPort - right.destinationPort
+  )
+}
+
+/** Whole seconds from the row's first packet to a moment; negative when it began later. */
+export function ageOf(row: FlowRow, seconds: number, nanoseconds: number): number {
+  return seconds - row.firstSeconds - (nanoseconds < row.firstNanoseconds ? 1 : 0)
+}
+
+function compareWords(left: Uint32Array, right: Uint32Array): number {
+  for (let word = 0; word < left.length; word++) {
+    if (left[word] !== right[word]) return left[word]! - right[word]!
+  }
+  return 0
 }

@@ -91,6 +91,8 @@ export class FlowTracker {
   /** Times the table became nearly full, and whether it is now. */
   emergencies = 0
   inEmergency = false
+  /** The latest second in which a flow was evicted, as the table keeps it; -1: never. */
+  evictedAt = -1
   /** The packet clock: the latest second seen, as the table keeps it. */
   now = 0
 
@@ -247,6 +249,11 @@ export class FlowTracker {
     return left <= 0
   }
 
+  /** The longest idle time-out, in seconds; Infinity where flows do not time out. */
+  get longestTimeout(): number {
+    return this.#timeouts === undefined ? Number.POSITIVE_INFINITY : Math.max(...this.#timeouts)
+  }
+
   /** Whether it is known which end of the flow the mirrored interface is. */
   hasInterface(flow: number): boolean {
     return (this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK) !== 0
@@ -389,6 +396,7 @@ export class FlowTracker {
   #free(flow: number, reason: EndReason): void {
     this.#onEnd?.(flow, reason)
     this.ended[reason]++
+    if (reason === 'evicted') this.evictedAt = this.now
     this.sessions.remove(flow, this.table.words[flow * HOT_WORDS + SESSION]!)
     this.table.remove(flow)
   }

@@ -57,7 +57,6 @@ export class CutFrames {
 
   #causeOf(packet: Packet, frame: Frame): CutCause {
     const captured = packet.end - packet.start
-    if (packet.cutBy !== undefined) return packet.cutBy
     if (captured < packet.originalLength) return 'snaplen'
     const ipCaptured = frame.ipVersion === 0 ? captured : packet.end - frame.ipAt
     if (isAbout(ipCaptured, TARGET_MTU)) return 'targetMtu'

@@ -1,5 +1,6 @@
 import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
 import { type CaptureSummary, readCapture } from '../pcap/reader.js'
+import type { Packet } from '../wire/packet.js'
 import { Demux } from './demux.js'
 import { Ledger } from './ledger.js'
 import { Pipeline } from './pipeline.js'
@@ -11,9 +12,16 @@ export interface OfflineOptions {
   vxlanPort: number
   genevePort: number
   vnis?: ReadonlySet<number>
+  /** Packets after this moment are left out. */
+  until?: PointInTime
   /** Without it packets are not counted into flows. */
   flows?: Omit<FlowTrackerOptions, 'sessions'>
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+}
+
+export interface PointInTime {
+  readonly seconds: number
+  readonly nanoseconds: number
 }
 
 /** Sessions told apart in one run; more than any mirror target sees. */
@@ -23,10 +31,18 @@ const SESSIONS_MAX = 65_535
 export class Offline {
   readonly ledger = new Ledger()
   readonly tracker: FlowTracker | undefined
+  /** Time of the latest packet by its own clock. */
+  lastSeconds = 0
+  lastNanoseconds = 0
+  /** Packets after `until` that were left out. */
+  later = 0
+
   readonly #demux: Demux
+  readonly #until: PointInTime | undefined
   readonly #byIndex: Session[] = []
 
   constructor(options: OfflineOptions) {
+    this.#until = options.until
     this.tracker =
       options.flows && new FlowTracker({ ...options.flows, sessions: SESSIONS_MAX + 2 })
     const { ledger, tracker } = this
@@ -73,13 +89,33 @@ export class Offline {
     path: string,
     afterBlock: (octetsRead: number) => boolean | void | Promise<void> = () => undefined,
   ): Promise<CaptureSummary> {
-    const demux = this.#demux
     const tracker = this.tracker
-    return readCapture(path, (packet) => demux.acceptPacket(packet), {
+    return readCapture(path, (packet) => this.#accept(packet), {
       afterBlock: (octetsRead) => {
         if (tracker !== undefined) while (tracker.work(Number.MAX_SAFE_INTEGER));
         return afterBlock(octetsRead)
       },
     })
   }
+
+  #accept(packet: Packet): void {
+    const { seconds, nanoseconds } = packet
+    if (this.#until !== undefined && isAfter(seconds, nanoseconds, this.#until)) {
+      this.later++
+      return
+    }
+    if (seconds >= this.lastSeconds) {
+      if (seconds > this.lastSeconds || nanoseconds > this.lastNanoseconds) {
+        this.lastSeconds = seconds
+        this.lastNanoseconds = nanoseconds
+      }
+    }
+    this.#demux.acceptPacket(packet)
+  }
+}
+
+function isAfter(seconds: number, nanoseconds: number, moment: PointInTime): boolean {
+  return (
+    seconds > moment.seconds || (seconds === moment.seconds && nanoseconds > moment.nanoseconds)
+  )
 }
