@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions } from './metadata-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
-import { integerBetween } from './options.js'
+import { duplicatesOption, integerBetween } from './options.js'
 
 export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
@@ -30,6 +30,7 @@ export function addFlowLog(program: Command): void {
     .addOption(new Option('--format <format>', '').choices(['text', 'json']).default('text'))
     .option('-o, --output <file>', '- is standard output; .gz and .zst compress', '-')
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
+  command.addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
   addMetadataOptions(command)

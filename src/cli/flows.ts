@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
-import { integerBetween, parseTime } from './options.js'
+import { duplicatesOption, integerBetween, parseTime } from './options.js'
 
 export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   open?: true
@@ -46,6 +46,7 @@ export function addFlows(program: Command): void {
       'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
       parseTime,
     )
+  command.addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText(

@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander'
 import type { SteerBy } from '../receive/steering.js'
+import type { DuplicateMode } from '../session/duplicates.js'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions, metadataOf } from './metadata-options.js'
-import { integerBetween, parseDuration, parsePort, parseSize } from './options.js'
+import { duplicatesOption, integerBetween, parseDuration, parsePort, parseSize } from './options.js'
 
 /** The options of `listen` as commander leaves them. */
 export interface ListenOptions extends LifetimeCliOptions {
@@ -14,6 +15,7 @@ export interface ListenOptions extends LifetimeCliOptions {
   steer: SteerBy
   receiveBuffer: number
   sessionKey: 'source+vni' | 'vni'
+  duplicates: DuplicateMode
   unknownSessions: 'accept' | 'drop'
   maxSessions: number
   maxFlows: number
@@ -103,6 +105,7 @@ function addSessions(command: Command): void {
         .choices(['accept', 'drop'])
         .default('accept'),
     )
+    .addOption(duplicatesOption())
     .option('--max-sessions <number>', 'open at once', integerBetween(1, 65_000), 1024)
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
     .option(

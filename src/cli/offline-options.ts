@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { OperatorError } from '../errors.js'
 import type { CaptureSummary } from '../pcap/reader.js'
+import type { DuplicateMode } from '../session/duplicates.js'
 import type { Offline } from '../session/offline.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import { collectVnis, integerBetween } from './options.js'
@@ -12,6 +13,8 @@ export interface OfflineCliOptions {
   vxlanPort: number
   genevePort: number
   vni?: number[]
+  /** Of the commands that count flows. */
+  duplicates?: DuplicateMode
 }
 
 const parseUdpPort = integerBetween(1, 65_535)
@@ -30,8 +33,14 @@ export function addOfflineOptions(command: Command): Command {
 
 /** The options as the offline pipeline takes them. */
 export function offlineOptions(options: OfflineCliOptions) {
-  const { decap, vxlanPort, genevePort, vni } = options
-  return { decap, vxlanPort, genevePort, ...(vni && { vnis: new Set(vni) }) }
+  const { decap, vxlanPort, genevePort, vni, duplicates } = options
+  return {
+    ...(duplicates && { duplicates }),
+    decap,
+    vxlanPort,
+    genevePort,
+    ...(vni && { vnis: new Set(vni) }),
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 
 /**
  * What option values look like, for every command: `64MiB`, `100MB`, `60s`,
@@ -106,4 +106,14 @@ export function parseHostPort(text: string): { host: string; port: number } {
     throw new InvalidArgumentError('Give HOST:PORT, such as 10.0.0.5:4789 or [::1]:4789.')
   }
   return { host: (match[1] ?? match[2])!, port }
+}
+
+/** The same for every command that counts flows. */
+export function duplicatesOption(): Option {
+  return new Option(
+    '--duplicates <what>',
+    'packets mirrored at both ends: keep, keep out of flows and mark in pcapng, or drop',
+  )
+    .choices(['keep', 'mark', 'drop'])
+    .default('keep')
 }

@@ -86,11 +86,18 @@ class Stop {
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
   const column: ColumnOptions = {
     sessionKey: options.sessionKey,
+    duplicates: options.duplicates,
     unknownSessions: options.unknownSessions,
     maxSessions: options.maxSessions,
     maxFlows: options.maxFlows,
     sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
     lifetime: lifetimeOf(options),
+  }
+  if (options.duplicates === 'mark' && options.captureFormat === 'pcap' && options.captureDir) {
+    throw new OperatorError(
+      'a pcap file has no place for marks: give --capture-format pcapng with --duplicates mark',
+      { exitCode: 2 },
+    )
   }
   if (options.captureDir !== undefined) {
     column.capture = {

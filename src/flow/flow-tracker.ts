@@ -515,7 +515,7 @@ export class FlowTracker {
   #makeRoom(): boolean {
     const table = this.table
     if (table.count === 0) return false
-    const victim = leastValuable(table, this.#hand)
+    const victim = leastValuable(table, this.sessions, this.#hand)
     this.#hand = (this.#hand + SAMPLE) % table.used
     this.#end(victim, 'evicted')
     return true

@@ -6,25 +6,37 @@ import {
   LAST_SECONDS_1,
   PACKETS_0,
   PACKETS_1,
+  SESSION,
 } from './flow-entry.js'
 import type { FlowTable } from './flow-table.js'
+import type { SessionFlows } from './session-flows.js'
 
 /** How many flows are looked at to find one worth giving up. */
 export const SAMPLE = 32
 
 /**
- * The least valuable of SAMPLE live flows from `hand` onwards: one of a single
- * packet (a scan leaves nothing else), else the longest idle.
+ * The least valuable of SAMPLE live flows from `hand` onwards: one of a session
+ * that holds more than its share of the table, among those one of a single packet
+ * (a scan leaves nothing else), else the longest idle.
  *
  * A sample, because an order of all flows by last use would cost every packet
  * two more cache misses to keep. The hand goes round, so over a full table the
  * result is nearly that of the exact order.
  */
-export function leastValuable(table: FlowTable, hand: number): number {
+export function leastValuable(table: FlowTable, sessions: SessionFlows, hand: number): number {
+  const fairShare = table.capacity / sessions.active
   let victim = -1
+  let victimIsMore = false
   let flow = hand % table.used
   for (let looked = 0; looked < SAMPLE || victim < 0; looked++) {
-    if (table.isLive(flow) && (victim < 0 || isWorthLess(table, flow, victim))) victim = flow
+    if (table.isLive(flow)) {
+      const isMore = sessions.counts[table.words[flow * HOT_WORDS + SESSION]!]! > fairShare
+      const isBetter = isMore === victimIsMore ? isWorthLess(table, flow, victim) : isMore
+      if (victim < 0 || isBetter) {
+        victim = flow
+        victimIsMore = isMore
+      }
+    }
     flow = flow + 1 < table.used ? flow + 1 : 0
   }
   return victim

@@ -14,6 +14,8 @@ export class SessionFlows {
   readonly #youngest: Uint32Array
   /** Live flows by session index. */
   readonly counts: Uint32Array
+  /** Sessions that have flows. */
+  active = 0
 
   /** `sessions`: how many session indices there are. */
   constructor(table: FlowTable, sessions: number) {
@@ -41,7 +43,7 @@ export class SessionFlows {
     if (before === NO_ENTRY) this.#oldest[session] = flow
     else words[before * HOT_WORDS + NEXT_IN_SESSION] = flow
     this.#youngest[session] = flow
-    this.counts[session]!++
+    if (this.counts[session]!++ === 0) this.active++
   }
 
   remove(flow: number, session: number): void {
@@ -52,6 +54,6 @@ export class SessionFlows {
     else words[older * HOT_WORDS + NEXT_IN_SESSION] = younger
     if (younger === NO_ENTRY) this.#youngest[session] = older
     else cold[younger * COLD_WORDS + PREVIOUS_IN_SESSION] = older
-    this.counts[session]!--
+    if (--this.counts[session]! === 0) this.active--
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ByteSink, SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
 import { emitPcapHeader, emitPcapRecord, PCAP_HEADER_LEN, PCAP_RECORD_HEADER_LEN } from './pcap.js'
+import { BLOCK_TAIL_LEN } from './pcapng-blocks.js'
 import {
   emitEnhancedPacket,
   emitInterface,
@@ -28,6 +29,8 @@ export interface CaptureWriterOptions {
   /** pcapng only: comment on interface 0, such as the session it belongs to. */
   comment?: string
 }
+
+const NO_OPTIONS = Buffer.alloc(0)
 
 /**
  * The longest frame written: with its block it must fit one `reserve`. Longer
@@ -81,7 +84,8 @@ export class CaptureWriter {
    * Writes the frame at `bytes[start, end)`, cut to the snaplen; `bytes` is a Buffer and may be
    * overwritten as soon as this returns. `originalLength` is the frame's on the wire, in octets.
    * False when the sink had no room: nothing was written, not even a part.
-   * `interfaceId` is 0 or what `addInterface` returned.
+   * `interfaceId` is 0 or what `addInterface` returned. `options` are options of the packet as
+   * pcapng-emit.ts makes them; a pcap file has no place for them.
    */
   write(
     bytes: Uint8Array,
@@ -91,11 +95,14 @@ export class CaptureWriter {
     nanoseconds: number,
     originalLength: number,
     interfaceId = 0,
+    options: Buffer = NO_OPTIONS,
   ): boolean {
     if (this.#due !== undefined && !this.#settle()) return false
     const captured = Math.min(end - start, this.#longest)
     const room =
-      this.#format === 'pcap' ? PCAP_RECORD_HEADER_LEN + captured : enhancedPacketLength(captured)
+      this.#format === 'pcap'
+        ? PCAP_RECORD_HEADER_LEN + captured
+        : enhancedPacketLength(captured, options.length)
     const sink = this.#sink
     const at = sink.reserve(room)
     if (at === -1) return false
@@ -113,8 +120,10 @@ export class CaptureWriter {
         originalLength,
         block,
         at,
+        options.length,
       )
       copy(bytes, start, start + captured, block, frameAt)
+      if (options.length > 0) options.copy(block, at + room - BLOCK_TAIL_LEN - options.length)
       if (this.packets === 0) {
         this.#firstSeconds = seconds
         this.#firstNanoseconds = nanoseconds

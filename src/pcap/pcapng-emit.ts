@@ -108,14 +108,23 @@ export function emitInterface(
   return frameBlock(BLOCK_INTERFACE, bytes, start, emitEnd(bytes, at))
 }
 
-/** Length of an enhanced packet block around `capturedLength` octets of frame. */
-export function enhancedPacketLength(capturedLength: number): number {
-  return EPB_FRAME + padded(capturedLength) + BLOCK_TAIL_LEN
+/** Options of a packet: an opt_comment, and the end of the options. */
+export function packetComment(text: string): Buffer {
+  const value = optionText(text)
+  const bytes = Buffer.alloc(optionLength(value.length) + OPTION_HEAD_LEN)
+  emitEnd(bytes, emitOption(OPTION_COMMENT, value, bytes, 0))
+  return bytes
+}
+
+/** Length of an enhanced packet block around `capturedLength` octets of frame and `optionsLength` of options. */
+export function enhancedPacketLength(capturedLength: number, optionsLength = 0): number {
+  return EPB_FRAME + padded(capturedLength) + optionsLength + BLOCK_TAIL_LEN
 }
 
 /**
  * Writes everything of an enhanced packet block but the frame, whose
- * `capturedLength` octets belong at the offset returned.
+ * `capturedLength` octets belong at the offset returned, and the options, which
+ * take the `optionsLength` octets before the last four of the block.
  */
 export function emitEnhancedPacket(
   interfaceId: number,
@@ -125,16 +134,18 @@ export function emitEnhancedPacket(
   originalLength: number,
   bytes: Uint8Array,
   start: number,
+  optionsLength = 0,
 ): number {
-  const length = enhancedPacketLength(capturedLength)
+  const length = enhancedPacketLength(capturedLength, optionsLength)
   const tail = start + length - BLOCK_TAIL_LEN
+  const optionsAt = tail - optionsLength
   putU32Le(bytes, start, BLOCK_ENHANCED_PACKET)
   putU32Le(bytes, start + 4, length)
   putU32Le(bytes, start + EPB_INTERFACE, interfaceId)
   putNanoseconds(seconds, nanoseconds, bytes, start + EPB_TIME_HIGH, start + EPB_TIME_LOW)
   putU32Le(bytes, start + EPB_CAPTURED, capturedLength)
   putU32Le(bytes, start + EPB_ORIGINAL, originalLength)
-  for (let at = start + EPB_FRAME + capturedLength; at < tail; at++) bytes[at] = 0
+  for (let at = start + EPB_FRAME + capturedLength; at < optionsAt; at++) bytes[at] = 0
   putU32Le(bytes, tail, length)
   return start + EPB_FRAME
 }

@@ -141,16 +141,21 @@ export class RotatingCapture {
     seconds: number,
     nanoseconds: number,
     originalLength: number,
+    options?: Buffer,
   ): boolean {
     let writer = this.#writer
-    if (writer === undefined || seconds >= this.#until || this.#isFull(writer, end - start)) {
+    if (
+      writer === undefined ||
+      seconds >= this.#until ||
+      this.#isFull(writer, end - start, options)
+    ) {
       if (!this.#next(seconds)) {
         this.#lost++
         return false
       }
       writer = this.#writer!
     }
-    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength)) {
+    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength, 0, options)) {
       this.#packets++
       return true
     }
@@ -192,13 +197,13 @@ export class RotatingCapture {
     await this.drained()
   }
 
-  #isFull(writer: CaptureWriter, length: number): boolean {
+  #isFull(writer: CaptureWriter, length: number, options: Buffer | undefined): boolean {
     if (writer.packets === 0) return false
     const captured = Math.min(length, this.#snaplen)
     const record =
       this.#policy.format === 'pcap'
         ? PCAP_RECORD_HEADER_LEN + captured
-        : enhancedPacketLength(captured)
+        : enhancedPacketLength(captured, options?.length)
     return writer.octets + record + this.#trailerLen > this.#policy.rotateBytes
   }
 

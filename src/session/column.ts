@@ -1,7 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { build as buildHistogram, type Histogram } from 'hdr-histogram-js'
 import { BlockPool } from '../deliver/block-pool.js'
+import {
+  FlowCapture,
+  type FlowCaptureRequest,
+  type FlowCaptureStatus,
+} from '../flow/flow-capture.js'
 import type { FlowRecord } from '../flow/flow-record.js'
+import type { FlowRow } from '../flow/flow-row.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
@@ -14,10 +20,24 @@ import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import type { Fault } from '../wire/fault.js'
 import { FAULTS } from '../wire/fault.js'
 import { Demux } from './demux.js'
+import type { DuplicateMode } from './duplicates.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline } from './pipeline.js'
 import type { Session, SessionCapture } from './session.js'
 import { SessionDirectory, type SessionKey } from './session-directory.js'
+
+/** A row of a flow capture with the names of its session. Plain data. */
+export interface CapturedFlow extends FlowRow {
+  sessionName: string | null
+  vni: number | null
+  source: string | null
+}
+
+export interface FlowCaptureOutcome {
+  status: FlowCaptureStatus
+  /** Why flows may be missing; null where none are. */
+  reason: string | null
+}
 
 /** Plain data: it crosses to a worker thread. */
 export interface ColumnOptions {
@@ -28,6 +48,7 @@ export interface ColumnOptions {
   /** Connections one session may hold at most. */
   sessionQuota: number
   lifetime: Lifetime
+  duplicates: DuplicateMode
   capture?: CapturePolicy
   flowLog?: {
     directory: string
@@ -42,6 +63,8 @@ export interface ColumnOptions {
 
 /** Flows looked at in one go: about a millisecond. */
 const WORK_BUDGET = 4096
+/** The same for a flow capture, which makes objects of what it finds. */
+const CAPTURE_BUDGET = 1024
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
 /** Text of flow logs that may wait for the compressor, in octets. */
@@ -73,6 +96,8 @@ export class Column {
 
   #kernelLost: number | null = 0
   #recordsLostSeen = 0
+  /** The latest second in which a loss was noticed; -1: never. */
+  #lostAt = -1
   /** Packets and records known lost, by the end of the window they were lost in. */
   readonly #lossByWindow = new Map<number, number>()
   #working: Promise<void> | undefined = undefined
@@ -105,6 +130,7 @@ export class Column {
     const pipeline = new Pipeline({
       ledger: this.ledger,
       tracker: this.#tracker,
+      duplicates: options.duplicates,
       ...(options.capture && {
         openCapture: (session, linkType) => this.#openCapture(session, linkType),
       }),
@@ -143,6 +169,30 @@ export class Column {
     } catch (error) {
       this.#onProblem((error as Error).message)
     }
+  }
+
+  /**
+   * Hands over the open flows of the live table in batches, between which packets
+   * go on being received. Says whether flows may be missing, and why.
+   */
+  async captureFlows(
+    request: FlowCaptureRequest,
+    onRows: (rows: CapturedFlow[]) => void,
+  ): Promise<FlowCaptureOutcome> {
+    const capture = new FlowCapture(this.#tracker, request)
+    while (!capture.done) {
+      const began = performance.now()
+      const rows: FlowRow[] = []
+      capture.step(CAPTURE_BUDGET, rows)
+      if (rows.length > 0) onRows(rows.map((row) => this.#named(row)))
+      this.#notePause(began)
+      await nextTurn()
+    }
+    const lossCounts = this.#lostAt >= request.atSeconds - this.#tracker.longestTimeout
+    const reason = lossCounts ? 'Packets were lost before they could be counted' : capture.doubt
+    return reason === undefined
+      ? { status: 'COMPLETED', reason: null }
+      : { status: 'COMPLETED_WITH_ERRORS', reason }
   }
 
   report(): LedgerReport {
@@ -188,11 +238,20 @@ export class Column {
     for (;;) {
       const began = performance.now()
       const more = this.#tracker.work(WORK_BUDGET)
-      this.#pauses.recordValue(Math.round((performance.now() - began) * 1000))
+      this.#notePause(began)
       if (!more) break
       await nextTurn()
     }
     this.#working = undefined
+  }
+
+  #notePause(began: number): void {
+    this.#pauses.recordValue(Math.round((performance.now() - began) * 1000))
+  }
+
+  #named(row: FlowRow): CapturedFlow {
+    const { session, vni, source } = this.#byIndex[row.session]!.report()
+    return { ...row, sessionName: session, vni, source }
   }
 
   #openSession(session: Session): void {
@@ -265,6 +324,7 @@ export class Column {
     const lost = (kernelLost ?? 0) - (this.#kernelLost ?? 0) + recordsLost - this.#recordsLostSeen
     this.#kernelLost = kernelLost
     this.#recordsLostSeen = recordsLost
+    if (lost > 0) this.#lostAt = nowSeconds
     if (lost === 0 || this.#options.flowLog === undefined) return
     const interval = this.#options.flowLog.maxAggregationInterval
     const since = this.#lastTick === 0 ? nowSeconds : this.#lastTick

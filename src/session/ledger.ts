@@ -87,6 +87,8 @@ export interface SessionReport {
   flowPackets: number
   untracked: number
   malformed: number
+  /** Copies of packets that another session had brought; those dropped are in no other count but `received`. */
+  duplicates: number
   /** Frames shorter than they were on the wire. */
   cut: number
   /** The same by what they point to, see cut-frames.ts; only causes that occurred. */
@@ -141,6 +143,7 @@ const SESSION_COUNTS = [
   'flowPackets',
   'untracked',
   'malformed',
+  'duplicates',
   'cut',
   'bytes',
 ] as const satisfies readonly (keyof SessionReport)[]

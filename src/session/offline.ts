@@ -2,6 +2,7 @@ import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
 import { type CaptureSummary, readCapture } from '../pcap/reader.js'
 import type { Packet } from '../wire/packet.js'
 import { Demux } from './demux.js'
+import type { DuplicateMode } from './duplicates.js'
 import { Ledger } from './ledger.js'
 import { Pipeline } from './pipeline.js'
 import type { Session, SessionCapture } from './session.js'
@@ -12,6 +13,7 @@ export interface OfflineOptions {
   vxlanPort: number
   genevePort: number
   vnis?: ReadonlySet<number>
+  duplicates?: DuplicateMode
   /** Packets after this moment are left out. */
   until?: PointInTime
   /** Without it packets are not counted into flows. */
@@ -57,6 +59,7 @@ export class Offline {
     const pipeline = new Pipeline({
       ledger,
       ...(tracker && { tracker }),
+      ...(options.duplicates && { duplicates: options.duplicates }),
       ...(options.openCapture && { openCapture: options.openCapture }),
     })
     this.#demux = new Demux({

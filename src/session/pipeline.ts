@@ -1,14 +1,21 @@
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { WAITING_FLOW } from '../flow/fragments.js'
+import { packetComment } from '../pcap/pcapng-emit.js'
 import type { Frame } from '../wire/frame.js'
 import { Frame as FrameView } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
+import { type DuplicateMode, Duplicates } from './duplicates.js'
 import type { Ledger } from './ledger.js'
 import type { Session, SessionCapture } from './session.js'
 
+/** On a copy that is kept, in pcapng. */
+const COPY_MARK = packetComment('duplicate: another session has brought this packet')
+
 export interface PipelineOptions {
   ledger: Ledger
+  /** What to do with copies of packets that another session has brought. */
+  duplicates?: DuplicateMode
   /** Counts packets into flows; without it they are only captured. */
   tracker?: FlowTracker
   /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
@@ -23,11 +30,14 @@ export class Pipeline {
   readonly #ledger: Ledger
   readonly #tracker: FlowTracker | undefined
   readonly #openCapture: PipelineOptions['openCapture']
+  readonly #duplicateMode: DuplicateMode
+  readonly #duplicates = new Duplicates()
   readonly #frame = new FrameView()
 
   constructor(options: PipelineOptions) {
     this.#ledger = options.ledger
     this.#tracker = options.tracker
+    this.#duplicateMode = options.duplicates ?? 'keep'
     this.#openCapture = options.openCapture
   }
 
@@ -56,9 +66,17 @@ export class Pipeline {
     session.received++
     session.bytes += wireLength
     if (wireLength > packet.end - packet.start) session.cut.count(packet, frame)
+    const isCopy =
+      fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)
+    if (isCopy && this.#duplicateMode === 'drop') {
+      this.#ledger.duplicate++
+      return
+    }
     // Captured even when not understood: the frame that breaks a parser is the one worth keeping.
     // A file's own packets keep the length their file gives them.
-    this.#capture(session, packet, session.vni === null ? packet.originalLength : wireLength)
+    const originalLength = session.vni === null ? packet.originalLength : wireLength
+    const isMarked = isCopy && this.#duplicateMode === 'mark'
+    this.#capture(session, packet, originalLength, isMarked ? COPY_MARK : undefined)
 
     if (fault !== undefined) {
       this.#ledger.malformed[fault]++
@@ -68,6 +86,7 @@ export class Pipeline {
     this.#ledger.accepted++
     session.accepted++
     if (
+      isMarked ||
       frame.ipVersion === 0 ||
       this.#tracker === undefined ||
       !this.#track(session, packet, frame)
@@ -90,7 +109,21 @@ export class Pipeline {
     return true
   }
 
-  #capture(session: Session, packet: Packet, originalLength: number): void {
+  #isCopy(session: Session, packet: Packet, frame: Frame): boolean {
+    // What comes twice comes in two sessions.
+    if (session.vni === null || !this.#duplicates.hasSeveralSessions(session.index)) return false
+    const { seconds, nanoseconds } = packet
+    if (!this.#duplicates.isCopy(frame, session.index, seconds, nanoseconds)) return false
+    session.duplicates++
+    return true
+  }
+
+  #capture(
+    session: Session,
+    packet: Packet,
+    originalLength: number,
+    options: Buffer | undefined,
+  ): void {
     if (session.capture === undefined) {
       if (this.#openCapture === undefined || session.captureDecided) return
       session.captureDecided = true
@@ -104,6 +137,7 @@ export class Pipeline {
       packet.seconds,
       packet.nanoseconds,
       originalLength,
+      options,
     )
     if (written) session.captured++
     else session.captureLost++

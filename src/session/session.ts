@@ -7,7 +7,7 @@ import type { SessionReport } from './ledger.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
-  /** False: not written. Counts what it lost by itself. */
+  /** False: not written. Counts what it lost by itself. `options`: of the packet, for pcapng. */
   write(
     bytes: Uint8Array,
     start: number,
@@ -15,6 +15,7 @@ export interface SessionCapture {
     seconds: number,
     nanoseconds: number,
     originalLength: number,
+    options?: Buffer,
   ): boolean
   /** By a timer, with wall-clock seconds. */
   tick(nowSeconds: number): void
@@ -48,6 +49,8 @@ export class Session {
   flowPackets = 0
   untracked = 0
   malformed = 0
+  /** Copies of packets that another session had brought, whatever was done with them. */
+  duplicates = 0
   readonly cut = new CutFrames()
   bytes = 0
   /** Second of the first packet. */
@@ -91,6 +94,7 @@ export class Session {
       flowPackets: this.flowPackets,
       untracked: this.untracked,
       malformed: this.malformed,
+      duplicates: this.duplicates,
       cut: this.cut.total,
       cutCauses: this.cut.report().byCause,
       packetLength: this.cut.report().packetLength,

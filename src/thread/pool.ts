@@ -1,5 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
+import type { FlowCaptureRequest } from '../flow/flow-capture.js'
+import { byFirst } from '../flow/flow-row.js'
+import type { CapturedFlow, FlowCaptureOutcome } from '../session/column.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
 import type { Notice, Order, WorkerOptions } from './messages.js'
 
@@ -70,15 +73,41 @@ export class Pool {
     return this.#gather('done', { type: 'stop' })
   }
 
+  /**
+   * The open flows of all workers, in the order of their first packets, while they
+   * go on receiving. One at a time.
+   */
+  async captureFlows(
+    request: FlowCaptureRequest,
+  ): Promise<FlowCaptureOutcome & { rows: CapturedFlow[] }> {
+    const rows: CapturedFlow[] = []
+    const outcomes = await Promise.all(
+      this.#members.map(async (member) => {
+        member.onFlows = (batch) => rows.push(...batch)
+        member.order({ type: 'capture-flows', request })
+        return (await member.next('flows-done')).outcome
+      }),
+    )
+    const doubtful = outcomes.find(({ status }) => status !== 'COMPLETED')
+    const outcome = doubtful ?? { status: 'COMPLETED', reason: null }
+    return { ...outcome, rows: rows.sort(byFirst) }
+  }
+
+  /** The sum over the workers that still answer; rejects when none does. */
   async #gather(type: 'report' | 'done', order: Order): Promise<LedgerReport> {
-    const reports = await Promise.all(
+    const answers = await Promise.allSettled(
       this.#members.map(async (member) => {
         member.order(order)
         return (await member.next(type)).report
       }),
     )
-    const [sum, ...others] = reports as [LedgerReport, ...LedgerReport[]]
-    for (const report of others) addReport(sum, report)
+    let sum: LedgerReport | undefined
+    for (const answer of answers) {
+      if (answer.status === 'rejected') continue
+      if (sum === undefined) sum = answer.value
+      else addReport(sum, answer.value)
+    }
+    if (sum === undefined) throw (answers[0] as PromiseRejectedResult).reason
     return sum
   }
 }
@@ -93,6 +122,8 @@ class Member {
     { resolve: (notice: never) => void; reject: (error: Error) => void }[]
   >()
   #failure: Error | undefined = undefined
+  /** Takes the batches of a flow capture. */
+  onFlows: (rows: readonly CapturedFlow[]) => void = () => undefined
 
   constructor(
     data: WorkerOptions,
@@ -102,6 +133,7 @@ class Member {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data })
     this.#worker.on('message', (notice: Notice) => {
       if (notice.type === 'problem') onProblem(notice.line)
+      else if (notice.type === 'flows') this.onFlows(notice.rows)
       else if (notice.type === 'failed') {
         const { message, operator } = notice
         this.#fail(operator ? new OperatorError(message) : new Error(message), onFailure)

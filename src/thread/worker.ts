@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
+import type { FlowCaptureRequest } from '../flow/flow-capture.js'
 import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
@@ -69,6 +70,11 @@ async function stop(timer: NodeJS.Timeout): Promise<void> {
   parentPort!.close()
 }
 
+async function captureFlows(request: FlowCaptureRequest): Promise<void> {
+  const outcome = await column.captureFlows(request, (rows) => tell({ type: 'flows', rows }))
+  tell({ type: 'flows-done', outcome })
+}
+
 async function start(): Promise<void> {
   const { port, genevePort } = options.receiver
   const vxlan = await open(port, (datagram) => column.demux.acceptVxlan(datagram))
@@ -81,6 +87,7 @@ async function start(): Promise<void> {
   parentPort!.on('message', (order: Order) => {
     if (order.type === 'stop') stop(timer).catch(fail)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
+    else if (order.type === 'capture-flows') captureFlows(order.request).catch(fail)
     else {
       const { steer, workers } = options
       attachSteering(vxlan, steeringProgram(steer, workers, 'vxlan'))
