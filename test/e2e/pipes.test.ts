@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { ethernet, udp4 } from '../support/frames.js'
+import { pcapFile } from '../support/pcap-file.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD } from './program.js'
+
+const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
+const COMMANDS = ['flows', 'flows --json', 'flow-log', 'flow-log --format json']
+
+/** More flows than fit a pipe, each of one packet. */
+function manyFlows(): Buffer {
+  const flow = { src: '10.0.0.1', dst: '10.0.0.2', dport: 53, payload: Buffer.alloc(8) }
+  const shots = Array.from({ length: 20_000 }, (_, number) => ({
+    frame: ethernet(udp4({ ...flow, sport: 1024 + number })),
+    seconds: 1_600_000_000,
+  }))
+  return pcapFile(shots)
+}
+
+async function output(args: readonly string[], input?: Buffer): Promise<string> {
+  const program = mirrortap(args, input)
+  expect(await program.ended()).toBe(0)
+  expect(program.stderr).toBe('')
+  return program.stdout.toString()
+}
+
+describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, () => {
+  test.each(COMMANDS)(
+    '%s %s %s reads a pipe, compressed or not, as it reads a file',
+    async (...words) => {
+      const sample = readFileSync(SAMPLE)
+      const ofFile = await output([...command, SAMPLE])
+      expect(ofFile.split('\n').length).toBeGreaterThan(24)
+      expect(await output([...command, '-'], sample)).toBe(ofFile)
+      expect(await output([...command, '-'], gzipSync(sample))).toBe(ofFile)
+      const compressed = join(temporaryDirectory(), 'sample.pcap.gz')
+      writeFileSync(compressed, gzipSync(sample))
+      expect(await output([...command, compressed])).toBe(ofFile)
+    },
+  )
+
+  test('flow-log compresses as the name of its output says', async () => {
+    const path = join(temporaryDirectory(), 'flows.log.gz')
+    expect(await output(['flow-log', SAMPLE, '-o', path])).toBe('')
+    expect(gunzipSync(readFileSync(path)).toString()).toBe(await output(['flow-log', SAMPLE]))
+  })
+
+  test('uses all that came through a pipe before it broke off, and says so', async () => {
+    const sample = readFileSync(SAMPLE)
+    const program = mirrortap(['flows', '-'], sample.subarray(0, sample.length - 10))
+    expect(await program.ended()).toBe(1)
+    expect(program.stdout.toString().split('\n').length).toBeGreaterThan(24)
+    expect(program.stderr).toMatch(/^mirrortap: [^\n]*damaged at octet \d+: [^\n]+\n$/)
+  })
+
+  test.each(COMMANDS)('%s succeeds when its reader has seen enough', (command) => {
+    const path = join(temporaryDirectory(), 'many.pcap')
+    writeFileSync(path, manyFlows())
+    const script = `"$0" "$1" ${command} "$2" | head -n 1; echo "\${PIPESTATUS[0]}"`
+    const { stdout, stderr } = spawnSync('bash', ['-c', script, process.execPath, BIN, path], {
+      encoding: 'utf8',
+    })
+    const [line, status] = stdout.trimEnd().split('\n')
+    expect(line!.length).toBeGreaterThan(0)
+    expect(status).toBe('0')
+    expect(stderr).toBe('')
+  })
+})
