@@ -106,6 +106,11 @@ export abstract class BlockSink implements ByteSink {
     return this.#closed
   }
 
+  /** Closes without leaving a file. What a pipe or a device has taken is not taken back. */
+  discard(): Promise<void> {
+    return this.close()
+  }
+
   /** Sets `error` if it is the first, and gives up everything that has not gone out. */
   fail(error: Error): void {
     if (this.error !== undefined) return

@@ -55,6 +55,7 @@ export class CompressSink extends BlockSink {
   readonly #compressor: Compressor
   readonly #flushKind: number
   #flushing: Promise<void> | undefined
+  #isDiscarded = false
 
   /** `beneath` has `limitBytes` Infinity and a pool without limit: it is asked to wait, never refused. */
   constructor(beneath: BlockSink, compression: Compression, options: BlockSinkOptions) {
@@ -86,6 +87,11 @@ export class CompressSink extends BlockSink {
     })
   }
 
+  override discard(): Promise<void> {
+    this.#isDiscarded = true
+    return this.close()
+  }
+
   protected override writeOut(chunks: readonly Buffer[], done: OnWritten): void {
     const chunk = chunks[0]!
     this.#compressor.write(chunk, (error) => {
@@ -99,7 +105,7 @@ export class CompressSink extends BlockSink {
     if (this.error === undefined) await finished(this.#compressor.end())
     this.#compressor.destroy()
     if (this.error !== undefined) this.#beneath.fail(this.error)
-    await this.#beneath.close()
+    await (this.#isDiscarded ? this.#beneath.discard() : this.#beneath.close())
   }
 
   #pass(chunk: Buffer): void {

@@ -83,8 +83,7 @@ export class FileSink extends BlockSink {
     }
   }
 
-  /** Closes without leaving a file. */
-  discard(): Promise<void> {
+  override discard(): Promise<void> {
     this.#isDiscarded = true
     return this.close()
   }

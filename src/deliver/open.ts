@@ -1,7 +1,6 @@
 import { openSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { BlockPool } from './block-pool.js'
 import type { BlockSink } from './block-sink.js'
-import type { ByteSink } from './byte-sink.js'
 import { CompressSink, compressionOf } from './compress-sink.js'
 import { FileSink } from './file-sink.js'
 import { StreamSink } from './stream-sink.js'
@@ -24,7 +23,7 @@ export interface OpenSinkOptions {
  * opening a named pipe waits for its reader. Throws OperatorError before any
  * work starts: no such directory, no permission, a directory, no such compression.
  */
-export function openSink(target: string, options: OpenSinkOptions): ByteSink {
+export function openSink(target: string, options: OpenSinkOptions): BlockSink {
   const pool = options.pool ?? new BlockPool(Number.POSITIVE_INFINITY)
   const limitBytes = options.limitBytes
   const compression = target === '-' ? undefined : compressionOf(target)

@@ -152,15 +152,15 @@ export class CaptureWriter {
   }
 
   /**
-   * Ends a pcapng file with what interface 0 received and dropped, in packets;
-   * a pcap file has no place for it. Before the sink is closed. Left out when
-   * the sink has no room.
+   * Ends a pcapng file with what an interface received and dropped, in packets;
+   * once for each of them. A pcap file has no place for it. Before the sink is
+   * closed. Left out when the sink has no room.
    */
-  finish(statistics: { received: number; dropped: number }): void {
+  finish(statistics: { received: number; dropped: number }, interfaceId = 0): void {
     if (this.#due !== undefined && !this.#settle()) return
     if (this.#format === 'pcap') return
     const block = {
-      interfaceId: 0,
+      interfaceId,
       received: statistics.received,
       dropped: statistics.dropped,
       start: this.#time(this.#firstSeconds, this.#firstNanoseconds),

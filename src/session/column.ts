@@ -17,8 +17,6 @@ import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
 import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
-import type { Fault } from '../wire/fault.js'
-import { FAULTS } from '../wire/fault.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
 import { Ledger, type LedgerReport } from './ledger.js'
@@ -92,7 +90,6 @@ export class Column {
   /** How long `work` held the thread, in microseconds. */
   readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
   readonly #byIndex: (Session | undefined)[] = []
-  #evictedReceived = 0
 
   #kernelLost: number | null = 0
   #recordsLostSeen = 0
@@ -196,25 +193,12 @@ export class Column {
   }
 
   report(): LedgerReport {
-    const { ledger } = this
-    const malformed: Partial<Record<Fault, number>> = {}
-    for (const fault of FAULTS) {
-      if (ledger.malformed[fault] > 0) malformed[fault] = ledger.malformed[fault]
-    }
     const ended: Record<string, number> = {}
     for (const [reason, count] of Object.entries(this.#tracker.ended)) {
       if (count > 0) ended[reason] = count
     }
-    return {
-      received: ledger.received,
+    return this.ledger.report({
       kernelLost: this.#kernelLost,
-      accepted: ledger.accepted,
-      filtered: ledger.filtered,
-      unknownSession: ledger.unknownSession,
-      duplicate: ledger.duplicate,
-      malformed,
-      reservedBits: ledger.reservedBits,
-      cutDatagrams: ledger.cutDatagrams,
       flows: {
         live: this.#tracker.table.count,
         capacity: this.#options.maxFlows,
@@ -225,12 +209,8 @@ export class Column {
         recordsLost: this.#flowLog?.statistics.lost ?? 0,
         longestPauseMs: this.#pauses.maxValue / 1000,
       },
-      evictedSessions: {
-        sessions: ledger.evictedSessions,
-        received: this.#evictedReceived,
-      },
       sessions: [...this.#sessions.values()].map((session) => session.report()),
-    }
+    })
   }
 
   /** Works in slices, and between them lets the receiver have its turn. */
@@ -262,7 +242,7 @@ export class Column {
   #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
     if (why === 'evicted') {
       this.ledger.evictedSessions++
-      this.#evictedReceived += session.received
+      this.ledger.evictedReceived += session.received
     }
     this.#tracker.endSession(session.index, 'session-deleted')
     this.#finishCapture(session)

@@ -28,6 +28,8 @@ export class Ledger {
   cutDatagrams = 0
   /** Sessions closed to make room for others. */
   evictedSessions = 0
+  /** Packets those had received. */
+  evictedReceived = 0
 
   constructor() {
     this.malformed = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>
@@ -36,6 +38,27 @@ export class Ledger {
   /** Sum of `malformed`. */
   get malformedTotal(): number {
     return FAULTS.reduce((sum, fault) => sum + this.malformed[fault], 0)
+  }
+
+  /** With what others know, as data. */
+  report(
+    others: Pick<LedgerReport, 'kernelLost' | 'sessions'> & { flows?: FlowReport },
+  ): LedgerReport {
+    const faults = FAULTS.filter((fault) => this.malformed[fault] > 0)
+    return {
+      received: this.received,
+      kernelLost: others.kernelLost,
+      accepted: this.accepted,
+      filtered: this.filtered,
+      unknownSession: this.unknownSession,
+      duplicate: this.duplicate,
+      malformed: Object.fromEntries(faults.map((fault) => [fault, this.malformed[fault]])),
+      reservedBits: this.reservedBits,
+      cutDatagrams: this.cutDatagrams,
+      flows: others.flows ?? noFlows(),
+      evictedSessions: { sessions: this.evictedSessions, received: this.evictedReceived },
+      sessions: others.sessions,
+    }
   }
 }
 
@@ -71,6 +94,20 @@ export interface FlowReport {
   recordsLost: number
   /** The longest time the flow table held its thread in one go, in milliseconds. */
   longestPauseMs: number
+}
+
+/** Of a command that does not track flows. */
+function noFlows(): FlowReport {
+  return {
+    live: 0,
+    capacity: 0,
+    ended: {},
+    emergencies: 0,
+    inEmergency: false,
+    recordsWritten: 0,
+    recordsLost: 0,
+    longestPauseMs: 0,
+  }
 }
 
 export interface SessionReport {

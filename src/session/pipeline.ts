@@ -103,7 +103,7 @@ export class Pipeline {
     const { seconds, nanoseconds, timed } = packet
     const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
     if (flow < 0) return flow === WAITING_FLOW
-    if (session.vni !== null && !tracker.hasInterface(flow)) {
+    if (session.vni !== null && tracker.wantsInterface(flow)) {
       tracker.setInterface(flow, session.identity.decide(frame, tracker.table.direction))
     }
     return true
@@ -138,6 +138,7 @@ export class Pipeline {
       packet.nanoseconds,
       originalLength,
       options,
+      packet.linkType,
     )
     if (written) session.captured++
     else session.captureLost++

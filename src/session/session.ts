@@ -15,7 +15,9 @@ export interface SessionCapture {
     seconds: number,
     nanoseconds: number,
     originalLength: number,
-    options?: Buffer,
+    options: Buffer | undefined,
+    /** LINKTYPE_… of the frame: GENEVE and capture files may bring several in one session. */
+    linkType: number,
   ): boolean
   /** By a timer, with wall-clock seconds. */
   tick(nowSeconds: number): void
