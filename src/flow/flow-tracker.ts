@@ -9,6 +9,7 @@ import {
   LAST_SECONDS_0,
   NO_ENTRY,
   PACKETS_0,
+  PACKETS_1,
   REPORTED_PACKETS_0,
   SESSION,
   STATE,
@@ -254,9 +255,16 @@ export class FlowTracker {
     return this.#timeouts === undefined ? Number.POSITIVE_INFINITY : Math.max(...this.#timeouts)
   }
 
-  /** Whether it is known which end of the flow the mirrored interface is. */
-  hasInterface(flow: number): boolean {
-    return (this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK) !== 0
+  /**
+   * Whether to ask which end of the flow the mirrored interface is: while that is
+   * not known, at the flow's first packets and at every 64th from then on.
+   */
+  wantsInterface(flow: number): boolean {
+    const at = flow * HOT_WORDS
+    if ((this.table.words[at + STATE]! & INTERFACE_MASK) !== 0) return false
+    const { counts } = this.table
+    const packets = counts[(at >>> 1) + PACKETS_0]! + counts[(at >>> 1) + PACKETS_1]!
+    return packets <= 4 || packets % 64 === 0
   }
 
   /** `end`: A_IS_LOCAL, A_IS_REMOTE, or 0 while it is not known. */

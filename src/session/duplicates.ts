@@ -1,7 +1,13 @@
-import { randomFillSync } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Frame } from '../wire/frame.js'
-import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ip.js'
-import { u8, u16, u32 } from '../wire/octets.js'
+import {
+  IPV4_HEADER_LEN,
+  IPV6_HEADER_LEN,
+  PROTOCOL_ICMP,
+  PROTOCOL_ICMPV6,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+} from '../wire/ip.js'
 
 /** What to do with a copy: count it, keep it out of flows and mark it in captures, or drop it. */
 export const DUPLICATE_MODES = ['keep', 'mark', 'drop'] as const
@@ -22,8 +28,12 @@ const SESSION = 2
 const SECONDS = 3
 const NANOSECONDS = 4
 
-/** Octets behind the IP header that are compared: headers, and of RTP and the like what changes from packet to packet. */
-const TRANSPORT_OCTETS = 64
+/** Octets behind the fixed IP header that are compared: ports, sequence numbers, time stamps of TCP and RTP. */
+const BEHIND_OCTETS = 32
+
+/** The word of time to live, protocol and checksum; and that of payload length, next header and hop limit. */
+const IPV4_TIME_TO_LIVE = 8
+const IPV6_HOP_LIMIT = 4
 
 /** Where a checksum stands in the transport header, by protocol. */
 const TCP_CHECKSUM = 16
@@ -36,14 +46,16 @@ const ICMP_CHECKSUM = 2
  * AWS mirrors a packet at most once for each interface, so a copy can only come in
  * another session: a retransmission, which comes in the same one, is never taken
  * for one. A copy is equal in all of its IP header but time to live and checksum,
- * and in the first 64 octets behind it but the checksum there; it comes within 5
+ * and in the first 32 octets behind it but the checksum there; it comes within 5
  * ms; and each packet has one. Copies that two sessions cut to different lengths
  * below that are not recognised, nor are those that meet in no worker.
  */
 export class Duplicates {
-  readonly #entries = new Uint32Array(SETS * WAYS * ENTRY_WORDS)
+  readonly #entries = new Int32Array(SETS * WAYS * ENTRY_WORDS)
   /** Keyed, so that nobody can make two packets that look the same. */
-  readonly #seeds = randomFillSync(new Uint32Array(2))
+  readonly #seed1 = randomInt(2 ** 31)
+  readonly #seed2 = randomInt(2 ** 31)
+  // Signed, so that V8 keeps them as small integers.
   #first = 0
   #second = 0
   #onlySession = -1
@@ -104,47 +116,47 @@ export class Duplicates {
   /** Puts two hashes of what copies have in common into `#first` and `#second`. */
   #hash(frame: Frame): void {
     const { bytes, ipAt } = frame
-    this.#first = this.#seeds[0]! | 0
-    this.#second = this.#seeds[1]! | 0
     const ipEnd = ipAt + frame.ipLength
     const end = ipEnd < frame.end ? ipEnd : frame.end
-
-    let transportAt: number
-    if (frame.ipVersion === 4) {
-      // All of the fixed header but time to live and checksum; options go with the rest.
-      this.#mix(u32(bytes, ipAt))
-      this.#mix(u32(bytes, ipAt + 4))
-      this.#mix(u8(bytes, ipAt + 9))
-      this.#mix(u32(bytes, ipAt + 12))
-      this.#mix(u32(bytes, ipAt + 16))
-      transportAt = ipAt + 20
-    } else {
-      this.#mix(u32(bytes, ipAt))
-      this.#mix(u16(bytes, ipAt + 4) | (u8(bytes, ipAt + 6) << 16))
-      for (let at = ipAt + 8; at < ipAt + 40; at += 4) this.#mix(u32(bytes, at))
-      transportAt = ipAt + 40
-    }
-
+    const isV4 = frame.ipVersion === 4
+    const behind = ipAt + (isV4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN)
+    const until = Math.min(end, behind + BEHIND_OCTETS)
+    // What differs between copies: one word of the IP header, half a word of the transport's.
+    const timeToLiveAt = ipAt + (isV4 ? IPV4_TIME_TO_LIVE : IPV6_HOP_LIMIT)
     const checksumAt = frame.transportAt + checksumOffset(frame.protocol)
-    const until = Math.min(end, transportAt + TRANSPORT_OCTETS)
-    let at = transportAt
-    for (; at + 4 <= until; at += 4) {
-      let word = u32(bytes, at)
-      if (checksumAt >= at && checksumAt < at + 4) {
-        word &= checksumAt === at ? 0x0000_ffff : 0xffff_0000
-      }
-      this.#mix(word)
-    }
-    for (; at < until; at++) this.#mix(u8(bytes, at))
-  }
 
-  #mix(word: number): void {
-    let first = Math.imul(this.#first ^ word, 0x85eb_ca6b)
-    first ^= first >>> 15
-    this.#first = Math.imul(first, 0xc2b2_ae35) >>> 0
-    let second = Math.imul(this.#second ^ word, 0x27d4_eb2f)
-    second ^= second >>> 13
-    this.#second = (Math.imul(second, 0x1656_67b1) + 1) >>> 0
+    let first = this.#seed1 ^ frame.protocol
+    let second = this.#seed2
+    let at = ipAt
+    for (; at + 4 <= until; at += 4) {
+      let word =
+        (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+      if (at === timeToLiveAt) word = isV4 ? 0 : word & 0xffff_ff00
+      else if (checksumAt - at < 4 && checksumAt >= at - 1) word &= maskWithout(checksumAt - at)
+      first = Math.imul(first ^ word, 0x85eb_ca6b)
+      first ^= first >>> 15
+      second = Math.imul((second + word) | 0, 0x27d4_eb2f)
+      second ^= second >>> 13
+    }
+    for (; at < until; at++) first = Math.imul(first ^ bytes[at]!, 0x85eb_ca6b)
+    this.#first = Math.imul(first ^ (first >>> 16), 0xc2b2_ae35) | 0
+    this.#second = Math.imul(second ^ (second >>> 16), 0x1656_67b1) | 0
+  }
+}
+
+/** Clears the checksum's octets from a word that it begins in (0 to 3) or before (-1). */
+function maskWithout(offset: number): number {
+  switch (offset) {
+    case -1:
+      return 0x00ff_ffff
+    case 0:
+      return 0x0000_ffff
+    case 1:
+      return 0xff00_00ff | 0
+    case 2:
+      return 0xffff_0000 | 0
+    default:
+      return 0xffff_ff00 | 0
   }
 }
 
