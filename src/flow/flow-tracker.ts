@@ -1,4 +1,5 @@
 import { FRAGMENT_NONE, type Frame } from '../wire/frame.js'
+import { Emergency } from './emergency.js'
 import {
   BYTES_0,
   COLD_WORDS,
@@ -10,14 +11,12 @@ import {
   NO_ENTRY,
   PACKETS_0,
   PACKETS_1,
-  REPORTED_PACKETS_0,
   SESSION,
   STATE,
   WINDOW_END,
-  WINDOW_FIRST,
 } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'
-import { END_REASONS, type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
+import { END_REASONS, type EndReason } from './flow-record.js'
 import {
   INTERFACE_MASK,
   INTERFACE_SHIFT,
@@ -32,13 +31,14 @@ import {
 } from './flow-state.js'
 import { FlowTable, NO_FLOW } from './flow-table.js'
 import { Fragments } from './fragments.js'
-import { compileLifetime, EMERGENCY_LIFETIME, type Lifetime } from './lifetime.js'
+import { compileLifetime, type Lifetime, timeoutIndex } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
-import { readRecord } from './read-record.js'
 import { SessionFlows } from './session-flows.js'
+import { FAR, StoredTime } from './stored-time.js'
 import { TimingWheel } from './timing-wheel.js'
+import { WindowReports, type WindowReportsOptions } from './window-reports.js'
 
-export interface FlowTrackerOptions {
+export interface FlowTrackerOptions extends WindowReportsOptions {
   /** Connections held at most. */
   capacity: number
   /** Session indices are below this. */
@@ -47,31 +47,13 @@ export interface FlowTrackerOptions {
   sessionQuota?: number
   /** Idle time-outs; without them a flow lives until the end (offline reports over a whole file). */
   lifetime?: Lifetime
-  /** Aggregation interval in seconds, aligned to the epoch; without it a record spans a flow's life. */
-  windowSeconds?: number
-  /** Takes what each flow did in each window. */
-  onRecord?: OnFlowRecord
   /** A connection is about to be taken out of the table; its entry can still be read. */
   onEnd?: (flow: number, reason: EndReason) => void
-  /** A window is over and every record of it has been handed over. */
-  onWindow?: (windowStart: number, windowEnd: number) => void
   /** For tests; by default keyed at random. */
   hash?: FlowHash
 }
 
 const NEVER = 0xffff_ffff
-const DAY = 86_400
-/**
- * Times are kept in 32 bits. From this second on, in the year 2097, they are kept
- * as the distance from the first such time, so that a file with a clock gone wild
- * still has its order; both are whole days, so that windows stay aligned.
- */
-const FAR = 46_600 * DAY
-/** Leaves room for a deadline above it. */
-const FARTHEST = NEVER - 100 * DAY
-/** Above this share of the capacity time-outs are short, until it falls below the other. */
-const EMERGENCY_ENTER = 0.95
-const EMERGENCY_LEAVE = 0.85
 /** A packet may be this much older than one that came before it and still find its window open. */
 const WINDOW_GRACE_SECONDS = 1
 
@@ -89,9 +71,6 @@ export class FlowTracker {
   readonly sessions: SessionFlows
   /** Connections that ended, by reason. */
   readonly ended: Record<EndReason, number>
-  /** Times the table became nearly full, and whether it is now. */
-  emergencies = 0
-  inEmergency = false
   /** The latest second in which a flow was evicted, as the table keeps it; -1: never. */
   evictedAt = -1
   /** The packet clock: the latest second seen, as the table keeps it. */
@@ -99,27 +78,16 @@ export class FlowTracker {
 
   readonly fragments: Fragments
 
+  readonly #time = new StoredTime()
+  readonly #reports: WindowReports
   readonly #wheel: TimingWheel
-  readonly #record = new FlowRecord()
-  readonly #onRecord: OnFlowRecord | undefined
-  readonly #onEnd: ((flow: number, reason: EndReason) => void) | undefined
-  readonly #onWindow: ((windowStart: number, windowEnd: number) => void) | undefined
-  readonly #quota: number
-  readonly #windowSeconds: number
+  /** Undefined where flows do not time out, and with it the emergency that shortens time-outs. */
   readonly #timeouts: Uint32Array | undefined
-  readonly #emergencyTimeouts = compileLifetime(EMERGENCY_LIFETIME)
-  readonly #emergencyEnter: number
-  readonly #emergencyLeave: number
-  /** What FAR stands for; 0 until a time lies there. */
-  #farEpoch = 0
+  readonly #emergency: Emergency | undefined
+  readonly #onEnd: FlowTrackerOptions['onEnd']
+  readonly #quota: number
   /** Where the search for something to evict goes on. */
   #hand = 0
-  /** No packet from before this second is expected any more. */
-  #settled = 0
-  /** The window whose end is to be swept for next, and how far the sweep has come; -1: none under way. */
-  #sweepEnd = NEVER
-  #sweepAt = -1
-  #emergencyAt = -1
 
   constructor(options: FlowTrackerOptions) {
     this.table = new FlowTable(options.capacity, options.hash)
@@ -128,15 +96,22 @@ export class FlowTracker {
     this.fragments = new Fragments((frame, session, seconds, nanoseconds) =>
       this.#count(frame, session, seconds, nanoseconds, true),
     )
+    this.#reports = new WindowReports(this.table, this.#time, options)
     this.#wheel = new TimingWheel(this.table)
-    this.#onRecord = options.onRecord
-    this.#onEnd = options.onEnd
-    this.#onWindow = options.onWindow
-    this.#quota = options.sessionQuota ?? options.capacity
-    this.#windowSeconds = options.windowSeconds ?? 0
     this.#timeouts = options.lifetime && compileLifetime(options.lifetime)
-    this.#emergencyEnter = Math.ceil(options.capacity * EMERGENCY_ENTER)
-    this.#emergencyLeave = Math.floor(options.capacity * EMERGENCY_LEAVE)
+    this.#emergency = this.#timeouts && new Emergency(this.table, this.#timeouts)
+    this.#onEnd = options.onEnd
+    this.#quota = options.sessionQuota ?? options.capacity
+  }
+
+  /** Times the table became nearly full. */
+  get emergencies(): number {
+    return this.#emergency?.count ?? 0
+  }
+
+  /** Whether it is nearly full now, and time-outs are short. */
+  get inEmergency(): boolean {
+    return this.#emergency?.active ?? false
   }
 
   /**
@@ -147,7 +122,7 @@ export class FlowTracker {
    */
   track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
     if (!timed) seconds = this.now
-    else if (seconds >= FAR) seconds = this.#storedFar(seconds)
+    else if (seconds >= FAR) seconds = this.#time.storeFar(seconds)
     return frame.fragment === FRAGMENT_NONE
       ? this.#count(frame, session, seconds, nanoseconds, timed)
       : this.fragments.track(frame, session, seconds, nanoseconds)
@@ -161,8 +136,8 @@ export class FlowTracker {
     timed: boolean,
   ): number {
     if (seconds > this.now) {
-      this.#move(seconds)
-      this.#settled = Math.max(this.#settled, seconds - WINDOW_GRACE_SECONDS)
+      this.now = seconds
+      this.#reports.advance(seconds, seconds - WINDOW_GRACE_SECONDS)
     }
     const table = this.table
     let flow = table.touch(frame, session)
@@ -183,7 +158,7 @@ export class FlowTracker {
     } else if (reopens(words[at + STATE]!, tcpFlags) && this.#timeouts !== undefined) {
       this.#beginAgain(flow, direction, frame.protocol, seconds)
     }
-    if (seconds >= words[at + WINDOW_END]!) this.#roll(flow, seconds)
+    if (seconds >= words[at + WINDOW_END]!) this.#reports.enter(flow, seconds)
 
     const counts = table.counts
     const countsAt = at >>> 1
@@ -212,7 +187,7 @@ export class FlowTracker {
     } else {
       this.#noteEarlier(flow, direction, seconds, nanoseconds)
     }
-    this.#noteWindowFirst(at, direction, seconds)
+    this.#reports.note(flow, direction, seconds)
 
     const state = words[at + STATE]!
     const next = nextState(state, direction, tcpFlags)
@@ -232,8 +207,8 @@ export class FlowTracker {
    * too. `seconds` must lie behind every packet that the receiver may still hold.
    */
   advance(seconds: number): void {
-    this.#move(seconds)
-    if (seconds > this.#settled) this.#settled = seconds
+    if (seconds > this.now) this.now = seconds
+    this.#reports.advance(this.now, seconds)
   }
 
   /**
@@ -245,8 +220,10 @@ export class FlowTracker {
   work(budget: number): boolean {
     this.fragments.expire(this.now)
     let left = this.#expire(budget)
-    if (left > 0) left = this.#sweep(left)
-    if (left > 0) left = this.#relieve(left)
+    if (left > 0) left = this.#reports.sweep(left, (end) => this.fragments.flush(end))
+    if (left > 0 && this.#emergency !== undefined) {
+      left = this.#emergency.relieve(this.now, left, (flow) => this.#end(flow, 'idle'))
+    }
     return left <= 0
   }
 
@@ -293,21 +270,7 @@ export class FlowTracker {
 
   /** Seconds since the epoch for a time as the table keeps it. */
   secondsOf(stored: number): number {
-    return stored < FAR ? stored : stored - FAR + this.#farEpoch
-  }
-
-  /** The other way round, for times that 32 bits do not hold. */
-  #storedFar(seconds: number): number {
-    if (this.#farEpoch === 0) this.#farEpoch = seconds - (seconds % DAY) - DAY
-    return Math.min(Math.max(seconds - this.#farEpoch, 0) + FAR, FARTHEST)
-  }
-
-  #move(seconds: number): void {
-    if (seconds <= this.now) return
-    this.now = seconds
-    if (this.#sweepEnd === NEVER && this.#windowSeconds > 0) {
-      this.#sweepEnd = endOfWindow(seconds, this.#windowSeconds)
-    }
+    return this.#time.secondsOf(stored)
   }
 
   #begin(
@@ -322,13 +285,13 @@ export class FlowTracker {
     if (this.#timeouts !== undefined) {
       this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
     }
-    if (this.table.count > this.#emergencyEnter) this.#enterEmergency()
+    this.#emergency?.noteAdded()
   }
 
   /** Ends a flow and begins it again in the same entry: idle for too long, or its port is used anew. */
   #beginAgain(flow: number, direction: number, protocol: number, seconds: number): void {
     const reason = this.#reasonOfEnd(flow)
-    this.#report(flow, reason)
+    this.#reports.report(flow, reason)
     this.#onEnd?.(flow, reason)
     this.ended[reason]++
     this.#wheel.remove(flow)
@@ -339,19 +302,15 @@ export class FlowTracker {
 
   /** `known`: bits of the STATE word that outlive a flow. */
   #reset(flow: number, direction: number, protocol: number, seconds: number, known: number): void {
-    const { words, counts, coldCounts } = this.table
+    const { words, counts } = this.table
     const at = flow * HOT_WORDS
     const state = initialState(protocol, direction)
     words[at + STATE] = state | known
     words[at + FLAGS] = 0
-    words[at + WINDOW_FIRST] = 0
-    words[at + WINDOW_END] =
-      this.#windowSeconds === 0 ? NEVER : endOfWindow(seconds, this.#windowSeconds)
     words[at + DEADLINE] =
       this.#timeouts === undefined ? NEVER : seconds + this.#timeouts[timeoutIndex(state)]!
     counts.fill(0, (at >>> 1) + PACKETS_0, (at >>> 1) + PACKETS_0 + 4)
-    const coldAt = (flow * COLD_WORDS) >>> 1
-    coldCounts.fill(0, coldAt + REPORTED_PACKETS_0, coldAt + REPORTED_PACKETS_0 + 4)
+    this.#reports.begin(flow, seconds)
   }
 
   /** A packet older than one before it. */
@@ -364,29 +323,11 @@ export class FlowTracker {
     cold[at + 1] = nanoseconds
   }
 
-  /** A packet that comes after its window has been left counts at the start of the present one. */
-  #noteWindowFirst(at: number, direction: number, seconds: number): void {
-    if (this.#windowSeconds === 0) return
-    const words = this.table.words
-    const shift = direction === 0 ? 16 : 0
-    const both = words[at + WINDOW_FIRST]!
-    const before = (both >>> shift) & 0xffff
-    const into = Math.max(seconds - (words[at + WINDOW_END]! - this.#windowSeconds), 0) + 1
-    if (before !== 0 && before <= into) return
-    words[at + WINDOW_FIRST] = (both & (0xffff << (16 - shift))) | (into << shift)
-  }
-
   /** A change of state has brought the end nearer: the wheel must look sooner. */
   #shorten(flow: number, deadline: number): void {
     this.#wheel.remove(flow)
     this.table.words[flow * HOT_WORDS + DEADLINE] = deadline
     this.#wheel.insert(flow, deadline, this.now)
-  }
-
-  /** Reports what the flow did in the window it leaves. */
-  #roll(flow: number, seconds: number): void {
-    this.#report(flow, 'window')
-    this.table.words[flow * HOT_WORDS + WINDOW_END] = endOfWindow(seconds, this.#windowSeconds)
   }
 
   #reasonOfEnd(flow: number): EndReason {
@@ -396,7 +337,7 @@ export class FlowTracker {
   }
 
   #end(flow: number, reason: EndReason): void {
-    this.#report(flow, reason)
+    this.#reports.report(flow, reason)
     if (this.#timeouts !== undefined) this.#wheel.remove(flow)
     this.#free(flow, reason)
   }
@@ -407,36 +348,6 @@ export class FlowTracker {
     if (reason === 'evicted') this.evictedAt = this.now
     this.sessions.remove(flow, this.table.words[flow * HOT_WORDS + SESSION]!)
     this.table.remove(flow)
-  }
-
-  /** Hands over a record for each direction that has something not yet reported. */
-  #report(flow: number, reason: EndReason): void {
-    const { words, counts, coldCounts } = this.table
-    const at = flow * HOT_WORDS
-    const countsAt = at >>> 1
-    const coldAt = (flow * COLD_WORDS) >>> 1
-    for (let direction = 0; direction < 2; direction++) {
-      const packets = counts[countsAt + PACKETS_0 + direction * 2]!
-      if (packets === coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2]!) continue
-      if (this.#onRecord !== undefined) {
-        readRecord(this.table, flow, direction, this.#windowSeconds, this.#record)
-        this.#record.reason = reason
-        if (this.#farEpoch !== 0) this.#unstore(this.#record)
-        this.#onRecord(this.#record)
-      }
-      coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2] = packets
-      coldCounts[coldAt + REPORTED_PACKETS_0 + 1 + direction * 2] =
-        counts[countsAt + BYTES_0 + direction * 2]!
-    }
-    words[at + WINDOW_FIRST] = 0
-    words[at + FLAGS]! &= 0xffff_0000
-  }
-
-  #unstore(record: FlowRecord): void {
-    record.startSeconds = this.secondsOf(record.startSeconds)
-    record.endSeconds = this.secondsOf(record.endSeconds)
-    record.windowStart = this.secondsOf(record.windowStart)
-    record.windowEnd = this.secondsOf(record.windowEnd)
   }
 
   #expire(budget: number): number {
@@ -451,72 +362,10 @@ export class FlowTracker {
         continue
       }
       const reason = this.#reasonOfEnd(flow)
-      this.#report(flow, reason)
+      this.#reports.report(flow, reason)
       this.#free(flow, reason)
     }
     return 0
-  }
-
-  /** Hands over the records of the window that is over, and says so when all of them have left. */
-  #sweep(budget: number): number {
-    const words = this.table.words
-    while (this.#settled >= this.#sweepEnd) {
-      if (this.#sweepAt < 0) {
-        this.fragments.flush(this.#sweepEnd)
-        this.#sweepAt = 0
-      }
-      const until = Math.min(this.table.used, this.#sweepAt + budget)
-      budget -= until - this.#sweepAt
-      for (let flow = this.#sweepAt; flow < until; flow++) {
-        if (this.table.isLive(flow) && words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
-          this.#report(flow, 'window')
-        }
-      }
-      this.#sweepAt = until
-      if (until < this.table.used) return 0
-      this.#closeWindow()
-    }
-    return budget
-  }
-
-  #closeWindow(): void {
-    const end = this.#sweepEnd
-    // Silence of many windows is one step: nothing was there to be swept.
-    const latest = this.#settled - (this.#settled % this.#windowSeconds)
-    const next = Math.max(end + this.#windowSeconds, latest)
-    this.#sweepAt = -1
-    this.#sweepEnd = next
-    this.#onWindow?.(this.secondsOf(end - this.#windowSeconds), this.secondsOf(end))
-  }
-
-  #enterEmergency(): void {
-    if (this.inEmergency) return
-    this.inEmergency = true
-    this.emergencies++
-    this.#emergencyAt = 0
-  }
-
-  /** In an emergency, goes round the table ending what the short time-outs call idle. */
-  #relieve(budget: number): number {
-    if (!this.inEmergency) return budget
-    if (this.table.count <= this.#emergencyLeave) {
-      this.inEmergency = false
-      return budget
-    }
-    const normal = this.#timeouts
-    if (normal === undefined) return budget
-    const words = this.table.words
-    const until = Math.min(this.table.used, this.#emergencyAt + budget)
-    for (let flow = this.#emergencyAt; flow < until; flow++) {
-      if (!this.table.isLive(flow)) continue
-      const index = timeoutIndex(words[flow * HOT_WORDS + STATE]!)
-      const lastSeen = words[flow * HOT_WORDS + DEADLINE]! - normal[index]!
-      if (this.now - lastSeen > this.#emergencyTimeouts[index]!) this.#end(flow, 'idle')
-    }
-    budget -= until - this.#emergencyAt
-    // One round a call: the rest waits for the clock.
-    this.#emergencyAt = until < this.table.used ? until : 0
-    return until < this.table.used ? 0 : budget
   }
 
   /** Evicts the least valuable flow; false where there is nothing to evict. */
@@ -538,12 +387,4 @@ export class FlowTracker {
     }
     if (victim !== keep) this.#end(victim, 'evicted')
   }
-}
-
-function timeoutIndex(state: number): number {
-  return ((state >>> 6) & 0xc) | (state & STATE_MASK)
-}
-
-function endOfWindow(seconds: number, windowSeconds: number): number {
-  return seconds - (seconds % windowSeconds) + windowSeconds
 }

@@ -1,3 +1,5 @@
+import { CLASS_SHIFT, STATE_MASK } from './flow-state.js'
+
 /**
  * Idle time-outs by protocol and state, in whole seconds. A flow is idle when
  * more than that has passed since its last packet.
@@ -58,7 +60,7 @@ export const EMERGENCY_LIFETIME: Lifetime = {
   other: { new: 10, established: 100 },
 }
 
-/** The time-outs as an array indexed by `class * 4 + state`, see flow-state.ts. */
+/** The time-outs as an array, see timeoutIndex. */
 export function compileLifetime(lifetime: Lifetime): Uint32Array {
   const seconds = new Uint32Array(16)
   const classes = [lifetime.tcp, lifetime.udp, lifetime.icmp, lifetime.other]
@@ -67,4 +69,9 @@ export function compileLifetime(lifetime: Lifetime): Uint32Array {
     seconds.set([of.new, of.established, closing, of.closed ?? closing], index * 4)
   }
   return seconds
+}
+
+/** Where the time-out of a flow with this STATE word stands in a compiled lifetime. */
+export function timeoutIndex(state: number): number {
+  return ((state >>> (CLASS_SHIFT - 2)) & 0xc) | (state & STATE_MASK)
 }

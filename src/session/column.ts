@@ -97,6 +97,7 @@ export class Column {
   #lostAt = -1
   /** Packets and records known lost, by the end of the window they were lost in. */
   readonly #lossByWindow = new Map<number, number>()
+  #isWorking = false
   #working: Promise<void> | undefined = undefined
   #lastTick = 0
 
@@ -152,7 +153,7 @@ export class Column {
       for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
     }
     this.#lastTick = nowSeconds
-    this.#working ??= this.#work()
+    if (!this.#isWorking) this.#working = this.#work()
   }
 
   /** Ends every session and finishes every file. */
@@ -215,6 +216,7 @@ export class Column {
 
   /** Works in slices, and between them lets the receiver have its turn. */
   async #work(): Promise<void> {
+    this.#isWorking = true
     for (;;) {
       const began = performance.now()
       const more = this.#tracker.work(WORK_BUDGET)
@@ -222,7 +224,7 @@ export class Column {
       if (!more) break
       await nextTurn()
     }
-    this.#working = undefined
+    this.#isWorking = false
   }
 
   #notePause(began: number): void {

@@ -1,0 +1,160 @@
+import {
+  BYTES_0,
+  COLD_WORDS,
+  FLAGS,
+  HOT_WORDS,
+  PACKETS_0,
+  REPORTED_PACKETS_0,
+  WINDOW_END,
+  WINDOW_FIRST,
+} from './flow-entry.js'
+import { type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
+import type { FlowTable } from './flow-table.js'
+import { readRecord } from './read-record.js'
+import type { StoredTime } from './stored-time.js'
+
+export interface WindowReportsOptions {
+  /** Aggregation interval in seconds, aligned to the epoch; without it a record spans a flow's life. */
+  windowSeconds?: number
+  /** Takes what each flow did in each window. */
+  onRecord?: OnFlowRecord
+  /** A window is over and every record of it has been handed over. */
+  onWindow?: (windowStart: number, windowEnd: number) => void
+}
+
+const NEVER = 0xffff_ffff
+
+/**
+ * The second clock of a flow table: aggregation windows. Says what each flow did
+ * in each of them, split exactly at the boundary by the times of the flow's own
+ * packets; a sweep hands over what lies still when its window is over.
+ */
+export class WindowReports {
+  readonly #table: FlowTable
+  readonly #time: StoredTime
+  readonly #record = new FlowRecord()
+  readonly #windowSeconds: number
+  readonly #onRecord: OnFlowRecord | undefined
+  readonly #onWindow: WindowReportsOptions['onWindow']
+  /** No packet from before this second is expected any more. */
+  #settled = 0
+  /** End of the window to be swept for next, and how far the sweep has come; -1: none under way. */
+  #sweepEnd = NEVER
+  #sweepAt = -1
+
+  constructor(table: FlowTable, time: StoredTime, options: WindowReportsOptions) {
+    this.#table = table
+    this.#time = time
+    this.#windowSeconds = options.windowSeconds ?? 0
+    this.#onRecord = options.onRecord
+    this.#onWindow = options.onWindow
+  }
+
+  /** A flow begins. */
+  begin(flow: number, seconds: number): void {
+    const { words, coldCounts } = this.#table
+    const coldAt = (flow * COLD_WORDS) >>> 1
+    coldCounts.fill(0, coldAt + REPORTED_PACKETS_0, coldAt + REPORTED_PACKETS_0 + 4)
+    words[flow * HOT_WORDS + WINDOW_FIRST] = 0
+    words[flow * HOT_WORDS + WINDOW_END] = this.#endOf(seconds)
+  }
+
+  /** A packet comes behind the window at hand: reports that and enters the packet's. */
+  enter(flow: number, seconds: number): void {
+    this.report(flow, 'window')
+    this.#table.words[flow * HOT_WORDS + WINDOW_END] = this.#endOf(seconds)
+  }
+
+  /** Notes the first second of a direction in its window. A packet that comes too late for its own counts at the start of the present one. */
+  note(flow: number, direction: number, seconds: number): void {
+    if (this.#windowSeconds === 0) return
+    const words = this.#table.words
+    const at = flow * HOT_WORDS
+    const shift = direction === 0 ? 16 : 0
+    const both = words[at + WINDOW_FIRST]!
+    const before = (both >>> shift) & 0xffff
+    const into = Math.max(seconds - (words[at + WINDOW_END]! - this.#windowSeconds), 0) + 1
+    if (before !== 0 && before <= into) return
+    words[at + WINDOW_FIRST] = (both & (0xffff << (16 - shift))) | (into << shift)
+  }
+
+  /** Hands over a record for each direction that has something not yet reported. */
+  report(flow: number, reason: EndReason): void {
+    const { words, counts, coldCounts } = this.#table
+    const at = flow * HOT_WORDS
+    const countsAt = at >>> 1
+    const coldAt = (flow * COLD_WORDS) >>> 1
+    for (let direction = 0; direction < 2; direction++) {
+      const packets = counts[countsAt + PACKETS_0 + direction * 2]!
+      if (packets === coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2]!) continue
+      if (this.#onRecord !== undefined) {
+        readRecord(this.#table, flow, direction, this.#windowSeconds, this.#record)
+        this.#record.reason = reason
+        this.#unstore(this.#record)
+        this.#onRecord(this.#record)
+      }
+      coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2] = packets
+      coldCounts[coldAt + REPORTED_PACKETS_0 + 1 + direction * 2] =
+        counts[countsAt + BYTES_0 + direction * 2]!
+    }
+    words[at + WINDOW_FIRST] = 0
+    words[at + FLAGS]! &= 0xffff_0000
+  }
+
+  /** The packet clock stands at `now`, and nothing from before `settled` is expected any more. */
+  advance(now: number, settled: number): void {
+    if (this.#windowSeconds === 0) return
+    if (this.#sweepEnd === NEVER) this.#sweepEnd = this.#endOf(now)
+    if (settled > this.#settled) this.#settled = settled
+  }
+
+  /**
+   * Hands over the records of windows that are over, and says so when all of one
+   * have left. `beforeSweep` may still add to the flows of the window that ends
+   * then. Looks at `budget` flows at most and returns what is left of it: 0 when
+   * there is more to do.
+   */
+  sweep(budget: number, beforeSweep: (windowEnd: number) => void): number {
+    const table = this.#table
+    while (this.#settled >= this.#sweepEnd) {
+      if (this.#sweepAt < 0) {
+        beforeSweep(this.#sweepEnd)
+        this.#sweepAt = 0
+      }
+      const until = Math.min(table.used, this.#sweepAt + budget)
+      budget -= until - this.#sweepAt
+      for (let flow = this.#sweepAt; flow < until; flow++) {
+        if (table.isLive(flow) && table.words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
+          this.report(flow, 'window')
+        }
+      }
+      this.#sweepAt = until
+      if (until < table.used) return 0
+      this.#closeWindow()
+    }
+    return budget
+  }
+
+  #closeWindow(): void {
+    const end = this.#sweepEnd
+    // Silence of many windows is one step: nothing was there to be swept.
+    const latest = this.#settled - (this.#settled % this.#windowSeconds)
+    this.#sweepEnd = Math.max(end + this.#windowSeconds, latest)
+    this.#sweepAt = -1
+    const time = this.#time
+    this.#onWindow?.(time.secondsOf(end - this.#windowSeconds), time.secondsOf(end))
+  }
+
+  #endOf(seconds: number): number {
+    const length = this.#windowSeconds
+    return length === 0 ? NEVER : seconds - (seconds % length) + length
+  }
+
+  #unstore(record: FlowRecord): void {
+    const time = this.#time
+    record.startSeconds = time.secondsOf(record.startSeconds)
+    record.endSeconds = time.secondsOf(record.endSeconds)
+    record.windowStart = time.secondsOf(record.windowStart)
+    record.windowEnd = time.secondsOf(record.windowEnd)
+  }
+}
