@@ -1,4 +1,3 @@
-import { renameSync, writeFileSync } from 'node:fs'
 import { ensureDirectory } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
@@ -9,10 +8,12 @@ import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { adoptParts } from '../pcap/adoption.js'
 import type { ColumnOptions } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
-import { type Listening, Pool } from '../thread/pool.js'
+import { Pool } from '../thread/pool.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
+import { formatListening } from './listening-text.js'
+import { writeStats } from './stats-file.js'
 
 /** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
 const EXIT_INTERRUPTED = 130
@@ -42,7 +43,8 @@ export async function listen(options: ListenOptions, metadata: MetadataValues): 
       onProblem: say,
       onFailure: (error) => stopped.fail(error),
     })
-    announce(pool.listening, options)
+    const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
+    for (const line of formatListening(pool.listening, options, how)) say(line)
     const redraw = showLedger(pool)
     await stopped.reached
     clearInterval(redraw)
@@ -159,21 +161,6 @@ async function takeDirectories(options: ListenOptions): Promise<DirectoryLock[]>
   }
 }
 
-function announce(listening: Listening, options: ListenOptions): void {
-  const { receiver, port, genevePort, receiveBufferBytes } = listening
-  const geneve = genevePort === undefined ? '' : ` and port ${genevePort} (GENEVE)`
-  const workers = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
-  say(`listening on ${options.bind} port ${port} (VXLAN)${geneve}, ${receiver}${workers}`)
-  // The kernel doubles what it is asked for, and says so when it is asked back.
-  const granted = receiveBufferBytes / 2
-  if (granted < options.receiveBuffer) {
-    say(
-      `the kernel grants a receive buffer of ${granted} octets in place of ${options.receiveBuffer}: ` +
-        `run as root, or set "sysctl -w net.core.rmem_max=${options.receiveBuffer}"`,
-    )
-  }
-}
-
 /** On a terminal one line, redrawn; everywhere the whole ledger on SIGUSR2. */
 function showLedger(pool: Pool): NodeJS.Timeout | undefined {
   const tell = (show: (report: LedgerReport) => void): void => {
@@ -189,14 +176,4 @@ function showLedger(pool: Pool): NodeJS.Timeout | undefined {
     () => tell((report) => process.stderr.write(`\r${formatLedgerLine(report)}\x1b[K`)),
     REDRAW_MS,
   )
-}
-
-/** Whole or not at all. */
-function writeStats(path: string, report: LedgerReport): void {
-  try {
-    writeFileSync(`${path}.part`, `${JSON.stringify(report, null, 2)}\n`)
-    renameSync(`${path}.part`, path)
-  } catch (error) {
-    throw new OperatorError(`cannot write ${path}: ${(error as Error).message}`)
-  }
 }

@@ -1,0 +1,250 @@
+import { BlockPool } from '../deliver/block-pool.js'
+import type { BlockSink } from '../deliver/block-sink.js'
+import { openSink } from '../deliver/open.js'
+import { SeriesSink } from '../deliver/series-sink.js'
+import { LINKTYPE_ETHERNET, linkTypeName } from '../wire/link-type.js'
+import type { CaptureFormat } from './capture-writer.js'
+import { FileSeries, type SeriesPolicy } from './file-series.js'
+import { JointFile, type JointInterface } from './joint-file.js'
+
+/** `path` as openSink takes it. */
+export interface JointCaptureOptions extends SeriesPolicy {
+  format: CaptureFormat
+  /** Octets kept of each frame; 0 keeps all. */
+  snaplen: number
+  /** Packets after which it is complete; Infinity: never. */
+  count: number
+  /** Octets that may wait for the disk or the reader; Infinity where the caller awaits `room`. */
+  limitBytes: number
+  /** Of a pcap file, where it is known before the first packet, which else decides. */
+  linkType?: number
+  /**
+   * Hears, once, that a packet does not fit into the pcap file for its link type.
+   * Such packets are left out, unless this throws.
+   */
+  onOtherLinkType: (message: string) => void
+}
+
+/** Packets stamped before the end of an interval may still wait in the socket when the clock passes it. */
+const GRACE_SECONDS = 1
+
+/** Octets that may wait before `room` waits for them. */
+const PENDING_MAX = 8 * 1024 * 1024
+
+/**
+ * The packets of all sessions in one capture file, or in one series of files.
+ *
+ * `source` makes what a session writes to. Nothing here throws for what the disk
+ * or the reader does: `error` says so, and `close`.
+ */
+export class JointCapture {
+  /** Packets taken. */
+  packets = 0
+  /** Packets that found no room. */
+  refused = 0
+  /** Packets left out for their link type. */
+  otherLinkType = 0
+  /** What a file without packets is said to hold. */
+  emptyLinkType = LINKTYPE_ETHERNET
+
+  readonly #options: JointCaptureOptions
+  readonly #series: FileSeries | undefined
+  #sink: BlockSink | undefined
+  #file: JointFile | undefined
+  #linkType: number | undefined
+  #kernelLost = 0
+  #kernelLostBefore = 0
+  #packetsFlushed = -1
+
+  /** Throws OperatorError for a series that cannot be; opens nothing. */
+  constructor(options: JointCaptureOptions) {
+    this.#options = options
+    this.#linkType = options.format === 'pcap' ? options.linkType : undefined
+    const { rotateBytes, rotateSeconds } = options
+    const isSeries = Math.min(rotateBytes, rotateSeconds) !== Number.POSITIVE_INFINITY
+    this.#series = isSeries ? new FileSeries(options) : undefined
+  }
+
+  /** The first error of the disk or the reader. */
+  get error(): Error | undefined {
+    return this.#sink?.error
+  }
+
+  /** Of the packets taken, those that an error has kept from leaving; what stands between packets is counted too. */
+  get unwritten(): number {
+    return Math.min(this.#sink?.lostUnits ?? 0, this.packets)
+  }
+
+  get isComplete(): boolean {
+    return this.packets >= this.#options.count
+  }
+
+  /** Whether a packet of that second comes too late: enough were taken, or the last file is over. */
+  isOver(seconds: number): boolean {
+    return this.isComplete || (this.#series?.isOver(seconds) ?? false)
+  }
+
+  /** Opens the first file, which begins in that second. Throws OperatorError. Else the first packet does. */
+  open(seconds: number): void {
+    const { path, limitBytes } = this.#options
+    this.#sink =
+      this.#series === undefined
+        ? openSink(path, { limitBytes })
+        : new SeriesSink(this.#series.begin(seconds), {
+            pool: new BlockPool(Number.POSITIVE_INFINITY),
+            limitBytes,
+          })
+    this.#beginFile()
+  }
+
+  /** For the packets of one session; `name` becomes an interface's in pcapng. */
+  source(name: string): JointSource {
+    return new JointSource(this, name)
+  }
+
+  /** See JointSource. */
+  write(
+    source: JointSource,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seconds: number,
+    nanoseconds: number,
+    originalLength: number,
+    options: Buffer | undefined,
+    linkType: number,
+  ): boolean {
+    if (this.#sink === undefined) this.open(seconds)
+    if (this.#series?.isDue(this.#file!.writer?.octets ?? 0, seconds)) this.#nextFile(seconds)
+    let at = source.at
+    if (at === undefined || at.linkType !== linkType || at.writer !== this.#file!.writer) {
+      if (this.#options.format === 'pcap' && !this.#takes(linkType)) return false
+      at = this.#file!.interfaceOf(source.name, linkType)
+      source.at = at
+    }
+    at.received++
+    const { writer, id } = at
+    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength, id, options)) {
+      this.packets++
+      return true
+    }
+    at.dropped++
+    this.refused++
+    return false
+  }
+
+  /**
+   * By a timer, a few times a second, with the clock that stamps the packets, in
+   * whole seconds, and what the kernel has lost so far: hands what was taken to
+   * the system, begins the file of the next interval.
+   */
+  tick(nowSeconds: number, kernelLost: number): void {
+    this.#kernelLost = kernelLost
+    const settled = nowSeconds - GRACE_SECONDS
+    if (this.#series?.isDue(0, settled) && !this.#series.isOver(settled)) this.#nextFile(settled)
+    this.flush()
+  }
+
+  /** Hands what was taken to the system. */
+  flush(): void {
+    if (this.#packetsFlushed === this.packets) return
+    this.#packetsFlushed = this.packets
+    this.#sink?.flush()
+  }
+
+  /** To be awaited now and then by who does not wait for the clock; undefined when there is room. */
+  room(): Promise<void> | undefined {
+    const sink = this.#sink
+    return sink !== undefined && sink.pendingBytes > PENDING_MAX ? sink.drained() : undefined
+  }
+
+  /** Ends the last file. Rejects with `error`. */
+  async close(): Promise<void> {
+    this.#file?.finish(this.#linkType ?? this.emptyLinkType, this.#lostInFile())
+    await this.#sink?.close()
+  }
+
+  /** Ends without leaving an unfinished file. */
+  async discard(): Promise<void> {
+    await this.#sink?.discard().catch(() => undefined)
+  }
+
+  #takes(linkType: number): boolean {
+    this.#linkType ??= linkType
+    if (this.#linkType === linkType) return true
+    if (this.otherLinkType++ === 0) {
+      const { path, onOtherLinkType } = this.#options
+      const name = path === '-' ? 'standard output' : path
+      onOtherLinkType(
+        `a pcap file holds one link type: ${name} has ${linkTypeName(this.#linkType)}, and there ` +
+          `are packets of ${linkTypeName(linkType)}; name a .pcapng file to have both`,
+      )
+    }
+    return false
+  }
+
+  #nextFile(seconds: number): void {
+    const path = this.#series!.next(seconds)
+    this.#file!.finish(this.#linkType ?? this.emptyLinkType, this.#lostInFile())
+    ;(this.#sink as SeriesSink).cut(path)
+    this.#beginFile()
+  }
+
+  #beginFile(): void {
+    this.#file = new JointFile(this.#sink!, this.#options)
+    if (this.#linkType !== undefined) this.#file.begin(this.#linkType)
+    this.#packetsFlushed = -1
+  }
+
+  /** What the kernel has lost since the file was begun, as far as was heard. */
+  #lostInFile(): number {
+    const lost = this.#kernelLost - this.#kernelLostBefore
+    this.#kernelLostBefore = this.#kernelLost
+    return lost
+  }
+}
+
+/** What one session writes to; has the shape of a SessionCapture. */
+export class JointSource {
+  readonly name: string
+  /** Where its latest packet went. */
+  at: JointInterface | undefined = undefined
+  readonly #capture: JointCapture
+
+  constructor(capture: JointCapture, name: string) {
+    this.#capture = capture
+    this.name = name
+  }
+
+  /** Writes the frame at `bytes[start, end)`, as CaptureWriter does. */
+  write(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seconds: number,
+    nanoseconds: number,
+    originalLength: number,
+    options: Buffer | undefined,
+    linkType: number,
+  ): boolean {
+    return this.#capture.write(
+      this,
+      bytes,
+      start,
+      end,
+      seconds,
+      nanoseconds,
+      originalLength,
+      options,
+      linkType,
+    )
+  }
+
+  /** The capture has the timer. */
+  tick(): void {}
+
+  /** The file is the capture's. */
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
