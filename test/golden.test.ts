@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { main } from '../src/cli/main.js'
+import { BIN, IS_BUILT, NEEDS_BUILD } from './e2e/program.js'
 
 const DIR = join(import.meta.dirname, '../samples')
 const readme = readFileSync(join(DIR, 'README.md'), 'utf8')
@@ -70,5 +72,32 @@ describe('flow-log finds in each sample what its page says', () => {
     expect(counts.reduce((sum, [packets]) => sum + packets!, 0)).toBe(28)
     expect(counts.reduce((sum, [, octets]) => sum + octets!, 0)).toBe(31_616)
     expect(records.some((row) => row.includes(' 5003 → '))).toBe(false)
+  })
+})
+
+/** What is kept beside each sample, by the end of its name. */
+const GOLDEN = { '.flows.json': ['flows', '--json'], '.flow-log.txt': ['flow-log'] }
+const endOf = (name: string): string => name.replace(/^[^.]*/, '')
+
+describe.skipIf(!IS_BUILT)(`what is kept beside each sample${NEEDS_BUILD}`, () => {
+  const files = readdirSync(DIR)
+  const kept = files.filter((name) => endOf(name) in GOLDEN)
+  const captures = files.filter((name) => name.endsWith('.pcap'))
+
+  test('is an output of every command', () => {
+    const due = captures.flatMap((name) =>
+      Object.keys(GOLDEN).map((end) => name.replace(/\.pcap$/, end)),
+    )
+    expect(kept.sort()).toEqual(due.sort())
+  })
+
+  test.each(kept)('%s comes out the same (if not: scripts/make-samples --golden)', (name) => {
+    const end = endOf(name) as keyof typeof GOLDEN
+    const capture = join(DIR, name.replace(end, '.pcap'))
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...GOLDEN[end], capture], {
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toBe(readFileSync(join(DIR, name), 'utf8'))
   })
 })
