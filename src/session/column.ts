@@ -92,6 +92,7 @@ export class Column {
   readonly #byIndex: (Session | undefined)[] = []
 
   #kernelLost: number | null = 0
+  #kernelLostSeen = 0
   #recordsLostSeen = 0
   /** The latest second in which a loss was noticed; -1: never. */
   #lostAt = -1
@@ -303,8 +304,11 @@ export class Column {
   /** Loss is known only by its sum: it may have happened at any time since the last tick. */
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {
     const recordsLost = this.#flowLog?.statistics.lost ?? 0
-    const lost = (kernelLost ?? 0) - (this.#kernelLost ?? 0) + recordsLost - this.#recordsLostSeen
+    // A counter that cannot be read for a while is taken up where it was left.
+    const known = kernelLost ?? this.#kernelLostSeen
+    const lost = known - this.#kernelLostSeen + recordsLost - this.#recordsLostSeen
     this.#kernelLost = kernelLost
+    this.#kernelLostSeen = known
     this.#recordsLostSeen = recordsLost
     if (lost > 0) this.#lostAt = nowSeconds
     if (lost === 0 || this.#options.flowLog === undefined) return
