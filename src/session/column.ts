@@ -276,6 +276,9 @@ export class Column {
     if (record.windowEnd > session.windowEnd) {
       session.previousWindowEnd = session.windowEnd
       session.windowEnd = record.windowEnd
+    } else if (record.windowEnd < session.windowEnd) {
+      // A flow of the window after it has ended before the sweep: one second is both's.
+      session.previousWindowEnd = Math.max(session.previousWindowEnd, record.windowEnd)
     }
     this.#writeRecord(record)
   }

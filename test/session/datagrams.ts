@@ -1,0 +1,48 @@
+import { MAPPED_WORD, parseAddress } from '../../src/wire/address.js'
+import { Datagram, Packet } from '../../src/wire/packet.js'
+
+export interface Arrival {
+  /** Outer source address. */
+  source?: string
+  seconds?: number
+  nanoseconds?: number
+  cut?: boolean
+}
+
+/** The payload of a UDP datagram in the middle of a receiver's memory, as a receiver hands it over. */
+export function datagramOf(payload: Buffer, arrival: Arrival = {}): Datagram {
+  const { source = '10.0.0.1', seconds = 1_700_000_000, nanoseconds = 0, cut = false } = arrival
+  const datagram = new Datagram()
+  // What lies around it is not to be read.
+  datagram.bytes = Buffer.concat([Buffer.alloc(5, 0xa5), payload, Buffer.alloc(7, 0xa5)])
+  datagram.start = 5
+  datagram.end = 5 + payload.length
+  datagram.seconds = seconds
+  datagram.nanoseconds = nanoseconds
+  const words = parseAddress(source)
+  if (words === undefined) throw new Error(`not an address: ${source}`)
+  datagram.source0 = words[0]!
+  datagram.source1 = words[1]!
+  datagram.source2 = words[2]!
+  datagram.source3 = words[3]!
+  datagram.sourcePort = 65_445
+  datagram.cut = cut
+  return datagram
+}
+
+/** A frame as a capture file hands it over; `lost` octets of its end were not captured. */
+export function packetOf(frame: Buffer, linkType = 1, lost = 0): Packet {
+  const packet = new Packet()
+  packet.bytes = Buffer.concat([Buffer.alloc(3, 0xa5), frame, Buffer.alloc(9, 0xa5)])
+  packet.start = 3
+  packet.end = 3 + frame.length - lost
+  packet.originalLength = frame.length
+  packet.linkType = linkType
+  packet.seconds = 1_700_000_000
+  return packet
+}
+
+/** A v4 address as the last of four words. */
+export function mapped(word: number): [number, number, number, number] {
+  return [0, 0, MAPPED_WORD, word]
+}
