@@ -1,4 +1,5 @@
-import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ip.js'
+import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.js'
 
 /**
  * The life of a flow: what state its packets put it in. Bits of the STATE word.
@@ -40,11 +41,6 @@ export const A_IS_LOCAL = 2
 
 /** No packet of direction 0 so far had a time; shifted by one for direction 1. */
 export const STATE_UNTIMED = 0x1000
-
-const TCP_FIN = 0x01
-const TCP_SYN = 0x02
-const TCP_RST = 0x04
-const TCP_ACK = 0x10
 
 /** The STATE word of a flow before its first packet has been counted. */
 export function initialState(protocol: number, direction: number): number {

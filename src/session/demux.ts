@@ -1,12 +1,13 @@
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING } from '../wire/ethernet.js'
 import type { Fault } from '../wire/fault.js'
 import { ABSENT, FRAGMENT_LATER, Frame } from '../wire/frame.js'
 import { GENEVE_PORT, Geneve, parseGeneve } from '../wire/geneve.js'
-import { PROTOCOL_UDP } from '../wire/ip.js'
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/link.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../wire/link-type.js'
 import { u16, u32 } from '../wire/octets.js'
 import { Datagram, Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
+import { PROTOCOL_UDP } from '../wire/protocol.js'
+import { UDP_HEADER_LEN } from '../wire/udp.js'
 import { parseVxlan, VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
 import type { Ledger } from './ledger.js'
 import type { Pipeline } from './pipeline.js'
@@ -28,9 +29,6 @@ export interface DemuxOptions {
   genevePort?: number
 }
 
-/** EtherType of Ethernet frames inside GENEVE (RFC 8926 §3.4, "Trans Ether Bridging"). */
-const ETHERTYPE_ETHERNET = 0x6558
-const UDP_HEADER_LEN = 8
 const UDP_LENGTH = 4
 
 /**
@@ -160,7 +158,7 @@ export class Demux {
 
     const inner = this.#inner
     inner.linkType = LINKTYPE_RAW
-    if (header.protocol === ETHERTYPE_ETHERNET) inner.linkType = LINKTYPE_ETHERNET
+    if (header.protocol === ETHERTYPE_TRANSPARENT_BRIDGING) inner.linkType = LINKTYPE_ETHERNET
     else if (header.protocol !== ETHERTYPE_IPV4 && header.protocol !== ETHERTYPE_IPV6) {
       return 'geneve-protocol'
     }

@@ -1,13 +1,8 @@
 import { randomInt } from 'node:crypto'
 import type { Frame } from '../wire/frame.js'
-import {
-  IPV4_HEADER_LEN,
-  IPV6_HEADER_LEN,
-  PROTOCOL_ICMP,
-  PROTOCOL_ICMPV6,
-  PROTOCOL_TCP,
-  PROTOCOL_UDP,
-} from '../wire/ip.js'
+import { IPV4_HEADER_LEN } from '../wire/ipv4.js'
+import { IPV6_HEADER_LEN } from '../wire/ipv6.js'
+import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 
 /** What to do with a copy: count it, keep it out of flows and mark it in captures, or drop it. */
 export const DUPLICATE_MODES = ['keep', 'mark', 'drop'] as const

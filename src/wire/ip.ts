@@ -3,18 +3,20 @@
  */
 import type { Fault } from './fault.js'
 import { ABSENT, FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, type Frame } from './frame.js'
+import { IPV4_FRAGMENT_OFFSET_MASK, IPV4_HEADER_LEN, IPV4_MORE_FRAGMENTS } from './ipv4.js'
+import { IPV6_FRAGMENT_HEADER_LEN, IPV6_HEADER_LEN } from './ipv6.js'
 import { u8, u16, u32 } from './octets.js'
-
-export const IPV4_HEADER_LEN = 20
-export const IPV6_HEADER_LEN = 40
-
-export const PROTOCOL_ICMP = 1
-export const PROTOCOL_TCP = 6
-export const PROTOCOL_UDP = 17
-export const PROTOCOL_DCCP = 33
-export const PROTOCOL_ICMPV6 = 58
-export const PROTOCOL_SCTP = 132
-export const PROTOCOL_UDPLITE = 136
+import {
+  PROTOCOL_DCCP,
+  PROTOCOL_DESTINATION_OPTIONS,
+  PROTOCOL_FRAGMENT,
+  PROTOCOL_HOP_BY_HOP,
+  PROTOCOL_ROUTING,
+  PROTOCOL_SCTP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  PROTOCOL_UDP_LITE,
+} from './protocol.js'
 
 const IPV4_TOTAL_LENGTH = 2
 const IPV4_ID = 4
@@ -22,19 +24,11 @@ const IPV4_FRAGMENT = 6
 const IPV4_PROTOCOL = 9
 const IPV4_SRC = 12
 const IPV4_DST = 16
-const IPV4_MORE_FRAGMENTS = 0x2000
-const IPV4_OFFSET_MASK = 0x1fff
 
 const IPV6_PAYLOAD_LENGTH = 4
 const IPV6_NEXT_HEADER = 6
 const IPV6_SRC = 8
 const IPV6_DST = 24
-
-const EXTENSION_HOP_BY_HOP = 0
-const EXTENSION_ROUTING = 43
-const EXTENSION_FRAGMENT = 44
-const EXTENSION_DESTINATION = 60
-const FRAGMENT_HEADER_LEN = 8
 
 /** No sound packet chains more; the bound keeps a hostile one from costing more than it sends. */
 const EXTENSIONS_MAX = 16
@@ -66,7 +60,7 @@ function parseIpv4(frame: Frame): Fault | undefined {
   }
 
   const fragment = u16(bytes, at + IPV4_FRAGMENT)
-  if ((fragment & IPV4_OFFSET_MASK) !== 0) frame.fragment = FRAGMENT_LATER
+  if ((fragment & IPV4_FRAGMENT_OFFSET_MASK) !== 0) frame.fragment = FRAGMENT_LATER
   else frame.fragment = (fragment & IPV4_MORE_FRAGMENTS) === 0 ? FRAGMENT_NONE : FRAGMENT_FIRST
   frame.fragmentId = u16(bytes, at + IPV4_ID)
 
@@ -98,8 +92,8 @@ function parseIpv6(frame: Frame): Fault | undefined {
   let next = u8(bytes, at + IPV6_NEXT_HEADER)
   let headerAt = at + IPV6_HEADER_LEN
   for (let count = 0; ; count++) {
-    if (next === EXTENSION_FRAGMENT) {
-      if (end - headerAt < FRAGMENT_HEADER_LEN) return 'ipv6-extension-truncated'
+    if (next === PROTOCOL_FRAGMENT) {
+      if (end - headerAt < IPV6_FRAGMENT_HEADER_LEN) return 'ipv6-extension-truncated'
       const offsetAndFlags = u16(bytes, headerAt + 2)
       next = u8(bytes, headerAt)
       frame.fragmentId = u32(bytes, headerAt + 4)
@@ -110,11 +104,11 @@ function parseIpv6(frame: Frame): Fault | undefined {
       }
       // Offset 0 without more to come is an atomic fragment (RFC 6946): a whole packet.
       frame.fragment = (offsetAndFlags & 1) === 0 ? FRAGMENT_NONE : FRAGMENT_FIRST
-      headerAt += FRAGMENT_HEADER_LEN
+      headerAt += IPV6_FRAGMENT_HEADER_LEN
     } else if (
-      next === EXTENSION_HOP_BY_HOP ||
-      next === EXTENSION_ROUTING ||
-      next === EXTENSION_DESTINATION
+      next === PROTOCOL_HOP_BY_HOP ||
+      next === PROTOCOL_ROUTING ||
+      next === PROTOCOL_DESTINATION_OPTIONS
     ) {
       if (headerAt >= end) return 'ipv6-extension-truncated'
       next = u8(bytes, headerAt)
@@ -155,7 +149,7 @@ function parseTransport(frame: Frame, at: number): void {
     protocol === PROTOCOL_UDP ||
     protocol === PROTOCOL_SCTP ||
     protocol === PROTOCOL_DCCP ||
-    protocol === PROTOCOL_UDPLITE
+    protocol === PROTOCOL_UDP_LITE
   ) {
     frame.srcPort = u16(frame.bytes, at)
     frame.dstPort = u16(frame.bytes, at + 2)

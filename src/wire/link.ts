@@ -3,6 +3,18 @@
  * 802.1Q/802.1ad tags, MPLS labels and PPPoE sessions, 802.2 SNAP, the BSD
  * loopback headers and Linux's cooked headers.
  */
+import {
+  ETHERNET_HEADER_LEN,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  ETHERTYPE_MPLS,
+  ETHERTYPE_MPLS_UPSTREAM,
+  ETHERTYPE_PPPOE_SESSION,
+  ETHERTYPE_QINQ_OLD,
+  ETHERTYPE_SERVICE_VLAN,
+  ETHERTYPE_VLAN,
+  VLAN_TAG_LEN,
+} from './ethernet.js'
 import type { Fault } from './fault.js'
 import type { Frame } from './frame.js'
 import {
@@ -15,19 +27,9 @@ import {
 } from './link-type.js'
 import { u8, u16, u32 } from './octets.js'
 
-export const ETHERTYPE_IPV4 = 0x0800
-export const ETHERTYPE_IPV6 = 0x86dd
-export const ETHERTYPE_VLAN = 0x8100
-/** 802.1ad service tag, and the number it had before standardisation. */
-export const ETHERTYPE_QINQ = 0x88a8
-const ETHERTYPE_QINQ_OLD = 0x9100
-export const ETHERTYPE_MPLS = 0x8847
-const ETHERTYPE_MPLS_UPSTREAM = 0x8848
-export const ETHERTYPE_PPPOE_SESSION = 0x8864
 /** Values below this in the type field are lengths of 802.3 frames (IEEE 802.3 §3.2.6). */
 const ETHERTYPE_MIN = 0x0600
 
-const VLAN_TAG_LEN = 4
 const MPLS_LABEL_LEN = 4
 const MPLS_BOTTOM_OF_STACK = 0x01
 const PPPOE_HEADER_LEN = 6
@@ -46,9 +48,9 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
   const length = end - start
 
   if (linkType === LINKTYPE_ETHERNET) {
-    if (length < 14) return 'link-truncated'
+    if (length < ETHERNET_HEADER_LEN) return 'link-truncated'
     frame.ethernetAt = start
-    return behindType(frame, u16(bytes, start + 12), start + 14)
+    return behindType(frame, u16(bytes, start + 12), start + ETHERNET_HEADER_LEN)
   }
   if (isRawIp(linkType)) {
     if (length < 1) return 'link-truncated'
@@ -72,7 +74,11 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
 /** Takes off tags, labels and PPPoE until something else remains. */
 function behindType(frame: Frame, type: number, at: number): Fault | undefined {
   const { bytes, end } = frame
-  while (type === ETHERTYPE_VLAN || type === ETHERTYPE_QINQ || type === ETHERTYPE_QINQ_OLD) {
+  while (
+    type === ETHERTYPE_VLAN ||
+    type === ETHERTYPE_SERVICE_VLAN ||
+    type === ETHERTYPE_QINQ_OLD
+  ) {
     if (end - at < VLAN_TAG_LEN) return 'vlan-truncated'
     type = u16(bytes, at + 2)
     at += VLAN_TAG_LEN

@@ -1,12 +1,12 @@
+import { ETHERNET_HEADER_LEN, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.js'
 import type { Fault } from './fault.js'
 import { ABSENT, type Frame } from './frame.js'
 import { parseIp } from './ip.js'
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, findNetwork } from './link.js'
+import { findNetwork } from './link.js'
 import { LINKTYPE_ETHERNET } from './link-type.js'
 import { u16 } from './octets.js'
 
 const ETHERNET_TYPE = 12
-const ETHERNET_HEADER_LEN = 14
 
 /**
  * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
