@@ -18,16 +18,22 @@ export function addFlowLog(program: Command): void {
     .command('flow-log')
     .summary('capture files into VPC flow log records')
     .description(
-      'Writes the VPC flow log records of capture files (pcap, pcapng, gzip, zstd; - is standard\n' +
-        'input) as their aggregation windows close. Every flow is ACCEPT: what was refused is\n' +
+      'Writes the VPC flow log records of capture files (pcap, pcapng, gzip, zstd; - is standard ' +
+        'input) as their aggregation windows close. Every flow is ACCEPT: what was refused is ' +
         'never mirrored.',
     )
     .argument('<file...>', 'capture files')
     .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
     .addOption(
-      new Option('--max-aggregation-interval <seconds>', '').choices(['60', '600']).default('600'),
+      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+        .choices(['60', '600'])
+        .default('600'),
     )
-    .addOption(new Option('--format <format>', '').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'plain text, or JSON lines')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
     .option('-o, --output <file>', '- is standard output; .gz and .zst compress', '-')
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
   command.addOption(duplicatesOption())

@@ -18,7 +18,7 @@ export function addFlows(program: Command): void {
     .command('flows')
     .summary('flows of capture files')
     .description(
-      'Lists the flows of capture files (pcap, pcapng, gzip, zstd; - is standard input): one row\n' +
+      'Lists the flows of capture files (pcap, pcapng, gzip, zstd; - is standard input): one row ' +
         'for each direction. Mirrored packets are unwrapped and kept apart by session.',
     )
     .argument('<file...>', 'capture files')

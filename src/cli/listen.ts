@@ -45,9 +45,9 @@ export function addListen(program: Command): void {
     .command('listen')
     .summary('the appliance: receive, demultiplex, track, write')
     .description(
-      'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer\n' +
-        'source address and VNI, gets capture files (--capture-dir) and flow logs\n' +
-        '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger;\n' +
+      'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer ' +
+        'source address and VNI, gets capture files (--capture-dir) and flow logs ' +
+        '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger; ' +
         'a second one leaves at once. SIGUSR2 prints the ledger as it stands.',
     )
   addReceiving(command)
@@ -90,7 +90,11 @@ function addReceiving(command: Command): void {
         .choices(['vni', 'flow'])
         .default('vni'),
     )
-    .option('--receive-buffer <size>', 'asked of the kernel', parseSize, parseSize('64MiB'))
+    .addOption(
+      new Option('--receive-buffer <size>', 'asked of the kernel')
+        .argParser(parseSize)
+        .default(parseSize('64MiB'), '64MiB'),
+    )
 }
 
 function addSessions(command: Command): void {
@@ -119,11 +123,21 @@ function addCaptures(command: Command): void {
   command
     .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
     .addOption(
-      new Option('--capture-format <format>', '').choices(['pcap', 'pcapng']).default('pcap'),
+      new Option('--capture-format <format>', 'of captures')
+        .choices(['pcap', 'pcapng'])
+        .default('pcap'),
     )
     .option('--snaplen <octets>', 'kept of each frame (default: whole)', integerBetween(0, 262_144))
-    .option('--rotate-size <size>', 'the next file begins', parseSize, parseSize('100MB'))
-    .option('--rotate-interval <time>', 'the next file begins', parseDuration, parseDuration('60s'))
+    .addOption(
+      new Option('--rotate-size <size>', 'a file that would be larger ends')
+        .argParser(parseSize)
+        .default(parseSize('100MB'), '100MB'),
+    )
+    .addOption(
+      new Option('--rotate-interval <time>', 'files end at multiples of this on the clock, UTC')
+        .argParser(parseDuration)
+        .default(parseDuration('60s'), '60s'),
+    )
     .option('--keep-files <number>', 'of each session (default: all)', integerBetween(1, 1e9))
     .option('--keep-bytes <size>', 'of each session (default: all)', parseSize)
 }
@@ -133,10 +147,14 @@ function addFlowLogs(command: Command): void {
     .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
     .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
     .addOption(
-      new Option('--max-aggregation-interval <seconds>', '').choices(['60', '600']).default('600'),
+      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+        .choices(['60', '600'])
+        .default('600'),
     )
     .addOption(
-      new Option('--file-format <format>', '').choices(['plain-text']).default('plain-text'),
+      new Option('--file-format <format>', 'of flow logs')
+        .choices(['plain-text'])
+        .default('plain-text'),
     )
     .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')
     .option('--per-hour-partition', 'a directory for each hour')

@@ -1,7 +1,6 @@
 import { ensureDirectory } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
-import { adoptFlowLogs } from '../flowlog/adoption.js'
 import { FlowLogLayout, makeFlowLogId } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
@@ -140,19 +139,15 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
 /** Makes sure of the directories, and takes over what an earlier run left unfinished. */
 async function takeDirectories(options: ListenOptions): Promise<DirectoryLock[]> {
   const locks: DirectoryLock[] = []
-  const { captureDir, flowLogDir } = options
+  const named = [options.captureDir, options.flowLogDir]
+  const directories = new Set(named.filter((name) => name !== undefined))
   try {
-    for (const directory of new Set([captureDir, flowLogDir])) {
-      if (directory === undefined) continue
+    for (const directory of directories) {
       ensureDirectory(directory)
       locks.push(new DirectoryLock(directory))
     }
-    if (flowLogDir !== undefined) {
-      const { files, records } = await adoptFlowLogs(flowLogDir)
-      if (files > 0) say(`took over ${records} flow log records of an earlier run`)
-    }
-    if (captureDir !== undefined) {
-      for (const line of (await adoptParts(captureDir)).lines) say(line)
+    for (const directory of directories) {
+      for (const line of (await adoptParts(directory)).lines) say(line)
     }
     return locks
   } catch (error) {

@@ -15,7 +15,7 @@ import { MessageBatch } from './message-batch.js'
 import type { OpenReceiver, Receiver, ReceiverOptions } from './receiver.js'
 import { UdpSocket } from './udp-socket.js'
 
-/** 16 to 256 cost the same within 3 %, at 50 kpps, 200 kpps and 500 kpps. */
+/** From 32 to 256 made no clear difference at 50 kpps, 200 kpps and 500 kpps. */
 const SLOTS = 64
 /** How long the event loop may be kept: file writes, timers and messages have their turn after it. */
 const TURN_MS = 2

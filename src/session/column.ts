@@ -67,8 +67,8 @@ const CAPTURE_BUDGET = 1024
 const TIMER_LAG_SECONDS = 1
 /** Text of flow logs that may wait for the compressor, in octets. */
 const FLOW_LOG_PENDING_MAX = 64 * 1024 * 1024
-/** Blocks for captures beyond one for each session, so that writes can be under way. */
-const SPARE_BLOCKS = 256
+/** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
+const CAPTURE_BLOCKS = 256
 
 /**
  * Everything one receiving thread owns: its sessions, flow table, captures and
@@ -105,7 +105,7 @@ export class Column {
   constructor(options: ColumnOptions, onProblem: (line: string) => void) {
     this.#options = options
     this.#onProblem = onProblem
-    this.#capturePool = new BlockPool(options.maxSessions + SPARE_BLOCKS)
+    this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
     this.#metadata = new SessionMetadata(options.flowLog?.metadata ?? {})
     this.#flowLog = options.flowLog && openFlowLog(options.flowLog, onProblem)
     this.#windowStatus = new WindowStatus((record) => this.#writeRecord(record))

@@ -137,21 +137,23 @@ function parseTransport(frame: Frame, at: number): void {
   }
   frame.transportAt = at
 
-  const protocol = frame.protocol
   const ipEnd = frame.ipAt + frame.ipLength
   const end = ipEnd < frame.end ? ipEnd : frame.end
-  if (end - at < 4) return
-  if (protocol === PROTOCOL_TCP) {
-    frame.srcPort = u16(frame.bytes, at)
-    frame.dstPort = u16(frame.bytes, at + 2)
-    if (end - at > TCP_FLAGS) frame.tcpFlags = u8(frame.bytes, at + TCP_FLAGS)
-  } else if (
+  if (end - at < 4 || !hasPorts(frame.protocol)) return
+  frame.srcPort = u16(frame.bytes, at)
+  frame.dstPort = u16(frame.bytes, at + 2)
+  if (frame.protocol === PROTOCOL_TCP && end - at > TCP_FLAGS) {
+    frame.tcpFlags = u8(frame.bytes, at + TCP_FLAGS)
+  }
+}
+
+/** Whether the header of this protocol begins with two ports. */
+export function hasPorts(protocol: number): boolean {
+  return (
+    protocol === PROTOCOL_TCP ||
     protocol === PROTOCOL_UDP ||
     protocol === PROTOCOL_SCTP ||
     protocol === PROTOCOL_DCCP ||
     protocol === PROTOCOL_UDP_LITE
-  ) {
-    frame.srcPort = u16(frame.bytes, at)
-    frame.dstPort = u16(frame.bytes, at + 2)
-  }
+  )
 }
