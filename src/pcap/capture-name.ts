@@ -38,3 +38,8 @@ export function compareCaptureNames(a: CaptureName, b: CaptureName): number {
   if (a.index !== b.index) return a.index - b.index
   return a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0
 }
+
+/** What the extension of a file that a person named announces, compression apart. */
+export function formatInName(path: string): CaptureFormat | undefined {
+  return /\.(pcap|pcapng)(?:\.gz|\.zst)?$/.exec(path)?.[1] as CaptureFormat | undefined
+}
