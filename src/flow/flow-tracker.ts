@@ -30,7 +30,7 @@ import {
   vpcFlags,
 } from './flow-state.js'
 import { FlowTable, NO_FLOW } from './flow-table.js'
-import { Fragments } from './fragments.js'
+import { Fragments, UNTIMED } from './fragments.js'
 import { compileLifetime, type Lifetime, timeoutIndex } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
 import { SessionFlows } from './session-flows.js'
@@ -93,8 +93,10 @@ export class FlowTracker {
     this.table = new FlowTable(options.capacity, options.hash)
     this.sessions = new SessionFlows(this.table, options.sessions)
     this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
-    this.fragments = new Fragments((frame, session, seconds, nanoseconds) =>
-      this.#count(frame, session, seconds, nanoseconds, true),
+    this.fragments = new Fragments(
+      (frame, session, seconds, nanoseconds) =>
+        this.#count(frame, session, seconds, nanoseconds, nanoseconds !== UNTIMED),
+      options.windowSeconds,
     )
     this.#reports = new WindowReports(this.table, this.#time, options)
     this.#wheel = new TimingWheel(this.table)
@@ -123,9 +125,13 @@ export class FlowTracker {
   track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
     if (!timed) seconds = this.now
     else if (seconds >= FAR) seconds = this.#time.storeFar(seconds)
+    if (seconds > this.now) {
+      this.now = seconds
+      this.#reports.advance(seconds, seconds - WINDOW_GRACE_SECONDS)
+    }
     return frame.fragment === FRAGMENT_NONE
       ? this.#count(frame, session, seconds, nanoseconds, timed)
-      : this.fragments.track(frame, session, seconds, nanoseconds)
+      : this.fragments.track(frame, session, seconds, timed ? nanoseconds : UNTIMED)
   }
 
   #count(
@@ -135,10 +141,6 @@ export class FlowTracker {
     nanoseconds: number,
     timed: boolean,
   ): number {
-    if (seconds > this.now) {
-      this.now = seconds
-      this.#reports.advance(seconds, seconds - WINDOW_GRACE_SECONDS)
-    }
     const table = this.table
     let flow = table.touch(frame, session)
     if (flow === NO_FLOW) {

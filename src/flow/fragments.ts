@@ -1,4 +1,5 @@
 import { FRAGMENT_FIRST, FRAGMENT_LATER, Frame } from '../wire/frame.js'
+import { hasPorts } from '../wire/ip.js'
 import { putU32, u32 } from '../wire/octets.js'
 import {
   ADDRESS_A,
@@ -16,6 +17,8 @@ import { FlowHash } from './flow-hash.js'
 
 /** Fragments of one packet come within this time of each other, in seconds. */
 const LIFETIME_SECONDS = 30
+/** How much older than the packet clock a first may be that is still to come, in seconds. */
+const GRACE_SECONDS = 1
 
 /** Packets remembered: sets of WAYS, picked by hash; the one not touched for longest makes room. */
 const SETS = 1024
@@ -36,10 +39,18 @@ const WAITING = 16
 /** Protocol they claim: in IPv6 it need not be that of the first. */
 const WAITING_PROTOCOL = 17
 
-/** Fragments that may wait in all, and words of each. */
+/** Fragments that may wait in all, and words of each: IP length, time, next of its entry (or free), entry. */
 const POOL = 4096
-const WAITING_WORDS = 4
+const WAITING_WORDS = 5
+const LENGTH = 0
+const AT_SECONDS = 1
+const AT_NANOSECONDS = 2
+const NEXT = 3
+const ENTRY = 4
 const NOTHING = 0xffff_ffff
+
+/** In place of nanoseconds: the packet has no time. */
+export const UNTIMED = 0xffff_ffff
 
 /** In place of a flow: the fragment waits for its first, and will be counted. */
 export const WAITING_FLOW = -2
@@ -52,7 +63,9 @@ type Count = (frame: Frame, session: number, seconds: number, nanoseconds: numbe
  *
  * One that comes before its first waits for it, for 30 s at most and never past
  * the end of its aggregation window; then it is counted under ports 0, as are
- * all whose first never comes. Memory is fixed: what does not fit is counted
+ * all whose first never comes. The times of the two alone decide that, and what
+ * is given up is counted in the order of time, so it does not matter when
+ * `expire` and `flush` are called. Memory is fixed: what does not fit is counted
  * under ports 0 at once.
  */
 export class Fragments {
@@ -61,25 +74,29 @@ export class Fragments {
   unattributed = 0
 
   readonly #count: Count
+  readonly #windowSeconds: number
   readonly #hash: FlowHash
   readonly #entries = new Uint32Array(ENTRIES * ENTRY_WORDS)
   readonly #key = new Uint32Array(HOT_WORDS)
-  /** Of each waiting fragment: IP length, seconds, nanoseconds, next. */
   readonly #pool = new Uint32Array(POOL * WAITING_WORDS)
+  /** Slots of the pool that are being given up. */
+  readonly #due = new Uint32Array(POOL)
   #free = 0
   #waiting = 0
   /** Stands for a fragment that is given up; its addresses lie in a buffer of its own. */
   readonly #lone = new Frame()
 
-  constructor(count: Count, hash = new FlowHash()) {
+  /** `windowSeconds`: length of the aggregation windows, 0 where there are none. */
+  constructor(count: Count, windowSeconds = 0, hash = new FlowHash()) {
     this.#count = count
+    this.#windowSeconds = windowSeconds
     this.#lone.bytes = Buffer.alloc(32)
     this.#lone.srcAt = 0
     this.#lone.dstAt = 16
     this.#lone.fragment = FRAGMENT_LATER
     this.#hash = hash
     for (let slot = 0; slot < POOL; slot++) {
-      this.#pool[slot * WAITING_WORDS + 3] = slot + 1 < POOL ? slot + 1 : NOTHING
+      this.#pool[slot * WAITING_WORDS + NEXT] = slot + 1 < POOL ? slot + 1 : NOTHING
     }
   }
 
@@ -94,21 +111,25 @@ export class Fragments {
    * Returns what `count` did, or WAITING_FLOW.
    */
   track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
+    // All fragments are of one flow anyway. (In IPv6 only the first tells the protocol.)
+    if (frame.ipVersion === 4 && !hasPorts(frame.protocol)) {
+      if (frame.fragment === FRAGMENT_LATER) this.attributed++
+      return this.#count(frame, session, seconds, nanoseconds)
+    }
     this.#readKey(frame, session)
     const at = this.#find(seconds)
     const entries = this.#entries
+    if (seconds >= entries[at + SECONDS]!) entries[at + SECONDS] = seconds + 1
 
     if (frame.fragment === FRAGMENT_FIRST) {
       entries[at + FIRST_PORTS] = (frame.srcPort << 16) | frame.dstPort
       entries[at + FIRST_PROTOCOL] = frame.protocol
       entries[at + FIRST_SEEN] = 1
-      entries[at + SECONDS] = seconds + 1
       const flow = this.#count(frame, session, seconds, nanoseconds)
-      this.#settle(at, frame, session)
+      this.#settle(at, frame, session, seconds)
       return flow
     }
 
-    entries[at + SECONDS] = seconds + 1
     if (entries[at + FIRST_SEEN] === 1) {
       this.#asFirst(at, frame)
       this.attributed++
@@ -120,20 +141,22 @@ export class Fragments {
     return this.#count(frame, session, seconds, nanoseconds)
   }
 
-  /** Counts under ports 0 what has waited for too long at `now`. */
+  /** Counts under ports 0 what has waited for too long. `now` is the packet clock. */
   expire(now: number): void {
-    this.flush(now - LIFETIME_SECONDS)
+    this.flush(now - LIFETIME_SECONDS - GRACE_SECONDS)
   }
 
   /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. */
   flush(seconds: number): void {
     if (this.#waiting === 0) return
     const entries = this.#entries
+    let due = 0
     for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
       if (entries[at + SECONDS] !== 0 && entries[at + WAITING] !== NOTHING) {
-        this.#giveUp(at, seconds)
+        due = this.#takeOut(at, seconds, due)
       }
     }
+    this.#giveUp(due)
   }
 
   /** The key of `frame`: session, addresses in the order they stand, identification and, in IPv4, protocol. */
@@ -160,15 +183,18 @@ export class Fragments {
     let oldest = set
     for (let at = set; at < set + WAYS * ENTRY_WORDS; at += ENTRY_WORDS) {
       if (entries[at + SECONDS] !== 0 && this.#matches(at)) {
-        if (seconds < entries[at + SECONDS]! + LIFETIME_SECONDS) return at
+        if (Math.abs(seconds - entries[at + SECONDS]! + 1) <= LIFETIME_SECONDS) return at
         oldest = at
         break
       }
       if (entries[at + SECONDS]! < entries[oldest + SECONDS]!) oldest = at
     }
-    if (entries[oldest + SECONDS] !== 0) this.#giveUp(oldest, Number.POSITIVE_INFINITY)
+    if (entries[oldest + SECONDS] !== 0) {
+      this.#giveUp(this.#takeOut(oldest, Number.POSITIVE_INFINITY, 0))
+    }
     for (let word = 0; word < KEY_WORDS; word++) entries[oldest + word] = this.#key[word]!
     entries[oldest + FIRST_SEEN] = 0
+    entries[oldest + SECONDS] = 0
     entries[oldest + WAITING] = NOTHING
     return oldest
   }
@@ -185,56 +211,94 @@ export class Fragments {
     if (slot === NOTHING) return false
     const pool = this.#pool
     const slotAt = slot * WAITING_WORDS
-    this.#free = pool[slotAt + 3]!
-    pool[slotAt] = ipLength
-    pool[slotAt + 1] = seconds
-    pool[slotAt + 2] = nanoseconds
-    pool[slotAt + 3] = this.#entries[at + WAITING]!
+    this.#free = pool[slotAt + NEXT]!
+    pool[slotAt + LENGTH] = ipLength
+    pool[slotAt + AT_SECONDS] = seconds
+    pool[slotAt + AT_NANOSECONDS] = nanoseconds
+    pool[slotAt + NEXT] = this.#entries[at + WAITING]!
+    pool[slotAt + ENTRY] = at
     this.#entries[at + WAITING] = slot
     this.#waiting++
     return true
   }
 
-  /** The first has come: counts what waited for it into its flow. */
-  #settle(at: number, frame: Frame, session: number): void {
+  /** The first has come: counts what waited for it into its flow, but for what has waited too long. */
+  #settle(at: number, frame: Frame, session: number, seconds: number): void {
     let slot = this.#entries[at + WAITING]!
     if (slot === NOTHING) return
-    this.#entries[at + WAITING] = NOTHING
+    const pool = this.#pool
+    const window = this.#windowSeconds === 0 ? 0 : seconds - (seconds % this.#windowSeconds)
+    const since = Math.max(seconds - LIFETIME_SECONDS, window)
     const { ipLength, tcpFlags } = frame
     frame.tcpFlags = 0
+    let late = NOTHING
     while (slot !== NOTHING) {
       const slotAt = slot * WAITING_WORDS
-      frame.ipLength = this.#pool[slotAt]!
-      this.attributed++
-      this.#count(frame, session, this.#pool[slotAt + 1]!, this.#pool[slotAt + 2]!)
-      slot = this.#release(slot)
+      const next = pool[slotAt + NEXT]!
+      if (pool[slotAt + AT_SECONDS]! < since) {
+        pool[slotAt + NEXT] = late
+        late = slot
+      } else {
+        frame.ipLength = pool[slotAt + LENGTH]!
+        this.attributed++
+        this.#count(frame, session, pool[slotAt + AT_SECONDS]!, pool[slotAt + AT_NANOSECONDS]!)
+        this.#release(slot)
+      }
+      slot = next
     }
+    this.#entries[at + WAITING] = late
     frame.ipLength = ipLength
     frame.tcpFlags = tcpFlags
   }
 
-  /** Counts under ports 0 what waits in an entry since before `seconds`. */
-  #giveUp(at: number, seconds: number): void {
-    const entries = this.#entries
+  /** Moves what waits in an entry since before `seconds` to `#due`, from index `due` on; returns the next index. */
+  #takeOut(at: number, seconds: number, due: number): number {
     const pool = this.#pool
-    let slot = entries[at + WAITING]!
-    let before = NOTHING
-    if (slot !== NOTHING) this.#readLone(at)
+    let slot = this.#entries[at + WAITING]!
+    let kept = NOTHING
     while (slot !== NOTHING) {
       const slotAt = slot * WAITING_WORDS
-      if (pool[slotAt + 1]! >= seconds) {
-        before = slot
-        slot = pool[slotAt + 3]!
-        continue
+      const next = pool[slotAt + NEXT]!
+      if (pool[slotAt + AT_SECONDS]! < seconds) this.#due[due++] = slot
+      else {
+        pool[slotAt + NEXT] = kept
+        kept = slot
       }
-      this.unattributed++
-      this.#lone.ipLength = pool[slotAt]!
-      this.#count(this.#lone, entries[at + SESSION]!, pool[slotAt + 1]!, pool[slotAt + 2]!)
-      const next = this.#release(slot)
-      if (before === NOTHING) entries[at + WAITING] = next
-      else pool[before * WAITING_WORDS + 3] = next
       slot = next
     }
+    this.#entries[at + WAITING] = kept
+    return due
+  }
+
+  /** Counts the first `due` of `#due` under ports 0. */
+  #giveUp(due: number): void {
+    const pool = this.#pool
+    const slots = this.#due.subarray(0, due)
+    if (due > 1) slots.sort(this.#byTime)
+    for (const slot of slots) {
+      const slotAt = slot * WAITING_WORDS
+      const at = pool[slotAt + ENTRY]!
+      this.#readLone(at)
+      this.#lone.ipLength = pool[slotAt + LENGTH]!
+      this.unattributed++
+      this.#count(
+        this.#lone,
+        this.#entries[at + SESSION]!,
+        pool[slotAt + AT_SECONDS]!,
+        pool[slotAt + AT_NANOSECONDS]!,
+      )
+      this.#release(slot)
+    }
+  }
+
+  readonly #byTime = (left: number, right: number): number => {
+    const pool = this.#pool
+    const leftAt = left * WAITING_WORDS
+    const rightAt = right * WAITING_WORDS
+    return (
+      pool[leftAt + AT_SECONDS]! - pool[rightAt + AT_SECONDS]! ||
+      pool[leftAt + AT_NANOSECONDS]! - pool[rightAt + AT_NANOSECONDS]!
+    )
   }
 
   #readLone(at: number): void {
@@ -250,13 +314,11 @@ export class Fragments {
     }
   }
 
-  /** Gives a slot back to the pool and returns the one behind it. */
-  #release(slot: number): number {
-    const next = this.#pool[slot * WAITING_WORDS + 3]!
-    this.#pool[slot * WAITING_WORDS + 3] = this.#free
+  /** Gives a slot back to the pool. */
+  #release(slot: number): void {
+    this.#pool[slot * WAITING_WORDS + NEXT] = this.#free
     this.#free = slot
     this.#waiting--
-    return next
   }
 
   #asFirst(at: number, frame: Frame): void {
