@@ -1,6 +1,7 @@
 import {
   close as closeFd,
   closeSync,
+  existsSync,
   fsync,
   mkdirSync,
   open as openFd,
@@ -26,11 +27,23 @@ const NO_DIRECTORY_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EACCES', 'EPE
 export function ensureDirectory(directory: string): void {
   const probe = join(directory, `.mirrortap-probe-${process.pid}`)
   try {
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     closeSync(openSync(probe, 'w'))
     rmSync(probe)
   } catch (error) {
     throw new WriteError(directory, error)
+  }
+}
+
+/** With all above it. Where none can be made, as in /proc, Node's own way to do that never ends. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return
+  makeDirectory(dirname(directory))
+  try {
+    mkdirSync(directory)
+  } catch (error) {
+    // Another process was faster.
+    if (!existsSync(directory)) throw error
   }
 }
 

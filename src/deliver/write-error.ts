@@ -4,6 +4,7 @@ import { OperatorError } from '../errors.js'
 const ADVICE: Record<string, string> = {
   EACCES: 'no permission; change its owner or mode, or write elsewhere',
   EDQUOT: 'the disk quota is used up; raise it or free some space',
+  EEXIST: 'the name is taken by something else; choose another',
   EFBIG: 'the largest file size allowed here is reached (ulimit -f)',
   EIO: 'the device reports an error; look at the kernel log',
   EISDIR: 'that is a directory; name a file in it',
