@@ -46,6 +46,7 @@ export function offlineOptions(options: OfflineCliOptions) {
 /**
  * Reads every file, in the order given. Resolves with lines on what could not be
  * read, each of which makes the exit code 1 once all that could has been put out.
+ * Rejects when there is nothing to put out: no file could be read at all.
  */
 export async function readFiles(
   offline: Offline,
@@ -54,17 +55,28 @@ export async function readFiles(
 ): Promise<string[]> {
   const problems: string[] = []
   const progress = new Progress(files)
+  let readable = 0
   for (const file of files) {
     const before = offline.ledger.malformed['link-type']
-    const summary = await offline.read(file, (octets) => {
-      progress.show(octets)
-      return afterBlock()
-    })
-    progress.fileDone()
+    let summary: CaptureSummary
+    try {
+      summary = await offline.read(file, (octets) => {
+        progress.show(octets)
+        return afterBlock()
+      })
+      readable++
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      problems.push(error.message)
+      continue
+    } finally {
+      progress.fileDone()
+    }
     const unreadable = offline.ledger.malformed['link-type'] - before
     problems.push(...problemsOf(file, summary, unreadable))
   }
   progress.done()
+  if (readable === 0) failWith(problems)
   return problems
 }
 

@@ -1,4 +1,4 @@
-import type { ByteSink } from '../deliver/byte-sink.js'
+import type { BlockSink } from '../deliver/block-sink.js'
 import { openSink } from '../deliver/open.js'
 
 /** Octets that may wait before `room` waits for them. */
@@ -9,7 +9,7 @@ const PENDING_MAX = 8 * 1024 * 1024
  * (`| head`) ends the output without a word.
  */
 export class Output {
-  readonly sink: ByteSink
+  readonly sink: BlockSink
 
   constructor(target: string) {
     this.sink = openSink(target, { limitBytes: Number.POSITIVE_INFINITY })
@@ -34,6 +34,11 @@ export class Output {
   /** To be awaited now and then, so that memory stays bounded. */
   async room(): Promise<void> {
     if (this.full) await this.sink.drained()
+  }
+
+  /** In place of `close`, when the work has failed: leaves no file. */
+  async discard(): Promise<void> {
+    await this.sink.discard()
   }
 
   async close(): Promise<void> {

@@ -34,10 +34,14 @@ export async function flowLog(
       },
     },
   })
-  const problems = await readFiles(offline, files, () => {
+  const reading = readFiles(offline, files, () => {
     if (streaming) output.sink.flush()
     if (!output.open) return false
     return output.full ? output.room() : true
+  })
+  const problems = await reading.catch(async (error) => {
+    await output.discard()
+    throw error
   })
   offline.tracker!.shutdown()
   writer.writeHeader()
