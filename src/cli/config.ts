@@ -14,10 +14,12 @@ export async function applyConfig(command: Command, path: string): Promise<void>
   try {
     values = parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    const reason = (error as Error).message.split('\n')[0]
+    const reason = (error as Error).message.split('\n')[0]!.replace(/:$/, '')
     throw new OperatorError(`cannot read the configuration ${path}: ${reason}`, { exitCode: 2 })
   }
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+  // All comments: nothing is set.
+  if (values === null) return
+  if (typeof values !== 'object' || Array.isArray(values)) {
     throw new OperatorError(`${path} must hold option names and values, such as "port: 4789"`, {
       exitCode: 2,
     })
@@ -41,7 +43,7 @@ function nameOf(option: Option): string {
 function apply(command: Command, option: Option, value: unknown, path: string): void {
   const attribute = option.attributeName()
   if (command.getOptionValueSource(attribute) === 'cli') return
-  const isSwitch = option.isBoolean()
+  const isSwitch = option.isBoolean() || option.negate
   if (isSwitch ? typeof value !== 'boolean' : !['string', 'number'].includes(typeof value)) {
     const want = isSwitch ? 'true or false' : 'a value'
     throw new OperatorError(`${path}: "${nameOf(option)}" needs ${want}`, { exitCode: 2 })
