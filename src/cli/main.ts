@@ -29,17 +29,20 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     await program.parseAsync(argv, { from: 'user' })
     return 0
   } catch (error) {
-    return report(error, argv)
+    const names = program.commands.map((command) => command.name())
+    return report(
+      error,
+      argv.find((word) => names.includes(word)),
+    )
   }
 }
 
 /** Says what went wrong in one line on stderr. */
-function report(error: unknown, argv: readonly string[]): ExitCode {
+function report(error: unknown, command: string | undefined): ExitCode {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0
     // Help that was not asked for (`mirrortap` alone) has been printed in full already.
     if (error.code === 'commander.help') return 2
-    const command = argv.find((word) => !word.startsWith('-'))
     const help = command === undefined ? 'mirrortap --help' : `mirrortap ${command} --help`
     const line = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
     process.stderr.write(`mirrortap: ${line} (see ${help})\n`)
