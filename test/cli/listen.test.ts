@@ -1,0 +1,90 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { DirectoryLock } from '../../src/deliver/directory-lock.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { runMain } from './run-main.js'
+
+/** What is refused before a socket is opened; test/e2e/listen.test.ts has the rest. */
+describe('listen', () => {
+  test.each([
+    { args: ['--port', '65536'], says: 'Give a whole number from 0 to 65535.' },
+    { args: ['--geneve-port', 'x'], says: 'Give a whole number from 0 to 65535.' },
+    { args: ['--receiver', 'fast'], says: 'Allowed choices are auto, recvmmsg, dgram.' },
+    { args: ['--workers', '0'], says: 'Give a whole number from 1 to 64.' },
+    { args: ['--steer', 'port'], says: 'Allowed choices are vni, flow.' },
+    { args: ['--receive-buffer', 'big'], says: 'Give a size such as 64MiB, 100MB or 1500.' },
+    { args: ['--max-sessions', '0'], says: 'Give a whole number from 1 to 65000.' },
+    { args: ['--capture-format', 'cap'], says: 'Allowed choices are pcap, pcapng.' },
+    { args: ['--rotate-interval', '0'], says: 'Give a duration such as 60s, 10m or 1h.' },
+    { args: ['--duration', 'soon'], says: 'Give a duration such as 60s, 10m or 1h.' },
+    { args: ['--file-format', 'parquet'], says: 'Allowed choices are plain-text.' },
+  ])('refuses $args in one line', async ({ args, says }) => {
+    const { code, out, err } = await runMain('listen', ...args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^mirrortap: [^\n]+ \(see mirrortap listen --help\)\n$/)
+    expect(err).toContain(says)
+  })
+
+  test.each([
+    { args: ['--log-format', '${srcadr}'], says: "did you mean 'srcaddr'?" },
+    { args: ['--account-id', 'a b'], says: "The account id 'a b' names a directory" },
+    { args: ['--interface-id', 'a b'], says: 'interface-id: "a b" holds a space' },
+  ])('refuses $args, for flow logs, and makes nothing', async ({ args, says }) => {
+    const dir = temporaryDirectory()
+    const logs = join(dir, 'logs')
+    const { code, out, err } = await runMain('listen', '--flow-log-dir', logs, ...args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^mirrortap: [^\n]+\n$/)
+    expect(err).toContain(says)
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  describe.each(['--capture-dir', '--flow-log-dir'])('%s', (option) => {
+    test.skipIf(process.platform !== 'linux')(
+      'refuses where nothing can be made (needs /proc)',
+      async () => {
+        expect(await runMain('listen', option, '/proc/mirrortap/logs')).toEqual({
+          code: 1,
+          out: '',
+          err: 'mirrortap: cannot write /proc/mirrortap/logs: the directory does not exist; create it first (ENOENT)\n',
+        })
+      },
+    )
+
+    test('refuses a file', async () => {
+      const path = join(temporaryDirectory(), 'file')
+      writeFileSync(path, '')
+      expect(await runMain('listen', option, path)).toEqual({
+        code: 1,
+        out: '',
+        err: `mirrortap: cannot write ${path}: a part of the path is not a directory (ENOTDIR)\n`,
+      })
+    })
+
+    test('refuses a directory in use, and leaves it as it is', async () => {
+      const dir = temporaryDirectory()
+      const lock = new DirectoryLock(dir)
+      const before = readdirSync(dir)
+      expect(await runMain('listen', option, dir)).toEqual({
+        code: 1,
+        out: '',
+        err: `mirrortap: ${dir} is in use by process ${process.pid}; stop that one or name another directory\n`,
+      })
+      expect(readdirSync(dir)).toEqual(before)
+      lock.release()
+    })
+  })
+
+  test('gives a directory back when the other one is refused', async () => {
+    const dir = temporaryDirectory()
+    const captures = join(dir, 'captures')
+    const logs = join(dir, 'logs')
+    mkdirSync(logs)
+    const lock = new DirectoryLock(logs)
+    const args = ['--capture-dir', captures, '--flow-log-dir', logs]
+    expect((await runMain('listen', ...args)).code).toBe(1)
+    expect(readdirSync(captures)).toEqual([])
+    lock.release()
+  })
+})

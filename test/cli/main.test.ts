@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { runMain } from './run-main.js'
+
+/** Commands, and what they cannot do without. */
+const NEEDED = {
+  listen: [],
+  capture: ['-w', 'x'],
+  flows: [],
+  'flow-log': [],
+  mirror: ['--read', 'x', '--to', '127.0.0.1:1', '--vni', '1'],
+}
+const COMMANDS = Object.keys(NEEDED)
+const PACKAGE = join(import.meta.dirname, '../../package.json')
+
+describe('main', () => {
+  test.each(['--version', '-V'])('%s prints the version', async (option) => {
+    const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }
+    expect(await runMain(option)).toEqual({ code: 0, out: `${version}\n`, err: '' })
+  })
+
+  test('explains itself, and every command with an example', async () => {
+    const { code, out, err } = await runMain('--help')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    for (const command of COMMANDS) {
+      expect(out).toMatch(new RegExp(`^  ${command} .*\\w`, 'm'))
+      const help = await runMain(command, '--help')
+      expect(help).toMatchObject({ code: 0, err: '' })
+      expect(help.out).toMatch(new RegExp(`^Usage: mirrortap ${command} `))
+      expect(help.out).toMatch(new RegExp(`\nExamples?:\n  mirrortap ${command} `))
+    }
+  })
+
+  test('shows its help for no command at all, as a mistake', async () => {
+    const { code, out, err } = await runMain()
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^Usage: mirrortap /)
+  })
+
+  test.each([
+    { args: ['flow'], says: "unknown command 'flow' (Did you mean flows?) (see mirrortap --help)" },
+    { args: ['nothing'], says: "unknown command 'nothing' (see mirrortap --help)" },
+    { args: ['--jsn'], says: "unknown option '--jsn' (see mirrortap --help)" },
+    {
+      args: ['flows', '--jsn', 'x'],
+      says: "unknown option '--jsn' (Did you mean --json?) (see mirrortap flows --help)",
+    },
+    ...Object.entries(NEEDED).map(([command, needed]) => ({
+      args: [command, ...needed, '--no-such-option'],
+      says: `unknown option '--no-such-option' (see mirrortap ${command} --help)`,
+    })),
+    {
+      args: ['flows'],
+      says: "missing required argument 'file' (see mirrortap flows --help)",
+    },
+    {
+      args: ['listen', 'extra'],
+      says: "too many arguments for 'listen'. Expected 0 arguments but got 1. (see mirrortap listen --help)",
+    },
+  ])('refuses $args in one line', async ({ args, says }) => {
+    expect(await runMain(...args)).toEqual({ code: 2, out: '', err: `mirrortap: ${says}\n` })
+  })
+})
