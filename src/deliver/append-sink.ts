@@ -27,7 +27,7 @@ export interface AppendSinkOptions {
  * A file that is open only while something is written to it, for thousands that
  * grow at the same time. It appears under its name when it is closed, like a
  * FileSink's; when writing fails it is cut after its last whole unit. A file of that
- * name is replaced.
+ * name is replaced; one that nothing was written to is not made.
  */
 export class AppendSink extends BlockSink {
   readonly path: string
@@ -59,11 +59,10 @@ export class AppendSink extends BlockSink {
 
   protected override async release(): Promise<void> {
     try {
-      if (this.#isDiscarded || this.keptUnits <= this.#options.headerUnits) {
-        if (this.#isMade) await unlinkAsync(this.#part)
-      } else {
-        await this.#open((fd) => this.#publish(fd))
-      }
+      if (!this.#isMade) return
+      const isWorthless = this.error !== undefined && this.keptUnits <= this.#options.headerUnits
+      if (this.#isDiscarded || isWorthless) await unlinkAsync(this.#part)
+      else await this.#open((fd) => this.#publish(fd))
     } catch (error) {
       throw new WriteError(this.path, error)
     }
