@@ -54,8 +54,8 @@ export interface FlowTrackerOptions extends WindowReportsOptions {
 }
 
 const NEVER = 0xffff_ffff
-/** A packet may be this much older than one that came before it and still find its window open. */
-const WINDOW_GRACE_SECONDS = 1
+/** A packet may be this much older than one that came before it and still find its flow and window open. */
+const GRACE_SECONDS = 1
 
 /**
  * Counts packets into flows and hands over a record for each flow and window.
@@ -86,6 +86,8 @@ export class FlowTracker {
   readonly #emergency: Emergency | undefined
   readonly #onEnd: FlowTrackerOptions['onEnd']
   readonly #quota: number
+  /** No packet from before this second is expected any more. */
+  #settled = 0
   /** Where the search for something to evict goes on. */
   #hand = 0
 
@@ -127,7 +129,7 @@ export class FlowTracker {
     else if (seconds >= FAR) seconds = this.#time.storeFar(seconds)
     if (seconds > this.now) {
       this.now = seconds
-      this.#reports.advance(seconds, seconds - WINDOW_GRACE_SECONDS)
+      this.#settle(seconds - GRACE_SECONDS)
     }
     return frame.fragment === FRAGMENT_NONE
       ? this.#count(frame, session, seconds, nanoseconds, timed)
@@ -210,7 +212,7 @@ export class FlowTracker {
    */
   advance(seconds: number): void {
     if (seconds > this.now) this.now = seconds
-    this.#reports.advance(this.now, seconds)
+    this.#settle(seconds)
   }
 
   /**
@@ -220,7 +222,7 @@ export class FlowTracker {
    * waiting for long.
    */
   work(budget: number): boolean {
-    this.fragments.expire(this.now)
+    this.fragments.expire(this.#settled)
     let left = this.#expire(budget)
     if (left > 0) left = this.#reports.sweep(left, (end) => this.fragments.flush(end))
     if (left > 0 && this.#emergency !== undefined) {
@@ -275,6 +277,11 @@ export class FlowTracker {
     return this.#time.secondsOf(stored)
   }
 
+  #settle(seconds: number): void {
+    if (seconds > this.#settled) this.#settled = seconds
+    this.#reports.advance(this.now, this.#settled)
+  }
+
   #begin(
     flow: number,
     session: number,
@@ -285,7 +292,7 @@ export class FlowTracker {
     this.sessions.add(flow, session)
     this.#reset(flow, direction, protocol, seconds, 0)
     if (this.#timeouts !== undefined) {
-      this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
+      this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
     }
     this.#emergency?.noteAdded()
   }
@@ -299,7 +306,7 @@ export class FlowTracker {
     this.#wheel.remove(flow)
     const known = this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK
     this.#reset(flow, direction, protocol, seconds, known)
-    this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.now)
+    this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
   }
 
   /** `known`: bits of the STATE word that outlive a flow. */
@@ -329,7 +336,7 @@ export class FlowTracker {
   #shorten(flow: number, deadline: number): void {
     this.#wheel.remove(flow)
     this.table.words[flow * HOT_WORDS + DEADLINE] = deadline
-    this.#wheel.insert(flow, deadline, this.now)
+    this.#wheel.insert(flow, deadline, this.#settled)
   }
 
   #reasonOfEnd(flow: number): EndReason {
@@ -355,12 +362,14 @@ export class FlowTracker {
   #expire(budget: number): number {
     if (this.#timeouts === undefined) return budget
     const words = this.table.words
+    // Not `now`: a packet that is still to come may be older, and go on with its flow.
+    const settled = this.#settled
     for (; budget > 0; budget--) {
-      const flow = this.#wheel.next(this.now)
+      const flow = this.#wheel.next(settled)
       if (flow === NO_ENTRY) return budget
       const deadline = words[flow * HOT_WORDS + DEADLINE]!
-      if (deadline >= this.now) {
-        this.#wheel.insert(flow, deadline, this.now)
+      if (deadline >= settled) {
+        this.#wheel.insert(flow, deadline, settled)
         continue
       }
       const reason = this.#reasonOfEnd(flow)

@@ -17,8 +17,6 @@ import { FlowHash } from './flow-hash.js'
 
 /** Fragments of one packet come within this time of each other, in seconds. */
 const LIFETIME_SECONDS = 30
-/** How much older than the packet clock a first may be that is still to come, in seconds. */
-const GRACE_SECONDS = 1
 
 /** Packets remembered: sets of WAYS, picked by hash; the one not touched for longest makes room. */
 const SETS = 1024
@@ -141,9 +139,9 @@ export class Fragments {
     return this.#count(frame, session, seconds, nanoseconds)
   }
 
-  /** Counts under ports 0 what has waited for too long. `now` is the packet clock. */
-  expire(now: number): void {
-    this.flush(now - LIFETIME_SECONDS - GRACE_SECONDS)
+  /** Counts under ports 0 what has waited for too long. No first from before `settled` may still come. */
+  expire(settled: number): void {
+    this.flush(settled - LIFETIME_SECONDS)
   }
 
   /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. */
