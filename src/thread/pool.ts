@@ -9,7 +9,7 @@ import type { Notice, Order, WorkerOptions } from './messages.js'
 export interface PoolOptions extends Omit<WorkerOptions, 'index'> {
   /** One line an operator should read. */
   onProblem: (line: string) => void
-  /** A worker is gone; the others still receive. */
+  /** A worker is gone, which may be before `start` has resolved; the others still receive. */
   onFailure: (error: Error) => void
 }
 
@@ -22,6 +22,9 @@ export interface Listening {
   readonly receiveBufferBytes: number
 }
 
+/** What a receiving thread runs; tests give another. */
+const WORKER = new URL('./worker.js', import.meta.url)
+
 /**
  * The receiving threads. They share nothing but the ports: the kernel spreads the
  * datagrams, and only reports come back.
@@ -29,6 +32,7 @@ export interface Listening {
 export class Pool {
   readonly listening: Listening
   readonly #members: readonly Member[]
+  #stopped: Promise<LedgerReport> | undefined
 
   private constructor(members: readonly Member[], listening: Listening) {
     this.#members = members
@@ -36,7 +40,7 @@ export class Pool {
   }
 
   /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
-  static async start(options: PoolOptions): Promise<Pool> {
+  static async start(options: PoolOptions, entry = WORKER): Promise<Pool> {
     const members: Member[] = []
     try {
       let listening: Listening | undefined
@@ -47,7 +51,7 @@ export class Pool {
           receiver.port = listening.port
           receiver.genevePort = listening.genevePort
         }
-        const member = new Member({ ...data, receiver, index }, onProblem, onFailure)
+        const member = new Member(entry, { ...data, receiver, index }, onProblem, onFailure)
         members.push(member)
         const ready = await member.next('ready')
         listening ??= ready
@@ -68,9 +72,10 @@ export class Pool {
     return this.#gather('report', { type: 'report' })
   }
 
-  /** Has every worker finish what it has; resolves with the final ledger. */
-  async stop(): Promise<LedgerReport> {
-    return this.#gather('done', { type: 'stop' })
+  /** Has every worker finish what it has, once; resolves with the final ledger. */
+  stop(): Promise<LedgerReport> {
+    this.#stopped ??= this.#gather('done', { type: 'stop' })
+    return this.#stopped
   }
 
   /**
@@ -126,11 +131,12 @@ class Member {
   onFlows: (rows: readonly CapturedFlow[]) => void = () => undefined
 
   constructor(
+    entry: URL,
     data: WorkerOptions,
     onProblem: (line: string) => void,
     onFailure: (error: Error) => void,
   ) {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data })
+    this.#worker = new Worker(entry, { workerData: data })
     this.#worker.on('message', (notice: Notice) => {
       if (notice.type === 'problem') onProblem(notice.line)
       else if (notice.type === 'flows') this.onFlows(notice.rows)
@@ -145,7 +151,9 @@ class Member {
     })
     this.#worker.on('error', (error: Error) => this.#fail(error, onFailure))
     this.#worker.on('exit', (code) => {
-      if (code !== 0) this.#fail(new Error(`a receiving thread ended with code ${code}`), onFailure)
+      const isMissed = [...this.#waiting.values()].some((queue) => queue.length > 0)
+      if (code === 0 && !isMissed) return
+      this.#fail(new Error(`a receiving thread ended with code ${code}`), onFailure)
     })
   }
 
@@ -173,8 +181,7 @@ class Member {
     this.#failure = error
     const waiting = [...this.#waiting.values()].flat()
     this.#waiting.clear()
-    // Whoever waits tells; else nobody would.
-    if (waiting.length === 0) onFailure(error)
+    onFailure(error)
     for (const { reject } of waiting) reject(error)
   }
 }

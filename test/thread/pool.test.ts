@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { OperatorError } from '../../src/errors.js'
+import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { Pool, type PoolOptions } from '../../src/thread/pool.js'
+
+/**
+ * Stands in for src/thread/worker.ts, which needs sockets: answers as that does, or as the
+ * capture directory it is given says. Reports count the orders it has had.
+ */
+const ACTOR = `
+  import { parentPort, workerData } from 'node:worker_threads'
+  const tell = (notice) => parentPort.postMessage(notice)
+  const { index, receiver, column } = workerData
+  const role = column.roles[index] ?? ''
+  const orders = []
+  const report = () => ({
+    received: index + 1, kernelLost: role === 'no-proc' ? null : 10, accepted: index + 1,
+    filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, cutDatagrams: 0,
+    flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
+      recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
+    evictedSessions: { sessions: 0, received: 0 }, sessions: [],
+  })
+  const failed = (operator) => tell({ type: 'failed', message: 'the disk is on fire', operator })
+  parentPort.on('message', ({ type }) => {
+    orders.push(type)
+    if (role === 'dies at ' + type) process.exit(3)
+    if (role === 'leaves at ' + type) process.exit(0)
+    if (role === 'throws at ' + type) throw new TypeError('a bug of ours')
+    if (role === 'fails at ' + type) return failed(true)
+    if (type === 'steer') tell({ type: 'steered' })
+    if (type === 'report') {
+      tell({ type: 'problem', line: index + ': ' + orders.join(' ') })
+      tell({ type: 'report', report: report() })
+    }
+    if (type === 'stop') {
+      tell({ type: 'done', report: report() })
+      parentPort.close()
+    }
+  })
+  if (role === 'cannot open') failed(true)
+  else if (role === 'is broken') throw new TypeError('a bug of ours')
+  else {
+    const port = receiver.port || 40_000
+    tell({ type: 'ready', receiver: 'recvmmsg', port, genevePort: receiver.genevePort, receiveBufferBytes: 1 })
+  }
+`
+const ENTRY = new URL(`data:text/javascript,${encodeURIComponent(ACTOR)}`)
+
+const pools: Pool[] = []
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.stop().catch(() => undefined)
+})
+
+/** A pool of actors, one for each role; what it says is added to `said`. */
+async function start(roles: readonly string[], said: (string | Error)[] = []): Promise<Pool> {
+  const options: PoolOptions = {
+    workers: roles.length,
+    steer: 'vni',
+    column: {
+      sessionKey: 'vni',
+      unknownSessions: 'accept',
+      duplicates: 'keep',
+      maxSessions: 1,
+      maxFlows: 1,
+      sessionQuota: 1,
+      lifetime: LIFETIMES.nfw,
+      ...{ roles },
+    },
+    receiver: {
+      choice: 'auto',
+      host: '127.0.0.1',
+      port: 0,
+      genevePort: undefined,
+      receiveBufferBytes: 1,
+    },
+    onProblem: (line) => said.push(line),
+    onFailure: (error) => said.push(error),
+  }
+  const pool = await Pool.start(options, ENTRY)
+  pools.push(pool)
+  return pool
+}
+
+describe('Pool', () => {
+  test('has the workers share the port that the first was given, steered once by the first', async () => {
+    const said: (string | Error)[] = []
+    const pool = await start(['', '', ''], said)
+    expect(pool.listening).toMatchObject({ receiver: 'recvmmsg', port: 40_000 })
+    await pool.report()
+    expect(said.sort()).toEqual(['0: steer report', '1: report', '2: report'])
+  })
+
+  test('steers nothing for one worker', async () => {
+    const said: (string | Error)[] = []
+    await (await start([''], said)).report()
+    expect(said).toEqual(['0: report'])
+  })
+
+  test.each(['report', 'stop'] as const)('adds up what the workers answer: %s', async (what) => {
+    const pool = await start(['', '', ''])
+    expect(await pool[what]()).toMatchObject({
+      received: 6,
+      kernelLost: 30,
+      flows: { live: 3, capacity: 15, longestPauseMs: 2 },
+    })
+  })
+
+  test('does not know the loss when one worker does not', async () => {
+    expect(await (await start(['', 'no-proc'])).report()).toMatchObject({ kernelLost: null })
+  })
+
+  test.each([
+    { roles: ['cannot open'], error: OperatorError, says: 'the disk is on fire' },
+    { roles: ['', 'cannot open'], error: OperatorError, says: 'the disk is on fire' },
+    { roles: ['', 'is broken'], error: TypeError, says: 'a bug of ours' },
+    { roles: ['fails at steer', ''], error: OperatorError, says: 'the disk is on fire' },
+    { roles: ['dies at steer', ''], error: Error, says: 'a receiving thread ended with code 3' },
+    { roles: ['leaves at steer', ''], error: Error, says: 'ended with code 0' },
+  ])('does not start when one of them cannot: $roles', async ({ roles, error, says }) => {
+    const starting = start(roles)
+    await expect(starting).rejects.toThrow(error)
+    await expect(starting).rejects.toThrow(says)
+  })
+
+  test.each([
+    { role: 'fails at report', error: OperatorError, says: 'the disk is on fire' },
+    { role: 'throws at report', error: TypeError, says: 'a bug of ours' },
+    { role: 'dies at report', error: Error, says: 'a receiving thread ended with code 3' },
+    { role: 'leaves at report', error: Error, says: 'ended with code 0' },
+  ])('reports what is left when one $role, and says so once', async ({ role, error, says }) => {
+    const said: (string | Error)[] = []
+    const pool = await start([role, ''], said)
+    expect(await pool.report()).toMatchObject({ received: 2 })
+    expect(await pool.stop()).toMatchObject({ received: 2 })
+    const errors = said.filter((item) => typeof item !== 'string')
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toBeInstanceOf(error)
+    expect(errors[0]!.message).toContain(says)
+  })
+
+  test.each(['fails at stop', 'dies at stop', 'leaves at stop'])(
+    'says that one %s, and sums up the others',
+    async (role) => {
+      const said: (string | Error)[] = []
+      const pool = await start(['', role], said)
+      expect(await pool.stop()).toMatchObject({ received: 1 })
+      expect(said).toEqual([expect.any(Error)])
+    },
+  )
+
+  test('rejects when none is left', async () => {
+    const pool = await start(['dies at report'])
+    await expect(pool.report()).rejects.toThrow('ended with code 3')
+    await expect(pool.stop()).rejects.toThrow('ended with code 3')
+  })
+})
