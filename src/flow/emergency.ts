@@ -40,29 +40,25 @@ export class Emergency {
 
   /**
    * Looks at `budget` flows at most, once round at most, and has `end` end those
-   * that are idle. Returns what is left of the budget: 0 in the middle of a round.
+   * that are idle. Returns whether it stopped in the middle of a round.
    */
-  relieve(now: number, budget: number, end: (flow: number) => void): number {
-    if (!this.active) return budget
+  relieve(now: number, budget: number, end: (flow: number) => void): boolean {
+    if (!this.active) return false
     const table = this.#table
     if (table.count <= this.#leaveAt) {
       this.active = false
-      return budget
+      return false
     }
     const until = Math.min(table.used, this.#next + budget)
-    const looked = until - this.#next
     for (let flow = this.#next; flow < until; flow++) {
       if (!table.isLive(flow)) continue
       const index = timeoutIndex(table.words[flow * HOT_WORDS + STATE]!)
       const lastSeen = table.words[flow * HOT_WORDS + DEADLINE]! - this.#normal[index]!
       if (now - lastSeen > this.#short[index]!) end(flow)
     }
-    if (until < table.used) {
-      this.#next = until
-      return 0
-    }
     // The next round waits for the clock.
-    this.#next = 0
-    return budget - looked
+    const isOver = until === table.used
+    this.#next = isOver ? 0 : until
+    return !isOver
   }
 }

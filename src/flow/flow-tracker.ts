@@ -225,10 +225,8 @@ export class FlowTracker {
     this.fragments.expire(this.#settled)
     let left = this.#expire(budget)
     if (left > 0) left = this.#reports.sweep(left, (end) => this.fragments.flush(end))
-    if (left > 0 && this.#emergency !== undefined) {
-      left = this.#emergency.relieve(this.now, left, (flow) => this.#end(flow, 'idle'))
-    }
-    return left <= 0
+    if (left <= 0) return true
+    return this.#emergency?.relieve(this.now, left, (flow) => this.#end(flow, 'idle')) ?? false
   }
 
   /** The longest idle time-out, in seconds; Infinity where flows do not time out. */
