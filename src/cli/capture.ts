@@ -4,6 +4,7 @@ import { formatInName } from '../pcap/capture-name.js'
 import type { CaptureFormat } from '../pcap/capture-writer.js'
 import type { ReceiverChoice } from '../receive/open.js'
 import { collectVnis, integerBetween, parseDuration, parsePort, parseSize } from './options.js'
+import { checkStats } from './stats-file.js'
 
 /** The options of `capture` as commander leaves them. */
 export interface CaptureOptions {
@@ -63,6 +64,7 @@ export function addCapture(program: Command): void {
     )
     .action(async (options: CaptureOptions) => {
       refuseWhatMakesNoSense(command, options)
+      if (options.stats !== undefined) checkStats(options.stats)
       if (options.read === undefined) {
         const { captureLive } = await import('./capture-live.js')
         await captureLive(options)

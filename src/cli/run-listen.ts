@@ -12,7 +12,7 @@ import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
 import { formatListening } from './listening-text.js'
-import { writeStats } from './stats-file.js'
+import { checkStats, writeStats } from './stats-file.js'
 
 /** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
 const EXIT_INTERRUPTED = 130
@@ -25,6 +25,7 @@ const say = (line: string): void => {
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
 export async function listen(options: ListenOptions, metadata: MetadataValues): Promise<void> {
   const column = columnOptions(options, metadata)
+  if (options.stats !== undefined) checkStats(options.stats)
   const locks = await takeDirectories(options)
   try {
     const stopped = new Stop(options.duration)

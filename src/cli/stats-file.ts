@@ -1,13 +1,28 @@
-import { renameSync, writeFileSync } from 'node:fs'
-import { OperatorError } from '../errors.js'
+import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { WriteError } from '../deliver/write-error.js'
 import type { LedgerReport } from '../session/ledger.js'
+
+const PART = '.part'
+
+/** Throws OperatorError where `writeStats` would have to: rather now than after a month. */
+export function checkStats(path: string): void {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw Object.assign(new Error('a directory'), { code: 'EISDIR' })
+    }
+    closeSync(openSync(path + PART, 'w'))
+    rmSync(path + PART)
+  } catch (error) {
+    throw new WriteError(path, error)
+  }
+}
 
 /** What `--stats` names, whole or not at all. Throws OperatorError. */
 export function writeStats(path: string, report: LedgerReport): void {
   try {
-    writeFileSync(`${path}.part`, `${JSON.stringify(report, null, 2)}\n`)
-    renameSync(`${path}.part`, path)
+    writeFileSync(path + PART, `${JSON.stringify(report, null, 2)}\n`)
+    renameSync(path + PART, path)
   } catch (error) {
-    throw new OperatorError(`cannot write ${path}: ${(error as Error).message}`)
+    throw new WriteError(path, error)
   }
 }

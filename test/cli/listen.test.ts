@@ -76,6 +76,21 @@ describe('listen', () => {
     })
   })
 
+  test('refuses, before anything else, a ledger that could not be written', async () => {
+    const dir = temporaryDirectory()
+    const args = ['--capture-dir', join(dir, 'captures'), '--stats', join(dir, 'none/ledger.json')]
+    expect(await runMain('listen', ...args)).toEqual({
+      code: 1,
+      out: '',
+      err: `mirrortap: cannot write ${join(dir, 'none/ledger.json')}: the directory does not exist; create it first (ENOENT)\n`,
+    })
+    expect(await runMain('listen', '--stats', dir)).toMatchObject({
+      code: 1,
+      err: `mirrortap: cannot write ${dir}: that is a directory; name a file in it (EISDIR)\n`,
+    })
+    expect(readdirSync(dir)).toEqual([])
+  })
+
   test('gives a directory back when the other one is refused', async () => {
     const dir = temporaryDirectory()
     const captures = join(dir, 'captures')
