@@ -174,7 +174,13 @@ export class FlowTracker {
     const lastSeconds = words[last]!
     const untimed = STATE_UNTIMED << direction
     if (!timed) {
-      if (packets === 1) words[at + STATE]! |= untimed
+      if (packets === 1) {
+        words[at + STATE]! |= untimed
+        // Nothing of the flow that had the entry before must show.
+        words.fill(0, last, last + 2)
+        const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
+        table.cold.fill(0, first, first + 2)
+      }
     } else if (packets === 1 || (words[at + STATE]! & untimed) !== 0) {
       words[at + STATE]! &= ~untimed
       const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
@@ -200,8 +206,8 @@ export class FlowTracker {
     const timeouts = this.#timeouts
     if (timeouts !== undefined) {
       const deadline = seconds + timeouts[timeoutIndex(next)]!
-      if (deadline > words[at + DEADLINE]!) words[at + DEADLINE] = deadline
-      else if (next !== state) this.#shorten(flow, deadline)
+      if (next !== state) this.#changeTimeout(flow, state, next, seconds)
+      else if (deadline > words[at + DEADLINE]!) words[at + DEADLINE] = deadline
     }
     return flow
   }
@@ -330,10 +336,18 @@ export class FlowTracker {
     cold[at + 1] = nanoseconds
   }
 
-  /** A change of state has brought the end nearer: the wheel must look sooner. */
-  #shorten(flow: number, deadline: number): void {
+  /** A change of state has set another time-out. It runs from the latest packet, which that of `seconds` need not be. */
+  #changeTimeout(flow: number, from: number, to: number, seconds: number): void {
+    const words = this.table.words
+    const timeouts = this.#timeouts!
+    const at = flow * HOT_WORDS
+    const before = words[at + DEADLINE]!
+    const lastSeen = Math.max(seconds, before - timeouts[timeoutIndex(from)]!)
+    const deadline = lastSeen + timeouts[timeoutIndex(to)]!
+    words[at + DEADLINE] = deadline
+    if (deadline >= before) return
+    // Nearer than it was: the wheel must look sooner.
     this.#wheel.remove(flow)
-    this.table.words[flow * HOT_WORDS + DEADLINE] = deadline
     this.#wheel.insert(flow, deadline, this.#settled)
   }
 

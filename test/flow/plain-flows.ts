@@ -1,0 +1,188 @@
+import type { Lifetime, StateSeconds } from '../../src/flow/lifetime.js'
+import { connectionText, directionOf, type FlowName, flowText } from './flow-frames.js'
+import type { TimedPacket } from './traffic.js'
+
+/** A record of one flow and window in plain data; `reason` is left out where it depends on when work was done. */
+export interface PlainRecord {
+  flow: string
+  windowStart: number
+  windowEnd: number
+  startSeconds: number
+  endSeconds: number
+  packets: number
+  bytes: number
+  vpcTcpFlags: number
+  reason: string
+}
+
+/** One line a record, for comparing and for people. */
+export function recordText(record: PlainRecord, withReason: boolean): string {
+  const { flow, windowStart, windowEnd, startSeconds, endSeconds, packets, bytes } = record
+  const span = `window ${windowStart}-${windowEnd} time ${startSeconds}-${endSeconds}`
+  const counts = `${packets} packets ${bytes} octets flags ${record.vpcTcpFlags}`
+  return `${flow} ${span} ${counts}${withReason ? ` ${record.reason}` : ''}`
+}
+
+interface Life {
+  state: 'new' | 'established' | 'closing' | 'closed'
+  reset: boolean
+  spoke: Set<number>
+  finished: Set<number>
+  /** Second of the latest packet by time, of either direction. */
+  lastSeen: number
+  /** Start of the window its packets are counted in. */
+  windowStart: number
+  /** Records by direction and window. */
+  records: Map<string, PlainRecord>
+}
+
+const FIN = 0x01
+const SYN = 0x02
+const RST = 0x04
+const ACK = 0x10
+
+/**
+ * The flow tracker's rules with objects, strings and a Map: which records a
+ * stream of packets makes when nothing is ever evicted.
+ *
+ * Reasons are those of a run that works at each second, one second behind the
+ * packets: a window that has ended by then leaves as `window`.
+ */
+export class PlainFlows {
+  readonly records: PlainRecord[] = []
+  readonly #lives = new Map<string, Life>()
+  readonly #lifetime: Lifetime | undefined
+  readonly #windowSeconds: number
+  /** Second of the latest packet of all flows. */
+  #clock = 0
+
+  constructor(lifetime: Lifetime | undefined, windowSeconds: number) {
+    this.#lifetime = lifetime
+    this.#windowSeconds = windowSeconds
+  }
+
+  track({ name, seconds, tcpFlags, ipLength }: TimedPacket): void {
+    this.#clock = Math.max(this.#clock, seconds)
+    const key = connectionText(name)
+    let life = this.#lives.get(key)
+    if (life !== undefined && this.#lifetime !== undefined) {
+      const deadline = life.lastSeen + this.#timeout(name, life)
+      const isReopened =
+        life.state === 'closed' && name.protocol === 6 && (tcpFlags & (SYN | ACK | RST)) === SYN
+      if (seconds > deadline) {
+        this.#end(life, deadline + 1)
+        life = undefined
+      } else if (isReopened) {
+        this.#end(life, this.#clock)
+        life = undefined
+      }
+    }
+    if (life === undefined) {
+      life = {
+        state: 'new',
+        reset: false,
+        spoke: new Set(),
+        finished: new Set(),
+        lastSeen: seconds,
+        windowStart: this.#windowOf(seconds),
+        records: new Map(),
+      }
+      this.#lives.set(key, life)
+    }
+    life.windowStart = Math.max(life.windowStart, this.#windowOf(seconds))
+    this.#add(life, name, seconds, tcpFlags, ipLength)
+    life.lastSeen = Math.max(life.lastSeen, seconds)
+    enterState(life, name, tcpFlags)
+  }
+
+  /** The clock goes on to `seconds`, then everything ends. */
+  shutdown(seconds: number): void {
+    for (const [key, life] of this.#lives) {
+      const deadline =
+        this.#lifetime === undefined
+          ? Number.POSITIVE_INFINITY
+          : life.lastSeen + this.#timeout(keyProtocol(key), life)
+      if (deadline < seconds) this.#end(life, deadline + 1)
+      else this.#end(life, seconds + 1, 'shutdown')
+    }
+    this.#lives.clear()
+  }
+
+  #add(life: Life, name: FlowName, seconds: number, tcpFlags: number, ipLength: number): void {
+    const direction = directionOf(name)
+    const { windowStart } = life
+    const id = `${direction} ${windowStart}`
+    // Too late for its own window: at the start of the present one.
+    const at = Math.max(seconds, windowStart)
+    let record = life.records.get(id)
+    if (record === undefined) {
+      record = {
+        flow: flowText(name),
+        windowStart,
+        windowEnd: windowStart + this.#windowSeconds,
+        startSeconds: at,
+        endSeconds: at,
+        packets: 0,
+        bytes: 0,
+        vpcTcpFlags: 0,
+        reason: '',
+      }
+      life.records.set(id, record)
+    }
+    record.startSeconds = Math.min(record.startSeconds, at)
+    record.endSeconds = Math.max(record.endSeconds, at)
+    record.packets++
+    record.bytes += ipLength
+    record.vpcTcpFlags |= tcpFlags & (FIN | SYN | RST)
+    if ((tcpFlags & SYN) !== 0) record.vpcTcpFlags |= tcpFlags & ACK
+  }
+
+  /** `at`: the second in which the end is noticed; windows over before that, or left by the flow, have been reported. */
+  #end(life: Life, at: number, reason?: string): void {
+    const ofLife = life.state !== 'closed' ? 'idle' : life.reset ? 'reset' : 'closed'
+    for (const record of life.records.values()) {
+      const isOver = record.windowEnd < at || record.windowStart < life.windowStart
+      record.reason = isOver ? 'window' : (reason ?? ofLife)
+      this.records.push(record)
+    }
+    life.records.clear()
+  }
+
+  #windowOf(seconds: number): number {
+    return Math.floor(seconds / this.#windowSeconds) * this.#windowSeconds
+  }
+
+  #timeout({ protocol }: Pick<FlowName, 'protocol'>, { state }: Life): number {
+    const lifetime = this.#lifetime!
+    const of: StateSeconds =
+      protocol === 6
+        ? lifetime.tcp
+        : protocol === 17
+          ? lifetime.udp
+          : protocol === 1 || protocol === 58
+            ? lifetime.icmp
+            : lifetime.other
+    return of[state] ?? of.established
+  }
+}
+
+function keyProtocol(key: string): { protocol: number } {
+  return { protocol: Number(/protocol (\d+)/.exec(key)![1]) }
+}
+
+function enterState(life: Life, name: FlowName, flags: number): void {
+  const direction = directionOf(name)
+  if (life.state === 'closed') return
+  if (name.protocol !== 6) {
+    life.spoke.add(direction)
+    if (life.spoke.size === 2) life.state = 'established'
+  } else if ((flags & RST) !== 0) {
+    life.state = 'closed'
+    life.reset = true
+  } else if ((flags & FIN) !== 0) {
+    life.finished.add(direction)
+    life.state = life.finished.size === 2 ? 'closed' : 'closing'
+  } else if (life.state === 'new' && (flags & (SYN | ACK)) === ACK) {
+    life.state = 'established'
+  }
+}
