@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -23,13 +24,12 @@ const MISSING = whyNoNamespaces()
 const CLASSIFIER = MISSING === undefined ? mirroringClassifier() : undefined
 const VNI = 0xabcdef
 const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
+const NO_TC = MISSING ?? (CLASSIFIER === undefined ? 'a tc classifier of the kernel' : undefined)
 const WAYS = [
-  {
-    way: 'tc',
-    needs: MISSING ?? (CLASSIFIER === undefined ? 'a tc classifier of the kernel' : undefined),
-  },
-  { way: 'a bridge that floods', needs: MISSING },
-]
+  { command: 'listen', way: 'tc', needs: NO_TC },
+  { command: 'listen', way: 'a bridge that floods', needs: MISSING },
+  { command: 'capture', way: 'a bridge that floods', needs: MISSING },
+] as const
 
 const SERVER = `
   const server = require('node:http').createServer((request, response) => {
@@ -129,10 +129,10 @@ const isComplete = (file: string): boolean =>
   framesOf(file)?.filter((frame) => frame.includes(lastWords)).length === 2
 
 describe.skipIf(!IS_BUILT)(`the kernel's VXLAN${NEEDS_BUILD}`, () => {
-  for (const { way, needs } of WAYS) {
+  for (const { command, way, needs } of WAYS) {
     const missing = needs === undefined ? '' : ` (needs ${needs})`
     test.skipIf(needs !== undefined)(
-      `brings every frame of two hosts, mirrored by ${way}${missing}`,
+      `brings ${command} every frame of two hosts, mirrored by ${way}${missing}`,
       { timeout: 30_000 },
       async () => {
         const { alice, bob, bridge, target } = mirroredHosts(way)
@@ -140,12 +140,15 @@ describe.skipIf(!IS_BUILT)(`the kernel's VXLAN${NEEDS_BUILD}`, () => {
         const captures = join(dir, 'captures')
         const seen = join(dir, 'tcpdump.pcap')
         const stats = join(dir, 'ledger.json')
+        const into = {
+          listen: ['--capture-dir', captures, '--rotate-interval', '30d'],
+          capture: ['-w', join(captures, 'all.pcap')],
+        }
+        mkdirSync(captures)
         const appliance = new Appliance(
-          [
-            ...['--bind', '10.88.0.2', '--port', '4789', '--rotate-interval', '30d'],
-            ...['--capture-dir', captures, '--stats', stats],
-          ],
+          ['--bind', '10.88.0.2', '--port', '4789', '--stats', stats, ...into[command]],
           target.within,
+          command,
         )
         await appliance.port()
         const tcpdump = await startTcpdump(bridge, 'alice', seen)

@@ -126,7 +126,7 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen, killed and started again${NEEDS_BU
     const second = new Appliance(args)
     await second.port()
     expect(await second.stop()).toBe(0)
-    const adopted = /^took over (\d+) flow log records of an earlier run$/m.exec(second.stderr)
+    const adopted = /^adopted \S+: (\d+) records/m.exec(second.stderr)
     const files = filesBelow(dir)
     expect(files.filter((name) => !name.endsWith('.log.gz'))).toEqual([])
     const records = files.flatMap((name) => {
@@ -137,8 +137,10 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen, killed and started again${NEEDS_BU
       expect(lines.pop()).toBe('')
       return lines
     })
-    expect(records).toHaveLength(Number(adopted![1]))
-    expect(records.slice(0, flushed.length - 1)).toEqual(flushed.slice(1))
+    // More only when the first run had finished a file, at the end of five minutes.
+    expect(records.length).toBeGreaterThanOrEqual(Number(adopted![1]))
+    const kept = new Set(records)
+    expect(flushed.slice(1).filter((record) => !kept.has(record))).toEqual([])
     expect(records.every((record) => /^\d{1,5} 92$/.test(record))).toBe(true)
     expect(records.length).toBeLessThanOrEqual(sent)
   })

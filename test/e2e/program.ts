@@ -102,12 +102,16 @@ export function mirrortap(args: readonly string[], input?: Buffer | string): Pro
   return new Program([process.execPath, BIN, ...args], input)
 }
 
-/** `mirrortap listen` on a free port of loopback. */
+/** `mirrortap listen`, or another command that receives, on a free port of loopback. */
 export class Appliance extends Program {
   /** `within`: a command to run it with, such as `ip netns exec …`. */
-  constructor(args: readonly string[], within: readonly string[] = []) {
-    const listen = [process.execPath, BIN, 'listen', '--bind', '127.0.0.1', '--port', '0', ...args]
-    super([...within, ...listen] as [string, ...string[]])
+  constructor(
+    args: readonly string[],
+    within: readonly string[] = [],
+    command: 'listen' | 'capture' = 'listen',
+  ) {
+    const receive = [process.execPath, BIN, command, '--bind', '127.0.0.1', '--port', '0', ...args]
+    super([...within, ...receive] as [string, ...string[]])
   }
 
   /** Resolves with the port when it listens. */
