@@ -1,11 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errnoOf } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
+import { type CaptureFormat, LAST_SECOND } from '../pcap/capture-writer.js'
 import { JointCapture } from '../pcap/joint-capture.js'
 import { type CaptureSummary, readCapture } from '../pcap/reader.js'
 import { SplitCapture } from '../pcap/split-capture.js'
 import { Tap } from '../session/tap.js'
 import { GENEVE_PORT } from '../wire/geneve.js'
+import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
+import type { Packet } from '../wire/packet.js'
 import type { CaptureOptions } from './capture.js'
 import { jointOptions } from './joint-options.js'
 import { failWith } from './offline-options.js'
@@ -20,55 +23,129 @@ const NOT_MIRRORED = 'not-mirrored'
 /** Blocks of input between two looks at signals: some 16 MiB. */
 const BLOCKS_A_TURN = 64
 
-type FileCapture = JointCapture | SplitCapture
-
 /** Writes the packets of capture files to others. Throws OperatorError. */
 export async function captureFiles(
   options: CaptureOptions,
   files: readonly string[],
 ): Promise<void> {
+  const conversion = new Conversion(options)
   const stop = new Stop()
-  const capture = openCapture(options)
-  const { decap, vxlanPort, genevePort, vni } = options
-  const tap = new Tap({
-    maxSessions: SESSIONS_MAX,
-    openCapture: (session) => capture.source(session.name ?? NOT_MIRRORED),
-    decap,
-    vxlanPort,
-    genevePort: genevePort ?? GENEVE_PORT,
-    ...(vni && { vnis: new Set(vni) }),
-  })
-  let problems: string[]
   try {
-    problems = await readAll(files, tap, capture, stop)
-  } catch (error) {
-    await capture.discard()
-    throw error
+    await conversion.run(files, stop)
   } finally {
     stop.release()
   }
-  try {
-    await capture.close()
-  } catch (error) {
-    // A reader such as `head` that has seen enough is not an error.
-    if (errnoOf(error) !== 'EPIPE') throw error
-    problems = []
-  }
-  if (options.stats !== undefined) writeStats(options.stats, tap.report(0))
-  failWith(problems)
 }
 
-function openCapture(options: CaptureOptions): FileCapture {
-  const { write, snaplen, count = Number.POSITIVE_INFINITY } = options
+/** Capture files on their way into others. */
+class Conversion {
+  readonly #capture: JointCapture | SplitCapture
+  readonly #tap: Tap
+  readonly #format: CaptureFormat
+  readonly #stats: string | undefined
+  readonly #problems: string[] = []
+  #untimely = 0
+
+  constructor(options: CaptureOptions) {
+    const { decap, vxlanPort, genevePort = GENEVE_PORT, vni } = options
+    const capture = openCapture(options)
+    this.#capture = capture
+    this.#format = jointOptions(options).format
+    this.#stats = options.stats
+    this.#tap = new Tap({
+      maxSessions: SESSIONS_MAX,
+      openCapture: (session) => capture.source(session.name ?? NOT_MIRRORED),
+      decap,
+      vxlanPort,
+      genevePort,
+      ...(vni && { vnis: new Set(vni) }),
+    })
+  }
+
+  async run(files: readonly string[], stop: Stop): Promise<void> {
+    const progress = new Progress(files)
+    try {
+      for (const file of files) {
+        await this.#read(file, stop, progress)
+        if (stop.isReached) break
+        progress.fileDone()
+      }
+    } catch (error) {
+      await this.#capture.discard()
+      throw error
+    } finally {
+      progress.done()
+    }
+    await this.#finish()
+  }
+
+  async #read(file: string, stop: Stop, progress: Progress): Promise<void> {
+    const capture = this.#capture
+    let blocks = 0
+    const reading = readCapture(file, (packet) => this.#take(packet, stop), {
+      afterBlock: (octetsRead) => {
+        progress.show(octetsRead)
+        if (file === '-') capture.flush()
+        if (capture.error !== undefined) stop.stop()
+        if (stop.isReached) return false
+        return capture.room() ?? (++blocks % BLOCKS_A_TURN === 0 ? nextTurn<void>() : true)
+      },
+    })
+    const summary = await untilStopped(reading, file, stop)
+    if (summary === undefined) return
+    if (capture instanceof JointCapture) capture.emptyLinkType = linkTypeOf(summary)
+    if (summary.damage === undefined || stop.isReached) return
+    const name = file === '-' ? 'standard input' : file
+    const { offset, message } = summary.damage
+    this.#problems.push(
+      `${name}: damaged at octet ${offset}: ${message}; all before it was written`,
+    )
+  }
+
+  #take(packet: Packet, stop: Stop): void {
+    if (stop.isReached) return
+    const capture = this.#capture
+    if (packet.seconds < 0 || packet.seconds > LAST_SECOND[this.#format]) {
+      this.#untimely++
+      packet.seconds = 0
+      packet.nanoseconds = 0
+    }
+    if (!capture.isOver(packet.seconds)) this.#tap.demux.acceptPacket(packet)
+    if (capture.isOver(packet.seconds)) stop.stop()
+  }
+
+  async #finish(): Promise<void> {
+    let isUnread = false
+    try {
+      await this.#capture.close()
+    } catch (error) {
+      // A reader such as `head` that has seen enough is not an error.
+      isUnread = errnoOf(error) === 'EPIPE'
+      if (!isUnread) throw error
+    }
+    if (this.#stats !== undefined) writeStats(this.#stats, this.#tap.report(0))
+    if (isUnread) return
+    if (this.#untimely > 0) {
+      const last = new Date(LAST_SECOND[this.#format] * 1000).getUTCFullYear()
+      this.#problems.push(
+        `${this.#untimely} packets have times before 1970 or after ${last}, which ${this.#format} ` +
+          'cannot hold: they were written without a time',
+      )
+    }
+    failWith(this.#problems)
+  }
+}
+
+function openCapture(options: CaptureOptions): JointCapture | SplitCapture {
   const refuse = (message: string): never => {
     throw new OperatorError(message)
   }
+  const joint = jointOptions(options)
   if (options.split === true) {
-    const format = options.format ?? 'pcap'
-    return new SplitCapture({ directory: write, format, snaplen, count, onOtherLinkType: refuse })
+    return new SplitCapture({ ...joint, directory: options.write, onOtherLinkType: refuse })
   }
   const capture = new JointCapture({
-    ...jointOptions(options),
+    ...joint,
     limitBytes: Number.POSITIVE_INFINITY,
     onOtherLinkType: refuse,
   })
@@ -77,63 +154,8 @@ function openCapture(options: CaptureOptions): FileCapture {
   return capture
 }
 
-/** Reads every file, in the order given, and answers with lines on what was damaged. */
-async function readAll(
-  files: readonly string[],
-  tap: Tap,
-  capture: FileCapture,
-  stop: Stop,
-): Promise<string[]> {
-  const problems: string[] = []
-  const progress = new Progress(files)
-  try {
-    for (const file of files) {
-      const summary = await untilStopped(readFile(file, tap, capture, stop, progress), file, stop)
-      progress.fileDone()
-      if (capture instanceof JointCapture && capture.packets === 0) {
-        capture.emptyLinkType = summary?.interfaces[0]?.linkType ?? capture.emptyLinkType
-      }
-      if (stop.isReached) break
-      if (summary?.damage !== undefined) {
-        const name = file === '-' ? 'standard input' : file
-        const { offset, message } = summary.damage
-        problems.push(`${name}: damaged at octet ${offset}: ${message}; all before it was written`)
-      }
-    }
-  } finally {
-    progress.done()
-  }
-  return problems
-}
-
-function readFile(
-  file: string,
-  tap: Tap,
-  capture: FileCapture,
-  stop: Stop,
-  progress: Progress,
-): Promise<CaptureSummary> {
-  const { demux } = tap
-  let blocks = 0
-  return readCapture(
-    file,
-    (packet) => {
-      if (stop.isReached) return
-      if (!capture.isOver(packet.seconds)) demux.acceptPacket(packet)
-      if (capture.isOver(packet.seconds)) stop.stop()
-    },
-    {
-      afterBlock: (octetsRead) => {
-        progress.show(octetsRead)
-        if (file === '-') capture.flush()
-        if (stop.isReached || capture.error !== undefined) {
-          stop.stop()
-          return false
-        }
-        return capture.room() ?? (++blocks % BLOCKS_A_TURN === 0 ? nextTurn<void>() : true)
-      },
-    },
-  )
+function linkTypeOf(summary: CaptureSummary): number {
+  return summary.interfaces[0]?.linkType ?? LINKTYPE_ETHERNET
 }
 
 /** What `reading` gives, or undefined as soon as all is to stop: a silent pipe would hold it up. */
@@ -144,6 +166,7 @@ async function untilStopped<T>(
 ): Promise<T | undefined> {
   const result = await Promise.race([reading, stop.reached.then(() => undefined)])
   if (stop.isReached) {
+    // A pipe that is cut off in the middle of a packet is no longer of interest.
     reading.catch(() => undefined)
     if (file === '-') process.stdin.destroy()
   }

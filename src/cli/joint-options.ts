@@ -10,7 +10,7 @@ export function jointOptions(options: CaptureOptions): Written {
   const never = Number.POSITIVE_INFINITY
   return {
     path: write,
-    format: options.format ?? formatInName(write) ?? 'pcap',
+    format: options.format ?? (options.split ? undefined : formatInName(write)) ?? 'pcap',
     snaplen,
     count: options.count ?? never,
     rotateBytes: options.rotateSize ?? never,

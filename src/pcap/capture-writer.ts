@@ -18,6 +18,12 @@ export const CAPTURE_FORMATS = ['pcap', 'pcapng'] as const
 
 export type CaptureFormat = (typeof CAPTURE_FORMATS)[number]
 
+/** The last whole second that a format can hold, behind a 32-bit count of seconds or a 64-bit one of nanoseconds. */
+export const LAST_SECOND: Readonly<Record<CaptureFormat, number>> = {
+  pcap: 4_294_967_295,
+  pcapng: 18_446_744_072,
+}
+
 export interface CaptureWriterOptions {
   format: CaptureFormat
   /** LINKTYPE_… of the frames; of interface 0 in a pcapng file. */

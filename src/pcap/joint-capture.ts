@@ -160,6 +160,8 @@ export class JointCapture {
 
   /** Ends the last file. Rejects with `error`. */
   async close(): Promise<void> {
+    // The end of the file must find room.
+    await this.#sink?.drained()
     this.#file?.finish(this.#linkType ?? this.emptyLinkType, this.#lostInFile())
     await this.#sink?.close()
   }

@@ -2,8 +2,11 @@ import type { ByteSink } from '../deliver/byte-sink.js'
 import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { DEFAULT_SNAPLEN } from './pcap.js'
 
-/** Interfaces of one file; sessions that come later share one. A sender chooses how many sessions there are. */
-const INTERFACES_MAX = 65_536
+/**
+ * Interfaces of one file; sessions that come later share one. A sender chooses how many sessions
+ * there are. Readers (our own, for one) go up to 65,536.
+ */
+const INTERFACES_MAX = 65_000
 const OTHERS = 'other-sessions'
 /** In a pcap file nothing tells sessions apart. */
 const ALL = 'all'

@@ -28,6 +28,11 @@ export class FailingDisk {
     })
   }
 
+  /** Writes that wait. */
+  get waiting(): number {
+    return this.#held.length
+  }
+
   /** Writes wait until this is false again. */
   set isHeld(isHeld: boolean) {
     this.#isHeld = isHeld
