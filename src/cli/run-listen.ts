@@ -25,9 +25,10 @@ const say = (line: string): void => {
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
 export async function listen(options: ListenOptions, metadata: MetadataValues): Promise<void> {
   const column = columnOptions(options, metadata)
-  if (options.stats !== undefined) checkStats(options.stats)
   const locks = await takeDirectories(options)
   try {
+    // It may be in a directory that has just been made.
+    if (options.stats !== undefined) checkStats(options.stats)
     const stopped = new Stop(options.duration)
     const pool = await Pool.start({
       workers: options.workers,

@@ -43,7 +43,8 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, () => {
     'finishes its files at %s, prints the ledger and succeeds',
     async (signal) => {
       const dir = temporaryDirectory()
-      const stats = join(dir, 'ledger.json')
+      // In a directory that does not exist yet.
+      const stats = join(dir, 'captures/ledger.json')
       const args = ['--capture-dir', join(dir, 'captures'), '--flow-log-dir', join(dir, 'logs')]
       const appliance = new Appliance([...args, '--stats', stats])
       const port = await appliance.port()
@@ -58,6 +59,7 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, () => {
       expect(readStats(stats)).toMatchObject({ received: 3, kernelLost: 0, accepted: 3 })
       const captures = filesBelow(join(dir, 'captures'))
       expect(captures).toEqual([
+        'ledger.json',
         expect.stringMatching(/^vni-7_127\.0\.0\.1\/\d{8}T\d{6}Z\.pcap$/),
         expect.stringMatching(/^vni-8_127\.0\.0\.1\/\d{8}T\d{6}Z\.pcap$/),
       ])
