@@ -55,3 +55,28 @@ describe('imports point downwards', () => {
     }
   })
 })
+
+describe('src/README.md', () => {
+  const page = readFileSync(join(SRC, 'README.md'), 'utf8')
+
+  test('shows the same floors', () => {
+    const section = page.split('\n## ').find((text) => text.startsWith('Floors'))!
+    const rows = [...section.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)].map(([, floor, names]) => [
+      floor!,
+      [...names!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!),
+    ])
+    expect(Object.fromEntries(rows)).toEqual(MAY_IMPORT)
+  })
+
+  test('links to files that exist, and maps every folder', () => {
+    const links = [...page.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]!)
+    expect(links.filter((link) => !files.includes(link))).toEqual([])
+    const folders = new Set(files.filter((name) => name.includes('/')).map((n) => n.split('/')[0]!))
+    const section = page.split('\n## ').find((text) => text.startsWith('Code map'))!
+    const mapped = [...section.matchAll(/^\| `([a-z]+)\/` \|/gm)].map((match) => match[1]!)
+    expect(mapped.sort()).toEqual([...folders].sort())
+    for (const [, folder, names] of section.matchAll(/^\| `([a-z]+\/)` \|.*\| (.*) \|$/gm)) {
+      for (const [, name] of names!.matchAll(/`([^`]+)`/g)) expect(files).toContain(folder! + name!)
+    }
+  })
+})
