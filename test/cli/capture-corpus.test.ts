@@ -92,15 +92,12 @@ describe.skipIf(files.length === 0)('capture --read --decap none (needs captures
       }
       const kept = await convert(path, pcap)
       expect((await contentOf(pcap))!.packets).toEqual(kept)
-      // And there again, octet for octet: nothing depends on where a packet came from.
-      if (packets.length === 0 || kept!.join() !== packets.join()) return
-      await convert(pcap, join(directory, 'again.pcapng'))
-      const again = readFileSync(join(directory, 'again.pcapng'))
-      expect(again.equals(readFileSync(out))).toBe(true)
     },
   )
 
-  const few = files.filter((path) => /vxlan-mirror\.pcap$|\.pcapng$/.test(path)).slice(0, 6)
+  const few = files.filter((path) =>
+    /vxlan-mirror\.pcap$|-(concatenated|example)\.pcapng$/.test(path),
+  )
   test.skipIf(!hasTool('tshark')).each(few.map((path) => ({ name: basename(path), path })))(
     'tells tshark the same as $name does (needs tshark)',
     async ({ path }) => {

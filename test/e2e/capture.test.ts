@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,14 +9,14 @@ import { temporaryDirectory } from '../support/temporary.js'
 import { hasTool } from '../support/tools.js'
 import { burst, UdpSender } from '../support/udp-sender.js'
 import { readWritten } from '../support/written-captures.js'
-import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD, type Program, readStats, until } from './program.js'
+import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD, Program, readStats, until } from './program.js'
 
 const HOST = '127.0.0.1'
 
 function frame(number: number): Buffer {
   const payload = Buffer.alloc(18, number)
   return ethernet(
-    udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1000 + number, dport: 9, payload }),
+    udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 41_000 + number, dport: 40_000, payload }),
   )
 }
 
@@ -35,50 +35,16 @@ async function portOf(program: Program): Promise<number> {
   return Number((await program.says(/^listening on \S+ port (\d+) \(VXLAN\)/m))[1])
 }
 
-/** The built program with its output piped into another; what both say can be looked at. */
-class Pipe {
-  readonly capture: ChildProcess
-  readonly reader: ChildProcess
-  stderr = ''
-  stdout = ''
-
-  constructor(args: readonly string[], reader: readonly [string, ...string[]]) {
-    this.capture = spawn(process.execPath, [BIN, 'capture', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.reader = spawn(reader[0], reader.slice(1), {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    })
-    this.capture.stdout!.pipe(this.reader.stdin!)
-    this.reader.stdin!.on('error', () => this.capture.stdout!.destroy())
-    this.capture.stderr!.on('data', (bytes: Buffer) => {
-      this.stderr += bytes.toString()
-    })
-    this.reader.stdout!.on('data', (bytes: Buffer) => {
-      this.stdout += bytes.toString()
-    })
-    onTestFinished(() => {
-      this.capture.kill('SIGKILL')
-      this.reader.kill('SIGKILL')
-    })
-  }
-
-  async port(): Promise<number> {
-    const match = await until(() => /^listening on \S+ port (\d+) /m.exec(this.stderr) ?? undefined)
-    return Number(match[1])
-  }
-}
-
 const READERS = [
   {
     tool: 'tshark',
-    reader: ['tshark', '-n', '-l', '-r', '-'],
-    line: (n: number) => `${1000 + n} → 9`,
+    reader: 'tshark -n -l -r -',
+    line: (n: number) => `${41_000 + n} → 40000`,
   },
   {
     tool: 'tcpdump',
-    reader: ['tcpdump', '-n', '-l', '-r', '-'],
-    line: (n: number) => `10.0.0.1.${1000 + n} > 10.0.0.2.9`,
+    reader: 'tcpdump -n -l -r -',
+    line: (n: number) => `10.0.0.1.${41_000 + n} > 10.0.0.2.40000`,
   },
 ] as const
 
@@ -88,19 +54,19 @@ describe.skipIf(!IS_BUILT)(`mirrortap capture${NEEDS_BUILD}`, () => {
       test.skipIf(!hasTool(tool))(
         `streams ${format} to ${tool} while packets come (needs ${tool})`,
         async () => {
-          const args = ['--bind', HOST, '--port', '0', '-w', '-', '--format', format]
-          const pipe = new Pipe(args, [...reader])
-          const port = await pipe.port()
+          // A shell makes the pipe: what Node gives to a child is a socket, which tshark reads otherwise.
+          const args = `capture --bind ${HOST} --port 0 -w - -c 3 --format ${format}`
+          const pipe = `"${process.execPath}" "${BIN}" ${args} | exec ${reader} 2>/dev/null`
+          const program = new Program(['sh', '-c', pipe])
+          const port = await portOf(program)
           // One at a time: each must be seen before the next is sent.
           for (let number = 0; number < 3; number++) {
             await send(port, [vxlan(7 + number, frame(number))])
-            await until(() => pipe.stdout.includes(line(number)))
+            await until(() => program.stdout.includes(line(number)))
           }
-          const ended = once(pipe.capture, 'exit')
-          pipe.capture.kill('SIGINT')
-          expect((await ended)[0]).toBe(0)
-          await until(() => pipe.stderr.includes('3 packets captured, 3 received, '))
-          expect(pipe.stdout.trimEnd().split('\n')).toHaveLength(3)
+          expect(await program.ended()).toBe(0)
+          expect(program.stderr).toContain('3 packets captured, 3 received, ')
+          expect(program.stdout.toString().trimEnd().split('\n')).toHaveLength(3)
         },
         30_000,
       )
