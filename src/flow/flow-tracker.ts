@@ -11,6 +11,7 @@ import {
   NO_ENTRY,
   PACKETS_0,
   PACKETS_1,
+  PORTS,
   SESSION,
   STATE,
   WINDOW_END,
@@ -30,7 +31,7 @@ import {
   vpcFlags,
 } from './flow-state.js'
 import { FlowTable, NO_FLOW } from './flow-table.js'
-import { Fragments, UNTIMED } from './fragments.js'
+import { Fragments, UNTIMED, WAITING_SECONDS } from './fragments.js'
 import { compileLifetime, type Lifetime, timeoutIndex } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
 import { SessionFlows } from './session-flows.js'
@@ -379,9 +380,12 @@ export class FlowTracker {
     for (; budget > 0; budget--) {
       const flow = this.#wheel.next(settled)
       if (flow === NO_ENTRY) return budget
-      const deadline = words[flow * HOT_WORDS + DEADLINE]!
-      if (deadline >= settled) {
-        this.#wheel.insert(flow, deadline, settled)
+      const at = flow * HOT_WORDS
+      // A flow without ports waits for the fragments that may yet be given up and be its own.
+      const patience = words[at + PORTS] === 0 && this.fragments.waiting > 0 ? WAITING_SECONDS : 0
+      const due = words[at + DEADLINE]! + patience
+      if (due >= settled) {
+        this.#wheel.insert(flow, due, settled)
         continue
       }
       const reason = this.#reasonOfEnd(flow)

@@ -16,7 +16,7 @@ import {
 import { FlowHash } from './flow-hash.js'
 
 /** Fragments of one packet come within this time of each other, in seconds. */
-const LIFETIME_SECONDS = 30
+export const WAITING_SECONDS = 30
 
 /** Packets remembered: sets of WAYS, picked by hash; the one not touched for longest makes room. */
 const SETS = 1024
@@ -141,7 +141,7 @@ export class Fragments {
 
   /** Counts under ports 0 what has waited for too long. No first from before `settled` may still come. */
   expire(settled: number): void {
-    this.flush(settled - LIFETIME_SECONDS)
+    this.flush(settled - WAITING_SECONDS)
   }
 
   /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. */
@@ -181,13 +181,15 @@ export class Fragments {
     let oldest = set
     for (let at = set; at < set + WAYS * ENTRY_WORDS; at += ENTRY_WORDS) {
       if (entries[at + SECONDS] !== 0 && this.#matches(at)) {
-        if (Math.abs(seconds - entries[at + SECONDS]! + 1) <= LIFETIME_SECONDS) return at
+        if (Math.abs(seconds - entries[at + SECONDS]! + 1) <= WAITING_SECONDS) return at
         oldest = at
         break
       }
       if (entries[at + SECONDS]! < entries[oldest + SECONDS]!) oldest = at
     }
-    if (entries[oldest + SECONDS] !== 0) {
+    if (entries[oldest + SECONDS] !== 0 && entries[oldest + WAITING] !== NOTHING) {
+      // In the order of time: what has waited longer elsewhere comes first.
+      this.flush(seconds - WAITING_SECONDS - 1)
       this.#giveUp(this.#takeOut(oldest, Number.POSITIVE_INFINITY, 0))
     }
     for (let word = 0; word < KEY_WORDS; word++) entries[oldest + word] = this.#key[word]!
@@ -226,7 +228,7 @@ export class Fragments {
     if (slot === NOTHING) return
     const pool = this.#pool
     const window = this.#windowSeconds === 0 ? 0 : seconds - (seconds % this.#windowSeconds)
-    const since = Math.max(seconds - LIFETIME_SECONDS, window)
+    const since = Math.max(seconds - WAITING_SECONDS, window)
     const { ipLength, tcpFlags } = frame
     frame.tcpFlags = 0
     let late = NOTHING
