@@ -62,11 +62,8 @@ export function parseFlowFilters(value: unknown): FlowFilter[] | string {
 
 function parseFilter(value: unknown): FlowFilter | string {
   if (!isObject(value)) return ' must be an object'
-  for (const name of Object.keys(value)) {
-    if (!(MEMBERS as readonly string[]).includes(name)) {
-      return `.${name} is not known; there are ${MEMBERS.join(', ')}`
-    }
-  }
+  const unknown = unknownMember(value, MEMBERS)
+  if (unknown !== undefined) return unknown
   const source = parseAddress(value, 'SourceAddress')
   if (typeof source === 'string') return source
   const destination = parseAddress(value, 'DestinationAddress')
@@ -87,10 +84,14 @@ function parseAddress(
   const value = filter[name]
   if (value === undefined || value === null) return undefined
   const text = isObject(value) ? value['AddressDefinition'] : undefined
-  if (typeof text !== 'string') return `.${name} must be {"AddressDefinition": "10.0.0.0/8"}`
+  if (!isObject(value) || typeof text !== 'string') {
+    return `.${name} must be {"AddressDefinition": "10.0.0.0/8"}`
+  }
+  const unknown = unknownMember(value, ['AddressDefinition'])
+  if (unknown !== undefined) return `.${name}${unknown}`
   const cidr = parseCidr(text)
   if (cidr === undefined) {
-    return `.${name}.AddressDefinition "${text}" is no address and no CIDR block`
+    return `.${name}.AddressDefinition ${JSON.stringify(text)} is no address and no CIDR block`
   }
   const { version, first, mask } = cidr
   return version === 4
@@ -121,6 +122,18 @@ function parseProtocols(value: unknown): ReadonlySet<number> | string | undefine
     numbers.add(Number(entry))
   }
   return numbers.size === 0 ? undefined : numbers
+}
+
+/** What is wrong when a request names something that would not be looked at. */
+function unknownMember(
+  value: Record<string, unknown>,
+  known: readonly string[],
+): string | undefined {
+  const name = Object.keys(value).find((member) => !known.includes(member))
+  if (name === undefined) return undefined
+  // As in JSON: it may hold anything.
+  const shown = JSON.stringify(name).slice(1, -1)
+  return `.${shown} is not known; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
