@@ -126,7 +126,7 @@ describe('FlowTracker, against a plain model', () => {
   })
 
   test('makes one record of a life where there are no windows', () => {
-    const packets = traffic(new Random(80), SHAPE)
+    const packets = traffic(new Random(80), { ...SHAPE, disorderMs: 990 })
     const run = new TrackerRun({ lifetime: LIFETIMES.nfw })
     for (const packet of packets) run.packet(packet)
     finish(run, lastSecond(packets))
@@ -598,6 +598,23 @@ describe('FlowTracker, when full', () => {
     expect(lives.run.records[0]!.flow).toContain(`${0xc000_0201}.0.0.0`)
   })
 
+  test('goes round a table larger than the sample it looks at', () => {
+    const lives = new Lives({ capacity: 256, lifetime: LIFETIMES.vpc })
+    for (let host = 0; host < 256; host++) {
+      lives.packet(flow(host), 0)
+      lives.packet(reversed(flow(host)), 0)
+    }
+    // The flows that would be looked at first are in use.
+    for (let host = 0; host < 32; host++) lives.packet(flow(host), 5)
+    for (let host = 256; host < 264; host++) {
+      lives.packet(flow(host), 10)
+      lives.packet(reversed(flow(host)), 10)
+    }
+    const evicted = lives.run.records.filter(({ endSeconds }) => endSeconds === BEGIN)
+    expect(lives.run.tracker.ended.evicted).toBe(8)
+    expect(evicted.length).toBeGreaterThanOrEqual(2 * 7)
+  })
+
   test('keeps an active flow through a flood of single packets', () => {
     const lives = new Lives({ capacity: 256 })
     const active = flow(0xff)
@@ -612,6 +629,17 @@ describe('FlowTracker, when full', () => {
     expect(lives.run.tracker.ended.evicted).toBeGreaterThan(10_000)
     expect(lives.ended.filter(({ packets }) => packets > 1)).toEqual([])
     expect(lives.run.tracker.table.find(frameOf(active), 0)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('takes from sessions that hold more than their share', () => {
+    const lives = new Lives({ capacity: 100 })
+    // Small sessions came first and have flows of single packets only.
+    for (let host = 0; host < 20; host++) lives.packet(flow(host, 17, 1), 0)
+    for (let host = 0; host < 300; host++) {
+      lives.packet(flow(host, 17, 2), 1, 0, host)
+      lives.packet(reversed(flow(host, 17, 2)), 1, 0, host)
+    }
+    expect([...lives.run.tracker.sessions.counts.subarray(1, 3)]).toEqual([20, 80])
   })
 
   test('keeps each session to its quota, at the cost of its own flows', () => {
@@ -661,20 +689,17 @@ describe('FlowTracker, when full', () => {
   })
 
   test('leaves the emergency at 85 %, not above', () => {
-    const { run } = new Lives({ capacity: 100 })
-    const { tracker } = run
+    const { tracker } = new Lives({ capacity: 100 }).run
     for (let host = 0; host < 96; host++) {
-      tracker.track(frameOf(flow(host, 17, host < 10 ? 1 : 2)), host < 10 ? 1 : 2, BEGIN, 0)
+      const session = host < 10 ? 1 : host === 10 ? 2 : 3
+      tracker.track(frameOf(flow(host, 17, session)), session, BEGIN, 0)
     }
     tracker.endSession(1, 'session-deleted')
-    run.work()
+    tracker.work(1000)
     expect([tracker.table.count, tracker.inEmergency]).toEqual([86, true])
-    tracker.track(frameOf(flow(200, 17, 1)), 1, BEGIN, 0)
-    tracker.endSession(1, 'session-deleted')
-    const [first] = [10]
-    tracker.track(frameOf(reversed(flow(first, 17, 2))), 2, BEGIN, 0)
-    run.work()
-    expect(tracker.inEmergency).toBe(true)
+    tracker.endSession(2, 'session-deleted')
+    tracker.work(1000)
+    expect([tracker.table.count, tracker.inEmergency]).toEqual([85, false])
   })
 
   test.each([1, 10, 32, 50, 96, 100, 4096])(
