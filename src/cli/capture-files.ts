@@ -94,7 +94,7 @@ class Conversion {
     const summary = await untilStopped(reading, file, stop)
     if (summary === undefined) return
     if (capture instanceof JointCapture) capture.emptyLinkType = linkTypeOf(summary)
-    if (summary.damage === undefined || stop.isReached) return
+    if (summary.damage === undefined) return
     const name = file === '-' ? 'standard input' : file
     const { offset, message } = summary.damage
     this.#problems.push(
@@ -165,10 +165,9 @@ async function untilStopped<T>(
   stop: Stop,
 ): Promise<T | undefined> {
   const result = await Promise.race([reading, stop.reached.then(() => undefined)])
-  if (stop.isReached) {
-    // A pipe that is cut off in the middle of a packet is no longer of interest.
-    reading.catch(() => undefined)
-    if (file === '-') process.stdin.destroy()
-  }
-  return result
+  if (!stop.isReached) return result
+  // A pipe that is cut off in the middle of a packet is no longer of interest.
+  reading.catch(() => undefined)
+  if (file === '-') process.stdin.destroy()
+  return undefined
 }

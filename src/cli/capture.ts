@@ -160,6 +160,9 @@ function refuseWhatMakesNoSense(command: Command, options: CaptureOptions): void
   if (options.split === true && (options.write === '-' || isRotated)) {
     refuse('--split writes one file a session: give -w a directory, and neither -C nor -G')
   }
+  if (options.write === '-' && process.stdout.isTTY) {
+    refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
+  }
   const named = options.split === true ? undefined : formatInName(options.write)
   if (options.format !== undefined && named !== undefined && options.format !== named) {
     refuse(`${options.write} is called ${named}: leave out --format, or name the file differently`)

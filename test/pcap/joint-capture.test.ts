@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { JointCapture, type JointSource } from '../../src/pcap/joint-capture.js'
 import { readCapture } from '../../src/pcap/reader.js'
 import { FailingDisk } from '../support/failing-disk.js'
@@ -127,6 +127,30 @@ describe('JointCapture', () => {
       { received: 1001n, dropped: 1000n },
       { received: BigInt(offered), dropped: 5n },
     ])
+  })
+
+  test('tells each file of a series what the kernel lost meanwhile', async () => {
+    const directory = temporaryDirectory()
+    const path = join(directory, '%s.pcapng')
+    const capture = new JointCapture({ ...OPTIONS, path, rotateSeconds: 10 })
+    const source = capture.source('a')
+    capture.open(100)
+    write(source, 105)
+    capture.tick(105, 3)
+    write(source, 110)
+    capture.tick(119, 8)
+    await capture.close()
+    expect(statistics(join(directory, '100.pcapng'))).toEqual([{ received: 4n, dropped: 3n }])
+    expect(statistics(join(directory, '110.pcapng'))).toEqual([{ received: 6n, dropped: 5n }])
+  })
+
+  test('writes the header of a pcap file before any packet where the link type is known', async () => {
+    const path = join(temporaryDirectory(), 'x.pcap')
+    const capture = new JointCapture({ ...OPTIONS, path, format: 'pcap', linkType: 1 })
+    capture.open(0)
+    capture.flush()
+    await vi.waitFor(() => expect(readFileSync(`${path}.part`)).toHaveLength(24))
+    await capture.close()
   })
 
   test('leaves other link types out of a pcap file and says so once', async () => {
