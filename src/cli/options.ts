@@ -87,15 +87,20 @@ export function parseTime(text: string): { seconds: number; nanoseconds: number 
     return { seconds: Number(decimal[1]), nanoseconds: Number((decimal[2] ?? '').padEnd(9, '0')) }
   }
   const iso = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)$/.exec(text)
-  const milliseconds =
-    iso === null ? Number.NaN : Date.parse(`${iso[1]!.replace(' ', 'T')}${iso[3]}`)
-  if (iso === null || Number.isNaN(milliseconds)) {
+  const local = iso === null ? '' : iso[1]!.replace(' ', 'T')
+  const milliseconds = iso === null ? Number.NaN : Date.parse(`${local}${iso[3]}`)
+  if (iso === null || Number.isNaN(milliseconds) || !isDate(local)) {
     throw new InvalidArgumentError('Give seconds such as 1561644070.5 or 2019-06-27T14:01:10.5Z.')
   }
   return {
     seconds: Math.floor(milliseconds / 1000),
     nanoseconds: Number((iso[2] ?? '').padEnd(9, '0')),
   }
+}
+
+/** Whether there is such a day: Date.parse takes 30 February for 2 March. */
+function isDate(local: string): boolean {
+  return new Date(`${local}Z`).toISOString().startsWith(local)
 }
 
 /** `HOST:PORT`, `[v6]:PORT` → its two halves. */

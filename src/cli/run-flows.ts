@@ -86,7 +86,8 @@ function readFilters(text: string | undefined): readonly FlowFilter[] {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    const reason = (error as Error).message
+    // It quotes the text, line breaks and all.
+    const reason = (error as Error).message.replace(/\s*\n\s*/g, ' ')
     throw new OperatorError(`--flow-filters is no JSON: ${reason}`, { exitCode: 2 })
   }
   const filters = parseFlowFilters(value)

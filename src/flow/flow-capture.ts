@@ -1,4 +1,4 @@
-import { DEADLINE, HOT_WORDS, STATE } from './flow-entry.js'
+import { DEADLINE, HOT_WORDS, NEVER, STATE } from './flow-entry.js'
 import { type FlowFilter, passesFilters } from './flow-filter.js'
 import { ageOf, type FlowRow, rowsOf } from './flow-row.js'
 import { STATE_CLOSED, STATE_MASK } from './flow-state.js'
@@ -57,11 +57,13 @@ export class FlowCapture {
   }
 
   /**
-   * Why flows may be missing, or their counts be too low: something was evicted
-   * that could have been open still. Undefined when the table hid nothing.
+   * Why flows may be missing, or their counts be too low: something was evicted,
+   * or ended early because the table was nearly full, that could have been open
+   * still. Undefined when the table hid nothing.
    */
   get doubt(): string | undefined {
     const tracker = this.#tracker
+    if (tracker.evictedAt < 0) return undefined
     const since = this.#request.atSeconds - tracker.longestTimeout
     if (tracker.secondsOf(tracker.evictedAt) >= since) {
       return 'Flows were evicted from the full flow table'
@@ -73,6 +75,7 @@ export class FlowCapture {
     const { words } = this.#tracker.table
     const at = flow * HOT_WORDS
     if ((words[at + STATE]! & STATE_MASK) === STATE_CLOSED) return false
+    if (words[at + DEADLINE] === NEVER) return true
     return this.#tracker.secondsOf(words[at + DEADLINE]!) >= this.#request.atSeconds
   }
 }

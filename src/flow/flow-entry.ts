@@ -70,5 +70,8 @@ export const PREVIOUS_IN_SESSION = 12
 /** Which list of the wheel the entry is in. */
 export const WHEEL_SLOT = 13
 
+/** A time that does not come. */
+export const NEVER = 0xffff_ffff
+
 /** Ends every list. */
 export const NO_ENTRY = 0xffff_ffff

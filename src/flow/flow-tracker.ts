@@ -8,6 +8,7 @@ import {
   FLAGS,
   HOT_WORDS,
   LAST_SECONDS_0,
+  NEVER,
   NO_ENTRY,
   PACKETS_0,
   PACKETS_1,
@@ -54,7 +55,6 @@ export interface FlowTrackerOptions extends WindowReportsOptions {
   hash?: FlowHash
 }
 
-const NEVER = 0xffff_ffff
 /** A packet may be this much older than one that came before it and still find its flow and window open. */
 const GRACE_SECONDS = 1
 
@@ -72,7 +72,7 @@ export class FlowTracker {
   readonly sessions: SessionFlows
   /** Connections that ended, by reason. */
   readonly ended: Record<EndReason, number>
-  /** The latest second in which a flow was evicted, as the table keeps it; -1: never. */
+  /** The latest second in which a flow was ended before its time, as the table keeps it; -1: never. */
   evictedAt = -1
   /** The packet clock: the latest second seen, as the table keeps it. */
   now = 0
@@ -233,7 +233,7 @@ export class FlowTracker {
     let left = this.#expire(budget)
     if (left > 0) left = this.#reports.sweep(left, (end) => this.fragments.flush(end))
     if (left <= 0) return true
-    return this.#emergency?.relieve(this.now, left, (flow) => this.#end(flow, 'idle')) ?? false
+    return this.#emergency?.relieve(this.now, left, (flow) => this.#endEarly(flow)) ?? false
   }
 
   /** The longest idle time-out, in seconds; Infinity where flows do not time out. */
@@ -356,6 +356,15 @@ export class FlowTracker {
     const state = this.table.words[flow * HOT_WORDS + STATE]!
     if ((state & STATE_MASK) !== STATE_CLOSED) return 'idle'
     return (state & STATE_RESET) !== 0 ? 'reset' : 'closed'
+  }
+
+  /** What short time-outs call idle may still be open by those that hold. */
+  #endEarly(flow: number): void {
+    const reason = this.#reasonOfEnd(flow)
+    if (reason === 'idle' && this.table.words[flow * HOT_WORDS + DEADLINE]! >= this.now) {
+      this.evictedAt = this.now
+    }
+    this.#end(flow, reason)
   }
 
   #end(flow: number, reason: EndReason): void {

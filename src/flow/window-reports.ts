@@ -3,6 +3,7 @@ import {
   COLD_WORDS,
   FLAGS,
   HOT_WORDS,
+  NEVER,
   PACKETS_0,
   REPORTED_PACKETS_0,
   WINDOW_END,
@@ -21,8 +22,6 @@ export interface WindowReportsOptions {
   /** A window is over and every record of it has been handed over. */
   onWindow?: (windowStart: number, windowEnd: number) => void
 }
-
-const NEVER = 0xffff_ffff
 
 /**
  * The second clock of a flow table: aggregation windows. Says what each flow did
