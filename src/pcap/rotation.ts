@@ -5,6 +5,7 @@ import type { BlockPool } from '../deliver/block-pool.js'
 import { syncMadeDirectories } from '../deliver/directory.js'
 import { FileSink } from '../deliver/file-sink.js'
 import { errnoOf, WriteError } from '../deliver/write-error.js'
+import { linkTypeName } from '../wire/link-type.js'
 import { formatCaptureName } from './capture-name.js'
 import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { Outage } from './outage.js'
@@ -82,6 +83,8 @@ export class RotatingCapture {
   readonly #pool: BlockPool
   readonly #retention: Retention
   readonly #outage: Outage
+  readonly #onProblem: (line: string) => void
+  #hasRefused = false
   readonly #snaplen: number
   /** What must still fit behind the last packet. */
   readonly #trailerLen: number
@@ -117,6 +120,7 @@ export class RotatingCapture {
     this.#pool = pool
     this.#retention = new Retention(this.#directory, policy, onProblem)
     this.#outage = new Outage(session.name, onProblem)
+    this.#onProblem = onProblem
     this.#snaplen = policy.snaplen === 0 ? DEFAULT_SNAPLEN : policy.snaplen
     this.#trailerLen = policy.format === 'pcapng' ? STATISTICS_LEN : 0
   }
@@ -142,7 +146,12 @@ export class RotatingCapture {
     nanoseconds: number,
     originalLength: number,
     options?: Buffer,
+    linkType = this.#session.linkType,
   ): boolean {
+    if (linkType !== this.#session.linkType) {
+      this.#refuse(linkType)
+      return false
+    }
     let writer = this.#writer
     if (
       writer === undefined ||
@@ -163,6 +172,17 @@ export class RotatingCapture {
     const error = this.#sink!.error
     if (error !== undefined) this.#giveUp(error)
     return false
+  }
+
+  /** A session of GENEVE may bring bare IP and Ethernet; a capture file has one of them. */
+  #refuse(linkType: number): void {
+    this.#lost++
+    if (this.#hasRefused) return
+    this.#hasRefused = true
+    const { name, linkType: own } = this.#session
+    this.#onProblem(
+      `${name}: packets of ${linkTypeName(linkType)} are left out of its captures, which hold ${linkTypeName(own)}`,
+    )
   }
 
   /**

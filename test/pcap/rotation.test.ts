@@ -430,6 +430,24 @@ describe('a RotatingCapture on a disk that fails', () => {
     expect(pool.usedBytes).toBe(0)
   })
 
+  test('leaves out packets of another link type, and says so once', async () => {
+    const { capture, lines, directory, files } = rig()
+    const random = new Random(31)
+    expect(put(capture, packet(random, 100))).toBe(true)
+    for (let count = 0; count < 3; count++) {
+      const { frame } = packet(random, 100)
+      expect(capture.write(frame, 0, frame.length, 100, 0, frame.length, undefined, 101)).toBe(
+        false,
+      )
+    }
+    await capture.close()
+    expect(capture.statistics).toMatchObject({ packets: 1, lost: 3 })
+    expect(files().map((name) => readdirSync(directory).includes(name))).toEqual([true])
+    expect(lines).toEqual([
+      `${SESSION.name}: packets of RAW (101) are left out of its captures, which hold ETHERNET (1)`,
+    ])
+  })
+
   test('leaves no file behind for a packet there was never room for', async () => {
     const { capture, pool, directory } = rig({}, 1)
     for (let block = 0; block < 16; block++) pool.take(1, false)
