@@ -34,7 +34,8 @@ export class InterfaceIdentity {
 
   /** The interface's MAC as a 48-bit number, once known. */
   get mac(): number | undefined {
-    return this.#candidates === 1 ? this.#high[0]! * 0x1_0000_0000 + this.#low[0]! : undefined
+    const isKnown = this.#candidates === 1 && !this.#contradicted
+    return isKnown ? this.#high[0]! * 0x1_0000_0000 + this.#low[0]! : undefined
   }
 
   /**
@@ -85,6 +86,8 @@ export class InterfaceIdentity {
     const isSource = this.#has(u16(bytes, at + 6), u32(bytes, at + 8))
 
     if (this.#candidates === 0) {
+      // Whoever sent a group frame may be anybody.
+      if (toGroup && byAddress === undefined) return undefined
       if (byAddress !== false) this.#add(u16(bytes, at + 6), u32(bytes, at + 8))
       if (byAddress !== true && !toGroup) this.#add(u16(bytes, at), u32(bytes, at + 2))
       return undefined
