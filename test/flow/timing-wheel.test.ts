@@ -92,6 +92,12 @@ describe('TimingWheel', () => {
     expect(turning.idleAt(BEGIN + 365 * 86_400 + 4)).toEqual([7])
   })
 
+  test.each([1022, 1023, 1024, 1025])('misses no second when the clock leaps by %i s', (leap) => {
+    const turning = new Turning(3)
+    for (const away of [0, 1, 2]) turning.insert(away, BEGIN + away, BEGIN)
+    expect(turning.idleAt(BEGIN + leap)).toEqual([0, 1, 2])
+  })
+
   test('can be left in the middle of a second, and flows be removed that are waiting there', () => {
     const turning = new Turning(5)
     for (let flow = 0; flow < 5; flow++) turning.insert(flow, BEGIN + 1, BEGIN)

@@ -1,4 +1,4 @@
-import { MAPPED_WORD, parseAddress } from '../../src/wire/address.js'
+import { parseAddress } from '../../src/wire/address.js'
 import { Datagram, Packet } from '../../src/wire/packet.js'
 
 export interface Arrival {
@@ -7,14 +7,16 @@ export interface Arrival {
   seconds?: number
   nanoseconds?: number
   cut?: boolean
+  /** Octet that fills the memory around it, which nobody may read. */
+  around?: number
 }
 
 /** The payload of a UDP datagram in the middle of a receiver's memory, as a receiver hands it over. */
 export function datagramOf(payload: Buffer, arrival: Arrival = {}): Datagram {
-  const { source = '10.0.0.1', seconds = 1_700_000_000, nanoseconds = 0, cut = false } = arrival
+  const { source = '10.0.0.1', seconds = 1_700_000_000, nanoseconds = 0 } = arrival
+  const { cut = false, around = 0xa5 } = arrival
   const datagram = new Datagram()
-  // What lies around it is not to be read.
-  datagram.bytes = Buffer.concat([Buffer.alloc(5, 0xa5), payload, Buffer.alloc(7, 0xa5)])
+  datagram.bytes = Buffer.concat([Buffer.alloc(5, around), payload, Buffer.alloc(7, around)])
   datagram.start = 5
   datagram.end = 5 + payload.length
   datagram.seconds = seconds
@@ -31,18 +33,14 @@ export function datagramOf(payload: Buffer, arrival: Arrival = {}): Datagram {
 }
 
 /** A frame as a capture file hands it over; `lost` octets of its end were not captured. */
-export function packetOf(frame: Buffer, linkType = 1, lost = 0): Packet {
+export function packetOf(frame: Buffer, linkType = 1, lost = 0, around = 0xa5): Packet {
   const packet = new Packet()
-  packet.bytes = Buffer.concat([Buffer.alloc(3, 0xa5), frame, Buffer.alloc(9, 0xa5)])
+  const captured = frame.subarray(0, frame.length - lost)
+  packet.bytes = Buffer.concat([Buffer.alloc(3, around), captured, Buffer.alloc(64, around)])
   packet.start = 3
-  packet.end = 3 + frame.length - lost
+  packet.end = 3 + captured.length
   packet.originalLength = frame.length
   packet.linkType = linkType
   packet.seconds = 1_700_000_000
   return packet
-}
-
-/** A v4 address as the last of four words. */
-export function mapped(word: number): [number, number, number, number] {
-  return [0, 0, MAPPED_WORD, word]
 }

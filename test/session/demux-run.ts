@@ -1,0 +1,134 @@
+import { FlowTracker } from '../../src/flow/flow-tracker.js'
+import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { Demux, type DemuxOptions } from '../../src/session/demux.js'
+import type { DuplicateMode } from '../../src/session/duplicates.js'
+import { Ledger } from '../../src/session/ledger.js'
+import { Pipeline } from '../../src/session/pipeline.js'
+import type { Session } from '../../src/session/session.js'
+import { SessionDirectory, type SessionKey } from '../../src/session/session-directory.js'
+
+/** A frame as it came to its session's capture. */
+export interface Delivered {
+  /** null: not mirrored. */
+  session: string | null
+  frame: Buffer
+  originalLength: number
+  linkType: number
+  seconds: number
+  nanoseconds: number
+}
+
+export interface DemuxRunOptions extends Omit<DemuxOptions, 'ledger' | 'sessions' | 'pipeline'> {
+  key?: SessionKey
+  max?: number
+  maxFlows?: number
+  duplicates?: DuplicateMode
+}
+
+/** A demultiplexer with all that lies behind it, and copies of the frames that came through. */
+export class DemuxRun {
+  readonly ledger = new Ledger()
+  readonly delivered: Delivered[] = []
+  readonly sessions: SessionDirectory
+  readonly tracker: FlowTracker
+  readonly demux: Demux
+  /** Packets in all flow records so far. */
+  recorded = 0
+  /** Sessions that were let go. */
+  readonly gone: Session[] = []
+
+  constructor(options: DemuxRunOptions = {}) {
+    const { key = 'source+vni', max = 100, maxFlows = 1000, duplicates, ...rest } = options
+    this.tracker = new FlowTracker({
+      capacity: maxFlows,
+      sessions: max + 2,
+      lifetime: LIFETIMES.nfw,
+      windowSeconds: 60,
+      onRecord: ({ packets }) => {
+        this.recorded += packets
+      },
+    })
+    this.sessions = new SessionDirectory({
+      max,
+      key,
+      onOpen: () => undefined,
+      onClose: (session) => {
+        this.tracker.endSession(session.index, 'session-deleted')
+        this.gone.push(session)
+      },
+    })
+    const pipeline = new Pipeline({
+      ledger: this.ledger,
+      tracker: this.tracker,
+      openCapture: (session) => this.#capture(session),
+      ...(duplicates && { duplicates }),
+    })
+    this.demux = new Demux({ ledger: this.ledger, sessions: this.sessions, pipeline, ...rest })
+  }
+
+  /** Every session there was. */
+  get all(): Session[] {
+    return [...this.sessions.values(), ...this.gone, this.demux.unmirrored]
+  }
+
+  /** Ends all flows; their records are then in `recorded`. */
+  shutdown(): void {
+    this.tracker.shutdown()
+  }
+
+  /** What does not add up: empty when all sums are right. */
+  wrongSums(): string[] {
+    const { ledger, all } = this
+    const sum = (of: (session: Session) => number) =>
+      all.reduce((total, session) => total + of(session), 0)
+    const inSessions = sum(({ received }) => received)
+    const outside = ledger.filtered + ledger.unknownSession
+    const inside = ledger.accepted + ledger.duplicate
+    const malformedInside = sum(({ malformed }) => malformed)
+    const rules: Record<string, [number, number]> = {
+      'received = accepted + filtered + unknownSession + duplicate + malformed': [
+        ledger.received,
+        inside + outside + ledger.malformedTotal,
+      ],
+      'accepted, of all sessions': [ledger.accepted, sum(({ accepted }) => accepted)],
+      'flowPackets + untracked = accepted': [
+        sum(({ flowPackets, untracked }) => flowPackets + untracked),
+        ledger.accepted,
+      ],
+      'received, of all sessions': [inSessions, inside + malformedInside],
+      'captured, of all sessions': [sum(({ captured }) => captured), this.delivered.length],
+      'captured = received - duplicate': [this.delivered.length, inSessions - ledger.duplicate],
+    }
+    if (malformedInside > ledger.malformedTotal) return ['malformed frames of no account']
+    return Object.entries(rules)
+      .filter(([, [left, right]]) => left !== right)
+      .map(([rule, [left, right]]) => `${rule}: ${left}, ${right}`)
+  }
+
+  #capture(session: Session) {
+    return {
+      write: (
+        bytes: Uint8Array,
+        start: number,
+        end: number,
+        seconds: number,
+        nanoseconds: number,
+        originalLength: number,
+        _options: Buffer | undefined,
+        linkType: number,
+      ): boolean => {
+        this.delivered.push({
+          session: session.name,
+          frame: Buffer.from(bytes.subarray(start, end)),
+          originalLength,
+          linkType,
+          seconds,
+          nanoseconds,
+        })
+        return true
+      },
+      tick: () => undefined,
+      close: () => Promise.resolve(),
+    }
+  }
+}

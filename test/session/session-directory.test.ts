@@ -1,0 +1,171 @@
+import { LRUCache } from 'lru-cache'
+import { describe, expect, test } from 'vitest'
+import type { Session } from '../../src/session/session.js'
+import { SessionDirectory, type SessionKey } from '../../src/session/session-directory.js'
+import { Random } from '../support/random.js'
+import { datagramOf } from './datagrams.js'
+
+const NOTHING = Buffer.alloc(0)
+
+/** Sources that differ in one word each, with IPv4 among them. */
+const SOURCES = [
+  '10.0.0.1',
+  '10.0.0.2',
+  '::10.0.0.1',
+  '2001:db8::1',
+  '2001:db8:0:1::1',
+  '2001:db8::1:0:1',
+  '2001:db9::1',
+  '::',
+]
+
+/** A directory that writes down what it says. */
+class Watched {
+  readonly directory: SessionDirectory
+  readonly open = new Map<number, Session>()
+  readonly closed: { name: string; why: string }[] = []
+  /** Indices that were given to a session while another had them. */
+  readonly taken: number[] = []
+
+  constructor(max: number, key: SessionKey = 'source+vni') {
+    this.directory = new SessionDirectory({
+      max,
+      key,
+      onOpen: (session) => {
+        if (this.open.has(session.index)) this.taken.push(session.index)
+        this.open.set(session.index, session)
+      },
+      onClose: (session, why) => {
+        expect(this.open.get(session.index)).toBe(session)
+        this.open.delete(session.index)
+        this.closed.push({ name: session.name!, why })
+      },
+    })
+  }
+
+  /** The session of a packet, opened if need be, as a demultiplexer does it. */
+  packet(source: string, vni: number, seconds = 0): Session {
+    const datagram = datagramOf(NOTHING, { source, seconds })
+    return this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)
+  }
+
+  find(source: string, vni: number, seconds = 0): Session | undefined {
+    return this.directory.find(datagramOf(NOTHING, { source, seconds }), vni)
+  }
+}
+
+describe('SessionDirectory', () => {
+  test.each(
+    [1, 2, 3, 5, 16, 40].flatMap((max) => [1, 2].map((seed) => ({ max, seed: 10 * max + seed }))),
+  )('keeps the sessions lru-cache keeps: at most $max, seed $seed', ({ max, seed }) => {
+    const random = new Random(seed)
+    const watched = new Watched(max)
+    const gone: string[] = []
+    const model = new LRUCache<string, { session: Session; usedAt: number }>({
+      max,
+      dispose: ({ session }) => gone.push(session.name!),
+    })
+    let seconds = 1000
+    for (let step = 0; step < 1000; step++) {
+      seconds += random.pick([0, 0, 0, 1, 5, -2])
+      const source = random.pick(SOURCES)
+      const vni = random.pick([0, 1, 2, 3, 0xff_ffff, 0x1_0001])
+      const key = `${source} ${vni}`
+
+      const session = watched.packet(source, vni, seconds)
+      const known = model.peek(key)
+      if (known === undefined) {
+        expect([session.vni, session.openedAt]).toEqual([vni, seconds])
+        if (model.size === max) model.pop()
+        model.set(key, { session, usedAt: seconds })
+      } else {
+        if (session !== known.session) expect(session).toBe(known.session)
+        // Recency is noted once a second.
+        if (known.usedAt !== seconds) model.get(key)
+        known.usedAt = seconds
+      }
+      if (step % 20 === 0) {
+        const { directory } = watched
+        expect(directory.size).toBe(model.size)
+        expect([...directory.values()]).toEqual([...model.values()].map((of) => of.session))
+      }
+    }
+    expect(watched.closed).toEqual(gone.map((name) => ({ name, why: 'evicted' })))
+    expect(watched.taken).toEqual([])
+    expect(Math.max(...watched.open.keys())).toBeLessThanOrEqual(max)
+    // A last look at every key there is.
+    const found = SOURCES.flatMap((source) =>
+      [0, 1, 2, 3, 0xff_ffff, 0x1_0001].filter(
+        (vni) => watched.find(source, vni) !== model.peek(`${source} ${vni}`)?.session,
+      ),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('lets the one go that was not used for longest', () => {
+    const watched = new Watched(3)
+    watched.packet('10.0.0.1', 1, 10)
+    watched.packet('10.0.0.1', 2, 11)
+    watched.packet('10.0.0.1', 3, 12)
+    watched.packet('10.0.0.1', 1, 13)
+    watched.packet('10.0.0.1', 4, 14)
+    expect(watched.closed).toEqual([{ name: 'vni-2_10.0.0.1', why: 'evicted' }])
+    expect(watched.find('10.0.0.1', 2)).toBeUndefined()
+    watched.packet('10.0.0.1', 5, 15)
+    expect(watched.closed.map(({ name }) => name)).toEqual(['vni-2_10.0.0.1', 'vni-3_10.0.0.1'])
+  })
+
+  test('forgets the session found last when it is let go', () => {
+    const watched = new Watched(1)
+    const first = watched.packet('10.0.0.1', 1)
+    const second = watched.packet('10.0.0.2', 1)
+    expect(second).not.toBe(first)
+    expect(watched.find('10.0.0.1', 1)).toBeUndefined()
+    watched.directory.clear()
+    expect(watched.find('10.0.0.2', 1)).toBeUndefined()
+  })
+
+  test('uses an index again once its session has been closed, and none beyond the most it holds', () => {
+    const watched = new Watched(2)
+    const indices = [1, 2, 3, 4, 5].map((vni) => watched.packet('10.0.0.1', vni).index)
+    expect(indices).toEqual([1, 2, 1, 2, 1])
+    expect(watched.taken).toEqual([])
+  })
+
+  test('never gives out index 0: it is that of packets that were not mirrored', () => {
+    const watched = new Watched(5)
+    for (let vni = 0; vni < 50; vni++) expect(watched.packet('10.0.0.1', vni).index).not.toBe(0)
+  })
+
+  test('closes all as deleted', () => {
+    const watched = new Watched(5)
+    for (const vni of [1, 2, 3]) watched.packet('10.0.0.1', vni)
+    watched.directory.clear()
+    expect(watched.closed.map(({ why }) => why)).toEqual(['deleted', 'deleted', 'deleted'])
+    expect([watched.directory.size, watched.open.size]).toEqual([0, 0])
+    // And can go on.
+    watched.packet('10.0.0.1', 1)
+    expect(watched.directory.size).toBe(1)
+    expect(watched.taken).toEqual([])
+  })
+
+  test('by VNI, whatever the source', () => {
+    const watched = new Watched(5, 'vni')
+    const session = watched.packet('10.0.0.1', 7)
+    for (const source of SOURCES) expect(watched.packet(source, 7)).toBe(session)
+    expect(watched.packet('10.0.0.1', 8)).not.toBe(session)
+    expect(watched.find('10.0.0.9', 7)).toBe(session)
+    expect(session.report()).toMatchObject({ session: 'vni-7_any', vni: 7, source: null })
+  })
+
+  test('by source and VNI: the same VNI from two sources is two sessions', () => {
+    const watched = new Watched(5)
+    const session = watched.packet('10.0.0.1', 7)
+    expect(watched.packet('2001:db8::1', 7)).not.toBe(session)
+    expect(session.report()).toMatchObject({
+      session: 'vni-7_10.0.0.1',
+      vni: 7,
+      source: '10.0.0.1',
+    })
+  })
+})
