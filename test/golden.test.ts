@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { main } from '../src/cli/main.js'
-import { BIN, IS_BUILT, NEEDS_BUILD } from './e2e/program.js'
+import { BIN, IS_BUILT, NEEDS_BUILD, UNHURRIED } from './e2e/program.js'
 
 const DIR = join(import.meta.dirname, '../samples')
 const readme = readFileSync(join(DIR, 'README.md'), 'utf8')
@@ -79,7 +79,7 @@ describe('flow-log finds in each sample what its page says', () => {
 const GOLDEN = { '.flows.json': ['flows', '--json'], '.flow-log.txt': ['flow-log'] }
 const endOf = (name: string): string => name.replace(/^[^.]*/, '')
 
-describe.skipIf(!IS_BUILT)(`what is kept beside each sample${NEEDS_BUILD}`, () => {
+describe.skipIf(!IS_BUILT)(`what is kept beside each sample${NEEDS_BUILD}`, UNHURRIED, () => {
   const files = readdirSync(DIR)
   const kept = files.filter((name) => endOf(name) in GOLDEN)
   const captures = files.filter((name) => name.endsWith('.pcap'))

@@ -12,6 +12,7 @@ import {
   NEEDS_BUILD,
   type Program,
   readStats,
+  UNHURRIED,
   until,
 } from './program.js'
 
@@ -128,12 +129,11 @@ const lastWords = Buffer.from(LAST_WORDS).toString('hex')
 const isComplete = (file: string): boolean =>
   framesOf(file)?.filter((frame) => frame.includes(lastWords)).length === 2
 
-describe.skipIf(!IS_BUILT)(`the kernel's VXLAN${NEEDS_BUILD}`, () => {
+describe.skipIf(!IS_BUILT)(`the kernel's VXLAN${NEEDS_BUILD}`, UNHURRIED, () => {
   for (const { command, way, needs } of WAYS) {
     const missing = needs === undefined ? '' : ` (needs ${needs})`
     test.skipIf(needs !== undefined)(
       `brings ${command} every frame of two hosts, mirrored by ${way}${missing}`,
-      { timeout: 30_000 },
       async () => {
         const { alice, bob, bridge, target } = mirroredHosts(way)
         const dir = temporaryDirectory()
@@ -194,30 +194,26 @@ describe.skipIf(!IS_BUILT)(`the kernel's VXLAN${NEEDS_BUILD}`, () => {
   }
 
   const missing = MISSING === undefined ? '' : ` (needs ${MISSING})`
-  test.skipIf(MISSING !== undefined)(
-    `unwraps what mirrortap mirror sends${missing}`,
-    { timeout: 30_000 },
-    async () => {
-      const [source, target] = [new Namespace(), new Namespace()]
-      source.cable('eth0', target, 'eth0')
-      source.ip('addr add 10.88.0.1/24 dev eth0')
-      target.ip('addr add 10.88.0.2/24 dev eth0')
-      target.ip(`link add vxlan type vxlan id ${VNI} local 10.88.0.2 dstport 4789`)
-      target.ip('link set vxlan up')
-      // Or it would join segments before tcpdump sees them.
-      for (const device of ['eth0', 'vxlan']) target.withoutOffloads(device)
-      // Or packets would wait for its address, of which the kernel keeps but a hundred.
-      source.neighbourIsPermanent('eth0', target, '10.88.0.2')
-      const seen = join(temporaryDirectory(), 'tcpdump.pcap')
-      const tcpdump = await startTcpdump(target, 'vxlan', seen)
+  test.skipIf(MISSING !== undefined)(`unwraps what mirrortap mirror sends${missing}`, async () => {
+    const [source, target] = [new Namespace(), new Namespace()]
+    source.cable('eth0', target, 'eth0')
+    source.ip('addr add 10.88.0.1/24 dev eth0')
+    target.ip('addr add 10.88.0.2/24 dev eth0')
+    target.ip(`link add vxlan type vxlan id ${VNI} local 10.88.0.2 dstport 4789`)
+    target.ip('link set vxlan up')
+    // Or it would join segments before tcpdump sees them.
+    for (const device of ['eth0', 'vxlan']) target.withoutOffloads(device)
+    // Or packets would wait for its address, of which the kernel keeps but a hundred.
+    source.neighbourIsPermanent('eth0', target, '10.88.0.2')
+    const seen = join(temporaryDirectory(), 'tcpdump.pcap')
+    const tcpdump = await startTcpdump(target, 'vxlan', seen)
 
-      const to = ['--to', '10.88.0.2:4789', '--vni', String(VNI), '--speed', 'max']
-      source.run(process.execPath, BIN, 'mirror', '--read', SAMPLE, ...to)
-      const sent = framesOf(SAMPLE)!
-      await until(() => framesOf(seen)?.length === sent.length)
-      tcpdump.signal('SIGINT')
-      await tcpdump.ended()
-      expect(framesOf(seen)).toEqual(sent)
-    },
-  )
+    const to = ['--to', '10.88.0.2:4789', '--vni', String(VNI), '--speed', 'max']
+    source.run(process.execPath, BIN, 'mirror', '--read', SAMPLE, ...to)
+    const sent = framesOf(SAMPLE)!
+    await until(() => framesOf(seen)?.length === sent.length)
+    tcpdump.signal('SIGINT')
+    await tcpdump.ended()
+    expect(framesOf(seen)).toEqual(sent)
+  })
 })

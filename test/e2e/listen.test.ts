@@ -13,6 +13,7 @@ import {
   NEEDS_BUILD,
   readStats,
   sumOf,
+  UNHURRIED,
   until,
 } from './program.js'
 
@@ -38,7 +39,7 @@ async function send(port: number, datagrams: readonly Buffer[]): Promise<void> {
   await sender.close()
 }
 
-describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, () => {
+describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, UNHURRIED, () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'finishes its files at %s, prints the ledger and succeeds',
     async (signal) => {
@@ -159,6 +160,7 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, () => {
 
 describe.skipIf(!IS_BUILT).each(RECEIVERS)(
   `mirrortap listen --receiver %s${NEEDS_BUILD}`,
+  UNHURRIED,
   (name) => {
     const missing = OPENS[name] ? '' : ' (needs Linux and koffi)'
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { ethernet, udp4 } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD } from './program.js'
+import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
 const COMMANDS = ['flows', 'flows --json', 'flow-log', 'flow-log --format json']
@@ -28,7 +28,7 @@ async function output(args: readonly string[], input?: Buffer): Promise<string> 
   return program.stdout.toString()
 }
 
-describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, () => {
+describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, UNHURRIED, () => {
   test.each(COMMANDS)('%s reads a pipe, compressed or not, as it reads a file', async (words) => {
     const command = words.split(' ')
     const sample = readFileSync(SAMPLE)

@@ -11,6 +11,9 @@ export const BIN = join(import.meta.dirname, '../../dist/cli/bin.js')
 export const IS_BUILT = existsSync(BIN)
 export const NEEDS_BUILD = IS_BUILT ? '' : ' (needs the built program: npm run build)'
 
+/** For tests that start programs: a busy machine takes its time. */
+export const UNHURRIED = { timeout: 60_000 }
+
 const LOOK_EVERY_MS = 20
 
 /** Resolves with the first answer that is not undefined or false. The test's own time-out is the limit. */

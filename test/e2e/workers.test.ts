@@ -5,7 +5,15 @@ import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
 import { readWritten } from '../support/written-captures.js'
-import { Appliance, filesBelow, IS_BUILT, mirrortap, NEEDS_BUILD, readStats } from './program.js'
+import {
+  Appliance,
+  filesBelow,
+  IS_BUILT,
+  mirrortap,
+  NEEDS_BUILD,
+  readStats,
+  UNHURRIED,
+} from './program.js'
 
 const HAS_RECVMMSG = chooseReceiver('auto') === 'recvmmsg'
 const HOST = '127.0.0.1'
@@ -49,7 +57,7 @@ const sorted = (list: readonly string[]): string[] => [...list].sort()
 const sent = frames.map((frame) => frame.toString('hex'))
 const missing = HAS_RECVMMSG ? '' : ' (needs Linux and koffi)'
 
-describe.skipIf(!IS_BUILT)(`mirrortap listen --workers 2${NEEDS_BUILD}`, () => {
+describe.skipIf(!IS_BUILT)(`mirrortap listen --workers 2${NEEDS_BUILD}`, UNHURRIED, () => {
   test.skipIf(!HAS_RECVMMSG)(`keeps each session in one worker by VNI${missing}`, async () => {
     const dir = temporaryDirectory()
     const stats = join(dir, 'ledger.json')
