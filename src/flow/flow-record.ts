@@ -45,6 +45,8 @@ export class FlowRecord {
   /** TCP flags in the manner of VPC flow logs: FIN, SYN, RST of all packets, ACK only where SYN was set too. */
   vpcTcpFlags = 0
   direction: FlowDirection = undefined
+  /** Whether the session's outer source was known to be the interface's by the flow's last packet. */
+  isInterfaceConfirmed = false
   /**
    * The mirrored interface's primary address when the direction is known, in the
    * same form as the packet addresses and of the same IP version, or undefined.

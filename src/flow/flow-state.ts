@@ -39,6 +39,9 @@ export const INTERFACE_MASK = 0x3 << INTERFACE_SHIFT
 export const A_IS_REMOTE = 1
 export const A_IS_LOCAL = 2
 
+/** The outer source is known to be an address of that interface, no translator's. */
+export const INTERFACE_CONFIRMED = 0x4000
+
 /** No packet of direction 0 so far had a time; shifted by one for direction 1. */
 export const STATE_UNTIMED = 0x1000
 

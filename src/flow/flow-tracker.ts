@@ -20,6 +20,7 @@ import {
 import type { FlowHash } from './flow-hash.js'
 import { END_REASONS, type EndReason } from './flow-record.js'
 import {
+  INTERFACE_CONFIRMED,
   INTERFACE_MASK,
   INTERFACE_SHIFT,
   initialState,
@@ -243,19 +244,27 @@ export class FlowTracker {
 
   /**
    * Whether to ask which end of the flow the mirrored interface is: while that is
-   * not known, at the flow's first packets and at every 64th from then on.
+   * not known and confirmed, at the flow's first packets and at every 64th from then on.
    */
   wantsInterface(flow: number): boolean {
     const at = flow * HOT_WORDS
-    if ((this.table.words[at + STATE]! & INTERFACE_MASK) !== 0) return false
+    const state = this.table.words[at + STATE]!
+    if ((state & INTERFACE_MASK) !== 0 && (state & INTERFACE_CONFIRMED) !== 0) return false
     const { counts } = this.table
     const packets = counts[(at >>> 1) + PACKETS_0]! + counts[(at >>> 1) + PACKETS_1]!
     return packets <= 4 || packets % 64 === 0
   }
 
-  /** `end`: A_IS_LOCAL, A_IS_REMOTE, or 0 while it is not known. */
-  setInterface(flow: number, end: number): void {
-    this.table.words[flow * HOT_WORDS + STATE]! |= end << INTERFACE_SHIFT
+  /**
+   * `end`: A_IS_LOCAL, A_IS_REMOTE, or 0 while it is not known; the first answer stays.
+   * `confirmed`: whether the outer source is known to be the interface's. Both are kept
+   * with the flow, so that its records say what was known at its own packets.
+   */
+  setInterface(flow: number, end: number, confirmed: boolean): void {
+    const at = flow * HOT_WORDS + STATE
+    const { words } = this.table
+    if ((words[at]! & INTERFACE_MASK) === 0) words[at]! |= end << INTERFACE_SHIFT
+    if (confirmed) words[at]! |= INTERFACE_CONFIRMED
   }
 
   /** Ends every flow of a session. */
@@ -295,7 +304,7 @@ export class FlowTracker {
     seconds: number,
   ): void {
     this.sessions.add(flow, session)
-    this.#reset(flow, direction, protocol, seconds, 0)
+    this.#reset(flow, direction, protocol, seconds)
     if (this.#timeouts !== undefined) {
       this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
     }
@@ -309,17 +318,15 @@ export class FlowTracker {
     this.#onEnd?.(flow, reason)
     this.ended[reason]++
     this.#wheel.remove(flow)
-    const known = this.table.words[flow * HOT_WORDS + STATE]! & INTERFACE_MASK
-    this.#reset(flow, direction, protocol, seconds, known)
+    this.#reset(flow, direction, protocol, seconds)
     this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
   }
 
-  /** `known`: bits of the STATE word that outlive a flow. */
-  #reset(flow: number, direction: number, protocol: number, seconds: number, known: number): void {
+  #reset(flow: number, direction: number, protocol: number, seconds: number): void {
     const { words, counts } = this.table
     const at = flow * HOT_WORDS
     const state = initialState(protocol, direction)
-    words[at + STATE] = state | known
+    words[at + STATE] = state
     words[at + FLAGS] = 0
     words[at + DEADLINE] =
       this.#timeouts === undefined ? NEVER : seconds + this.#timeouts[timeoutIndex(state)]!

@@ -20,7 +20,13 @@ import {
   WINDOW_FIRST,
 } from './flow-entry.js'
 import type { FlowDirection, FlowRecord } from './flow-record.js'
-import { A_IS_LOCAL, A_IS_REMOTE, INTERFACE_MASK, INTERFACE_SHIFT } from './flow-state.js'
+import {
+  A_IS_LOCAL,
+  A_IS_REMOTE,
+  INTERFACE_CONFIRMED,
+  INTERFACE_MASK,
+  INTERFACE_SHIFT,
+} from './flow-state.js'
 import type { FlowTable } from './flow-table.js'
 
 /** Fills `record` with what `flow` did in `direction` since its last record. `reason` is the caller's to set. */
@@ -64,6 +70,7 @@ export function readRecord(
   }
   record.vpcTcpFlags = (words[at + FLAGS]! >>> (direction * 8)) & 0xff
   record.direction = interfaceDirection(words[at + STATE]!, direction)
+  record.isInterfaceConfirmed = (words[at + STATE]! & INTERFACE_CONFIRMED) !== 0
 }
 
 /** Fills in who talks to whom, seen in `direction`. */

@@ -104,7 +104,9 @@ export class Pipeline {
     const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
     if (flow < 0) return flow === WAITING_FLOW
     if (session.vni !== null && tracker.wantsInterface(flow)) {
-      tracker.setInterface(flow, session.identity.decide(frame, tracker.table.direction))
+      const { identity } = session
+      const end = identity.decide(frame, tracker.table.direction)
+      tracker.setInterface(flow, end, identity.primaryConfirmed)
     }
     return true
   }

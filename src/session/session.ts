@@ -80,7 +80,7 @@ export class Session {
 
   /** Adds to a flow's record what the session knows: its interface's primary address. */
   completeRecord(record: FlowRecord): void {
-    if (record.direction === undefined || !this.identity.primaryConfirmed) return
+    if (record.direction === undefined || !record.isInterfaceConfirmed) return
     if (record.ipVersion === this.#sourceVersion) record.interfaceAddress = this.#sourceAddress
   }
 

@@ -10,7 +10,7 @@ import { type CapturedFlow, Column } from '../../src/session/column.js'
 import { formatIpv4, formatIpv6, parseAddress } from '../../src/wire/address.js'
 import { Datagram } from '../../src/wire/packet.js'
 import { runCbpf } from '../support/cbpf.js'
-import { ethernet, udp4 } from '../support/frames.js'
+import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { runCommand } from '../support/run-command.js'
@@ -289,6 +289,53 @@ describe('a capture of the datagrams gives what the appliance gave', () => {
 
   test.each(CASES)(`secondary addresses and IPv6: ${name}`, async (options) => {
     await expectEqual(arrivalsOf(options, { ...SHAPE, secondary: true }), options, ONE)
+  })
+
+  const ME = '02:00:00:00:00:0a'
+  const ROUTER = '02:00:00:00:00:01'
+  const NEIGHBOUR = '02:00:00:00:00:0b'
+
+  /** A frame of the session whose interface is `10.0.1.10`, at a second behind BEGIN. */
+  function arrival(at: number, from: string, to: string, src: string, dst: string): Arrival {
+    const packet = udp4({ src, dst, sport: 1000, dport: 53 })
+    const payload = vxlan(7, ethernet(packet, { src: from, dst: to }))
+    return { source: '10.0.1.10', vni: 7, payload, seconds: BEGIN + at, nanoseconds: 0 }
+  }
+
+  const out = (at: number, src: string) => arrival(at, ME, ROUTER, src, '192.0.2.1')
+  const local = (at: number) => arrival(at, ME, NEIGHBOUR, '10.0.1.11', '10.0.1.12')
+
+  test.each([
+    {
+      what: 'when the primary address shows itself after the first windows',
+      arrivals: [
+        local(0),
+        out(1, '10.0.1.11'),
+        out(70, '10.0.1.11'),
+        out(130, '10.0.1.10'),
+        out(140, '10.0.1.11'),
+      ],
+    },
+    {
+      what: 'when the frames of a session contradict each other, and its flows go on',
+      arrivals: [
+        out(0, '10.0.1.10'),
+        out(1, '10.0.1.11'),
+        arrival(2, NEIGHBOUR, ROUTER, '10.0.1.12', '192.0.2.1'),
+        out(3, '10.0.1.11'),
+        out(50, '10.0.1.11'),
+        out(65, '10.0.1.11'),
+        arrival(66, NEIGHBOUR, ROUTER, '10.0.1.12', '192.0.2.1'),
+      ],
+    },
+  ])('$what', async ({ arrivals }) => {
+    const options: Run = { lifetime: 'nfw', window: 60, captureAt: BEGIN + 160 }
+    const end = out(1000, '10.0.1.10')
+    const after = await offline([...arrivals, end], options)
+    const records = await liveRecords([...arrivals, end], options, ONE)
+    expect(differences(records, after.records)).toEqual([])
+    const flows = await liveFlows([...arrivals, end], options, ONE)
+    expect(differences(flows, after.flows)).toEqual([])
   })
 
   const several = (['vni', 'flow'] as const).flatMap((steer) =>
