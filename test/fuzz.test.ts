@@ -252,7 +252,7 @@ function round(seed: number, next: (random: Random) => Feed): void {
     feed(run, 0x00)
     feed(twin, 0xff)
     if (run.ledger.received !== fed) throw new Error(`${run.ledger.received} received, not ${fed}`)
-    if (fed % 50 === 0) while (run.tracker.work(7));
+    if (fed % 50 === 0) for (const { tracker } of [run, twin]) while (tracker.work(7));
   }
   expect(run.wrongSums()).toEqual([])
   // What was mirrored was on the wire at least as long as what came.
@@ -261,12 +261,13 @@ function round(seed: number, next: (random: Random) => Feed): void {
   )
   expect(short).toEqual([])
 
-  run.shutdown()
+  for (const { tracker } of [run, twin]) tracker.shutdown()
   const flowPackets = run.all.reduce((sum, session) => sum + session.flowPackets, 0)
   if (optionsFor(seed).maxFlows! > 0) expect(run.recorded).toBe(flowPackets)
   expect(run.tracker.table.count).toBe(0)
 
   expect(twin.ledger).toEqual(run.ledger)
+  expect(twin.records).toEqual(run.records)
   expect(twin.delivered).toEqual(run.delivered)
   expect(twin.all.map((session) => session.report())).toEqual(
     run.all.map((session) => session.report()),

@@ -32,8 +32,9 @@ export class DemuxRun {
   readonly sessions: SessionDirectory
   readonly tracker: FlowTracker
   readonly demux: Demux
-  /** Packets in all flow records so far. */
+  /** Packets in all flow records so far, and what each record said. */
   recorded = 0
+  readonly records: string[] = []
   /** Sessions that were let go. */
   readonly gone: Session[] = []
 
@@ -44,8 +45,14 @@ export class DemuxRun {
       sessions: max + 2,
       lifetime: LIFETIMES.nfw,
       windowSeconds: 60,
-      onRecord: ({ packets }) => {
+      onRecord: (record) => {
+        const { session, protocol, sourcePort, destinationPort, packets, bytes } = record
+        const { startSeconds, endSeconds, vpcTcpFlags, reason } = record
         this.recorded += packets
+        this.records.push(
+          `${session} ${protocol} ${sourcePort}>${destinationPort} ${packets} ${bytes} ` +
+            `${startSeconds}-${endSeconds} ${vpcTcpFlags} ${reason}`,
+        )
       },
     })
     this.sessions = new SessionDirectory({
@@ -69,11 +76,6 @@ export class DemuxRun {
   /** Every session there was. */
   get all(): Session[] {
     return [...this.sessions.values(), ...this.gone, this.demux.unmirrored]
-  }
-
-  /** Ends all flows; their records are then in `recorded`. */
-  shutdown(): void {
-    this.tracker.shutdown()
   }
 
   /** What does not add up: empty when all sums are right. */

@@ -434,6 +434,36 @@ describe('Demux.acceptPacket', () => {
     ])
   })
 
+  test('goes by the IP length where the UDP length says nothing', () => {
+    const run = new DemuxRun()
+    const packet = toTarget(vxlan(7, FRAME))
+    for (const length of [0, 7, 0xffff]) {
+      packet.writeUInt16BE(length, 20 + 4)
+      run.demux.acceptPacket(packetOf(Buffer.concat([ethernet(packet), Buffer.alloc(20, 0xee)])))
+    }
+    expect(run.delivered).toHaveLength(3)
+    for (const of of run.delivered) {
+      expect(of).toMatchObject({
+        session: 'vni-7_10.0.0.1',
+        frame: FRAME,
+        originalLength: FRAME.length,
+      })
+    }
+  })
+
+  test('counts no octets behind the payload to the length of a frame, through GENEVE either', () => {
+    const run = new DemuxRun()
+    const inner = ethernet(Buffer.alloc(50), { type: 0x88b5 })
+    const tail = toTarget(Buffer.concat([vxlan(9, inner), Buffer.alloc(16, 0xee)]))
+    tail.writeUInt16BE(8 + 8 + inner.length, 20 + 4)
+    run.demux.acceptPacket(packetOf(ethernet(toTarget(geneve(tail), 6081))))
+    run.demux.acceptGeneve(datagramOf(geneve(tail)))
+    for (const of of run.delivered) {
+      expect(of).toMatchObject({ frame: inner, originalLength: inner.length })
+    }
+    expect(run.delivered).toHaveLength(2)
+  })
+
   test('tells the length a frame had before the file cut it', () => {
     const run = new DemuxRun()
     // No IP inside, so that nothing but the outer lengths can tell.
@@ -491,12 +521,13 @@ describe('Demux.acceptPacket', () => {
   test('hands on whether a packet has a time', () => {
     const run = new DemuxRun()
     run.demux.acceptPacket(packetOf(MIRRORED))
-    for (const frame of [MIRRORED, FRAME]) {
+    const another = mirrored({ ...OUTER, vni: 8, frame: FRAME })
+    for (const frame of [MIRRORED, another, FRAME]) {
       run.demux.acceptPacket(Object.assign(packetOf(frame), { timed: false, seconds: 0 }))
     }
     // Counted as of now, not of 1970: the clock stands where it stood, and nothing is old.
     while (run.tracker.work(1000));
-    expect(run.tracker.table.count).toBe(2)
+    expect(run.tracker.table.count).toBe(3)
     // A packet with a time after one without is timed again.
     run.demux.acceptPacket(packetOf(MIRRORED))
     expect(run.tracker.now).toBe(1_700_000_000)
