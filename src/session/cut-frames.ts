@@ -4,7 +4,7 @@ import type { Packet } from '../wire/packet.js'
 /**
  * Why frames may arrive shorter than they were, each by the trace it leaves.
  *
- * - `packetLength`: the session's PacketLength: every cut frame has that length.
+ * - `packetLength`: the session's PacketLength: the one length that most cut frames have.
  * - `targetMtu`: the target's MTU of 9001 leaves 8947 octets of IP behind an IPv4
  *   outer header and 8927 behind IPv6 (AWS, "Traffic Mirroring limits").
  * - `gatewayMtu`: the same for a Gateway Load Balancer: 8446 and 8426.
@@ -19,6 +19,8 @@ export type CutCause = (typeof CUT_CAUSES)[number]
 const MTU_SLACK = 4
 const TARGET_MTU = [8947, 8927]
 const GATEWAY_MTU = [8446, 8426]
+/** Lengths told apart in search of the one that a PacketLength leaves. */
+const LENGTHS_MAX = 16
 
 /** As data: what reports carry. */
 export interface CutReport {
@@ -32,38 +34,47 @@ export interface CutReport {
 /** Counts the cut frames of one session by cause. */
 export class CutFrames {
   total = 0
-  readonly byCause: Record<CutCause, number>
-  /** Octets of the latest frame taken to be cut by PacketLength; 0: none yet. */
-  packetLength = 0
-
-  constructor() {
-    this.byCause = Object.fromEntries(CUT_CAUSES.map((cause) => [cause, 0])) as typeof this.byCause
-  }
+  #snaplen = 0
+  #targetMtu = 0
+  #gatewayMtu = 0
+  /** The others by what was left of them, in octets; beyond LENGTHS_MAX lengths they are only in `total`. */
+  readonly #byLength = new Map<number, number>()
 
   /** Counts one frame that is shorter than its IP header, or its file, says. */
   count(packet: Packet, frame: Frame): void {
     this.total++
-    this.byCause[this.#causeOf(packet, frame)]++
-  }
-
-  report(): CutReport {
-    const causes = CUT_CAUSES.filter((cause) => this.byCause[cause] > 0)
-    return {
-      total: this.total,
-      byCause: Object.fromEntries(causes.map((cause) => [cause, this.byCause[cause]])),
-      packetLength: this.byCause.packetLength > 0 ? this.packetLength : null,
+    const captured = packet.end - packet.start
+    const ipCaptured = frame.ipVersion === 0 ? captured : packet.end - frame.ipAt
+    if (captured < packet.originalLength) this.#snaplen++
+    else if (isAbout(ipCaptured, TARGET_MTU)) this.#targetMtu++
+    else if (isAbout(ipCaptured, GATEWAY_MTU)) this.#gatewayMtu++
+    else {
+      const before = this.#byLength.get(captured) ?? 0
+      if (before > 0 || this.#byLength.size < LENGTHS_MAX) this.#byLength.set(captured, before + 1)
     }
   }
 
-  #causeOf(packet: Packet, frame: Frame): CutCause {
-    const captured = packet.end - packet.start
-    if (captured < packet.originalLength) return 'snaplen'
-    const ipCaptured = frame.ipVersion === 0 ? captured : packet.end - frame.ipAt
-    if (isAbout(ipCaptured, TARGET_MTU)) return 'targetMtu'
-    if (isAbout(ipCaptured, GATEWAY_MTU)) return 'gatewayMtu'
-    if (this.packetLength !== 0 && captured !== this.packetLength) return 'unknown'
-    this.packetLength = captured
-    return 'packetLength'
+  report(): CutReport {
+    let packetLength: number | null = null
+    let atLength = 0
+    for (const [length, count] of this.#byLength) {
+      if (count <= atLength) continue
+      packetLength = length
+      atLength = count
+    }
+    const counts: Record<CutCause, number> = {
+      packetLength: atLength,
+      targetMtu: this.#targetMtu,
+      gatewayMtu: this.#gatewayMtu,
+      snaplen: this.#snaplen,
+      unknown: this.total - atLength - this.#targetMtu - this.#gatewayMtu - this.#snaplen,
+    }
+    const causes = CUT_CAUSES.filter((cause) => counts[cause] > 0)
+    return {
+      total: this.total,
+      byCause: Object.fromEntries(causes.map((cause) => [cause, counts[cause]])),
+      packetLength,
+    }
   }
 }
 
