@@ -13,7 +13,7 @@ const PROFILES = ['nfw', 'vpc', 'ids'] as const satisfies readonly LifetimeName[
 /** Time-outs of all profiles, and a second more and less. */
 const SILENCES = [1, 2, 9, 10, 11, 29, 30, 31, 59, 60, 61, 180, 181, 300, 301, 350, 351, 600, 601]
 
-const SHAPE: TrafficShape = { packets: 4000, connections: 40, sessions: 3, silences: SILENCES }
+const SHAPE: TrafficShape = { packets: 2500, connections: 30, sessions: 3, silences: SILENCES }
 
 const CASES = PROFILES.flatMap((profile) =>
   [60, 600].flatMap((windowSeconds) =>
