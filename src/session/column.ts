@@ -290,8 +290,13 @@ export class Column {
   }
 
   #onWindow(start: number, end: number): void {
-    const lost = this.#lossByWindow.get(end) ?? 0
-    for (const key of this.#lossByWindow.keys()) if (key <= end) this.#lossByWindow.delete(key)
+    // A stall may have skipped windows: what was lost in them is said of this one.
+    let lost = 0
+    for (const [key, count] of this.#lossByWindow) {
+      if (key > end) continue
+      lost += count
+      this.#lossByWindow.delete(key)
+    }
     if (lost === 0 && this.#options.flowLog?.wholeSessions !== true) return
     this.#windowStatus.end(start, end, this.#windowsOf(end, lost))
   }
