@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Frame } from '../wire/frame.js'
+import { ABSENT, type Frame } from '../wire/frame.js'
 import { IPV4_HEADER_LEN } from '../wire/ipv4.js'
 import { IPV6_HEADER_LEN } from '../wire/ipv6.js'
 import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
@@ -34,6 +34,8 @@ const IPV6_HOP_LIMIT = 4
 const TCP_CHECKSUM = 16
 const UDP_CHECKSUM = 6
 const ICMP_CHECKSUM = 2
+/** Far from every header, where there is no checksum to leave out. */
+const NOWHERE = 0x4000_0000
 
 /**
  * Finds the packets that were mirrored at both of their ends.
@@ -43,7 +45,8 @@ const ICMP_CHECKSUM = 2
  * for one. A copy is equal in all of its IP header but time to live and checksum,
  * and in the first 32 octets behind it but the checksum there; it comes within 5
  * ms; and each packet has one. Copies that two sessions cut to different lengths
- * below that are not recognised, nor are those that meet in no worker.
+ * below that are not recognised, nor are those that meet in no worker, nor those of
+ * packets that came before a second session did.
  */
 export class Duplicates {
   readonly #entries = new Int32Array(SETS * WAYS * ENTRY_WORDS)
@@ -118,7 +121,9 @@ export class Duplicates {
     const until = Math.min(end, behind + BEHIND_OCTETS)
     // What differs between copies: one word of the IP header, half a word of the transport's.
     const timeToLiveAt = ipAt + (isV4 ? IPV4_TIME_TO_LIVE : IPV6_HOP_LIMIT)
-    const checksumAt = frame.transportAt + checksumOffset(frame.protocol)
+    const { transportAt } = frame
+    const checksumAt =
+      transportAt === ABSENT ? NOWHERE : transportAt + checksumOffset(frame.protocol)
 
     let first = this.#seed1 ^ frame.protocol
     let second = this.#seed2
@@ -133,7 +138,10 @@ export class Duplicates {
       second = Math.imul((second + word) | 0, 0x27d4_eb2f)
       second ^= second >>> 13
     }
-    for (; at < until; at++) first = Math.imul(first ^ bytes[at]!, 0x85eb_ca6b)
+    for (; at < until; at++) {
+      if (at === checksumAt || at === checksumAt + 1) continue
+      first = Math.imul(first ^ bytes[at]!, 0x85eb_ca6b)
+    }
     this.#first = Math.imul(first ^ (first >>> 16), 0xc2b2_ae35) | 0
     this.#second = Math.imul(second ^ (second >>> 16), 0x1656_67b1) | 0
   }
@@ -155,7 +163,6 @@ function maskWithout(offset: number): number {
   }
 }
 
-/** Far from every header where there is no checksum to leave out. */
 function checksumOffset(protocol: number): number {
   switch (protocol) {
     case PROTOCOL_TCP:
@@ -166,6 +173,6 @@ function checksumOffset(protocol: number): number {
     case PROTOCOL_ICMPV6:
       return ICMP_CHECKSUM
     default:
-      return 0x10_0000
+      return NOWHERE
   }
 }
