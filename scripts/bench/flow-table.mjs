@@ -1,12 +1,15 @@
 /**
  * Measures FlowTracker.track alone: nanoseconds a packet for 1 k to 1 M live flows
  * in random order (each packet another flow: the worst case for the caches), the
- * cost of flows made and evicted at capacity, and octets a flow. Not measured:
+ * cost of flows made and evicted at capacity, octets a flow, and how long a flow
+ * capture of a million flows holds its thread in one go. Not measured:
  * parsing, which `scripts/bench/offline` covers. The number that matters is the
  * one at 512 k flows.
  *
  * Run after `npm run build`: node scripts/bench/flow-table.mjs
  */
+import { build as buildHistogram } from 'hdr-histogram-js'
+import { FlowCapture } from '../../dist/flow/flow-capture.js'
 import { FlowTracker } from '../../dist/flow/flow-tracker.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
 import { Frame } from '../../dist/wire/frame.js'
@@ -100,3 +103,29 @@ for (let flow = 0; flow < 1_000_000; flow++) {
 }
 const octets = (process.memoryUsage.rss() - before) / million.table.count
 console.log(`${million.table.count} flows: ${octets.toFixed(0)} octets a flow resident`)
+
+// In the steps that a column takes, each of which a receiver waits for.
+const CAPTURE_BUDGET = 1024
+const pauses = buildHistogram()
+const capture = new FlowCapture(million, {
+  minimumAgeSeconds: 0,
+  filters: [],
+  atSeconds: 1_700_000_001,
+  atNanoseconds: 0,
+})
+let rows = 0
+const began = performance.now()
+while (!capture.done) {
+  const step = performance.now()
+  const found = []
+  capture.step(CAPTURE_BUDGET, found)
+  rows += found.length
+  pauses.recordValue(Math.round((performance.now() - step) * 1000))
+}
+const seconds = (performance.now() - began) / 1000
+const { maxValue } = pauses
+const [median, high] = [50, 99].map((share) => pauses.getValueAtPercentile(share))
+console.log(
+  `flow capture of ${rows} rows: ${seconds.toFixed(2)} s; ` +
+    `pauses ${median} µs at the median, ${high} µs at 99 %, ${maxValue} µs at most`,
+)
