@@ -11,7 +11,7 @@ import { Frame } from '../../src/wire/frame.js'
 import { LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/wire/tcp.js'
-import { ethernet, icmp4, mirrored, tcp4, udp4 } from '../support/frames.js'
+import { ethernet, fragments4, icmp4, mirrored, tcp4, udp4 } from '../support/frames.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { runCommand } from '../support/run-command.js'
@@ -332,6 +332,27 @@ describe('flows --open', () => {
     expect(portsOf(await at(`${T + 41}`))).toEqual([1])
     expect(portsOf(await at(`${T + 61}`))).toEqual([])
     expect(portsOf(await at('99999999999'))).toEqual([])
+  })
+
+  test('judges fragments that wait for their first as the appliance does at that moment', async () => {
+    const whole = tcp4({
+      src: '10.0.0.1',
+      dst: '10.0.0.2',
+      sport: 1,
+      dport: 443,
+      payload: Buffer.alloc(2000),
+    })
+    const file = captureOf([
+      { frame: ethernet(fragments4(whole, 1500)[1]!), seconds: T },
+      { frame: ethernet(udp(3)), seconds: T + 5 },
+    ])
+    const at = (seconds: number) => jsonFlows(file, '--open', '--at', String(seconds))
+    expect(portsOf(await at(T + 31))).toEqual([3])
+    expect(portsOf(await at(T + 32))).toEqual([0, 3])
+    expect(portsOf(await at(T + 60))).toEqual([0])
+    expect(portsOf(await at(T + 61))).toEqual([])
+    // A reading of all flows waits for nothing.
+    expect(portsOf(await jsonFlows(file))).toEqual([0, 3])
   })
 
   test('leaves out what is younger than asked for, exactly', async () => {

@@ -343,6 +343,15 @@ describe('Fragments', () => {
     }
   })
 
+  test('also where an identification that comes again gives them up', () => {
+    const run = new Run()
+    run.take(three4(1)[1], T0)
+    run.take(three4(2)[1], T0 + 40)
+    run.take(three4(2)[1], T0 + 75)
+    run.end()
+    expect(run.tracker.ended).toMatchObject({ idle: 2, shutdown: 1 })
+  })
+
   describe('within fixed memory', () => {
     test('loses nothing of a spray of identifications', () => {
       const seen = { packets: 0, octets: 0 }

@@ -7,7 +7,7 @@ import { Column } from '../../src/session/column.js'
 import { DUPLICATE_MODES, type DuplicateMode, Duplicates } from '../../src/session/duplicates.js'
 import type { LedgerReport } from '../../src/session/ledger.js'
 import { Frame } from '../../src/wire/frame.js'
-import { LINKTYPE_ETHERNET } from '../../src/wire/link-type.js'
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { CAPTURES_DIR } from '../support/captures.js'
 import {
@@ -245,6 +245,22 @@ describe('Duplicates', () => {
     ],
   ])('is none where packets differ in: %s', (_, first, second) => {
     expect(areCopies(ethernet(first), ethernet(second))).toBe(false)
+  })
+
+  test('is none where later fragments at the very start of memory have another source', () => {
+    // There a checksum that is not there would lie in the source address.
+    const duplicates = new Duplicates()
+    const fragment = (src: string): Frame => {
+      const packet = fragments4(tcp4({ ...ENDS, src, payload: Buffer.alloc(2000) }), 1500)[1]!
+      const frame = new Frame()
+      expect(parseFrame(packet, 0, packet.length, LINKTYPE_RAW, packet.length, frame)).toBe(
+        undefined,
+      )
+      return frame
+    }
+    expect(duplicates.isCopy(fragment('10.0.0.1'), A, T, 0)).toBe(false)
+    expect(duplicates.isCopy(fragment('10.0.0.3'), B, T, 0)).toBe(false)
+    expect(duplicates.isCopy(fragment('10.0.0.1'), B, T, 0)).toBe(true)
   })
 
   test('a stream that differs in its counters alone has none, as RTP over UDP without identification', () => {
