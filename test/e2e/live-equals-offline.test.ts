@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test, vi } from 'vitest'
 import { LIFETIMES, type LifetimeName } from '../../src/flow/lifetime.js'
 import { FlowLogDirectory } from '../../src/flowlog/flow-log-directory.js'
+import { chooseReceiver } from '../../src/receive/open.js'
 import { steeringProgram } from '../../src/receive/steering.js'
 import { type CapturedFlow, Column } from '../../src/session/column.js'
 import { formatIpv4, formatIpv6, parseAddress } from '../../src/wire/address.js'
@@ -15,8 +16,9 @@ import { pcapFile } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { runCommand } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { UdpSender } from '../support/udp-sender.js'
 import { type Arrival, mirroredTraffic, type TrafficShape } from './mirrored-traffic.js'
-import { filesBelow } from './program.js'
+import { Appliance, filesBelow, IS_BUILT, NEEDS_BUILD } from './program.js'
 
 /** The start of a window of 600 s. */
 const BEGIN = 1_699_999_800
@@ -349,4 +351,61 @@ describe('a capture of the datagrams gives what the appliance gave', () => {
     expect(new Set(arrivals.map(({ payload }) => place(payload))).size).toBe(count)
     await expectEqual(arrivals, options, { count, place })
   })
+})
+
+const HAS_RECVMMSG = chooseReceiver('auto') === 'recvmmsg'
+const HOST = '127.0.0.1'
+/** Fields that a capture of one session tells as well. */
+const NO_SESSION = FORMAT.replace(/\$\{(srcaddr|dstaddr|flow-direction)\} /g, '')
+
+/** Lines of OK records: an interface as a whole may have been quiet at the end of a window. */
+const okLines = (log: Buffer): string[] => linesOf(log).filter((line) => line.endsWith(' OK'))
+
+describe.skipIf(!IS_BUILT)(`the captures of mirrortap listen${NEEDS_BUILD}`, () => {
+  async function expectSame(receiver: string, threads: readonly string[], mixed: boolean) {
+    const directory = temporaryDirectory()
+    const captures = join(directory, 'captures')
+    const logs = join(directory, 'logs')
+    const appliance = new Appliance([
+      ...['--receiver', receiver, ...threads, '--capture-dir', captures, '--flow-log-dir', logs],
+      ...['--log-format', NO_SESSION, '--max-aggregation-interval', '60'],
+    ])
+    const port = await appliance.port()
+    const shape = { ...SHAPE, connections: 200, secondary: true, mixed }
+    const arrivals = mirroredTraffic(new Random(99), BEGIN, shape)
+    const sender = await UdpSender.open(HOST)
+    for (const { payload } of arrivals) await sender.send(payload, port, HOST)
+    await sender.close()
+    expect(await appliance.stop()).toBe(0)
+
+    const records = filesBelow(logs).flatMap((path) =>
+      okLines(gunzipSync(readFileSync(join(logs, path)))),
+    )
+    const again: string[] = []
+    for (const session of readdirSync(captures)) {
+      const files = filesBelow(join(captures, session)).map((file) => join(captures, session, file))
+      const log = join(directory, `${session}.log`)
+      const format = ['--log-format', NO_SESSION, '--max-aggregation-interval', '60', '-o', log]
+      expect(await runCommand('flow-log', ...files, ...format)).toMatchObject({ code: 0, err: '' })
+      again.push(...okLines(readFileSync(log)))
+    }
+    const packets = records.reduce((sum, line) => sum + Number(line.split(' ')[5]), 0)
+    expect(packets).toBe(arrivals.length)
+    expect(differences(records, again)).toEqual([])
+  }
+
+  test('give the flow logs it wrote: dgram', async () => {
+    await expectSame('dgram', ['--workers', '1'], true)
+  })
+
+  test.skipIf(!HAS_RECVMMSG).each([
+    { threads: ['--workers', '1'], mixed: true },
+    { threads: ['--workers', '2', '--steer', 'vni'], mixed: true },
+    { threads: ['--workers', '2', '--steer', 'flow'], mixed: false },
+  ])(
+    'give the flow logs it wrote: recvmmsg, $threads (needs Linux and koffi)',
+    async ({ threads, mixed }) => {
+      await expectSame('recvmmsg', threads, mixed)
+    },
+  )
 })
