@@ -269,7 +269,7 @@ export class FlowTracker {
 
   /** Ends every flow of a session. */
   endSession(session: number, reason: EndReason): void {
-    this.fragments.flush(Number.POSITIVE_INFINITY)
+    this.fragments.flush(Number.POSITIVE_INFINITY, session)
     for (let flow = this.sessions.oldest(session); flow !== NO_ENTRY; ) {
       const younger = this.sessions.younger(flow)
       this.#end(flow, reason)

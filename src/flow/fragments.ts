@@ -144,13 +144,14 @@ export class Fragments {
     this.flush(settled - WAITING_SECONDS)
   }
 
-  /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. */
-  flush(seconds: number): void {
+  /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. Of one session, if given. */
+  flush(seconds: number, session?: number): void {
     if (this.#waiting === 0) return
     const entries = this.#entries
     let due = 0
     for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
-      if (entries[at + SECONDS] !== 0 && entries[at + WAITING] !== NOTHING) {
+      if (entries[at + SECONDS] === 0 || entries[at + WAITING] === NOTHING) continue
+      if (session === undefined || entries[at + SESSION] === session) {
         due = this.#takeOut(at, seconds, due)
       }
     }

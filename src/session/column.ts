@@ -246,6 +246,8 @@ export class Column {
     if (why === 'evicted') {
       this.ledger.evictedSessions++
       this.ledger.evictedReceived += session.received
+      // Its flows may have been open still.
+      this.#tracker.evictedAt = this.#tracker.now
     }
     this.#tracker.endSession(session.index, 'session-deleted')
     this.#finishCapture(session)

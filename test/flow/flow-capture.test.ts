@@ -6,12 +6,14 @@ import { parseFlowFilters } from '../../src/flow/flow-filter.js'
 import type { FlowRow } from '../../src/flow/flow-row.js'
 import { FlowTracker, type FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { Column } from '../../src/session/column.js'
 import { formatIpv4 } from '../../src/wire/address.js'
 import { Frame } from '../../src/wire/frame.js'
 import { LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/wire/tcp.js'
-import { ethernet, fragments4, icmp4, mirrored, tcp4, udp4 } from '../support/frames.js'
+import { datagramOf } from '../session/datagrams.js'
+import { ethernet, fragments4, icmp4, mirrored, tcp4, udp4, vxlan } from '../support/frames.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { runCommand } from '../support/run-command.js'
@@ -230,6 +232,34 @@ describe('FlowCapture', () => {
       while (tracker.work(1000));
       expect(tracker.table.count).toBeLessThan(98)
       expect(doubtAt(tracker, T + 20)).toMatch(/evicted|early/)
+    })
+
+    test('after a session with its flows made room for another', async () => {
+      const column = new Column(
+        {
+          sessionKey: 'source+vni',
+          unknownSessions: 'accept',
+          maxSessions: 2,
+          maxFlows: 100,
+          sessionQuota: 100,
+          lifetime: LIFETIMES.nfw,
+          duplicates: 'keep',
+        },
+        (line) => expect.fail(line),
+      )
+      const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
+      const vnis: (number | null)[] = []
+      const asked = () =>
+        column.captureFlows(request, (rows) => vnis.push(...rows.map(({ vni }) => vni)))
+      const take = (vni: number) =>
+        column.demux.acceptVxlan(datagramOf(vxlan(vni, ethernet(udp(1))), { seconds: T }))
+      take(1)
+      take(2)
+      expect(await asked()).toEqual({ status: 'COMPLETED', reason: null })
+      take(3)
+      expect(await asked()).toMatchObject({ status: 'COMPLETED_WITH_ERRORS' })
+      expect(vnis.sort()).toEqual([1, 2, 2, 3])
+      await column.close()
     })
 
     test('never without one, also where times are near the epoch', () => {

@@ -193,12 +193,15 @@ describe('Fragments', () => {
     expect(run.tracker.fragments).toMatchObject({ attributed: 0, unattributed: 4 })
   })
 
-  test('ends with the session what waits in it', () => {
+  test('ends with the session what waits in it, and leaves what waits in others', () => {
     const run = new Run()
     run.take(three4(7)[1])
+    run.take(three4(7)[1], T0, 0, 2)
     run.tracker.endSession(1, 'session-deleted')
     expect(run.counts).toEqual({ '10.0.0.1:0 > 10.0.0.2:0 17': [1, 1500] })
     expect(run.tracker.ended['session-deleted']).toBe(1)
+    run.take(three4(7)[0], T0, 0, 2)
+    expect(run.end()).toMatchObject({ '10.0.0.1:5000 > 10.0.0.2:53 17': [2, 3000] })
   })
 
   test.each([
