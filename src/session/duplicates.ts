@@ -13,8 +13,8 @@ export type DuplicateMode = (typeof DUPLICATE_MODES)[number]
 const WINDOW_NS = 5_000_000
 
 /** Packets remembered: sets of WAYS, picked by hash. A million packets a second need 5,000 of them. */
-const SETS = 4096
-const WAYS = 4
+const SETS = 2048
+const WAYS = 8
 const ENTRY_WORDS = 5
 const FIRST_HASH = 0
 const SECOND_HASH = 1
