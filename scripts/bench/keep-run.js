@@ -3,14 +3,15 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 
-/** First line of what a program says of its version. */
+/** What a program says of its version, in one line. */
 function versionOf(program, ...args) {
   const { stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
   if (error !== undefined) return undefined
   return `${stdout}${stderr}`
     .split('\n')
     .find((line) => /\d+\.\d+/.test(line))
-    ?.trim()
+    ?.match(/^.*?\d+(\.\d+)+/)?.[0]
+    .trim()
 }
 
 function tableOf(rows) {

@@ -134,6 +134,11 @@ function median(samples, name) {
   return sorted[sorted.length >> 1]
 }
 
+/** With two decimals; a dash where it was not measured (null of some is 0 here). */
+function fixed(value) {
+  return value > 0 ? value.toFixed(2) : '-'
+}
+
 function rowsOf({ samples, checks }) {
   const [ours] = Object.values(samples)
   return Object.entries(samples).map(([name, of]) => ({
@@ -141,9 +146,9 @@ function rowsOf({ samples, checks }) {
     'least s': least(of, 'seconds').toFixed(2),
     'median s': median(of, 'seconds').toFixed(2),
     ratio: (least(of, 'seconds') / least(ours, 'seconds')).toFixed(2),
-    'CPU s': least(of, 'cpuSeconds').toFixed(2),
-    'CPU ratio': (least(of, 'cpuSeconds') / least(ours, 'cpuSeconds')).toFixed(2),
-    'RSS MB': Math.round(median(of, 'rssMB')),
+    'CPU s': fixed(least(of, 'cpuSeconds')),
+    'CPU ratio': fixed(least(of, 'cpuSeconds') / least(ours, 'cpuSeconds')),
+    'RSS MB': Math.round(median(of, 'rssMB')) || '-',
     records: checks[name]?.records ?? '',
     'adds up': checks[name] === undefined ? '' : checks[name].wrong.length === 0 ? 'yes' : 'NO',
   }))
