@@ -59,11 +59,11 @@ describe('SplitCapture', () => {
   test('fails with the first error of a disk, and keeps what is whole', async () => {
     const directory = temporaryDirectory()
     const capture = open(directory)
-    const [a, b] = [capture.source('a'), capture.source('b')]
+    // One session: whose write meets the full disk first is not for us to say.
+    const a = capture.source('a')
     const disk = new FailingDisk()
     disk.room = 24 + 3 * 1016 + 10
     for (let packet = 0; packet < 5; packet++) write(a)
-    write(b)
     await expect(capture.close()).rejects.toThrow(/no space left/)
     expect(readdirSync(directory)).toEqual(['a.pcap'])
     expect(await packetsOf(join(directory, 'a.pcap'))).toBe(3)
