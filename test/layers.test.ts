@@ -14,9 +14,24 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   receive: ['wire', 'errors.ts'],
   pcap: ['wire', 'deliver', 'errors.ts'],
   flowlog: ['wire', 'flow', 'deliver', 'errors.ts'],
-  session: ['wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
-  send: ['wire', 'pcap', 'errors.ts'],
-  thread: ['receive', 'session', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
+  filter: ['wire', 'errors.ts'],
+  mirror: ['wire', 'flow', 'errors.ts'],
+  session: ['mirror', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
+  send: ['mirror', 'filter', 'receive', 'wire', 'pcap', 'errors.ts'],
+  analyze: ['session', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
+  thread: [
+    'receive',
+    'session',
+    'mirror',
+    'filter',
+    'wire',
+    'flow',
+    'flowlog',
+    'pcap',
+    'deliver',
+    'errors.ts',
+  ],
+  api: ['thread', 'session', 'mirror', 'filter', 'wire', 'flow', 'flowlog', 'errors.ts'],
 }
 const TOP = new Set(['cli', 'index.ts'])
 

@@ -13,7 +13,7 @@ export class Ledger {
   received = 0
   /** Passed on to a session's flows and captures. */
   accepted = 0
-  /** Turned away by a filter or by `--vni`. */
+  /** Turned away by a session's filter or by `--vni`. */
   filtered = 0
   /** Of a session nobody announced, where those are dropped. */
   unknownSession = 0
@@ -124,6 +124,8 @@ export interface SessionReport {
   flowPackets: number
   untracked: number
   malformed: number
+  /** Packets the session's filter turned away. */
+  filtered: number
   /** Copies of packets that another session had brought; those dropped are in no other count but `received`. */
   duplicates: number
   /** Frames shorter than they were on the wire. */
@@ -180,6 +182,7 @@ const SESSION_COUNTS = [
   'flowPackets',
   'untracked',
   'malformed',
+  'filtered',
   'duplicates',
   'cut',
   'bytes',

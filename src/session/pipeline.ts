@@ -65,6 +65,11 @@ export class Pipeline {
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
+    if (session.filter !== undefined && !session.filter.accepts(packet, frame, session)) {
+      this.#ledger.filtered++
+      session.filtered++
+      return
+    }
     if (wireLength > packet.end - packet.start) session.cut.count(packet, frame)
     const isCopy =
       fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)

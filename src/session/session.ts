@@ -1,6 +1,8 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import { NO_METADATA, type SessionMetadata } from '../flowlog/metadata.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
+import type { Frame } from '../wire/frame.js'
+import type { Packet } from '../wire/packet.js'
 import { CutFrames } from './cut-frames.js'
 import { InterfaceIdentity } from './interface-identity.js'
 import type { SessionReport } from './ledger.js'
@@ -25,6 +27,12 @@ export interface SessionCapture {
   close(): Promise<void>
 }
 
+/** Which packets of a session are wanted. Asked for each of them: neither allocates nor throws. */
+export interface PacketFilter {
+  /** `frame` is what parseFrame found in `packet`, as far as it got where there was a fault. */
+  accepts(packet: Packet, frame: Frame, session: Session): boolean
+}
+
 /**
  * One mirror session: what a key (outer source address, VNI) stands for.
  *
@@ -39,6 +47,8 @@ export class Session {
   readonly name: string | null
   readonly identity: InterfaceIdentity
   metadata: SessionMetadata = NO_METADATA
+  /** Undefined wants every packet. */
+  filter: PacketFilter | undefined = undefined
 
   /** Undefined until the first packet, and for good where nothing is captured. */
   capture: SessionCapture | undefined = undefined
@@ -51,6 +61,8 @@ export class Session {
   flowPackets = 0
   untracked = 0
   malformed = 0
+  /** Packets that `filter` turned away. */
+  filtered = 0
   /** Copies of packets that another session had brought, whatever was done with them. */
   duplicates = 0
   readonly cut = new CutFrames()
@@ -96,6 +108,7 @@ export class Session {
       flowPackets: this.flowPackets,
       untracked: this.untracked,
       malformed: this.malformed,
+      filtered: this.filtered,
       duplicates: this.duplicates,
       cut: this.cut.total,
       cutCauses: this.cut.report().byCause,

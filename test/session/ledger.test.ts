@@ -18,6 +18,7 @@ function sessionReport(of: Partial<SessionReport> & Pick<SessionReport, 'session
     flowPackets: 0,
     untracked: 0,
     malformed: 0,
+    filtered: 0,
     duplicates: 0,
     cut: 0,
     cutCauses: {},
