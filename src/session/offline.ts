@@ -4,8 +4,8 @@ import type { Packet } from '../wire/packet.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
 import { Ledger } from './ledger.js'
-import { Pipeline } from './pipeline.js'
-import type { Session, SessionCapture } from './session.js'
+import { type PacketObserver, Pipeline } from './pipeline.js'
+import type { PacketFilter, Session, SessionCapture } from './session.js'
 import { SessionDirectory } from './session-directory.js'
 
 export interface OfflineOptions {
@@ -19,6 +19,9 @@ export interface OfflineOptions {
   /** Without it packets are not counted into flows. */
   flows?: Omit<FlowTrackerOptions, 'sessions'>
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+  observe?: PacketObserver
+  /** Of every session; packets it does not want are counted as filtered. */
+  filter?: PacketFilter
 }
 
 export interface PointInTime {
@@ -52,6 +55,7 @@ export class Offline {
       max: SESSIONS_MAX,
       key: 'source+vni',
       onOpen: (session) => {
+        session.filter = options.filter
         this.#byIndex[session.index] = session
       },
       onClose: (session) => tracker?.endSession(session.index, 'session-deleted'),
@@ -61,6 +65,7 @@ export class Offline {
       ...(tracker && { tracker }),
       ...(options.duplicates && { duplicates: options.duplicates }),
       ...(options.openCapture && { openCapture: options.openCapture }),
+      ...(options.observe && { observe: options.observe }),
     })
     this.#demux = new Demux({
       ledger,
@@ -72,6 +77,7 @@ export class Offline {
       ...(options.vnis && { vnis: options.vnis }),
     })
     this.#byIndex[0] = this.#demux.unmirrored
+    this.#demux.unmirrored.filter = options.filter
   }
 
   /** The session a flow or record speaks of. */

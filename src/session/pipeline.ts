@@ -1,6 +1,7 @@
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { WAITING_FLOW } from '../flow/fragments.js'
 import { packetComment } from '../pcap/pcapng-emit.js'
+import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
 import { Frame as FrameView } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
@@ -8,6 +9,16 @@ import { parseFrame } from '../wire/parse-frame.js'
 import { type DuplicateMode, Duplicates } from './duplicates.js'
 import type { Ledger } from './ledger.js'
 import type { Session, SessionCapture } from './session.js'
+
+/** Is shown every packet that its session's filter wants, as the pipeline sees it. Everything is on loan. */
+export type PacketObserver = (
+  session: Session,
+  packet: Packet,
+  /** As far as the parser got where there was a fault. */
+  frame: Frame,
+  fault: Fault | undefined,
+  isCopy: boolean,
+) => void
 
 /** On a copy that is kept, in pcapng. */
 const COPY_MARK = packetComment('duplicate: another session has brought this packet')
@@ -20,6 +31,7 @@ export interface PipelineOptions {
   tracker?: FlowTracker
   /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+  observe?: PacketObserver
 }
 
 /**
@@ -30,6 +42,7 @@ export class Pipeline {
   readonly #ledger: Ledger
   readonly #tracker: FlowTracker | undefined
   readonly #openCapture: PipelineOptions['openCapture']
+  readonly #observe: PacketObserver | undefined
   readonly #duplicateMode: DuplicateMode
   readonly #duplicates = new Duplicates()
   readonly #frame = new FrameView()
@@ -39,6 +52,7 @@ export class Pipeline {
     this.#tracker = options.tracker
     this.#duplicateMode = options.duplicates ?? 'keep'
     this.#openCapture = options.openCapture
+    this.#observe = options.observe
   }
 
   /** Takes a mirrored frame. */
@@ -56,12 +70,7 @@ export class Pipeline {
   }
 
   /** Takes a frame that has been parsed already, with what was wrong with it. */
-  acceptParsed(
-    session: Session,
-    packet: Packet,
-    frame: Frame,
-    fault: ReturnType<typeof parseFrame>,
-  ): void {
+  acceptParsed(session: Session, packet: Packet, frame: Frame, fault: Fault | undefined): void {
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
@@ -73,6 +82,7 @@ export class Pipeline {
     if (wireLength > packet.end - packet.start) session.cut.count(packet, frame)
     const isCopy =
       fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)
+    this.#observe?.(session, packet, frame, fault, isCopy)
     if (isCopy && this.#duplicateMode === 'drop') {
       this.#ledger.duplicate++
       return
