@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'deliver',
     'errors.ts',
   ],
-  api: ['thread', 'session', 'mirror', 'filter', 'wire', 'flow', 'flowlog', 'errors.ts'],
+  api: ['thread', 'session', 'mirror', 'filter', 'wire', 'flow', 'flowlog', 'deliver', 'errors.ts'],
 }
 const TOP = new Set(['cli', 'index.ts'])
 
