@@ -29,13 +29,13 @@ export interface FilterRule {
   readonly ruleNumber: number
   readonly action: 'accept' | 'reject'
   /** IANA number; undefined is every protocol. */
-  readonly protocol?: number
-  readonly sourcePortRange?: PortRange
-  readonly destinationPortRange?: PortRange
+  readonly protocol?: number | undefined
+  readonly sourcePortRange?: PortRange | undefined
+  readonly destinationPortRange?: PortRange | undefined
   /** `10.0.0.0/8`, `::/0`; a rule sees packets of this IP version only. */
   readonly sourceCidr: string
   readonly destinationCidr: string
-  readonly description?: string
+  readonly description?: string | undefined
   readonly tags: readonly Tag[]
 }
 
@@ -45,7 +45,7 @@ export type NetworkService = 'amazon-dns'
 export interface MirrorFilter {
   /** `tmf-…`. */
   readonly id: string
-  readonly description?: string
+  readonly description?: string | undefined
   readonly networkServices: readonly NetworkService[]
   readonly rules: readonly FilterRule[]
   readonly tags: readonly Tag[]
@@ -54,7 +54,7 @@ export interface MirrorFilter {
 export interface MirrorTarget {
   /** `tmt-…`. */
   readonly id: string
-  readonly description?: string
+  readonly description?: string | undefined
   readonly ownerId: string
   readonly kind: 'network-interface' | 'network-load-balancer' | 'gateway-load-balancer-endpoint'
   /** `eni-…`, the load balancer's ARN, or `vpce-…`, by `kind`. */
@@ -65,18 +65,63 @@ export interface MirrorTarget {
 export interface MirrorSession {
   /** `tms-…`. */
   readonly id: string
-  readonly description?: string
+  readonly description?: string | undefined
   readonly ownerId: string
   /** `eni-…` of the mirrored interface. */
   readonly networkInterfaceId: string
   readonly targetId: string
   readonly filterId: string
   /** Octets kept of each frame, behind the VXLAN header; undefined keeps all. */
-  readonly packetLength?: number
+  readonly packetLength?: number | undefined
   /** 1 … 32766. Of an interface's sessions the one with the lowest number whose filter accepts gets the packet. */
   readonly sessionNumber: number
   /** VNI, 24 bits. */
   readonly virtualNetworkId: number
+  readonly tags: readonly Tag[]
+}
+
+/** What a flow log may be created for. A VPC or subnet stands for each of its interfaces that is mirrored. */
+export type FlowLogResourceType = 'VPC' | 'Subnet' | 'NetworkInterface'
+
+export type FlowLogDestinationType = 'cloud-watch-logs' | 's3' | 'kinesis-data-firehose'
+
+/** How the files of a flow log are written and named. */
+export interface FlowLogDestinationOptions {
+  readonly fileFormat: 'plain-text' | 'parquet'
+  readonly hiveCompatiblePartitions: boolean
+  readonly perHourPartition: boolean
+}
+
+/** Tag keys whose values a flow log's tag fields hold. */
+export interface FlowLogTagFields {
+  readonly resourceType: 'network-interface' | 'instance' | 'auto-scaling-group'
+  /** One or two. */
+  readonly tagKeys: readonly string[]
+}
+
+/** Immutable but for its tags, as AWS's are. */
+export interface FlowLog {
+  /** `fl-…`. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+  /** `eni-…`, `subnet-…` or `vpc-…`, by `resourceType`. */
+  readonly resourceId: string
+  readonly resourceType: FlowLogResourceType
+  /** Of REJECT there are no records: what is rejected is not mirrored. */
+  readonly trafficType: 'ACCEPT' | 'REJECT' | 'ALL'
+  readonly destinationType: FlowLogDestinationType
+  /** ARN of bucket (and folder), log group or delivery stream. */
+  readonly destination?: string | undefined
+  readonly logGroupName?: string | undefined
+  readonly permissionArn?: string | undefined
+  readonly crossAccountRole?: string | undefined
+  /** `${version} ${account-id} …`, never empty. */
+  readonly logFormat: string
+  /** 60 or 600. */
+  readonly maxAggregationSeconds: number
+  readonly destinationOptions?: FlowLogDestinationOptions | undefined
+  readonly tagFields: readonly FlowLogTagFields[]
   readonly tags: readonly Tag[]
 }
 
@@ -87,10 +132,10 @@ export interface NetworkInterface {
   /** Primary address first; the outer source of what it mirrors. */
   readonly addresses: readonly string[]
   /** `aa:bb:cc:dd:ee:ff`. */
-  readonly macAddress?: string
-  readonly vpcId?: string
-  readonly subnetId?: string
-  readonly instanceId?: string
-  readonly accountId?: string
-  readonly availabilityZoneId?: string
+  readonly macAddress?: string | undefined
+  readonly vpcId?: string | undefined
+  readonly subnetId?: string | undefined
+  readonly instanceId?: string | undefined
+  readonly accountId?: string | undefined
+  readonly availabilityZoneId?: string | undefined
 }
