@@ -134,6 +134,8 @@ export interface NetworkInterface {
   /** `aa:bb:cc:dd:ee:ff`. */
   readonly macAddress?: string | undefined
   readonly vpcId?: string | undefined
+  /** Primary IPv4 block of the VPC; its base plus two is the address of the VPC's resolver. */
+  readonly vpcCidrBlock?: string | undefined
   readonly subnetId?: string | undefined
   readonly instanceId?: string | undefined
   readonly accountId?: string | undefined

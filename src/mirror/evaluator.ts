@@ -1,0 +1,110 @@
+import type { Frame } from '../wire/frame.js'
+import { isNeverMirrored } from './network-services.js'
+import { DIRECTION_UNKNOWN, PASSING, type PacketDirection } from './packet-direction.js'
+import type { MirrorFilter, MirrorSession, MirrorTarget } from './resources.js'
+import { RuleSet } from './rule-set.js'
+
+/** No session of the interface mirrors the packet. */
+export const NOT_MIRRORED = -1
+
+/** What a session keeps of each frame when it does not say, by the kind of its target. */
+const NLB_PACKET_LENGTH = 8500
+
+/** A session with all that decides what it mirrors. */
+export interface SessionParts {
+  readonly session: MirrorSession
+  readonly filter: MirrorFilter
+  /** Where it is not known, a session without a packet length keeps all. */
+  readonly target?: MirrorTarget | undefined
+}
+
+export interface EvaluatorOptions {
+  /** Primary block of the interface's VPC, where it is known: which address is the resolver's. */
+  vpcCidrBlock?: string | undefined
+  /**
+   * `leave-out`, as AWS does: what isNeverMirrored names. `mirror`: rules decide about it
+   * like about anything else; ARP, which no rule can name, goes to the first session.
+   */
+  neverMirrored?: 'leave-out' | 'mirror'
+}
+
+/**
+ * The mirror sessions of one interface: which of them mirrors a packet, and how
+ * much of it. Tried by ascending session number; the first whose filter accepts has
+ * the packet, and no other gets it.
+ *
+ * A mirror source has all sessions of its interface here. A receiver that holds
+ * a session to its filter has that one.
+ *
+ * https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirroring-sessions.html
+ */
+export class MirrorEvaluator {
+  /** By ascending number; what `evaluate` answers is an index into it. */
+  readonly sessions: readonly MirrorSession[]
+  /** Packets by what became of them; together all that were evaluated. */
+  mirrored = 0
+  /** No filter accepted. */
+  filtered = 0
+  /** What AWS never mirrors, left out. */
+  neverMirrored = 0
+  /** Packets between others, which the interface never saw. */
+  passing = 0
+  /** Of the mirrored ones, those whose direction nobody knew. */
+  unknownDirection = 0
+
+  readonly #ruleSets: readonly RuleSet[]
+  readonly #packetLengths: readonly number[]
+  readonly #leaveOut: boolean
+
+  constructor(parts: readonly SessionParts[], options: EvaluatorOptions = {}) {
+    const { vpcCidrBlock, neverMirrored = 'leave-out' } = options
+    const ordered = [...parts].sort((a, b) => a.session.sessionNumber - b.session.sessionNumber)
+    this.sessions = ordered.map(({ session }) => session)
+    this.#ruleSets = ordered.map(({ filter }) => new RuleSet(filter, { vpcCidrBlock }))
+    this.#packetLengths = ordered.map(({ session, target }) => packetLengthOf(session, target))
+    this.#leaveOut = neverMirrored === 'leave-out'
+  }
+
+  /** The index of the session that mirrors the packet, or NOT_MIRRORED. `frame` as parseFrame left it. */
+  evaluate(frame: Frame, direction: PacketDirection): number {
+    if (direction === PASSING) {
+      this.passing++
+      return NOT_MIRRORED
+    }
+    const index = this.#firstOf(frame, direction)
+    if (index === NOT_MIRRORED) return NOT_MIRRORED
+    this.mirrored++
+    if (direction === DIRECTION_UNKNOWN) this.unknownDirection++
+    return index
+  }
+
+  /** Octets that the session keeps of a frame of `length`, behind the VXLAN header. */
+  keptOf(index: number, length: number): number {
+    const packetLength = this.#packetLengths[index]!
+    return length < packetLength ? length : packetLength
+  }
+
+  #firstOf(frame: Frame, direction: PacketDirection): number {
+    if (isNeverMirrored(frame)) {
+      if (this.#leaveOut) {
+        this.neverMirrored++
+        return NOT_MIRRORED
+      }
+      if (frame.ipVersion === 0 && this.#ruleSets.length > 0) return 0
+    }
+    for (let index = 0; index < this.#ruleSets.length; index++) {
+      if (this.#ruleSets[index]!.accepts(frame, direction)) return index
+    }
+    this.filtered++
+    return NOT_MIRRORED
+  }
+}
+
+/** Octets a session keeps of each frame at most; infinite where it keeps all. */
+export function packetLengthOf(
+  session: Pick<MirrorSession, 'packetLength'>,
+  target?: Pick<MirrorTarget, 'kind'>,
+): number {
+  if (session.packetLength !== undefined) return session.packetLength
+  return target?.kind === 'network-load-balancer' ? NLB_PACKET_LENGTH : Number.POSITIVE_INFINITY
+}
