@@ -1,39 +1,32 @@
 import { MAPPED_WORD } from '../wire/address.js'
 import type { Datagram } from '../wire/packet.js'
 import { AF_INET, type Libc, MSG_TRUNC } from './libc.js'
+import {
+  CONTROL,
+  CONTROL_LEN,
+  FLAGS,
+  IOVEC,
+  IOVEC_COUNT,
+  IOVEC_LEN,
+  MESSAGE_LEN,
+  NAME,
+  NAME_LEN,
+  RECEIVED_LEN,
+  wordsOf,
+} from './mmsghdr.js'
 import { SOCKADDR_LEN } from './socket-address.js'
 
 /**
  * The memory one recvmmsg(2) fills: a message header, a source address, a control message
  * and a slot of payload for each datagram, allocated once.
  *
- * struct mmsghdr on LP64, 64 octets:
- *
- *      0  name pointer          8  name length     12  (padding)
- *     16  iovec pointer        24  iovec count
- *     32  control pointer      40  control length
- *     48  flags                52  (padding)
- *     56  octets received      60  (padding)
- *
  * struct cmsghdr with SCM_TIMESTAMPNS, 32 octets:
  *
  *      0  length   8  level   12  type   16  seconds   24  nanoseconds
  */
-const MESSAGE_LEN = 64
-const NAME = 0
-const NAME_LEN = 8
-const IOVEC = 16
-const IOVEC_COUNT = 24
-const CONTROL = 32
-const CONTROL_LEN = 40
-const FLAGS = 48
-const RECEIVED_LEN = 56
-
 const TIMESTAMP_LEN = 32
 const TIMESTAMP_SECONDS = 16
 const TIMESTAMP_NANOSECONDS = 24
-
-const IOVEC_LEN = 16
 
 /** A slot's source address and, half a cache line further on, its control message. */
 const ORIGIN_LEN = 64
@@ -149,8 +142,4 @@ export class MessageBatch {
 /** Between network order and that of the machines libc.ts admits. */
 function swap(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0
-}
-
-function wordsOf(memory: Buffer): Uint32Array {
-  return new Uint32Array(memory.buffer, memory.byteOffset, memory.length >>> 2)
 }

@@ -9,17 +9,14 @@ import {
   loadLibc,
   MSG_DONTWAIT,
   systemError,
-  type Watch,
 } from './libc.js'
 import { MessageBatch } from './message-batch.js'
+import { ReadLoop } from './read-loop.js'
 import type { OpenReceiver, Receiver, ReceiverOptions } from './receiver.js'
 import { UdpSocket } from './udp-socket.js'
 
 /** From 32 to 256 made no clear difference at 50 kpps, 200 kpps and 500 kpps. */
 const SLOTS = 64
-/** How long the event loop may be kept: file writes, timers and messages have their turn after it. */
-const TURN_MS = 2
-const PAUSE_MS = 1
 /**
  * What a pause fills must fit the receive buffer: this is some 1000 datagrams of 1500 octets,
  * as the kernel counts. With less, datagrams are read as they come.
@@ -43,13 +40,7 @@ export const openRecvmmsg = async (
 openRecvmmsg satisfies OpenReceiver
 
 /**
- * Reads batches with recvmmsg(2), without ever blocking the event loop.
- *
- * Three states. *Reading*: batch after batch until one comes back short, which means that
- * the queue is empty, giving way to the event loop every TURN_MS. *Pausing*: after a turn
- * that found something, PAUSE_MS of sleep; at speed this gathers full batches in place of a
- * wake-up per datagram, and times do not suffer since the kernel stamps them. *Watching*:
- * after a turn that found nothing, epoll, which costs nothing at all while nobody sends.
+ * Reads batches with recvmmsg(2), when and how often ReadLoop says.
  *
  * Measured with scripts/bench/receive.mjs (200 octets, loopback, 2 virtual CPUs, Node 20):
  * 1.2–1.7 µs of CPU a datagram at 50 kpps, 0.6–0.9 at 200 kpps, 0.5–0.9 at the 700 kpps the
@@ -68,13 +59,7 @@ class RecvmmsgReceiver implements Receiver {
   readonly #datagram = new Datagram()
   readonly #drops = new DropCounter()
   readonly #dropsKnown: boolean
-  readonly #turn = (): void => this.#readTurn()
-  readonly #watch: Watch
-  readonly #pause: NodeJS.Timeout
-  readonly #mayPause: boolean
-  #immediate: NodeJS.Immediate | undefined
-  /** No turn is to be scheduled any more: closing, or failed. */
-  #stopped = false
+  readonly #loop: ReadLoop
   #released = false
   #closed: Promise<void> | undefined
 
@@ -87,16 +72,16 @@ class RecvmmsgReceiver implements Receiver {
     this.address = { host: this.#socket.host, port: this.#socket.port }
     this.receiveBufferBytes = this.#socket.receiveBufferBytes
     this.#dropsKnown = this.#socket.dropWord() !== undefined
-    this.#watch = libc.watch(this.#socket.fd, () => {
-      this.#watch.stop()
-      this.#immediate = setImmediate(this.#turn)
+    this.#loop = new ReadLoop(libc, {
+      fd: this.#socket.fd,
+      slots: this.#batch.slots,
+      mayPause: this.receiveBufferBytes >= PAUSE_BUFFER_BYTES,
+      readBatch: () => this.#readBatch(),
     })
-    this.#mayPause = this.receiveBufferBytes >= PAUSE_BUFFER_BYTES
-    this.#pause = setTimeout(this.#turn, PAUSE_MS)
   }
 
   kernelDrops(): number | undefined {
-    if (!this.#stopped) this.#updateDrops()
+    if (!this.#loop.isStopped) this.#updateDrops()
     return this.#dropsKnown ? this.#drops.total : undefined
   }
 
@@ -107,24 +92,6 @@ class RecvmmsgReceiver implements Receiver {
 
   attachReusePortProgram(program: Buffer): void {
     this.#socket.attachReusePortProgram(program)
-  }
-
-  #readTurn(): void {
-    if (this.#stopped) return
-    const until = performance.now() + TURN_MS
-    let found = false
-    for (;;) {
-      const count = this.#readBatch()
-      if (this.#stopped) return
-      if (count !== 0) found = true
-      if (count < this.#batch.slots) break
-      if (performance.now() >= until) {
-        this.#immediate = setImmediate(this.#turn)
-        return
-      }
-    }
-    if (found && this.#mayPause) this.#pause.refresh()
-    else this.#watch.start()
   }
 
   /** Hands over one batch. Answers with its size, or -1 when an error that passes got in the way. */
@@ -147,7 +114,7 @@ class RecvmmsgReceiver implements Receiver {
     if (errno === EAGAIN) return 0
     if (errno === EINTR || errno === ECONNREFUSED) return -1
     const error = systemError(this.#libc, 'recvmmsg')
-    this.#stop()
+    this.#loop.stop()
     this.#updateDrops()
     this.#release()
     this.#options.onError(error)
@@ -165,7 +132,7 @@ class RecvmmsgReceiver implements Receiver {
    */
   async #drainAndClose(): Promise<void> {
     if (this.#released) return
-    this.#stop()
+    this.#loop.stop()
     this.#socket.refuse()
     this.#updateDrops()
     // The caller may be inside onDatagram, and the batch it is from not yet handed over.
@@ -178,17 +145,10 @@ class RecvmmsgReceiver implements Receiver {
     this.#release()
   }
 
-  #stop(): void {
-    this.#stopped = true
-    this.#watch.stop()
-    clearTimeout(this.#pause)
-    clearImmediate(this.#immediate)
-  }
-
   #release(): void {
     if (this.#released) return
     this.#released = true
-    this.#watch.close()
+    this.#loop.release()
     this.#socket.close()
   }
 }
