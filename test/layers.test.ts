@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   pcap: ['wire', 'deliver', 'errors.ts'],
   flowlog: ['wire', 'flow', 'deliver', 'errors.ts'],
   filter: ['wire', 'errors.ts'],
-  mirror: ['wire', 'flow', 'errors.ts'],
+  mirror: ['wire', 'flow', 'deliver', 'errors.ts'],
   session: ['mirror', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
   send: ['mirror', 'filter', 'receive', 'wire', 'pcap', 'errors.ts'],
   analyze: ['session', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
