@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command, Option } from 'commander'
 import { OperatorError } from '../errors.js'
-import { nearestName } from '../flowlog/nearest-name.js'
+import { nearestName } from '../nearest-name.js'
 
 /**
  * Takes options from a YAML file: `port: 4789`, names as on the command line

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
 import { FIELDS } from '../../src/flowlog/fields.js'
 import { DEFAULT_LOG_FORMAT, FIELDS_MAX, parseLogFormat } from '../../src/flowlog/log-format.js'
-import { nearestName } from '../../src/flowlog/nearest-name.js'
+import { nearestName } from '../../src/nearest-name.js'
 
 const names = (text: string | undefined) => parseLogFormat(text).fields.map(({ name }) => name)
 
