@@ -73,7 +73,7 @@ const SUBJECTS = {
     const directory = mkdtempSync(join(tmpdir(), 'mirrortap-bench-'))
     const stats = join(directory, 'stats.json')
     const port = await freePort()
-    const args = ['listen', '--bind', '127.0.0.1', '--port', port, '--receiver', name]
+    const args = ['listen', '--no-api', '--bind', '127.0.0.1', '--port', port, '--receiver', name]
     args.push('--receive-buffer', options['receive-buffer'], '--stats', stats, ...listenOptions)
     const child = spawn(process.execPath, [here('../../dist/cli/bin.js'), ...args.map(String)], {
       stdio: ['ignore', 'ignore', 'inherit'],

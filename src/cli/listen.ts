@@ -1,12 +1,13 @@
 import { type Command, Option } from 'commander'
 import type { SteerBy } from '../receive/steering.js'
 import type { DuplicateMode } from '../session/duplicates.js'
+import { type ApiCliOptions, addApiOptions } from './api-options.js'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions, metadataOf } from './metadata-options.js'
 import { duplicatesOption, integerBetween, parseDuration, parsePort, parseSize } from './options.js'
 
 /** The options of `listen` as commander leaves them. */
-export interface ListenOptions extends LifetimeCliOptions {
+export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   bind: string
   port: number
   genevePort?: number
@@ -55,12 +56,12 @@ export function addListen(program: Command): void {
   addLifetimeOptions(command)
   addCaptures(command)
   addFlowLogs(command)
+  addApiOptions(command)
   addMetadataOptions(command)
   command
     .option('--config <file>', 'all of these as YAML; the command line wins')
     .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
     .option('--stats <file>', 'write the final ledger as JSON')
-    .option('--no-api', 'without the HTTP API (not part of this version: nothing is served)')
     .addHelpText(
       'after',
       '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',

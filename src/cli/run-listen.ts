@@ -12,6 +12,7 @@ import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
 import { formatListening } from './listening-text.js'
+import { openApi } from './open-api.js'
 import { checkStats, writeStats } from './stats-file.js'
 
 /** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
@@ -46,9 +47,15 @@ export async function listen(options: ListenOptions, metadata: MetadataValues): 
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
+    const actions = { ec2: [], networkFirewall: [] }
+    const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
+      await pool.stop()
+      throw error
+    })
     const redraw = showLedger(pool)
     await stopped.reached
     clearInterval(redraw)
+    await api?.close()
 
     const report = await pool.stop()
     for (const line of formatLedger(report)) say(line)

@@ -113,7 +113,10 @@ export class Appliance extends Program {
     within: readonly string[] = [],
     command: 'listen' | 'capture' = 'listen',
   ) {
-    const receive = [process.execPath, BIN, command, '--bind', '127.0.0.1', '--port', '0', ...args]
+    // Many run at the same time; those that are about the API say where it is.
+    const isQuiet = command === 'listen' && !args.includes('--api')
+    const listening = ['--bind', '127.0.0.1', '--port', '0', ...(isQuiet ? ['--no-api'] : [])]
+    const receive = [process.execPath, BIN, command, ...listening, ...args]
     super([...within, ...receive] as [string, ...string[]])
   }
 

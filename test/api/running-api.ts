@@ -1,0 +1,104 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { onTestFinished } from 'vitest'
+import type { Action } from '../../src/api/action.js'
+import { type ApiLimits, ApiServer } from '../../src/api/api-server.js'
+import type { AuditLog } from '../../src/api/audit-log.js'
+import type { Credential } from '../../src/api/credentials.js'
+import { Dispatcher } from '../../src/api/dispatcher.js'
+import { health, type Route } from '../../src/api/route.js'
+import { makeServices } from '../../src/api/service.js'
+import { Verifier } from '../../src/api/verifier.js'
+
+export const REGION = 'us-east-1'
+export const ACCOUNT = '111122223333'
+
+/** The pair of AWS's documentation. */
+export const ALICE: Credential = {
+  userName: 'alice',
+  accessKeyId: 'AKIDEXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+}
+
+export const BOB: Credential = {
+  userName: 'bob',
+  accessKeyId: 'AKIDBOB',
+  secretAccessKey: 'bob-secret',
+  sessionToken: 'bob/token+with=signs',
+}
+
+export interface ApiSetting {
+  ec2?: readonly Action[]
+  networkFirewall?: readonly Action[]
+  credentials?: readonly Credential[] | 'none'
+  audit?: AuditLog
+  now?: () => number
+  skewSeconds?: number
+}
+
+export interface MadeDispatcher {
+  dispatcher: Dispatcher
+  /** Lines told to the operator. */
+  problems: string[]
+}
+
+export function makeDispatcher(setting: ApiSetting = {}): MadeDispatcher {
+  const { credentials = [ALICE, BOB], now = Date.now } = setting
+  const problems: string[] = []
+  const verifier =
+    credentials === 'none'
+      ? undefined
+      : new Verifier({
+          credentials: new Map(credentials.map((one) => [one.accessKeyId, one])),
+          region: REGION,
+          skewSeconds: setting.skewSeconds ?? 900,
+          now,
+        })
+  const dispatcher = new Dispatcher({
+    services: makeServices({
+      ec2: setting.ec2 ?? [],
+      networkFirewall: setting.networkFirewall ?? [],
+    }),
+    verifier,
+    audit: setting.audit,
+    region: REGION,
+    accountId: ACCOUNT,
+    onProblem: (line) => problems.push(line),
+    now,
+  })
+  return { dispatcher, problems }
+}
+
+export interface RunningApi extends MadeDispatcher {
+  server: ApiServer
+  url: string
+}
+
+/** A server on a free port of loopback, closed when the test ends. */
+export async function startApi(
+  setting: ApiSetting & { limits?: Partial<ApiLimits>; routes?: readonly Route[] } = {},
+): Promise<RunningApi> {
+  const made = makeDispatcher(setting)
+  const server = await ApiServer.start({
+    host: '127.0.0.1',
+    port: 0,
+    dispatcher: made.dispatcher,
+    routes: setting.routes ?? [health],
+    limits: { closeMs: 1000, ...setting.limits },
+    onProblem: (line) => made.problems.push(line),
+  })
+  onTestFinished(() => server.close())
+  return { ...made, server, url: server.url }
+}
+
+/** Sends octets as they are, and resolves with everything that comes until the server closes. */
+export async function sendRaw(port: number, ...pieces: (string | Buffer)[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  const received: Buffer[] = []
+  socket.on('data', (bytes: Buffer) => received.push(bytes))
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  for (const piece of pieces) socket.write(piece)
+  if (!socket.destroyed) await once(socket, 'close')
+  return Buffer.concat(received).toString('latin1')
+}
