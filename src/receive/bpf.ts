@@ -1,7 +1,7 @@
 /**
  * An assembler for classic BPF (the kernel's Documentation/networking/filter.rst), as far as
- * steering.ts needs it: loads relative to X, arithmetic on A, sixteen words of memory, jumps
- * forward to labels.
+ * steering.ts and packet-socket-filter.ts need it: loads relative to X, arithmetic on A,
+ * sixteen words of memory, jumps forward to labels.
  *
  * A load outside of the packet ends the program with 0.
  */
@@ -16,10 +16,12 @@ const MISC = 0x07
 const IMMEDIATE = 0x00
 const MEMORY = 0x60
 const INDIRECT = 0x40
+const LENGTH = 0x80
 const BY_X = 0x08
 const RETURN_A = 0x10
 const JUMP_ALWAYS = 0x00
 const JUMP_EQUAL = 0x10
+const JUMP_AT_LEAST = 0x30
 const JUMP_ANY_BIT = 0x40
 const TAX = 0x00
 const TXA = 0x80
@@ -27,6 +29,7 @@ const TXA = 0x80
 const SIZES = { word: 0x00, half: 0x08, byte: 0x10 } as const
 const OPERATIONS = {
   add: 0x00,
+  sub: 0x10,
   mul: 0x20,
   and: 0x50,
   lsh: 0x60,
@@ -58,6 +61,11 @@ export class BpfAssembler {
   /** A = packet[X + offset], big-endian. */
   load(size: keyof typeof SIZES, offset: number): this {
     return this.#push(LD | SIZES[size] | INDIRECT, offset)
+  }
+
+  /** A = octets of the packet. */
+  loadLength(): this {
+    return this.#push(LD | LENGTH, 0)
   }
 
   /** A = value. */
@@ -125,6 +133,11 @@ export class BpfAssembler {
 
   jumpUnlessEqual(value: number, to: string): this {
     return this.#push(JMP | JUMP_EQUAL, value, undefined, to)
+  }
+
+  /** Unsigned. */
+  jumpIfLess(value: number, to: string): this {
+    return this.#push(JMP | JUMP_AT_LEAST, value, undefined, to)
   }
 
   jumpIfAnyBit(mask: number, to: string): this {

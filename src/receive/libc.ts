@@ -8,9 +8,9 @@ import { OperatorError } from '../errors.js'
  * The system calls that Node does not offer, through koffi: the only file that knows it.
  *
  * koffi is an optional dependency and is loaded when first asked for. Memory is passed as
- * Buffers that hold the kernel's layouts, written by hand (message-batch.ts,
- * socket-address.ts) for LP64 little-endian Linux, the same on x64 and arm64. Other machines
- * are refused: their padding and constants were never checked.
+ * Buffers that hold the kernel's layouts, written by hand (mmsghdr.ts, socket-address.ts)
+ * for LP64 little-endian Linux, the same on x64 and arm64. Other machines are refused: their
+ * padding and constants were never checked.
  *
  * Descriptors are the caller's to close: Node does not know them, and a worker thread that
  * ends leaves them open.
@@ -18,6 +18,7 @@ import { OperatorError } from '../errors.js'
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Buffer, length: number): number
+  connect(fd: number, address: Buffer, length: number): number
   getsockname(fd: number, address: Buffer, length: Buffer): number
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number
   getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number
@@ -27,6 +28,8 @@ export interface Libc {
   poll(entries: Buffer, count: number, milliseconds: number): number
   shutdown(fd: number, how: number): number
   close(fd: number): number
+  /** Of an interface (netdevice(7)): a struct ifreq of 40 octets. */
+  ioctl(fd: number, request: number, argument: Buffer): number
   /** 0 when there is no such interface. */
   if_nametoindex(name: string): number
   /** Of the last call that answered -1; to be read before anything else is called. */
@@ -49,28 +52,49 @@ export interface Watch {
   close(): void
 }
 
-// asm-generic/socket.h, the numbers of x64 and arm64.
+// asm-generic/socket.h, linux/in.h, in6.h, udp.h, if_packet.h, sockios.h: the numbers of x64 and arm64.
 export const AF_INET = 2
 export const AF_INET6 = 10
+export const AF_PACKET = 17
 export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
 export const SOCK_CLOEXEC = 0o2000000
+export const IPPROTO_IP = 0
 export const IPPROTO_UDP = 17
 export const IPPROTO_IPV6 = 41
+export const IP_TTL = 2
+export const IP_MTU_DISCOVER = 10
+export const IP_RECVERR = 11
+export const IPV6_UNICAST_HOPS = 16
+export const IPV6_MTU_DISCOVER = 23
+export const IPV6_RECVERR = 25
 export const IPV6_V6ONLY = 26
+export const UDP_NO_CHECK6_TX = 101
 export const SOL_SOCKET = 1
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
+export const SO_NO_CHECK = 11
 export const SO_REUSEPORT = 15
 export const SO_ATTACH_FILTER = 26
+export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 /** With 64-bit seconds on LP64 (SO_TIMESTAMPNS_OLD). */
 export const SO_TIMESTAMPNS = 35
 export const SO_ATTACH_REUSEPORT_CBPF = 51
 export const SO_MEMINFO = 55
+export const SOL_PACKET = 263
+export const PACKET_STATISTICS = 6
+export const PACKET_AUXDATA = 8
+export const ETH_P_ALL = 3
+export const SIOCGIFFLAGS = 0x8913
+export const SIOCGIFMTU = 0x8921
+export const SIOCGIFHWADDR = 0x8927
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
+export const MSG_ERRQUEUE = 0x2000
 export const EINTR = 4
 export const EAGAIN = 11
+export const ENETDOWN = 100
 export const ECONNREFUSED = 111
 
 type Koffi = typeof import('koffi')
@@ -80,22 +104,35 @@ const RTLD_NOW_NODELETE = 0x1002
 
 let loaded: Libc | undefined
 
+/** Who asks, for the message where it cannot be had. */
+export interface LibcPurpose {
+  /** Such as `receiving with recvmmsg`. */
+  readonly what: string
+  /** What else to do, such as `use --receiver dgram`. */
+  readonly instead: string
+}
+
+const RECVMMSG: LibcPurpose = {
+  what: 'receiving with recvmmsg',
+  instead: 'use --receiver dgram',
+}
+
 /** Throws OperatorError, in one line, where koffi or the platform is missing. */
-export function loadLibc(): Libc {
-  loaded ??= load()
+export function loadLibc(purpose: LibcPurpose = RECVMMSG): Libc {
+  loaded ??= load(purpose)
   return loaded
 }
 
-function load(): Libc {
+function load({ what, instead }: LibcPurpose): Libc {
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
     throw new OperatorError(
-      `receiving with recvmmsg works on Linux x64 and arm64 only, this is ${platform} ${arch}: use --receiver dgram`,
+      `${what} works on Linux x64 and arm64 only, this is ${platform} ${arch}: ${instead}`,
     )
   }
-  return declare(requireKoffi())
+  return declare(requireKoffi({ what, instead }))
 }
 
-function requireKoffi(): Koffi {
+function requireKoffi({ what, instead }: LibcPurpose): Koffi {
   try {
     return createRequire(import.meta.url)('koffi') as Koffi
   } catch (error) {
@@ -103,8 +140,8 @@ function requireKoffi(): Koffi {
     const missing = code === 'MODULE_NOT_FOUND'
     throw new OperatorError(
       missing
-        ? 'receiving with recvmmsg needs the package koffi, which is not installed: run "npm install koffi", or use --receiver dgram'
-        : `receiving with recvmmsg needs the package koffi, which does not load here (${message.split('\n')[0]}): use --receiver dgram`,
+        ? `${what} needs the package koffi, which is not installed: run "npm install koffi", or ${instead}`
+        : `${what} needs the package koffi, which does not load here (${message.split('\n')[0]}): ${instead}`,
       { cause: error },
     )
   }
@@ -116,6 +153,7 @@ function declare(koffi: Koffi): Libc {
   return {
     socket: libc.func('int socket(int, int, int)'),
     bind: libc.func('int bind(int, void *, uint32_t)'),
+    connect: libc.func('int connect(int, void *, uint32_t)'),
     getsockname: libc.func('int getsockname(int, void *, void *)'),
     setsockopt: libc.func('int setsockopt(int, int, int, void *, uint32_t)'),
     getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
@@ -124,6 +162,7 @@ function declare(koffi: Koffi): Libc {
     poll: libc.func('int poll(void *, unsigned long, int)'),
     shutdown: libc.func('int shutdown(int, int)'),
     close: libc.func('int close(int)'),
+    ioctl: ioctlOf(libc.func('int ioctl(int, unsigned long, ...)')),
     if_nametoindex: libc.func('uint32_t if_nametoindex(const char *)'),
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
@@ -140,6 +179,11 @@ function declare(koffi: Koffi): Libc {
 }
 
 const WATCHED = { readable: true }
+
+/** The C function takes anything for its third argument, so koffi wants its type with each call. */
+function ioctlOf(call: (fd: number, request: number, ...rest: unknown[]) => number): Libc['ioctl'] {
+  return (fd, request, argument) => call(fd, request, 'void *', argument)
+}
 
 /**
  * Keeps koffi's code in memory for the life of the process. When a worker thread that alone

@@ -13,6 +13,8 @@ export interface ReadLoopOptions {
   mayPause: boolean
   /** Hands over one batch. Answers with its size, or -1 when an error that passes got in the way. */
   readBatch: () => number
+  /** After each batch that was not empty. Nothing is read before what it answers with resolves; it never rejects. */
+  afterBatch?: () => Promise<unknown> | undefined
 }
 
 /**
@@ -27,9 +29,13 @@ export interface ReadLoopOptions {
 export class ReadLoop {
   readonly #options: ReadLoopOptions
   readonly #watch: Watch
-  readonly #turn = (): void => this.#readTurn()
+  readonly #turn = (): void => this.#beginTurn()
   readonly #pause: NodeJS.Timeout
   #immediate: NodeJS.Immediate | undefined
+  #busy: Promise<unknown> | undefined
+  /** Of this turn: when it must end, and whether it found something. */
+  #until = 0
+  #found = false
   /** No turn is to be scheduled any more. */
   #stopped = false
 
@@ -47,23 +53,45 @@ export class ReadLoop {
     return this.#stopped
   }
 
-  #readTurn(): void {
-    if (this.#stopped) return
-    const { slots, mayPause, readBatch } = this.#options
-    const until = performance.now() + TURN_MS
-    let found = false
-    for (;;) {
+  /** What `afterBatch` last answered with; perhaps it has resolved. */
+  get busy(): Promise<unknown> | undefined {
+    return this.#busy
+  }
+
+  #beginTurn(): void {
+    this.#until = performance.now() + TURN_MS
+    this.#found = false
+    this.#read()
+  }
+
+  #read(): void {
+    const { readBatch, afterBatch } = this.#options
+    while (!this.#stopped) {
       const count = readBatch()
-      if (this.#stopped) return
-      if (count !== 0) found = true
-      if (count < slots) break
-      if (performance.now() >= until) {
-        this.#immediate = setImmediate(this.#turn)
+      if (count !== 0) this.#found = true
+      const busy = count > 0 ? afterBatch?.() : undefined
+      if (busy !== undefined) {
+        this.#busy = busy
+        void busy.then(() => {
+          if (this.#goesOn(count)) this.#read()
+        })
         return
       }
+      if (!this.#goesOn(count)) return
     }
-    if (found && mayPause) this.#pause.refresh()
-    else this.#watch.start()
+  }
+
+  /** After a batch of `count`: whether to read another now; else it has been seen to that it comes. */
+  #goesOn(count: number): boolean {
+    if (this.#stopped) return false
+    if (count < this.#options.slots) {
+      if (this.#found && this.#options.mayPause) this.#pause.refresh()
+      else this.#watch.start()
+      return false
+    }
+    if (performance.now() < this.#until) return true
+    this.#immediate = setImmediate(this.#turn)
+    return false
   }
 
   /** May be called from `readBatch`, which is then not called again. */

@@ -4,11 +4,8 @@ import {
   IPPROTO_UDP,
   IPV6_V6ONLY,
   type Libc,
-  SO_ATTACH_FILTER,
   SO_ATTACH_REUSEPORT_CBPF,
   SO_MEMINFO,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
   SO_REUSEPORT,
   SO_TIMESTAMPNS,
   SOCK_CLOEXEC,
@@ -18,16 +15,11 @@ import {
 } from './libc.js'
 import type { ReceiverOptions } from './receiver.js'
 import { hostOf, portOf, SOCKADDR_LEN, socketAddress } from './socket-address.js'
-
-/** The kernel halves the int it keeps; more than this it would take for negative. */
-const LARGEST_BUFFER = 0x3fff_ffff
+import { attachProgram, enlargeReceiveBuffer, refuseAll, setOption } from './socket-options.js'
 
 /** Nine words (linux/sock_diag.h, SK_MEMINFO_…); the last is the socket's drop counter. */
 const MEMINFO_LEN = 36
 const MEMINFO_DROPS = 32
-
-/** BPF_RET|BPF_K with 0: accept no octet of anything. */
-const REFUSE_ALL = Buffer.from('0600000000000000', 'hex')
 
 /** A bound UDP socket that belongs to us rather than to Node. */
 export class UdpSocket {
@@ -46,14 +38,14 @@ export class UdpSocket {
     this.fd = libc.socket(address.family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP)
     if (this.fd < 0) throw systemError(libc, 'socket')
     try {
-      if (address.family === AF_INET6) this.#set(IPPROTO_IPV6, IPV6_V6ONLY, 0)
-      this.#set(SOL_SOCKET, SO_TIMESTAMPNS, 1)
-      this.receiveBufferBytes = this.#enlargeBuffer(options.receiveBufferBytes)
+      if (address.family === AF_INET6) setOption(libc, this.fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+      setOption(libc, this.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
+      this.receiveBufferBytes = enlargeReceiveBuffer(libc, this.fd, options.receiveBufferBytes)
       // Set before bind it lets us join others, set after it lets others join us.
       const first = options.firstOfGroup === true
-      if (options.reusePort && !first) this.#set(SOL_SOCKET, SO_REUSEPORT, 1)
+      if (options.reusePort && !first) setOption(libc, this.fd, SOL_SOCKET, SO_REUSEPORT, 1)
       if (libc.bind(this.fd, address.bytes, address.length) < 0) throw systemError(libc, 'bind')
-      if (options.reusePort && first) this.#set(SOL_SOCKET, SO_REUSEPORT, 1)
+      if (options.reusePort && first) setOption(libc, this.fd, SOL_SOCKET, SO_REUSEPORT, 1)
 
       const bound = Buffer.alloc(SOCKADDR_LEN)
       this.#length.writeUInt32LE(SOCKADDR_LEN)
@@ -64,20 +56,6 @@ export class UdpSocket {
       libc.close(this.fd)
       throw error
     }
-  }
-
-  /** SO_RCVBUFFORCE goes past net.core.rmem_max and wants CAP_NET_ADMIN. */
-  #enlargeBuffer(bytes: number): number {
-    const asked = word(Math.min(bytes, LARGEST_BUFFER))
-    if (this.#libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, asked, 4) < 0) {
-      this.#libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, asked, 4)
-    }
-    const granted = Buffer.alloc(4)
-    this.#length.writeUInt32LE(4)
-    if (this.#libc.getsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, granted, this.#length) < 0) {
-      throw systemError(this.#libc, 'getsockopt')
-    }
-    return granted.readInt32LE()
   }
 
   /**
@@ -96,37 +74,15 @@ export class UdpSocket {
 
   /** From here on nothing new is queued; what is queued stays. (From here on the drop counter counts refusals too.) */
   refuse(): void {
-    this.#attach(SO_ATTACH_FILTER, REFUSE_ALL)
+    refuseAll(this.#libc, this.fd)
   }
 
   /** The program places datagrams among all sockets of the group, those yet to join included. */
   attachReusePortProgram(program: Buffer): void {
-    this.#attach(SO_ATTACH_REUSEPORT_CBPF, program)
+    attachProgram(this.#libc, this.fd, SO_ATTACH_REUSEPORT_CBPF, program)
   }
 
   close(): void {
     this.#libc.close(this.fd)
   }
-
-  /** struct sock_fprog: a count and, aligned to eight, where the instructions are. */
-  #attach(option: number, program: Buffer): void {
-    const description = Buffer.alloc(16)
-    description.writeUInt16LE(program.length / 8)
-    description.writeBigUInt64LE(this.#libc.addressOf(program), 8)
-    if (this.#libc.setsockopt(this.fd, SOL_SOCKET, option, description, 16) < 0) {
-      throw systemError(this.#libc, 'setsockopt')
-    }
-  }
-
-  #set(level: number, option: number, value: number): void {
-    if (this.#libc.setsockopt(this.fd, level, option, word(value), 4) < 0) {
-      throw systemError(this.#libc, 'setsockopt')
-    }
-  }
-}
-
-function word(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeInt32LE(value)
-  return bytes
 }
