@@ -1,0 +1,143 @@
+import { type IdPrefix, unknownId } from '../../mirror/ids.js'
+import type { Tag } from '../../mirror/resources.js'
+import { ApiError, type Output } from '../action.js'
+import { type Call, type Operation, operation } from './operation.js'
+import { PAGE_PARAMETERS, pageOf } from './page.js'
+import type { Parameter, Parameters, Values } from './parameters.js'
+import { matchesWildcard } from './wildcard.js'
+
+/** EC2 takes 50 filters at a time, and 200 values in all. */
+const FILTERS_MAX = 50
+const FILTER_VALUES_MAX = 200
+
+export const FILTER_PARAMETERS = {
+  Filter: {
+    type: 'list',
+    lengthMax: FILTERS_MAX,
+    of: {
+      type: 'structure',
+      members: {
+        Name: { type: 'string', required: true },
+        Value: {
+          type: 'list',
+          required: true,
+          lengthMax: FILTER_VALUES_MAX,
+          of: { type: 'string' },
+        },
+      },
+    },
+  },
+} as const satisfies Parameters
+
+type Filters = Values<typeof FILTER_PARAMETERS>['Filter']
+
+/** What a filter's name stands for; undefined matches nothing. */
+export type FilterFields<R> = Readonly<Record<string, (resource: R) => string | number | undefined>>
+
+/**
+ * Whether all filters hold: of one, any value. `fields` says what the names mean; a resource's
+ * tags are filtered by `tag:<key>` and `tag-key`, for every kind of resource though
+ * AWS's pages list it for flow logs alone. Throws ApiError for other names; EC2 has also
+ * `InvalidFilter`, and does not say where.
+ */
+export function filterBy<R>(
+  filters: Filters,
+  fields: FilterFields<R>,
+  tagsOf: (resource: R) => readonly Tag[],
+): (resource: R) => boolean {
+  const tests = filters.map(({ Name: name, Value: patterns }) => {
+    const valuesOf = valuesBy(name, fields, tagsOf)
+    return (resource: R) =>
+      valuesOf(resource).some((value) => patterns.some((text) => matchesWildcard(text, value)))
+  })
+  return (resource) => tests.every((test) => test(resource))
+}
+
+function valuesBy<R>(
+  name: string,
+  fields: FilterFields<R>,
+  tagsOf: (resource: R) => readonly Tag[],
+): (resource: R) => readonly string[] {
+  if (Object.hasOwn(fields, name)) {
+    const read = fields[name]!
+    return (resource) => {
+      const value = read(resource)
+      return value === undefined ? [] : [String(value)]
+    }
+  }
+  if (name === 'tag-key') return (resource) => tagsOf(resource).map(({ key }) => key)
+  if (name.startsWith('tag:')) {
+    const wanted = name.slice('tag:'.length)
+    return (resource) =>
+      tagsOf(resource)
+        .filter(({ key }) => key === wanted)
+        .map(({ value }) => value)
+  }
+  throw new ApiError('InvalidParameterValue', `The filter '${name.slice(0, 100)}' is invalid`)
+}
+
+interface Description<R extends { readonly id: string; readonly tags: readonly Tag[] }> {
+  readonly name: string
+  /** Of the parameter that lists ids. */
+  readonly ids: string
+  readonly prefix: IdPrefix
+  readonly fields: FilterFields<R>
+  /** Parameters beside those that all have. */
+  readonly parameters?: Parameters
+  /** In any order. `extra` has the values of `parameters`. */
+  all(call: Call, extra: Readonly<Record<string, unknown>>): Iterable<R>
+  /** Name of the list in the answer. */
+  readonly list: string
+  show(resource: R, call: Call): Output
+}
+
+/** An operation that lists resources: by their ids, each of which must exist, or by filters and pages. */
+export function describeOperation<R extends { readonly id: string; readonly tags: readonly Tag[] }>(
+  description: Description<R>,
+): Operation {
+  const ids: Parameter = { type: 'list', lengthMax: 1000, of: { type: 'string' } }
+  return operation({
+    name: description.name,
+    parameters: {
+      ...PAGE_PARAMETERS,
+      ...FILTER_PARAMETERS,
+      ...description.parameters,
+      [description.ids]: ids,
+    } as typeof PAGE_PARAMETERS & typeof FILTER_PARAMETERS,
+    check: (values) => {
+      if (idsIn(values, description.ids).length > 0 && values.MaxResults !== undefined) {
+        throw new ApiError(
+          'InvalidParameterCombination',
+          `The parameter ${description.ids} cannot be used with the parameter MaxResults`,
+        )
+      }
+      checkFilters(values.Filter, description.fields)
+    },
+    run: (values, call) => {
+      const { MaxResults: maxResults, NextToken: nextToken, Filter: filters, ...extra } = values
+      const all = new Map([...description.all(call, extra)].map((found) => [found.id, found]))
+      const wanted = [...new Set(idsIn(values, description.ids))].map((id) => {
+        const resource = all.get(id)
+        if (resource === undefined) throw unknownId(description.prefix, id)
+        return resource
+      })
+      const passes = filterBy(filters, description.fields, (resource: R) => resource.tags)
+      const found = (wanted.length > 0 ? wanted : [...all.values()]).filter(passes)
+      const question = JSON.stringify([description.name, filters, extra])
+      const page = pageOf(found, (resource) => resource.id, { question, maxResults, nextToken })
+      return {
+        [description.list]: page.items.map((resource) => description.show(resource, call)),
+        nextToken: page.nextToken,
+      }
+    },
+  })
+}
+
+/** Throws ApiError for a filter that there is not. */
+export function checkFilters<R>(filters: Filters, fields: FilterFields<R>): void {
+  filterBy(filters, fields, () => [])
+}
+
+function idsIn(values: Readonly<Record<string, unknown>>, name: string): readonly string[] {
+  return values[name] as readonly string[]
+}

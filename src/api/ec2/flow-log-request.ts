@@ -1,0 +1,202 @@
+import { OperatorError } from '../../errors.js'
+import { parseLogFormat } from '../../flowlog/log-format.js'
+import type { NewFlowLog } from '../../mirror/flow-logs.js'
+import { isEc2Id } from '../../mirror/ids.js'
+import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
+import { ApiError } from '../action.js'
+import { invalid, type Parameters, type Values } from './parameters.js'
+import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
+
+/** How ids of each type of resource begin, and what EC2 calls one that does not look like it. */
+export const FLOW_LOG_RESOURCES = {
+  VPC: { prefix: 'vpc', malformed: 'InvalidVpcID.Malformed' },
+  Subnet: { prefix: 'subnet', malformed: 'InvalidSubnetID.Malformed' },
+  NetworkInterface: { prefix: 'eni', malformed: 'InvalidNetworkInterfaceId.Malformed' },
+} as const
+
+/** In AWS, but nothing that Traffic Mirroring could copy the packets of. */
+const NOT_MIRRORED = ['TransitGateway', 'TransitGatewayAttachment', 'RegionalNatGateway'] as const
+
+export const FLOW_LOG_PARAMETERS = {
+  /** The API's model of 2026 says 300, its page 1000. */
+  ResourceId: { type: 'list', lengthMax: 1000, of: { type: 'string' }, required: true },
+  ResourceType: {
+    type: 'choice',
+    values: ['VPC', 'Subnet', 'NetworkInterface', ...NOT_MIRRORED],
+    required: true,
+  },
+  TrafficType: { type: 'choice', values: ['ACCEPT', 'REJECT', 'ALL'] },
+  LogDestinationType: {
+    type: 'choice',
+    values: ['cloud-watch-logs', 's3', 'kinesis-data-firehose'],
+  },
+  LogDestination: { type: 'string' },
+  LogGroupName: { type: 'format', format: 'log-group-name' },
+  DeliverLogsPermissionArn: { type: 'format', format: 'role-arn' },
+  DeliverCrossAccountRole: { type: 'format', format: 'role-arn' },
+  LogFormat: { type: 'string' },
+  MaxAggregationInterval: { type: 'integer', min: 60, max: 600 },
+  DestinationOptions: {
+    type: 'structure',
+    members: {
+      FileFormat: { type: 'choice', values: ['plain-text', 'parquet'] },
+      HiveCompatiblePartitions: { type: 'boolean' },
+      PerHourPartition: { type: 'boolean' },
+    },
+  },
+  TagFieldSpecification: {
+    type: 'list',
+    lengthMax: 3,
+    of: {
+      type: 'structure',
+      members: {
+        ResourceType: {
+          type: 'choice',
+          values: ['network-interface', 'instance', 'auto-scaling-group'],
+          required: true,
+        },
+        TagKey: {
+          type: 'list',
+          lengthMax: 2,
+          of: { type: 'string', lengthMax: 128 },
+          required: true,
+        },
+      },
+    },
+  },
+  ...TAG_SPECIFICATION,
+} as const satisfies Parameters
+
+type FlowLogValues = Values<typeof FLOW_LOG_PARAMETERS>
+
+/**
+ * What the request asks for, of each of its resources. Throws ApiError for parameters that do not
+ * go together. Whether bucket, log group, stream and role exist is not looked at.
+ *
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html
+ */
+export function flowLogOf(values: FlowLogValues): Omit<NewFlowLog, 'resourceId'> {
+  const { ResourceType: resourceType, TrafficType: trafficType } = values
+  if (!isMirrored(resourceType)) {
+    throw new ApiError(
+      'UnsupportedOperation',
+      `Flow logs of ${resourceType} are not supported: only the packets of network interfaces are mirrored`,
+    )
+  }
+  if (trafficType === undefined) {
+    throw new ApiError('MissingParameter', 'The request must contain the parameter TrafficType')
+  }
+  const interval = values.MaxAggregationInterval ?? 600
+  if (interval !== 60 && interval !== 600) {
+    throw new ApiError('InvalidParameter', 'Invalid Flow Log Max Aggregation Interval')
+  }
+  return {
+    resourceType,
+    trafficType,
+    ...destinationOf(values),
+    permissionArn: values.DeliverLogsPermissionArn,
+    crossAccountRole: values.DeliverCrossAccountRole,
+    logFormat: logFormatOf(values.LogFormat),
+    maxAggregationSeconds: interval,
+    tagFields: values.TagFieldSpecification.map((specification) => ({
+      resourceType: specification.ResourceType,
+      tagKeys: specification.TagKey,
+    })),
+    tags: tagsFor('vpc-flow-log', values.TagSpecification),
+  }
+}
+
+function isMirrored(type: FlowLogValues['ResourceType']): type is keyof typeof FLOW_LOG_RESOURCES {
+  return Object.hasOwn(FLOW_LOG_RESOURCES, type)
+}
+
+/** Throws ApiError unless the id looks like one of that type of resource. */
+export function checkResourceId(type: keyof typeof FLOW_LOG_RESOURCES, id: string): void {
+  const { prefix, malformed } = FLOW_LOG_RESOURCES[type]
+  if (isEc2Id(prefix, id)) return
+  throw invalid(id, 'ResourceId', `Expected ${prefix}- and 17 hexadecimal digits`, malformed)
+}
+
+function logFormatOf(text: string | undefined): string {
+  try {
+    return parseLogFormat(text).text
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    throw wrong(error.message)
+  }
+}
+
+type Destination = Pick<
+  NewFlowLog,
+  'destinationType' | 'destination' | 'logGroupName' | 'destinationOptions'
+>
+
+function destinationOf(values: FlowLogValues): Destination {
+  const destinationType = values.LogDestinationType ?? 'cloud-watch-logs'
+  if (destinationType !== 's3' && values.DestinationOptions !== undefined) {
+    throw wrong('DestinationOptions can only be specified if LogDestinationType is s3.')
+  }
+  if (destinationType === 'cloud-watch-logs') return { destinationType, ...logGroupOf(values) }
+
+  const { LogDestination: destination } = values
+  if (values.LogGroupName !== undefined) {
+    throw wrong('LogDestinationType must be cloud-watch-logs if LogGroupName is provided.')
+  }
+  if (destination === undefined || destination === '') {
+    throw wrong("LogDestination can't be empty if LogGroupName is not provided.")
+  }
+  if (destinationType === 'kinesis-data-firehose') {
+    checkArn(destination, STREAM_ARN, 'a delivery stream')
+    return { destinationType, destination }
+  }
+  if (values.DeliverLogsPermissionArn !== undefined) {
+    throw wrong('DeliverLogsPermissionArn is not applicable if LogDestinationType is s3.')
+  }
+  const folder = checkArn(destination, BUCKET_ARN, 'a bucket')[1]
+  if (folder?.split('/').includes('AWSLogs')) {
+    throw wrong('LogDestination cannot have a folder AWSLogs: the name is reserved.')
+  }
+  return { destinationType, destination, destinationOptions: optionsOf(values) }
+}
+
+const BUCKET_ARN = /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/(\S*))?$/
+/** With a colon, as the API's page has it, or with a slash, as ARNs of streams are. */
+const STREAM_ARN = /^arn:aws[a-z-]*:firehose:[a-z0-9-]+:\d{12}:deliverystream[/:][\w.-]{1,64}$/
+const LOG_GROUP_ARN =
+  /^arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:([.\-_/#A-Za-z0-9]{1,512})(?::\*)?$/
+
+function checkArn(destination: string, form: RegExp, what: string): RegExpExecArray {
+  const found = form.exec(destination)
+  if (found === null)
+    throw wrong(`LogDestination must be the ARN of ${what}, not '${destination}'.`)
+  return found
+}
+
+function logGroupOf(values: FlowLogValues): Pick<Destination, 'destination' | 'logGroupName'> {
+  const { LogDestination: destination, LogGroupName: logGroupName } = values
+  if (logGroupName !== undefined && destination !== undefined) {
+    throw wrong('Please only provide LogGroupName or only provide LogDestination.')
+  }
+  if (logGroupName === undefined && (destination === undefined || destination === '')) {
+    throw wrong("LogDestination can't be empty if LogGroupName is not provided.")
+  }
+  const name = logGroupName ?? checkArn(destination!, LOG_GROUP_ARN, 'a log group')[1]
+  if (values.DeliverLogsPermissionArn === undefined) {
+    throw wrong(
+      "DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs.",
+    )
+  }
+  return { destination, logGroupName: name }
+}
+
+function optionsOf({ DestinationOptions: options }: FlowLogValues): FlowLogDestinationOptions {
+  return {
+    fileFormat: options?.FileFormat ?? 'plain-text',
+    hiveCompatiblePartitions: options?.HiveCompatiblePartitions ?? false,
+    perHourPartition: options?.PerHourPartition ?? false,
+  }
+}
+
+function wrong(message: string): ApiError {
+  return new ApiError('InvalidParameter', message)
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import type { Made } from '../../mirror/client-tokens.js'
+import type { Draft } from '../../mirror/draft.js'
+import { createFlowLog, deleteFlowLog } from '../../mirror/flow-logs.js'
+import { Refusal } from '../../mirror/refusal.js'
+import type { FlowLog } from '../../mirror/resources.js'
+import type { PartFailure } from '../../mirror/state.js'
+import { ApiError } from '../action.js'
+import { describeOperation } from './describe.js'
+import { checkResourceId, FLOW_LOG_PARAMETERS, flowLogOf } from './flow-log-request.js'
+import { type Call, CLIENT_TOKEN, create, type Operation, operation } from './operation.js'
+
+/**
+ * One flow log for each resource; those that cannot be are listed in the answer, which is 200
+ * for all that. A flow log of a VPC or subnet is for those of its interfaces that the
+ * configuration names and sessions mirror.
+ */
+const createFlowLogs = operation({
+  name: 'CreateFlowLogs',
+  parameters: { ...FLOW_LOG_PARAMETERS, ...CLIENT_TOKEN },
+  check: (values) => {
+    flowLogOf(values)
+  },
+  run: async (values, call) => {
+    const wanted = flowLogOf(values)
+    const { ids, failures } = await create(call, {
+      operation: 'CreateFlowLogs',
+      values,
+      make: (draft) =>
+        forEach(values.ResourceId, (resourceId) => {
+          checkResourceId(wanted.resourceType, resourceId)
+          return createFlowLog(draft, { ...wanted, resourceId }).id
+        }),
+    })
+    return {
+      // SDKs send none here; then EC2 makes one up.
+      clientToken: values.ClientToken ?? randomBytes(32).toString('base64'),
+      flowLogIdSet: ids,
+      unsuccessful: failures.map(showFailure),
+    }
+  },
+})
+
+const describeFlowLogs = describeOperation<FlowLog>({
+  name: 'DescribeFlowLogs',
+  ids: 'FlowLogId',
+  prefix: 'fl',
+  fields: {
+    'deliver-log-status': (_flowLog) => 'SUCCESS',
+    'log-destination-type': ({ destinationType }) => destinationType,
+    'flow-log-id': ({ id }) => id,
+    'log-group-name': ({ logGroupName }) => logGroupName,
+    'resource-id': ({ resourceId }) => resourceId,
+    'traffic-type': ({ trafficType }) => trafficType,
+  },
+  all: ({ plane }) => plane.resources.flowLogs.values(),
+  list: 'flowLogSet',
+  show: showFlowLog,
+})
+
+const deleteFlowLogs = operation({
+  name: 'DeleteFlowLogs',
+  parameters: {
+    FlowLogId: { type: 'list', lengthMax: 1000, of: { type: 'string' }, required: true },
+  },
+  run: async ({ FlowLogId: ids }, { plane }) => {
+    const { failures } = await plane.change((draft: Draft) =>
+      forEach(ids, (id) => {
+        deleteFlowLog(draft, id)
+        return id
+      }),
+    )
+    return { unsuccessful: failures.map(showFailure) }
+  },
+})
+
+/** Does `work` for each; what refuses one leaves the others alone. */
+function forEach(resourceIds: readonly string[], work: (resourceId: string) => string): Made {
+  const ids: string[] = []
+  const failures: PartFailure[] = []
+  for (const resourceId of resourceIds) {
+    try {
+      ids.push(work(resourceId))
+    } catch (error) {
+      if (!(error instanceof Refusal || error instanceof ApiError)) throw error
+      failures.push({ resourceId, code: error.code, message: error.message })
+    }
+  }
+  return { ids, failures }
+}
+
+function showFailure({ resourceId, code, message }: PartFailure): object {
+  return { resourceId, error: { code, message } }
+}
+
+function showFlowLog(flowLog: FlowLog, { options }: Call): object {
+  const error = options.deliveryError?.(flowLog.id)
+  return {
+    creationTime: new Date(flowLog.createdAt),
+    deliverLogsErrorMessage: error,
+    deliverLogsPermissionArn: flowLog.permissionArn,
+    deliverCrossAccountRole: flowLog.crossAccountRole,
+    deliverLogsStatus: error === undefined ? 'SUCCESS' : 'FAILED',
+    flowLogId: flowLog.id,
+    flowLogStatus: 'ACTIVE',
+    logGroupName: flowLog.logGroupName,
+    resourceId: flowLog.resourceId,
+    trafficType: flowLog.trafficType,
+    logDestinationType: flowLog.destinationType,
+    logDestination: flowLog.destination,
+    logFormat: flowLog.logFormat,
+    tagSet: flowLog.tags,
+    maxAggregationInterval: flowLog.maxAggregationSeconds,
+    destinationOptions: flowLog.destinationOptions,
+    tagFieldSpecificationSet:
+      flowLog.tagFields.length === 0
+        ? undefined
+        : flowLog.tagFields.map(({ resourceType, tagKeys }) => ({
+            resourceType,
+            tagKeySet: tagKeys,
+          })),
+  }
+}
+
+export const FLOW_LOG_OPERATIONS: readonly Operation[] = [
+  createFlowLogs,
+  describeFlowLogs,
+  deleteFlowLogs,
+]

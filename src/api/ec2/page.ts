@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { ApiError } from '../action.js'
+import type { Parameters } from './parameters.js'
+
+/** Entries of a page where the client does not say. */
+const PAGE_LEN = 1000
+
+export const PAGE_PARAMETERS = {
+  MaxResults: { type: 'integer', min: 5, max: 1000 },
+  NextToken: { type: 'string' },
+} as const satisfies Parameters
+
+/** Where a list goes on. */
+interface Position {
+  /** What was asked for: a token is for the same operation with the same filters alone. */
+  readonly question: string
+  /** Key of the last entry of the page before. */
+  readonly after: string
+}
+
+export interface Page<R> {
+  readonly items: readonly R[]
+  /** undefined on the last page. */
+  readonly nextToken: string | undefined
+}
+
+/**
+ * One page of `items`, in the order of their keys. A token says which key was last and not how
+ * many went before: whatever is made or deleted between two pages, an entry that
+ * stays is on exactly one. Throws ApiError for a token that is not one of this question's.
+ */
+export function pageOf<R>(
+  items: Iterable<R>,
+  keyOf: (item: R) => string,
+  { question, maxResults, nextToken }: PageRequest,
+): Page<R> {
+  const after = nextToken === undefined ? undefined : readToken(nextToken, question)
+  const keyed = [...items]
+    .map((item) => ({ key: keyOf(item), item }))
+    .filter(({ key }) => after === undefined || key > after)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+  const length = Math.min(maxResults ?? PAGE_LEN, PAGE_LEN)
+  const page = keyed.slice(0, length)
+  return {
+    items: page.map(({ item }) => item),
+    nextToken: keyed.length > length ? makeToken({ question, after: page.at(-1)!.key }) : undefined,
+  }
+}
+
+export interface PageRequest {
+  /** Operation and filters, as text. */
+  readonly question: string
+  readonly maxResults: number | undefined
+  readonly nextToken: string | undefined
+}
+
+function makeToken(position: Position): string {
+  return Buffer.concat([digestOf(position), Buffer.from(position.after)]).toString('base64url')
+}
+
+function readToken(token: string, question: string): string {
+  const octets = Buffer.from(token, 'base64url')
+  const after = octets.toString('utf8', DIGEST_LEN)
+  // Not base64url, not ours, or of another question: all the same.
+  if (makeToken({ question, after }) !== token) {
+    throw new ApiError('InvalidNextToken', 'The token is not valid for this request')
+  }
+  return after
+}
+
+const DIGEST_LEN = 12
+
+/** Tells tokens from text that is none. Secret it need not be: it only says where to go on. */
+function digestOf({ question, after }: Position): Buffer {
+  return createHash('sha256').update(`${question}\0${after}`).digest().subarray(0, DIGEST_LEN)
+}
