@@ -6,6 +6,7 @@ import { unknownId } from './ids.js'
 import { modified } from './modification.js'
 import { Refusal } from './refusal.js'
 import type { FilterRule, MirrorFilter } from './resources.js'
+import type { Resources } from './state.js'
 import { withTags } from './tags.js'
 
 export type NewRule = Omit<FilterRule, 'id'>
@@ -44,7 +45,7 @@ export function modifyRule(
   change: RuleChange,
   remove: readonly RemovableRuleField[],
 ): FilterRule {
-  const { filter, rule } = filterOfRule(draft, id)
+  const { filter, rule } = filterOfRule(draft.resources, id)
   const next = modified(rule, change, remove, REMOVABLE_RULE_FIELDS)
   checkRule(filter, next)
   replaceRule(draft, filter, next)
@@ -52,12 +53,15 @@ export function modifyRule(
 }
 
 export function deleteRule(draft: Draft, id: string): void {
-  const { filter } = filterOfRule(draft, id)
+  const { filter } = filterOfRule(draft.resources, id)
   draft.put('filters', { ...filter, rules: filter.rules.filter((rule) => rule.id !== id) })
 }
 
-export function filterOfRule(draft: Draft, id: string): { filter: MirrorFilter; rule: FilterRule } {
-  for (const filter of draft.resources.filters.values()) {
+export function filterOfRule(
+  resources: Resources,
+  id: string,
+): { filter: MirrorFilter; rule: FilterRule } {
+  for (const filter of resources.filters.values()) {
     const rule = filter.rules.find((candidate) => candidate.id === id)
     if (rule !== undefined) return { filter, rule }
   }

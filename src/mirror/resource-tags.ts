@@ -30,7 +30,7 @@ function retag(draft: Draft, id: string, change: (tags: readonly Tag[]) => Tag[]
   const prefix = prefixOf(id)
   if (prefix === undefined) throw new Refusal('InvalidID', `The ID '${id}' is not valid`)
   if (prefix === 'tmfr') {
-    const { filter, rule } = filterOfRule(draft, id)
+    const { filter, rule } = filterOfRule(draft.resources, id)
     replaceRule(draft, filter, { ...rule, tags: change(rule.tags) })
     return
   }
