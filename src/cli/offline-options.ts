@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { OperatorError } from '../errors.js'
-import type { CaptureSummary } from '../pcap/reader.js'
+import type { CaptureOutcome } from '../pcap/capture-merge.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import type { Offline } from '../session/offline.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
@@ -44,57 +44,59 @@ export function offlineOptions(options: OfflineCliOptions) {
 }
 
 /**
- * Reads every file, in the order given. Resolves with lines on what could not be
- * read, each of which makes the exit code 1 once all that could has been put out.
- * Rejects when there is nothing to put out: no file could be read at all.
+ * Reads every file, in the order of time across them. Resolves with lines on what
+ * could not be read, each of which makes the exit code 1 once all that could has
+ * been put out. Rejects when there is nothing to put out: no file could be read at
+ * all.
  */
 export async function readFiles(
   offline: Offline,
   files: readonly string[],
-  afterBlock: () => boolean | Promise<void> = () => true,
+  afterBlock: () => boolean | Promise<boolean> = () => true,
 ): Promise<string[]> {
-  const problems: string[] = []
   const progress = new Progress(files)
-  let readable = 0
-  for (const file of files) {
-    const before = offline.ledger.malformed['link-type']
-    let summary: CaptureSummary
-    try {
-      summary = await offline.read(file, (octets) => {
-        progress.show(octets)
-        return afterBlock()
-      })
-      readable++
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error
-      problems.push(error.message)
-      continue
-    } finally {
-      progress.fileDone()
-    }
-    const unreadable = offline.ledger.malformed['link-type'] - before
-    problems.push(...problemsOf(file, summary, unreadable))
-  }
-  progress.done()
-  if (readable === 0) failWith(problems)
+  const reading = offline.readAll(files, (octets) => {
+    progress.show(octets)
+    return afterBlock()
+  })
+  const outcomes = await reading.finally(() => progress.done())
+  const problems = outcomes.flatMap(problemsOf)
+  const unreadable = offline.ledger.malformed['link-type']
+  if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
+  if (outcomes.every(({ summary }) => summary === undefined)) failWith(problems)
   return problems
 }
 
-function problemsOf(file: string, summary: CaptureSummary, unreadable: number): string[] {
+function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {
   const problems: string[] = []
-  if (unreadable > 0) {
-    const types = new Set(summary.interfaces.map(({ linkType }) => linkType))
-    const names = [...types].filter((type) => !isReadableLinkType(type)).map(linkTypeName)
+  if (error !== undefined) problems.push(error.message)
+  if (isLate) {
     problems.push(
-      `${file}: ${unreadable} packets of link type ${names.join(', ')} were left out; ` +
-        'Ethernet, raw IP, NULL, LOOP, Linux SLL and SLL2 can be read',
+      `${path}: overlaps in time with too many others and was read late; merge some (mergecap)`,
     )
   }
-  if (summary.damage !== undefined) {
+  if (summary?.damage !== undefined) {
     const { offset, message } = summary.damage
-    problems.push(`${file}: damaged at octet ${offset}: ${message}; all before it was used`)
+    problems.push(`${path}: damaged at octet ${offset}: ${message}; all before it was used`)
   }
   return problems
+}
+
+function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): string {
+  const types = new Set<number>()
+  const paths = new Set<string>()
+  for (const { path, summary } of outcomes) {
+    for (const { linkType } of summary?.interfaces ?? []) {
+      if (isReadableLinkType(linkType)) continue
+      types.add(linkType)
+      paths.add(path)
+    }
+  }
+  return (
+    `${[...paths].join(', ')}: ${packets} packets of link type ` +
+    `${[...types].map(linkTypeName).join(', ')} were left out; ` +
+    'Ethernet, raw IP, NULL, LOOP, Linux SLL and SLL2 can be read'
+  )
 }
 
 /** Says what was wrong, once everything readable has been put out; exit code 1. */

@@ -1,5 +1,6 @@
 import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
-import { type CaptureSummary, readCapture } from '../pcap/reader.js'
+import { type CaptureOutcome, readCaptures } from '../pcap/capture-merge.js'
+import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
 import type { Packet } from '../wire/packet.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
@@ -23,6 +24,8 @@ export interface OfflineOptions {
   /** Of every session; packets it does not want are counted as filtered. */
   filter?: PacketFilter
 }
+
+type AfterBlock = NonNullable<ReadOptions['afterBlock']>
 
 export interface PointInTime {
   readonly seconds: number
@@ -94,17 +97,23 @@ export class Offline {
    * Reads one file. `afterBlock` is called between blocks, as readCapture does,
    * when everything due by the time of the packets so far has been done.
    */
-  read(
-    path: string,
-    afterBlock: (octetsRead: number) => boolean | void | Promise<void> = () => undefined,
-  ): Promise<CaptureSummary> {
+  read(path: string, afterBlock?: AfterBlock): Promise<CaptureSummary> {
+    return readCapture(path, (packet) => this.#accept(packet), this.#readOptions(afterBlock))
+  }
+
+  /** Reads several files as one, in the order of time across them; see readCaptures. */
+  readAll(paths: readonly string[], afterBlock?: AfterBlock): Promise<CaptureOutcome[]> {
+    return readCaptures(paths, (packet) => this.#accept(packet), this.#readOptions(afterBlock))
+  }
+
+  #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {
     const tracker = this.tracker
-    return readCapture(path, (packet) => this.#accept(packet), {
+    return {
       afterBlock: (octetsRead) => {
         if (tracker !== undefined) while (tracker.work(Number.MAX_SAFE_INTEGER));
         return afterBlock(octetsRead)
       },
-    })
+    }
   }
 
   #accept(packet: Packet): void {

@@ -1,0 +1,92 @@
+import { Packet } from '../wire/packet.js'
+
+/** Numbers kept of each packet. */
+const START = 0
+const END = 1
+const SECONDS = 2
+const NANOSECONDS = 3
+const ORIGINAL_LENGTH = 4
+const LINK_TYPE = 5
+const TIMED = 6
+const WIDTH = 7
+
+const FIRST_OCTETS = 512 * 1024
+const FIRST_PACKETS = 1024
+
+/** Copies of packets that must wait for others, in the order they were put in. Grows to what waits at a time. */
+export class PacketQueue {
+  /** Time of the packet at the head; one that the file gives no time has that of the one before it. */
+  headSeconds = 0
+  headNanoseconds = 0
+  #octets = Buffer.allocUnsafeSlow(FIRST_OCTETS)
+  #numbers = new Float64Array(FIRST_PACKETS * WIDTH)
+  #filled = 0
+  #count = 0
+  #head = 0
+  readonly #packet = new Packet()
+
+  get isEmpty(): boolean {
+    return this.#head === this.#count
+  }
+
+  push(packet: Packet): void {
+    const length = packet.end - packet.start
+    if (this.#filled + length > this.#octets.length) this.#growOctets(length)
+    if ((this.#count + 1) * WIDTH > this.#numbers.length)
+      this.#growNumbers()
+      // A Buffer underneath; its copy makes no view of what it copies.
+    ;(packet.bytes as Buffer).copy(this.#octets, this.#filled, packet.start, packet.end)
+    const numbers = this.#numbers
+    const at = this.#count++ * WIDTH
+    numbers[at + START] = this.#filled
+    numbers[at + END] = this.#filled + length
+    numbers[at + SECONDS] = packet.seconds
+    numbers[at + NANOSECONDS] = packet.nanoseconds
+    numbers[at + ORIGINAL_LENGTH] = packet.originalLength
+    numbers[at + LINK_TYPE] = packet.linkType
+    numbers[at + TIMED] = packet.timed ? 1 : 0
+    this.#filled += length
+    if (this.#head === this.#count - 1) this.#look()
+  }
+
+  /** The packet at the head, which is then no longer in the queue. On loan until the next `push`. */
+  shift(): Packet {
+    const numbers = this.#numbers
+    const at = this.#head++ * WIDTH
+    const packet = this.#packet
+    packet.bytes = this.#octets
+    packet.start = numbers[at + START]!
+    packet.end = numbers[at + END]!
+    packet.seconds = numbers[at + SECONDS]!
+    packet.nanoseconds = numbers[at + NANOSECONDS]!
+    packet.originalLength = numbers[at + ORIGINAL_LENGTH]!
+    packet.linkType = numbers[at + LINK_TYPE]!
+    packet.timed = numbers[at + TIMED] === 1
+    if (this.#head < this.#count) this.#look()
+    else {
+      this.#head = 0
+      this.#count = 0
+      this.#filled = 0
+    }
+    return packet
+  }
+
+  #look(): void {
+    const at = this.#head * WIDTH
+    if (this.#numbers[at + TIMED] === 0) return
+    this.headSeconds = this.#numbers[at + SECONDS]!
+    this.headNanoseconds = this.#numbers[at + NANOSECONDS]!
+  }
+
+  #growOctets(length: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#octets.length, this.#filled + length))
+    this.#octets.copy(larger, 0, 0, this.#filled)
+    this.#octets = larger
+  }
+
+  #growNumbers(): void {
+    const larger = new Float64Array(2 * this.#numbers.length)
+    larger.set(this.#numbers)
+    this.#numbers = larger
+  }
+}
