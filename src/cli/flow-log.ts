@@ -7,8 +7,10 @@ import { duplicatesOption, integerBetween } from './options.js'
 export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
   maxAggregationInterval: '60' | '600'
-  format: 'text' | 'json'
+  format?: 'text' | 'json' | 'parquet'
   output: string
+  hiveCompatiblePartitions?: true
+  perHourPartition?: true
   maxFlows: number
 }
 
@@ -20,7 +22,7 @@ export function addFlowLog(program: Command): void {
     .description(
       'Writes the VPC flow log records of capture files (pcap, pcapng, gzip, zstd; - is standard ' +
         'input) as their aggregation windows close. Every flow is ACCEPT: what was refused is ' +
-        'never mirrored.',
+        "never mirrored. Parquet has AWS's column names and types; what text writes as - is null.",
     )
     .argument('<file...>', 'capture files')
     .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
@@ -30,11 +32,18 @@ export function addFlowLog(program: Command): void {
         .default('600'),
     )
     .addOption(
-      new Option('--format <format>', 'plain text, or JSON lines')
-        .choices(['text', 'json'])
-        .default('text'),
+      new Option(
+        '--format <format>',
+        'plain text, JSON lines, or Parquet (default: text; parquet for a file of that name)',
+      ).choices(['text', 'json', 'parquet']),
     )
-    .option('-o, --output <file>', '- is standard output; .gz and .zst compress', '-')
+    .option(
+      '-o, --output <file>',
+      "- is standard output; .gz and .zst compress; a directory/ gets files in AWS's key layout",
+      '-',
+    )
+    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths below the directory')
+    .option('--per-hour-partition', 'a directory for each hour')
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
   command.addOption(duplicatesOption())
   addLifetimeOptions(command)
@@ -43,7 +52,9 @@ export function addFlowLog(program: Command): void {
     .addHelpText(
       'after',
       '\nExample:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
-        "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'",
+        "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'\n" +
+        '  tcpdump -i eth0 -U -w - | mirrortap flow-log --max-aggregation-interval 60 -\n' +
+        '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
       const { flowLog } = await import('./run-flow-log.js')

@@ -31,6 +31,7 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   flowLogDir?: string
   logFormat?: string
   maxAggregationInterval: '60' | '600'
+  fileFormat: 'plain-text' | 'parquet'
   hiveCompatiblePartitions?: true
   perHourPartition?: true
   config?: string
@@ -154,7 +155,7 @@ function addFlowLogs(command: Command): void {
     )
     .addOption(
       new Option('--file-format <format>', 'of flow logs')
-        .choices(['plain-text'])
+        .choices(['plain-text', 'parquet'])
         .default('plain-text'),
     )
     .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')

@@ -11,8 +11,9 @@ const PENDING_MAX = 8 * 1024 * 1024
 export class Output {
   readonly sink: BlockSink
 
-  constructor(target: string) {
-    this.sink = openSink(target, { limitBytes: Number.POSITIVE_INFINITY })
+  /** `through`: makes something else of the text on its way. */
+  constructor(target: string, through: (sink: BlockSink) => BlockSink = (sink) => sink) {
+    this.sink = through(openSink(target, { limitBytes: Number.POSITIVE_INFINITY }))
   }
 
   /** Whether anybody still reads. */

@@ -1,27 +1,64 @@
+import { extname } from 'node:path'
+import { ensureDirectory } from '../deliver/directory.js'
+import { DirectoryLock } from '../deliver/directory-lock.js'
+import { OperatorError } from '../errors.js'
 import { JsonLine } from '../flowlog/json.js'
+import { FlowLogLayout } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { SessionMetadata } from '../flowlog/metadata.js'
-import { RecordWriter } from '../flowlog/record-writer.js'
 import { RecordLine } from '../flowlog/text.js'
 import { Offline } from '../session/offline.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
 import { failWith, offlineOptions, readFiles } from './offline-options.js'
-import { Output } from './output.js'
+import { RecordDirectory, RecordFile, type RecordOutput } from './record-output.js'
+
+type Options = FlowLogOptions & Record<string, unknown>
+
+/** Packets may be a second late, and the window's records leave when a later one has come. */
+const CLOCK_LAG_SECONDS = 2
 
 /** Reads the files and writes their records. */
-export async function flowLog(
-  files: readonly string[],
-  options: FlowLogOptions & Record<string, unknown>,
-): Promise<void> {
+export async function flowLog(files: readonly string[], options: Options): Promise<void> {
+  const format = formatOf(options)
+  const directory = directoryOf(options, format)
+  const values = metadataOf(options)
   const fields = parseLogFormat(options.logFormat)
-  const encoder = options.format === 'json' ? new JsonLine(fields) : new RecordLine(fields)
-  const metadata = new SessionMetadata(metadataOf(options))
-  const output = new Output(options.output)
-  const writer = new RecordWriter(output.sink, encoder)
-  const streaming = files.includes('-')
+  const encoder = format === 'json' ? new JsonLine(fields) : new RecordLine(fields)
+  const metadata = new SessionMetadata(values)
 
+  if (directory === undefined) {
+    const target = options.output
+    const parquet = format === 'parquet'
+    const prompt = files.includes('-')
+    const file = await RecordFile.open({ target, encoder, metadata, parquet, prompt })
+    failWith(await writeRecords(files, options, file))
+    return
+  }
+  const layout = new FlowLogLayout({
+    accountId: values['account-id'],
+    region: values.region,
+    hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
+    perHourPartition: options.perHourPartition ?? false,
+    fileFormat: format === 'parquet' ? 'parquet' : 'plain-text',
+  })
+  const graceSeconds = Number(options.maxAggregationInterval) + CLOCK_LAG_SECONDS
+  ensureDirectory(directory)
+  const lock = new DirectoryLock(directory)
+  try {
+    const logs = await RecordDirectory.open({ directory, layout, encoder, metadata, graceSeconds })
+    failWith(await writeRecords(files, options, logs))
+  } finally {
+    lock.release()
+  }
+}
+
+async function writeRecords(
+  files: readonly string[],
+  options: Options,
+  output: RecordOutput,
+): Promise<string[]> {
   const offline = new Offline({
     ...offlineOptions(options),
     flows: {
@@ -30,21 +67,58 @@ export async function flowLog(
       windowSeconds: Number(options.maxAggregationInterval),
       onRecord: (record) => {
         offline.session(record.session).completeRecord(record)
-        writer.write(record, metadata)
+        output.write(record)
       },
     },
   })
-  const reading = readFiles(offline, files, () => {
-    if (streaming) output.sink.flush()
-    if (!output.open) return false
-    return output.full ? output.room() : true
-  })
+  const reading = readFiles(offline, files, () => output.room(offline.lastSeconds))
   const problems = await reading.catch(async (error) => {
     await output.discard()
     throw error
   })
   offline.tracker!.shutdown()
-  writer.writeHeader()
   await output.close()
-  failWith(problems)
+  return problems
+}
+
+/** Asked for, or told by the name of the file. */
+function formatOf({ format, output }: Options): 'text' | 'json' | 'parquet' {
+  if (format !== undefined) return format
+  return extname(output) === '.parquet' ? 'parquet' : 'text'
+}
+
+/** The directory that `-o` names, or undefined where it names a file. */
+function directoryOf(options: Options, format: string): string | undefined {
+  const { output, hiveCompatiblePartitions: hive, perHourPartition: perHour } = options
+  const hasPartitions = hive === true || perHour === true
+  if (hasPartitions && output === '-') {
+    throw new OperatorError('partitions are directories: name the one for them with -o DIR/', {
+      exitCode: 2,
+    })
+  }
+  if (!hasPartitions && !output.endsWith('/')) {
+    if (format === 'parquet') checkParquetName(output)
+    return undefined
+  }
+  if (format === 'json') {
+    throw new OperatorError(
+      'below a directory flow logs are text or parquet, as AWS writes them: name a file for json',
+      { exitCode: 2 },
+    )
+  }
+  return output
+}
+
+function checkParquetName(output: string): void {
+  if (/\.(?:gz|zst)$/.test(output)) {
+    throw new OperatorError(
+      'Parquet is compressed as it is, and nobody could read it in there: leave .gz and .zst off its name',
+      { exitCode: 2 },
+    )
+  }
+  if (output === '-' && process.stdout.isTTY === true) {
+    throw new OperatorError('Parquet is not for terminals: name a file with -o, or pipe it on', {
+      exitCode: 2,
+    })
+  }
 }

@@ -4,6 +4,8 @@ import { OperatorError } from '../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import { convertSpools, removeHalfConverted } from '../flowlog/spool-adoption.js'
+import { convertInThread } from '../flowlog/spool-thread.js'
 import { adoptParts } from '../pcap/adoption.js'
 import type { ColumnOptions } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
@@ -128,6 +130,7 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
       flowLogId: makeFlowLogId(),
       hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
       perHourPartition: options.perHourPartition ?? false,
+      fileFormat: options.fileFormat,
     }
     // Refused here, before anything is opened, rather than in a thread.
     new FlowLogLayout(layout)
@@ -156,7 +159,9 @@ async function takeDirectories(options: ListenOptions): Promise<DirectoryLock[]>
       locks.push(new DirectoryLock(directory))
     }
     for (const directory of directories) {
+      await removeHalfConverted(directory)
       for (const line of (await adoptParts(directory)).lines) say(line)
+      for (const line of await convertSpools(directory, convertInThread)) say(line)
     }
     return locks
   } catch (error) {

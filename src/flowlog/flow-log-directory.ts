@@ -13,6 +13,8 @@ import { BUCKET_SECONDS, bucketOf, type FlowLogLayout } from './layout.js'
 import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'
 import { RecordWriter } from './record-writer.js'
+import { spoolOf } from './spool.js'
+import { type Convert, convertInThread } from './spool-thread.js'
 
 /** AWS closed files at 75 MB. */
 const FILE_BYTES_MAX = 75e6
@@ -20,7 +22,6 @@ const FILE_BYTES_MAX = 75e6
 /** How long a file begun after its bucket waits for the next record: one file, not one a second, of records that trickle in. */
 const LATE_SECONDS = 10
 
-/** How long records may lie where a killed process would lose them. */
 const FLUSH_SECONDS = 10
 
 export interface FlowLogDirectoryOptions {
@@ -36,6 +37,10 @@ export interface FlowLogDirectoryOptions {
   filesMax?: number
   /** Octets of text after which a file is published and another begun. */
   fileBytesMax?: number
+  /** How long records may lie where a killed process would lose them; 10 s unless said otherwise. */
+  flushSeconds?: number
+  /** Makes the Parquet file of a spool; by default in a thread of its own, for threads that must not wait. */
+  convert?: Convert
   /** Takes one line when writing starts to fail and one when it works again. */
   onProblem: (line: string) => void
 }
@@ -54,6 +59,8 @@ export interface FlowLogStatistics {
 
 interface OpenFile {
   readonly path: string
+  /** What is written while records come: the file itself, or its spool. */
+  readonly growing: string
   readonly bucket: number
   readonly sink: ByteSink
   readonly writer: RecordWriter
@@ -67,8 +74,8 @@ interface OpenFile {
 
 /**
  * Flow log files below a directory, as AWS publishes them: gzip, header line
- * first, a file for every five minutes in which records end, visible under its
- * name when it is whole.
+ * first, or Parquet; a file for every five minutes in which records end, visible
+ * under its name when it is whole. A Parquet file grows as a spool; see spool.ts.
  *
  * `write` never waits, throws or logs. Records that end in a bucket whose file is
  * gone begin another file of that bucket. When the disk fails, the records of
@@ -78,6 +85,7 @@ export class FlowLogDirectory {
   readonly #options: FlowLogDirectoryOptions
   readonly #filesMax: number
   readonly #fileBytesMax: number
+  readonly #flushSeconds: number
   readonly #pool: BlockPool
   readonly #open = new Map<number, OpenFile>()
   /** Files on their way to their names, with what settles when they have arrived. */
@@ -101,6 +109,7 @@ export class FlowLogDirectory {
     this.#options = options
     this.#filesMax = options.filesMax ?? 8
     this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
+    this.#flushSeconds = options.flushSeconds ?? FLUSH_SECONDS
     this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN))
   }
 
@@ -120,6 +129,11 @@ export class FlowLogDirectory {
     for (const { sink } of this.#open.values()) octets += sink.pendingBytes
     for (const { sink } of this.#closing.keys()) octets += sink.pendingBytes
     return octets
+  }
+
+  /** So many files are on their way to their names that a record might be lost; `drained` mends that. */
+  get isFull(): boolean {
+    return this.#closing.size >= this.#filesMax
   }
 
   /** False when the record was lost; it is counted in `statistics.lost`. */
@@ -148,7 +162,10 @@ export class FlowLogDirectory {
     this.#mayTry = true
     for (const file of this.#open.values()) {
       if (file.sink.error !== undefined || this.#isOver(file)) this.#publish(file)
-      else if (file.lastWriteAt >= file.flushedAt && nowSeconds >= file.flushedAt + FLUSH_SECONDS) {
+      else if (
+        file.lastWriteAt >= file.flushedAt &&
+        nowSeconds >= file.flushedAt + this.#flushSeconds
+      ) {
         file.sink.flush()
         file.flushedAt = nowSeconds
       }
@@ -195,9 +212,11 @@ export class FlowLogDirectory {
     const path = join(directory, layout.key(bucket, randomBytes(4).toString('hex')))
     try {
       const madeDirectory = mkdirSync(dirname(path), { recursive: true })
-      const sink = openSink(path, { limitBytes: pendingBytesMax, pool: this.#pool })
+      const growing = layout.fileFormat === 'parquet' ? spoolOf(path) : path
+      const sink = openSink(growing, { limitBytes: pendingBytesMax, pool: this.#pool })
       const file: OpenFile = {
         path,
+        growing,
         bucket,
         sink,
         writer: new RecordWriter(sink, encoder),
@@ -235,8 +254,11 @@ export class FlowLogDirectory {
       await file.sink.close()
       if (file.records === 0) {
         // Begun when memory ran out, before its first record was taken.
-        await rm(file.path)
+        await rm(file.growing)
         return
+      }
+      if (file.growing !== file.path) {
+        await (this.#options.convert ?? convertInThread)(file.growing, file.path)
       }
       if (file.madeDirectory !== undefined) {
         await syncMadeDirectories(file.madeDirectory, dirname(file.path))
@@ -249,7 +271,7 @@ export class FlowLogDirectory {
       this.#lose(file.records)
       this.#failed(error)
       if (this.#closed) this.#firstErrorOfClose ??= error
-      await removeIfEmpty(file.path + PART)
+      await removeIfEmpty(file.growing + PART)
     } finally {
       this.#closing.delete(file)
     }

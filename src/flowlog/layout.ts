@@ -8,6 +8,14 @@ export const BUCKET_SECONDS = 300
 /** Stands in paths for an account or a region that was not configured, as AWS writes an unknown account. */
 const UNKNOWN = 'unknown'
 
+/** As `CreateFlowLogs` spells it. */
+export type FileFormat = 'plain-text' | 'parquet'
+
+const EXTENSIONS: Readonly<Record<FileFormat, string>> = {
+  'plain-text': '.log.gz',
+  parquet: '.log.parquet',
+}
+
 export interface LayoutOptions {
   accountId?: string | undefined
   region?: string | undefined
@@ -17,6 +25,8 @@ export interface LayoutOptions {
   hiveCompatiblePartitions?: boolean
   /** A directory for each hour below that of the day. */
   perHourPartition?: boolean
+  /** Plain text, unless said otherwise. */
+  fileFormat?: FileFormat
 }
 
 /** A flow log's id as EC2 makes them. */
@@ -30,6 +40,7 @@ export function makeFlowLogId(): string {
  */
 export class FlowLogLayout {
   readonly flowLogId: string
+  readonly fileFormat: FileFormat
   readonly #accountId: string
   readonly #region: string
   readonly #hive: boolean
@@ -46,6 +57,7 @@ export class FlowLogLayout {
         { exitCode: 2 },
       )
     }
+    this.fileFormat = options.fileFormat ?? 'plain-text'
     this.#hive = options.hiveCompatiblePartitions ?? false
     this.#perHour = options.perHourPartition ?? false
   }
@@ -78,7 +90,7 @@ export class FlowLogLayout {
 
     const stamp = `${year}${month}${day}T${hour}${minute}Z`
     const name = [this.#accountId, 'vpcflowlogs', this.#region, this.flowLogId, stamp, unique]
-    return posix.join('AWSLogs', ...parts, `${name.join('_')}.log.gz`)
+    return posix.join('AWSLogs', ...parts, name.join('_') + EXTENSIONS[this.fileFormat])
   }
 }
 

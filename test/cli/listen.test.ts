@@ -18,7 +18,7 @@ describe('listen', () => {
     { args: ['--capture-format', 'cap'], says: 'Allowed choices are pcap, pcapng.' },
     { args: ['--rotate-interval', '0'], says: 'Give a duration such as 60s, 10m or 1h.' },
     { args: ['--duration', 'soon'], says: 'Give a duration such as 60s, 10m or 1h.' },
-    { args: ['--file-format', 'parquet'], says: 'Allowed choices are plain-text.' },
+    { args: ['--file-format', 'orc'], says: 'Allowed choices are plain-text, parquet.' },
   ])('refuses $args in one line', async ({ args, says }) => {
     const { code, out, err } = await runMain('listen', ...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
