@@ -13,7 +13,8 @@ const NLB_PACKET_LENGTH = 8500
 /** A session with all that decides what it mirrors. */
 export interface SessionParts {
   readonly session: MirrorSession
-  readonly filter: MirrorFilter
+  /** Undefined, which AWS has not: every packet. */
+  readonly filter: MirrorFilter | undefined
   /** Where it is not known, a session without a packet length keeps all. */
   readonly target?: MirrorTarget | undefined
 }
@@ -38,9 +39,9 @@ export interface EvaluatorOptions {
  *
  * https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirroring-sessions.html
  */
-export class MirrorEvaluator {
+export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
   /** By ascending number; what `evaluate` answers is an index into it. */
-  readonly sessions: readonly MirrorSession[]
+  readonly sessions: readonly Parts[]
   /** Packets by what became of them; together all that were evaluated. */
   mirrored = 0
   /** No filter accepted. */
@@ -52,16 +53,17 @@ export class MirrorEvaluator {
   /** Of the mirrored ones, those whose direction nobody knew. */
   unknownDirection = 0
 
-  readonly #ruleSets: readonly RuleSet[]
+  readonly #ruleSets: readonly (RuleSet | undefined)[]
   readonly #packetLengths: readonly number[]
   readonly #leaveOut: boolean
 
-  constructor(parts: readonly SessionParts[], options: EvaluatorOptions = {}) {
+  constructor(sessions: readonly Parts[], options: EvaluatorOptions = {}) {
     const { vpcCidrBlock, neverMirrored = 'leave-out' } = options
-    const ordered = [...parts].sort((a, b) => a.session.sessionNumber - b.session.sessionNumber)
-    this.sessions = ordered.map(({ session }) => session)
-    this.#ruleSets = ordered.map(({ filter }) => new RuleSet(filter, { vpcCidrBlock }))
-    this.#packetLengths = ordered.map(({ session, target }) => packetLengthOf(session, target))
+    this.sessions = [...sessions].sort((a, b) => a.session.sessionNumber - b.session.sessionNumber)
+    this.#ruleSets = this.sessions.map(
+      ({ filter }) => filter && new RuleSet(filter, { vpcCidrBlock }),
+    )
+    this.#packetLengths = this.sessions.map(packetLengthOf)
     this.#leaveOut = neverMirrored === 'leave-out'
   }
 
@@ -93,7 +95,8 @@ export class MirrorEvaluator {
       if (frame.ipVersion === 0 && this.#ruleSets.length > 0) return 0
     }
     for (let index = 0; index < this.#ruleSets.length; index++) {
-      if (this.#ruleSets[index]!.accepts(frame, direction)) return index
+      const ruleSet = this.#ruleSets[index]
+      if (ruleSet === undefined || ruleSet.accepts(frame, direction)) return index
     }
     this.filtered++
     return NOT_MIRRORED
@@ -101,10 +104,7 @@ export class MirrorEvaluator {
 }
 
 /** Octets a session keeps of each frame at most; infinite where it keeps all. */
-export function packetLengthOf(
-  session: Pick<MirrorSession, 'packetLength'>,
-  target?: Pick<MirrorTarget, 'kind'>,
-): number {
+export function packetLengthOf({ session, target }: SessionParts): number {
   if (session.packetLength !== undefined) return session.packetLength
   return target?.kind === 'network-load-balancer' ? NLB_PACKET_LENGTH : Number.POSITIVE_INFINITY
 }

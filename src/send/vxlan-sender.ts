@@ -1,33 +1,27 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { PacketDirection } from '../mirror/packet-direction.js'
 import {
   ETHERNET_HEADER_LEN,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
   emitEthernet,
 } from '../wire/ethernet.js'
-import { Frame } from '../wire/frame.js'
+import type { Frame } from '../wire/frame.js'
 import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
-import { parseFrame } from '../wire/parse-frame.js'
 import { emitVxlan, VXLAN_HEADER_LEN } from '../wire/vxlan.js'
 import { flowHash } from './flow-hash.js'
-import type { OuterSockets } from './outer-sockets.js'
+import type { Outlet } from './outlet.js'
 import type { Pace } from './pace.js'
+import type { Route } from './route.js'
 
 /**
- * Why a packet was not sent, beside the error codes of OuterSockets:
+ * Why a packet was not sent, beside the error codes of its outlet:
  * `not-ethernet`, captured from a link layer of another kind, with no IP packet
  * in it to put into a frame; `interrupted`, it was still to be sent when all was
  * to stop.
  */
 export type Unsent = 'not-ethernet' | 'interrupted'
-
-export interface VxlanSenderOptions {
-  vni: number
-  /** Octets kept behind the VXLAN header, as `PacketLength` of a mirror session; undefined for all. */
-  packetLength: number | undefined
-  /** All is to stop. */
-  signal: AbortSignal
-}
 
 /**
  * MAC addresses of frames made for packets that were captured without any: both
@@ -38,47 +32,60 @@ const MADE_SOURCE = 0x0200_0000_0001
 
 const BATCH_LEN_FIRST = 1024 * 1024
 
+/** What one outlet was given of the batch being sent. */
+interface Share {
+  readonly outlet: Outlet
+  /** Datagrams given to it. */
+  given: number
+  /** Its count of datagrams sent before this batch. */
+  sentBefore: number
+  /** Its datagrams of this batch that were not sent. */
+  failed: number
+  /** Of the failed ones, a part in `given`: see `settle`. */
+  owed: number
+}
+
 /**
  * Mirrors packets as AWS Traffic Mirroring does: each frame, cut to the packet
- * length, behind a VXLAN header in a datagram of its own.
+ * length, behind a VXLAN header in a datagram of its own, along the route of its
+ * session.
  *
  * Packets are copied with `take` into a batch, which `drain` sends. The batch
  * grows with what is taken, so the two are to alternate.
  */
 export class VxlanSender {
-  /** Packets taken. */
-  packets = 0
-  /** Of these, longer than the packet length. */
-  cut = 0
   readonly unsent = new Map<Unsent, number>()
 
-  readonly #sockets: OuterSockets
   readonly #pace: Pace
-  readonly #options: VxlanSenderOptions
-  readonly #frame = new Frame()
+  readonly #signal: AbortSignal
 
   /** Datagrams one behind the other, ready to be sent. */
   #batch: Buffer = Buffer.allocUnsafe(BATCH_LEN_FIRST)
   #used = 0
   readonly #starts: number[] = []
+  readonly #routes: Route[] = []
   readonly #flows: number[] = []
   readonly #seconds: number[] = []
   readonly #nanoseconds: number[] = []
+  readonly #directions: PacketDirection[] = []
+  /** Octets of the frames on the interface. */
+  readonly #lengths: number[] = []
+
+  readonly #shares = new Map<Outlet, Share>()
   #draining: Promise<boolean> | undefined
 
-  constructor(sockets: OuterSockets, pace: Pace, options: VxlanSenderOptions) {
-    this.#sockets = sockets
+  /** `signal`: all is to stop. */
+  constructor(pace: Pace, signal: AbortSignal) {
     this.#pace = pace
-    this.#options = options
+    this.#signal = signal
   }
 
-  /** Copies the packet into the batch. Where it was captured without an Ethernet header, it gets one. */
-  take(packet: Packet): void {
-    this.packets++
+  /**
+   * Copies the packet into the batch. Where it was captured without an Ethernet header, it
+   * gets one. `frame` is the packet's, as parseFrame left it.
+   */
+  take(packet: Packet, frame: Frame, route: Route, direction: PacketDirection): void {
     const { bytes, start, end, linkType } = packet
-    const frame = this.#frame
-    // What the frame is only decides its port: a malformed one is mirrored like any other.
-    parseFrame(bytes, start, end, linkType, packet.originalLength, frame)
     const hasHeader = linkType === LINKTYPE_ETHERNET
     if (!hasHeader && frame.ipVersion === 0) {
       this.#countUnsent('not-ethernet', 1)
@@ -88,19 +95,23 @@ export class VxlanSender {
     const from = hasHeader ? start : frame.ipAt
     const madeLen = hasHeader ? 0 : ETHERNET_HEADER_LEN
     const length = madeLen + end - from
-    const keep = Math.min(length, this.#options.packetLength ?? length)
-    if (keep < length) this.cut++
+    const keep = Math.min(length, route.packetLength)
+    route.packets++
+    if (keep < length) route.cut++
 
     // Room for the made header even where it is cut.
     this.#reserve(VXLAN_HEADER_LEN + madeLen + keep)
-    const at = emitVxlan(this.#options, this.#batch, this.#used)
-    if (!hasHeader) this.#makeHeader(at)
+    const at = emitVxlan(route, this.#batch, this.#used)
+    if (!hasHeader) this.#makeHeader(frame, at)
     this.#batch.set(bytes.subarray(from, from + Math.max(0, keep - madeLen)), at + madeLen)
 
     this.#starts.push(this.#used)
+    this.#routes.push(route)
     this.#flows.push(flowHash(frame))
     this.#seconds.push(packet.seconds)
     this.#nanoseconds.push(packet.nanoseconds)
+    this.#directions.push(direction)
+    this.#lengths.push(madeLen + Math.max(packet.originalLength - (from - start), end - from))
     this.#used = at + keep
   }
 
@@ -115,32 +126,88 @@ export class VxlanSender {
     return this.#draining
   }
 
+  /** What is taken next has times of its own, right behind those before. */
+  restart(): void {
+    this.#pace.restart()
+  }
+
   async #drain(): Promise<boolean> {
-    const { signal } = this.#options
+    const signal = this.#signal
     const count = this.#starts.length
+    // Where nothing is mirrored, nothing would let signals through.
+    if (count === 0) await nextTurn()
     let index = 0
     for (; index < count; index++) {
       const pause = this.#pace.wait(this.#seconds[index]!, this.#nanoseconds[index]!)
       if (pause !== undefined) await pause
-      const room = this.#sockets.room()
+      const { outlet } = this.#routes[index]!
+      const room = outlet.room()
       if (room !== undefined) await room
       if (signal.aborted) break
       const end = index + 1 < count ? this.#starts[index + 1]! : this.#used
-      this.#sockets.send(this.#batch, this.#starts[index]!, end, this.#flows[index]!)
+      this.#shareOf(outlet).given++
+      outlet.send(this.#batch, this.#starts[index]!, end, this.#flows[index]!)
     }
     if (index < count) this.#countUnsent('interrupted', count - index)
 
     // The kernel may still be reading from the batch.
-    await this.#sockets.settled()
-    this.#used = 0
-    for (const column of [this.#starts, this.#flows, this.#seconds, this.#nanoseconds]) {
-      column.length = 0
-    }
+    for (const outlet of this.#shares.keys()) await outlet.settled()
+    this.#settle(index)
+    this.#empty()
     return !signal.aborted
   }
 
-  #makeHeader(at: number): void {
-    const type = this.#frame.ipVersion === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6
+  #shareOf(outlet: Outlet): Share {
+    let share = this.#shares.get(outlet)
+    if (share === undefined) {
+      share = { outlet, given: 0, sentBefore: outlet.sent, failed: 0, owed: 0 }
+      this.#shares.set(outlet, share)
+    }
+    return share
+  }
+
+  /**
+   * Counts the batch for its sessions; `offered` of it were given to outlets. An outlet says how
+   * many datagrams failed and not which: where some did, they are taken to be spread evenly.
+   */
+  #settle(offered: number): void {
+    for (const share of this.#shares.values()) {
+      const sent = share.outlet.sent - share.sentBefore
+      share.failed = Math.min(share.given, Math.max(0, share.given - sent))
+    }
+    for (let index = 0; index < this.#starts.length; index++) {
+      const route = this.#routes[index]!
+      const sent = index < offered && this.#isSent(this.#shares.get(route.outlet)!)
+      if (sent) route.sent++
+      route.counters.count(this.#directions[index]!, this.#lengths[index]!, sent)
+    }
+    this.#shares.clear()
+  }
+
+  #isSent(share: Share): boolean {
+    share.owed += share.failed
+    if (share.owed < share.given) return true
+    share.owed -= share.given
+    return false
+  }
+
+  #empty(): void {
+    this.#used = 0
+    for (const column of [
+      this.#starts,
+      this.#routes,
+      this.#flows,
+      this.#seconds,
+      this.#nanoseconds,
+      this.#directions,
+      this.#lengths,
+    ]) {
+      column.length = 0
+    }
+  }
+
+  #makeHeader(frame: Frame, at: number): void {
+    const type = frame.ipVersion === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6
     const addresses = { destination: MADE_DESTINATION, source: MADE_SOURCE }
     emitEthernet({ ...addresses, type }, this.#batch, at)
   }

@@ -76,7 +76,30 @@ describe('mirror', () => {
       sent: 3,
       octets: 54 + 60 + 54 + 3 * 8,
       cut: 1,
+      filtered: 0,
+      neverMirrored: 0,
+      passing: 0,
+      // A file does not tell, and nothing said which interface it was.
+      unknownDirection: 3,
       notSent: {},
+      NetworkMirrorIn: 0,
+      NetworkMirrorOut: 0,
+      NetworkPacketsMirrorIn: 0,
+      NetworkPacketsMirrorOut: 0,
+      NetworkSkipMirrorIn: 0,
+      NetworkSkipMirrorOut: 0,
+      NetworkPacketsSkipMirrorIn: 0,
+      NetworkPacketsSkipMirrorOut: 0,
+      sessions: [
+        {
+          session: 'vni-42',
+          vni: 42,
+          target: `127.0.0.1:${target.port}`,
+          packets: 3,
+          sent: 3,
+          cut: 1,
+        },
+      ],
       seconds: expect.any(Number),
     })
     expect(err).toBe('')

@@ -1,8 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MirrorCounters } from '../../src/mirror/mirror-counters.js'
+import { EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import { OuterSockets } from '../../src/send/outer-sockets.js'
+import type { Outlet } from '../../src/send/outlet.js'
 import { type Clock, Pace, type Speed } from '../../src/send/pace.js'
+import { Route } from '../../src/send/route.js'
 import { VxlanSender } from '../../src/send/vxlan-sender.js'
+import { Frame } from '../../src/wire/frame.js'
 import { Packet } from '../../src/wire/packet.js'
+import { parseFrame } from '../../src/wire/parse-frame.js'
 import { ethernet, tcp4, udp4, udp6, vxlan } from '../support/frames.js'
 import { hex } from '../support/hex.js'
 import { UdpTarget } from '../support/udp-target.js'
@@ -40,23 +46,39 @@ afterEach(async () => {
   await target.close()
 })
 
-function senderOf(
-  packetLength?: number,
+/** A sender and the route of one session. */
+interface Rig {
+  sender: VxlanSender
+  route: Route
+}
+
+function rigOf(
+  packetLength = Number.POSITIVE_INFINITY,
   speed: Speed = { kind: 'max' },
   clock = stuckClock,
-): VxlanSender {
-  const options = { vni: 0xab_cdef, packetLength, signal: stop.signal }
-  return new VxlanSender(sockets, new Pace(speed, clock), options)
+): Rig {
+  const counters = new MirrorCounters()
+  return {
+    sender: new VxlanSender(new Pace(speed, clock), stop.signal),
+    route: new Route({ vni: 0xab_cdef, packetLength, outlet: sockets, counters }),
+  }
+}
+
+function take({ sender, route }: Rig, packet: Packet, direction: 0 | 1 = EGRESS): void {
+  const frame = new Frame()
+  const { bytes, start, end, linkType, originalLength } = packet
+  parseFrame(bytes, start, end, linkType, originalLength, frame)
+  sender.take(packet, frame, route, direction)
 }
 
 /** What the target got for these packets. */
-async function mirrored(sender: VxlanSender, packets: readonly Packet[]): Promise<Buffer[]> {
+async function mirrored(rig: Rig, packets: readonly Packet[]): Promise<Buffer[]> {
   for (const packet of packets) {
-    sender.take(packet)
+    take(rig, packet)
     // The reader overwrites its memory as soon as it has handed it over.
     packet.bytes.fill(0xee)
   }
-  expect(await sender.drain()).toBe(true)
+  expect(await rig.sender.drain()).toBe(true)
   await target.received(sockets.sent)
   return target.datagrams.map(({ payload }) => payload)
 }
@@ -68,21 +90,21 @@ describe('VxlanSender', () => {
       ethernet(udp6(FLOW6)),
       ethernet(hex`00`, { type: 0x0806 }),
     ]
-    const sender = senderOf()
+    const rig = rigOf()
     const datagrams = await mirrored(
-      sender,
+      rig,
       frames.map((frame) => packetOf(frame)),
     )
     expect(datagrams).toEqual(frames.map((frame) => vxlan(0xab_cdef, frame)))
-    expect([sender.packets, sender.cut, sockets.sent]).toEqual([3, 0, 3])
+    expect([rig.route.packets, rig.route.cut, sockets.sent]).toEqual([3, 0, 3])
   })
 
   test.each([1, 13, 14, 40, 41, 42, 8500])('keeps %i octets behind the header', async (length) => {
     const frame = ethernet(udp4(FLOW))
-    const sender = senderOf(length)
-    const [datagram] = await mirrored(sender, [packetOf(frame)])
+    const rig = rigOf(length)
+    const [datagram] = await mirrored(rig, [packetOf(frame)])
     expect(datagram).toEqual(vxlan(0xab_cdef, frame.subarray(0, length)))
-    expect(sender.cut).toBe(length < frame.length ? 1 : 0)
+    expect(rig.route.cut).toBe(length < frame.length ? 1 : 0)
   })
 
   test.each([
@@ -93,7 +115,7 @@ describe('VxlanSender', () => {
     const packet = tcp4(FLOW)
     const made = hex`020000000002 020000000001 0800`
     const bytes = Buffer.concat([head, packet])
-    expect(await mirrored(senderOf(), [packetOf(bytes, linkType)])).toEqual([
+    expect(await mirrored(rigOf(), [packetOf(bytes, linkType)])).toEqual([
       vxlan(0xab_cdef, Buffer.concat([made, packet])),
     ])
   })
@@ -101,29 +123,29 @@ describe('VxlanSender', () => {
   test('counts the made header towards the packet length, even where it is cut itself', async () => {
     for (const length of [1, 13, 14, 15, 53, 54, 55]) {
       const whole = Buffer.concat([hex`020000000002 020000000001 86dd`, udp6(FLOW6)])
-      const sender = senderOf(length)
-      await mirrored(sender, [packetOf(udp6(FLOW6), 101), packetOf(udp6(FLOW6), 101)])
+      const rig = rigOf(length)
+      await mirrored(rig, [packetOf(udp6(FLOW6), 101), packetOf(udp6(FLOW6), 101)])
       const sent = target.datagrams.splice(0).map(({ payload }) => payload)
       sockets.sent = 0
       expect(sent[0], `${length}`).toEqual(vxlan(0xab_cdef, whole.subarray(0, length)))
       expect(sent[1], `${length}`).toEqual(sent[0])
-      expect(sender.cut).toBe(2)
+      expect(rig.route.cut).toBe(2)
     }
   })
 
   test('leaves out packets that have no Ethernet header and no IP', async () => {
     const arp = hex`0000 0001 0006 0200000000aa 0000 0806`
-    const sender = senderOf()
+    const rig = rigOf()
     const packets = [packetOf(arp, 113), packetOf(hex`00`, 105), packetOf(udp4(FLOW), 101)]
-    expect(await mirrored(sender, packets)).toHaveLength(1)
-    expect([...sender.unsent]).toEqual([['not-ethernet', 2]])
-    expect(sender.packets).toBe(3)
+    expect(await mirrored(rig, packets)).toHaveLength(1)
+    expect([...rig.sender.unsent]).toEqual([['not-ethernet', 2]])
+    expect(rig.route.packets).toBe(1)
   })
 
   test('sends frames it cannot understand as they are', async () => {
     const frames = [Buffer.alloc(0), hex`01`, ethernet(hex`45`), ethernet(hex`ff`)]
     const datagrams = await mirrored(
-      senderOf(),
+      rigOf(),
       frames.map((frame) => packetOf(frame)),
     )
     const expected = frames.map((frame) => vxlan(0xab_cdef, frame))
@@ -136,7 +158,7 @@ describe('VxlanSender', () => {
       ethernet(tcp4({ ...(id % 2 === 0 ? FLOW : back), id })),
     )
     const datagrams = await mirrored(
-      senderOf(),
+      rigOf(),
       frames.map((frame) => packetOf(frame)),
     )
     expect(new Set(target.datagrams.map(({ port }) => port)).size).toBe(1)
@@ -145,17 +167,17 @@ describe('VxlanSender', () => {
 
   test('holds a batch of any size and can be used again', async () => {
     const frame = ethernet(udp4({ ...FLOW, payload: Buffer.alloc(9000, 7) }))
-    const sender = senderOf()
+    const rig = rigOf()
     for (let batch = 0; batch < 2; batch++) {
       // Two mebibytes, so the batch grows; what loopback drops is not the sender's.
-      for (let count = 0; count < 230; count++) sender.take(packetOf(frame))
-      expect(await sender.drain()).toBe(true)
+      for (let count = 0; count < 230; count++) take(rig, packetOf(frame))
+      expect(await rig.sender.drain()).toBe(true)
     }
     await target.received(1)
     expect(target.datagrams.every(({ payload }) => payload.equals(vxlan(0xab_cdef, frame)))).toBe(
       true,
     )
-    expect([sender.packets, sockets.sent]).toEqual([460, 460])
+    expect([rig.route.packets, sockets.sent]).toEqual([460, 460])
   })
 
   test('accounts for what was still to be sent when all is to stop', async () => {
@@ -171,16 +193,64 @@ describe('VxlanSender', () => {
       },
       stopped: () => stop.signal.aborted,
     }
-    const sender = senderOf(undefined, { kind: 'original', factor: 1 }, clock)
+    const rig = rigOf(undefined, { kind: 'original', factor: 1 }, clock)
     for (const seconds of [100, 100, 200, 300]) {
-      sender.take(packetOf(ethernet(udp4(FLOW)), 1, seconds))
+      take(rig, packetOf(ethernet(udp4(FLOW)), 1, seconds))
     }
-    const draining = sender.drain()
+    const draining = rig.sender.drain()
     await sleeping
     stop.abort()
-    expect(await sender.drain()).toBe(false)
+    expect(await rig.sender.drain()).toBe(false)
     expect(await draining).toBe(false)
     expect(sockets.sent).toBe(2)
-    expect([...sender.unsent]).toEqual([['interrupted', 2]])
+    expect([...rig.sender.unsent]).toEqual([['interrupted', 2]])
+  })
+
+  test('counts what an outlet did not send as skipped, by direction', async () => {
+    /** Says that it sent so many of every ten datagrams. */
+    const failing = (ofTen: number): Outlet => {
+      const outlet = {
+        sent: 0,
+        octets: 0,
+        notSent: new Map<string, number>(),
+        given: 0,
+        send: () => {
+          if (outlet.given++ % 10 < ofTen) outlet.sent++
+        },
+        room: () => undefined,
+        settled: () => undefined,
+        close: () => undefined,
+      }
+      return outlet
+    }
+    const frame = ethernet(udp4(FLOW))
+    for (const ofTen of [0, 3, 10]) {
+      const rig = rigOf()
+      const route = new Route({ ...rig.route, outlet: failing(ofTen) })
+      for (let index = 0; index < 40; index++) {
+        take({ ...rig, route }, packetOf(frame), index % 2 === 0 ? INGRESS : EGRESS)
+      }
+      await rig.sender.drain()
+      const metrics = route.counters.metrics()
+      expect(route).toMatchObject({ packets: 40, sent: 4 * ofTen })
+      expect(metrics.NetworkPacketsMirrorIn + metrics.NetworkPacketsMirrorOut).toBe(4 * ofTen)
+      expect(metrics.NetworkPacketsMirrorIn + metrics.NetworkPacketsSkipMirrorIn).toBe(20)
+      expect(metrics.NetworkPacketsMirrorOut + metrics.NetworkPacketsSkipMirrorOut).toBe(20)
+      expect(metrics.NetworkMirrorIn).toBe(metrics.NetworkPacketsMirrorIn * frame.length)
+      expect(metrics.NetworkSkipMirrorOut).toBe(metrics.NetworkPacketsSkipMirrorOut * frame.length)
+    }
+  })
+
+  test('counts frames at the length they had on the wire', async () => {
+    const rig = rigOf(20)
+    const packet = packetOf(ethernet(udp4(FLOW)))
+    packet.originalLength = 1500
+    take(rig, packet, INGRESS)
+    await rig.sender.drain()
+    expect(rig.route.counters.metrics()).toMatchObject({
+      NetworkMirrorIn: 1500,
+      NetworkPacketsMirrorIn: 1,
+      NetworkPacketsMirrorOut: 0,
+    })
   })
 })

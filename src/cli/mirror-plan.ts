@@ -1,0 +1,71 @@
+import { OperatorError } from '../errors.js'
+import { MirrorEvaluator, type SessionParts } from '../mirror/evaluator.js'
+import { InterfaceMatcher } from '../mirror/packet-direction.js'
+import type { MirrorSession } from '../mirror/resources.js'
+import type { Endpoint, MirrorOptions } from './mirror.js'
+
+/** A session and where its copies go. */
+export interface PlannedSession extends SessionParts {
+  readonly endpoint: Endpoint
+}
+
+/** A mirrored interface with its sessions. */
+export interface PlannedInterface {
+  /** Undefined where nothing tells the direction of a packet but its source. */
+  readonly matcher: InterfaceMatcher | undefined
+  readonly evaluator: MirrorEvaluator<PlannedSession>
+}
+
+export type MirrorPlan = readonly PlannedInterface[]
+
+/** What the options want mirrored, and where to. Throws OperatorError. */
+export function planOf(options: MirrorOptions): Promise<MirrorPlan> | MirrorPlan {
+  return options.session === undefined
+    ? planOfOptions(options)
+    : planOfFile(options.session, options)
+}
+
+/** One session without a filter. */
+function planOfOptions(options: MirrorOptions): MirrorPlan {
+  const session: MirrorSession = {
+    id: `vni-${options.vni}`,
+    ownerId: '',
+    networkInterfaceId: '',
+    targetId: '',
+    filterId: '',
+    packetLength: options.packetLength,
+    sessionNumber: 1,
+    virtualNetworkId: options.vni!,
+    tags: [],
+  }
+  const { neverMirrored = 'mirror', to } = options
+  const parts = { session, filter: undefined, endpoint: to! }
+  return [{ matcher: undefined, evaluator: new MirrorEvaluator([parts], { neverMirrored }) }]
+}
+
+async function planOfFile(path: string, options: MirrorOptions): Promise<MirrorPlan> {
+  const { readSessionFile } = await import('../mirror/session-file.js')
+  const { interfaces, targets, filters, sessions } = readSessionFile(path)
+  const { neverMirrored = 'leave-out' } = options
+  return interfaces.flatMap((networkInterface) => {
+    const own = sessions.filter((session) => session.networkInterfaceId === networkInterface.id)
+    if (own.length === 0) return []
+    const parts = own.map((session) => {
+      const target = targets.find(({ id }) => id === session.targetId)!
+      const filter = filters.find(({ id }) => id === session.filterId)!
+      const endpoint = target.endpoint ?? options.to
+      if (endpoint === undefined) {
+        throw new OperatorError(
+          `${path}: the target ${target.id} has no Address; give it one (HOST:PORT), or give --to`,
+          { exitCode: 2 },
+        )
+      }
+      return { session, filter, target, endpoint }
+    })
+    const { vpcCidrBlock } = networkInterface
+    return {
+      matcher: new InterfaceMatcher(networkInterface),
+      evaluator: new MirrorEvaluator(parts, { vpcCidrBlock, neverMirrored }),
+    }
+  })
+}

@@ -1,0 +1,80 @@
+import type { MirrorCounters } from '../mirror/mirror-counters.js'
+import type { MirroredInterface, MirrorSource } from '../send/mirror-source.js'
+import type { Outlet } from '../send/outlet.js'
+import type { VxlanSender } from '../send/vxlan-sender.js'
+import type { MirrorPlan } from './mirror-plan.js'
+
+/** All that counted something. */
+export interface MirrorRun {
+  readonly plan: MirrorPlan
+  readonly interfaces: readonly MirroredInterface[]
+  readonly source: MirrorSource
+  readonly sender: VxlanSender
+  readonly outlets: readonly Outlet[]
+  readonly counters: MirrorCounters
+  readonly seconds: number
+}
+
+/** Says what became of the packets: JSON on standard output, or a few lines on standard error. */
+export function printMirrorSummary(run: MirrorRun, options: { json?: true }): void {
+  const summary = summaryOf(run)
+  if (options.json === true) process.stdout.write(`${JSON.stringify(summary)}\n`)
+  else process.stderr.write(textOf(summary))
+}
+
+type Summary = ReturnType<typeof summaryOf>
+
+function summaryOf({ plan, interfaces, source, sender, outlets, counters, seconds }: MirrorRun) {
+  const sum = (of: (each: MirrorPlan[number]['evaluator']) => number): number =>
+    plan.reduce((total, { evaluator }) => total + of(evaluator), 0)
+  const notSent = new Map<string, number>(sender.unsent)
+  for (const outlet of outlets) {
+    for (const [code, count] of outlet.notSent) notSent.set(code, (notSent.get(code) ?? 0) + count)
+  }
+  const routes = interfaces.flatMap((each) => each.routes)
+  return {
+    packets: source.packets,
+    sent: outlets.reduce((total, { sent }) => total + sent, 0),
+    octets: outlets.reduce((total, { octets }) => total + octets, 0),
+    cut: routes.reduce((total, { cut }) => total + cut, 0),
+    filtered: sum(({ filtered }) => filtered),
+    neverMirrored: sum((evaluator) => evaluator.neverMirrored),
+    passing: sum(({ passing }) => passing),
+    unknownDirection: counters.unknownDirection,
+    notSent: Object.fromEntries(notSent),
+    ...counters.metrics(),
+    sessions: plan.flatMap(({ evaluator }, index) =>
+      evaluator.sessions.map(({ session, endpoint }, at) => {
+        const { packets, sent, cut } = interfaces[index]!.routes[at]!
+        return {
+          session: session.id,
+          vni: session.virtualNetworkId,
+          target: `${endpoint.host}:${endpoint.port}`,
+          packets,
+          sent,
+          cut,
+        }
+      }),
+    ),
+    seconds: Number(seconds.toFixed(3)),
+  }
+}
+
+function textOf(summary: Summary): string {
+  const { packets, sent, octets, cut, seconds, notSent } = summary
+  const reasons = Object.entries(notSent).map(([reason, count]) => `${count} ${reason}`)
+  const parts = [
+    `${sent} of ${packets} packets sent, ${octets} octets in ${seconds.toFixed(3)} s`,
+    ...(cut > 0 ? [`${cut} cut to the packet length`] : []),
+    ...(summary.filtered > 0 ? [`${summary.filtered} taken by no filter`] : []),
+    ...(summary.neverMirrored > 0 ? [`${summary.neverMirrored} never mirrored`] : []),
+    ...(summary.passing > 0 ? [`${summary.passing} between other hosts`] : []),
+    ...(reasons.length > 0 ? [`not sent: ${reasons.join(', ')}`] : []),
+  ]
+  const lines = [parts.join('; ')]
+  const metrics = Object.entries(summary).filter(([name]) => name.startsWith('Network'))
+  if (metrics.some(([, count]) => count !== 0)) {
+    lines.push(metrics.map(([name, count]) => `${name} ${count}`).join(', '))
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}

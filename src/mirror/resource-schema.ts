@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import { VXLAN_PORT } from '../wire/vxlan.js'
+import {
+  fields,
+  id,
+  listOf,
+  oneOf,
+  refuse,
+  refuseTwins,
+  someText,
+  text,
+  whole,
+} from './schema-fields.js'
+
+/**
+ * Mirror resources as a person writes them down: a session file, or what a
+ * configuration declares. Names and nesting are those of EC2's Describe… answers,
+ * and so are the bounds. Ours are, for what AWS knows by itself: `Address` of a
+ * target, where its datagrams go; `VpcCidrBlock` of an interface; ids that only
+ * begin as AWS's do.
+ */
+
+/** `HOST`, `HOST:PORT`, `[v6]:PORT`; the port is VXLAN's unless given. */
+export function endpointOf(address: string): { host: string; port: number } | undefined {
+  if (parseIpv6(address) !== undefined) return { host: address, port: VXLAN_PORT }
+  const match = /^(?:\[([^\]]+)\]|([^:\s[\]]+))(?::(\d{1,5}))?$/.exec(address)
+  const port = Number(match?.[3] ?? VXLAN_PORT)
+  if (match === null || port < 1 || port > 65_535) return undefined
+  return { host: (match[1] ?? match[2])!, port }
+}
+
+const account = text('an account id of 12 digits, in quotes', (value) => /^\d{12}$/.test(value))
+const cidr = text(
+  'a CIDR block such as 10.0.0.0/8 or ::/0',
+  (value) => value.includes('/') && parseCidr(value) !== undefined,
+)
+const ipv4 = text('an IPv4 address', (value) => parseIpv4(value) !== undefined)
+const ipv6 = text('an IPv6 address', (value) => parseIpv6(value) !== undefined)
+const tags = listOf(fields({ Key: someText, Value: someText }))
+
+const portRange = fields({
+  FromPort: whole(0, 65_535),
+  ToPort: whole(0, 65_535),
+}).superRefine(({ FromPort, ToPort }, context) => {
+  if (FromPort > ToPort) refuse(context, ['ToPort'], `must not be below FromPort, ${FromPort}`)
+})
+
+const rule = fields({
+  TrafficMirrorFilterRuleId: id('tmfr').optional(),
+  TrafficMirrorFilterId: id('tmf').optional(),
+  TrafficDirection: oneOf(['ingress', 'egress']).optional(),
+  RuleNumber: whole(1, 0x7fff_ffff),
+  RuleAction: oneOf(['accept', 'reject']),
+  Protocol: whole(0, 255).optional(),
+  SourcePortRange: portRange.optional(),
+  DestinationPortRange: portRange.optional(),
+  SourceCidrBlock: cidr,
+  DestinationCidrBlock: cidr,
+  Description: someText.optional(),
+  Tags: tags.optional(),
+}).superRefine((value, context) => {
+  const { Protocol, SourcePortRange, DestinationPortRange } = value
+  const hasPorts = SourcePortRange !== undefined || DestinationPortRange !== undefined
+  if (hasPorts && Protocol !== undefined && ![PROTOCOL_TCP, PROTOCOL_UDP].includes(Protocol)) {
+    const message = `must be ${PROTOCOL_TCP} (TCP), ${PROTOCOL_UDP} (UDP) or left out where there are ports`
+    refuse(context, ['Protocol'], message)
+  }
+  const { version } = parseCidr(value.SourceCidrBlock)!
+  if (parseCidr(value.DestinationCidrBlock)!.version !== version) {
+    refuse(context, ['DestinationCidrBlock'], `must be an IPv${version} block like SourceCidrBlock`)
+  }
+})
+
+const filter = fields({
+  TrafficMirrorFilterId: id('tmf'),
+  Description: someText.optional(),
+  NetworkServices: listOf(oneOf(['amazon-dns'])).optional(),
+  IngressFilterRules: listOf(rule).optional(),
+  EgressFilterRules: listOf(rule).optional(),
+  Tags: tags.optional(),
+}).superRefine((value, context) => {
+  for (const direction of ['ingress', 'egress'] as const) {
+    const name = direction === 'ingress' ? 'IngressFilterRules' : 'EgressFilterRules'
+    const rules = value[name] ?? []
+    const list = { path: [name], members: rules }
+    refuseTwins(context, list, 'RuleNumber', ({ RuleNumber }) => RuleNumber)
+    for (const [index, { TrafficDirection = direction }] of rules.entries()) {
+      if (TrafficDirection === direction) continue
+      refuse(context, [name, index, 'TrafficDirection'], `must be ${direction} in this list`)
+    }
+  }
+})
+
+const target = fields({
+  TrafficMirrorTargetId: id('tmt'),
+  Address: text(
+    'HOST:PORT, such as 10.0.0.5:4789',
+    (value) => endpointOf(value) !== undefined,
+  ).optional(),
+  NetworkInterfaceId: id('eni').optional(),
+  NetworkLoadBalancerArn: text('an ARN', (value) => value.startsWith('arn:')).optional(),
+  GatewayLoadBalancerEndpointId: id('vpce').optional(),
+  Description: someText.optional(),
+  OwnerId: account.optional(),
+  Tags: tags.optional(),
+}).superRefine((value, context) => {
+  const { NetworkInterfaceId, NetworkLoadBalancerArn, GatewayLoadBalancerEndpointId } = value
+  const named = [NetworkInterfaceId, NetworkLoadBalancerArn, GatewayLoadBalancerEndpointId]
+  const count = named.filter((name) => name !== undefined).length
+  if (count > 1 || (count === 0 && value.Address === undefined)) {
+    const names = 'NetworkInterfaceId, NetworkLoadBalancerArn and GatewayLoadBalancerEndpointId'
+    refuse(context, [], `must have one of ${names}, or none and an Address`)
+  }
+})
+
+const session = fields({
+  TrafficMirrorSessionId: id('tms'),
+  NetworkInterfaceId: id('eni'),
+  TrafficMirrorTargetId: id('tmt'),
+  TrafficMirrorFilterId: id('tmf'),
+  SessionNumber: whole(1, 32_766),
+  PacketLength: whole(1, 8500).optional(),
+  VirtualNetworkId: whole(0, 0xff_ffff),
+  Description: someText.optional(),
+  OwnerId: account.optional(),
+  Tags: tags.optional(),
+})
+
+/** An address by itself, or in the object that AWS has around it. */
+function addressIn<T extends z.ZodType>(member: string, address: T) {
+  const taken = (value: unknown): unknown =>
+    typeof value === 'object' && value !== null && member in value
+      ? (value as Record<string, unknown>)[member]
+      : value
+  return z.preprocess(taken, address)
+}
+
+const networkInterface = fields({
+  NetworkInterfaceId: id('eni'),
+  PrivateIpAddress: ipv4.optional(),
+  PrivateIpAddresses: listOf(addressIn('PrivateIpAddress', ipv4)).optional(),
+  Ipv6Addresses: listOf(addressIn('Ipv6Address', ipv6)).optional(),
+  MacAddress: text(
+    'a MAC address such as 02:85:69:c2:ab:02',
+    (value) => parseMac(value) !== undefined,
+  ).optional(),
+  VpcId: id('vpc').optional(),
+  VpcCidrBlock: text(
+    'an IPv4 block such as 10.0.0.0/16',
+    (value) => value.includes('/') && parseCidr(value)?.version === 4,
+  ).optional(),
+  SubnetId: id('subnet').optional(),
+  InstanceId: id('i').optional(),
+  OwnerId: account.optional(),
+  AvailabilityZoneId: someText.optional(),
+})
+
+/**
+ * What a file may hold. Of a value that passes, `declaredResources` makes the model's
+ * resources. Every id that a session names is declared in the same value.
+ */
+export const RESOURCES = fields({
+  NetworkInterfaces: listOf(networkInterface),
+  TrafficMirrorTargets: listOf(target),
+  TrafficMirrorFilters: listOf(filter),
+  TrafficMirrorSessions: listOf(session),
+}).superRefine((value, context) => {
+  const lists = {
+    NetworkInterfaceId: ['NetworkInterfaces', value.NetworkInterfaces],
+    TrafficMirrorTargetId: ['TrafficMirrorTargets', value.TrafficMirrorTargets],
+    TrafficMirrorFilterId: ['TrafficMirrorFilters', value.TrafficMirrorFilters],
+    TrafficMirrorSessionId: ['TrafficMirrorSessions', value.TrafficMirrorSessions],
+  } as const
+  for (const [field, [name, members]] of Object.entries(lists)) {
+    const keyOf = (member: object) => (member as Record<string, string>)[field]!
+    refuseTwins(context, { path: [name], members }, field, keyOf)
+    if (field === 'TrafficMirrorSessionId') continue
+    const known = members.map(keyOf)
+    for (const [index, session] of value.TrafficMirrorSessions.entries()) {
+      if (known.includes(keyOf(session))) continue
+      const there = known.length === 0 ? 'there is none' : `there are ${known.join(', ')}`
+      refuse(context, ['TrafficMirrorSessions', index, field], `is not in ${name}; ${there}`)
+    }
+  }
+  const sessions = { path: ['TrafficMirrorSessions'], members: value.TrafficMirrorSessions }
+  refuseTwins(
+    context,
+    sessions,
+    'SessionNumber',
+    ({ NetworkInterfaceId, SessionNumber }) => `${SessionNumber} ${NetworkInterfaceId}`,
+  )
+})
+
+export type WrittenResources = z.output<typeof RESOURCES>
