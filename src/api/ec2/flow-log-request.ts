@@ -35,7 +35,8 @@ export const FLOW_LOG_PARAMETERS = {
   DeliverLogsPermissionArn: { type: 'format', format: 'role-arn' },
   DeliverCrossAccountRole: { type: 'format', format: 'role-arn' },
   LogFormat: { type: 'string' },
-  MaxAggregationInterval: { type: 'integer', min: 60, max: 600 },
+  /** 60 or 600, which has a code of its own. */
+  MaxAggregationInterval: { type: 'integer', min: 0, max: 2 ** 31 - 1 },
   DestinationOptions: {
     type: 'structure',
     members: {
