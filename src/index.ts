@@ -10,12 +10,17 @@
 export type { ByteSink } from './deliver/byte-sink.js'
 export { type OpenSinkOptions, openSink } from './deliver/open.js'
 export { OperatorError } from './errors.js'
-export { FlowCapture, type FlowCaptureRequest } from './flow/flow-capture.js'
+export {
+  FlowCapture,
+  type FlowCaptureOptions,
+  type FlowCaptureRequest,
+} from './flow/flow-capture.js'
 export { type FlowFilter, parseFlowFilters, passesFilters } from './flow/flow-filter.js'
 export { type EndReason, FlowRecord, type OnFlowRecord } from './flow/flow-record.js'
 export { ageOf, byFirst, type FlowRow, rowsOf } from './flow/flow-row.js'
 export { FlowTracker, type FlowTrackerOptions } from './flow/flow-tracker.js'
 export { LIFETIMES, type Lifetime } from './flow/lifetime.js'
+export { ROW_BYTES, RowBlock, type RowSink } from './flow/row-block.js'
 export { JsonLine } from './flowlog/json.js'
 export { type LogFormat, parseLogFormat } from './flowlog/log-format.js'
 export { type MetadataValues, SessionMetadata } from './flowlog/metadata.js'

@@ -2,16 +2,22 @@
  * Measures FlowTracker.track alone: nanoseconds a packet for 1 k to 1 M live flows
  * in random order (each packet another flow: the worst case for the caches), the
  * cost of flows made and evicted at capacity, octets a flow, and how long a flow
- * capture of a million flows holds its thread in one go. Not measured:
- * parsing, which `scripts/bench/offline` covers. The number that matters is the
- * one at 512 k flows.
+ * capture of a million flows (and then a flush of them) keeps its thread from
+ * receiving, garbage collection and the way to another thread included; beside
+ * it, in the same run, what it would be with an object for each row. Not
+ * measured: parsing, which `scripts/bench/offline` covers. The number that
+ * matters is the one at 512 k flows, and of the pauses the longest.
  *
  * Run after `npm run build`: node scripts/bench/flow-table.mjs
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { build as buildHistogram } from 'hdr-histogram-js'
 import { FlowCapture } from '../../dist/flow/flow-capture.js'
+import { rowsOf } from '../../dist/flow/flow-row.js'
 import { FlowTracker } from '../../dist/flow/flow-tracker.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
+import { walkFlows } from '../../dist/session/flow-walk.js'
 import { Frame } from '../../dist/wire/frame.js'
 
 const FRAMES = 1 << 20
@@ -91,31 +97,79 @@ for (let flow = 0; flow < 1_000_000; flow++) {
 const octets = (process.memoryUsage.rss() - before) / million.table.count
 console.log(`${million.table.count} flows: ${octets.toFixed(0)} octets a flow resident`)
 
-// In the steps that a column takes, each of which a receiver waits for.
-const CAPTURE_BUDGET = 1024
-const pauses = buildHistogram()
-const capture = new FlowCapture(million, {
-  minimumAgeSeconds: 0,
-  filters: [],
-  atSeconds: 1_700_000_001,
-  atNanoseconds: 0,
-})
-let rows = 0
-const began = performance.now()
-while (!capture.done) {
-  const step = performance.now()
-  const found = []
-  capture.step(CAPTURE_BUDGET, found)
-  rows += found.length
-  pauses.recordValue(Math.round((performance.now() - step) * 1000))
+/** Another thread that keeps what it is sent, as the pool does. */
+function keeper() {
+  const keep = `
+    const kept = []
+    require('node:worker_threads').parentPort.on('message', (message) => kept.push(message))`
+  return new Worker(keep, { eval: true })
 }
-const seconds = (performance.now() - began) / 1000
-const { maxValue } = pauses
-const [median, high] = [50, 99].map((share) => pauses.getValueAtPercentile(share))
-console.log(
-  `flow capture of ${rows} rows: ${seconds.toFixed(2)} s; ` +
-    `pauses ${median} µs at the median, ${high} µs at 99 %, ${maxValue} µs at most`,
-)
+
+/** Runs `walk`, which calls `onTurn` whenever a receiver could have its turn. */
+async function timed(name, walk) {
+  const pauses = buildHistogram()
+  const began = performance.now()
+  let turn = began
+  const rows = await walk(() => {
+    const now = performance.now()
+    pauses.recordValue(Math.round((now - turn) * 1000))
+    turn = now
+  })
+  const seconds = (performance.now() - began) / 1000
+  const [median, high] = [50, 99].map((share) => pauses.getValueAtPercentile(share))
+  console.log(
+    `${name} of ${rows} rows: ${seconds.toFixed(2)} s; ` +
+      `pauses ${median} µs at the median, ${high} µs at 99 %, ${pauses.maxValue} µs at most`,
+  )
+}
+
+const request = { minimumAgeSeconds: 0, filters: [], atSeconds: 1_700_000_001, atNanoseconds: 0 }
+const label = { session: 'vni-1_10.0.0.1', vni: 1, source: '10.0.0.1' }
+const session = { report: () => label }
+
+async function walked(flush, onTurn) {
+  const other = keeper()
+  let rows = 0
+  await walkFlows({
+    capture: new FlowCapture(million, request, { flush }),
+    sessionAt: () => session,
+    onBatch: (batch) => {
+      rows += batch.count
+      other.postMessage(batch, [batch.rows])
+    },
+    onSlice: onTurn,
+  })
+  await other.terminate()
+  return rows
+}
+
+await timed('with objects: flow capture', async (onTurn) => {
+  const other = keeper()
+  let rows = 0
+  for (let flow = 0; flow < million.table.used; flow += 1024) {
+    const found = []
+    for (let at = flow; at < Math.min(flow + 1024, million.table.used); at++) {
+      if (million.table.isLive(at)) found.push(...rowsOf(million, at))
+    }
+    rows += found.length
+    other.postMessage({ objects: found.map((row) => ({ ...row, ...label })) })
+    await nextTurn()
+    onTurn()
+  }
+  await other.terminate()
+  return rows
+})
+// What the machine alone adds to the longest pause: as many turns of 0.2 ms that do nothing.
+await timed('nothing', async (onTurn) => {
+  for (let turn = 0; turn < 1000; turn++) {
+    for (const began = performance.now(); performance.now() - began < 0.2; );
+    await nextTurn()
+    onTurn()
+  }
+  return 0
+})
+await timed('flow capture', (onTurn) => walked(false, onTurn))
+await timed('flow flush', (onTurn) => walked(true, onTurn))
 
 console.log('flows      capacity   ns/packet   live       evicted')
 for (const [flows, capacity] of [

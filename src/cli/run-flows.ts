@@ -57,8 +57,7 @@ function openFlows(
     atSeconds: at.seconds,
     atNanoseconds: at.nanoseconds,
   })
-  const rows: FlowRow[] = []
-  capture.step(Number.MAX_SAFE_INTEGER, rows)
+  const rows = capture.rest()
   if (capture.doubt !== undefined) {
     problems.push(`open flows may be missing: ${capture.doubt}; raise --max-flows`)
   }

@@ -1,8 +1,9 @@
-import { DEADLINE, HOT_WORDS, NEVER, STATE } from './flow-entry.js'
+import { DEADLINE, HOT_WORDS, NEVER, SESSION, STATE } from './flow-entry.js'
 import { type FlowFilter, passesFilters } from './flow-filter.js'
-import { ageOf, type FlowRow, rowsOf } from './flow-row.js'
+import { ageOf, emptyRow, type FlowRow, readRow } from './flow-row.js'
 import { STATE_CLOSED, STATE_MASK } from './flow-state.js'
 import type { FlowTracker } from './flow-tracker.js'
+import type { RowSink } from './row-block.js'
 
 /** What StartFlowCapture asks for. Plain data. */
 export interface FlowCaptureRequest {
@@ -17,6 +18,16 @@ export interface FlowCaptureRequest {
 /** As DescribeFlowOperation has it. */
 export type FlowCaptureStatus = 'COMPLETED' | 'COMPLETED_WITH_ERRORS'
 
+export interface FlowCaptureOptions {
+  /** Whether to look at the flows of a session, by its index; undefined: at all. */
+  wants?: (session: number) => boolean
+  /**
+   * Ends the connections of the rows it finds, as StartFlowFlush does: a
+   * connection ends as a whole when either of its directions matches.
+   */
+  flush?: boolean
+}
+
 /**
  * The open flows of a live table at one moment: those that were seen by then and
  * are not over (TCP closed or reset, or idle for too long), old enough, and let
@@ -24,16 +35,23 @@ export type FlowCaptureStatus = 'COMPLETED' | 'COMPLETED_WITH_ERRORS'
  *
  * The table is walked in steps, between which packets go on being counted; what
  * began after the moment is left out. So it is a view over a short time, as
- * AWS's is, not a frozen picture.
+ * AWS's is, not a frozen picture. A step allocates nothing, whatever it finds.
  */
 export class FlowCapture {
   readonly #tracker: FlowTracker
   readonly #request: FlowCaptureRequest
+  readonly #minimumAge: number
+  readonly #wants: FlowCaptureOptions['wants']
+  readonly #flush: boolean
+  readonly #row = emptyRow()
   #next = 0
 
-  constructor(tracker: FlowTracker, request: FlowCaptureRequest) {
+  constructor(tracker: FlowTracker, request: FlowCaptureRequest, options: FlowCaptureOptions = {}) {
     this.#tracker = tracker
     this.#request = request
+    this.#minimumAge = Math.max(request.minimumAgeSeconds, 0)
+    this.#wants = options.wants
+    this.#flush = options.flush ?? false
   }
 
   /** Whether `step` has been all the way round. */
@@ -41,19 +59,37 @@ export class FlowCapture {
     return this.#next >= this.#tracker.table.used
   }
 
-  /** Looks at the next `budget` entries and adds what it finds to `rows`. */
-  step(budget: number, rows: FlowRow[]): void {
-    const { table } = this.#tracker
-    const { minimumAgeSeconds, filters, atSeconds, atNanoseconds } = this.#request
+  /**
+   * Looks at the next `budget` entries and puts what it finds into `rows`. Stops
+   * early where `rows` has no room for another connection, which is two rows.
+   */
+  step(budget: number, rows: RowSink): void {
+    const tracker = this.#tracker
+    const { table } = tracker
     const until = Math.min(table.used, this.#next + budget)
-    for (let flow = this.#next; flow < until; flow++) {
-      if (!table.isLive(flow) || !this.#isOpen(flow)) continue
-      for (const row of rowsOf(this.#tracker, flow)) {
-        const age = ageOf(row, atSeconds, atNanoseconds)
-        if (age >= Math.max(minimumAgeSeconds, 0) && passesFilters(row, filters)) rows.push(row)
-      }
+    let flow = this.#next
+    for (; flow < until && rows.room >= 2; flow++) {
+      if (!table.isLive(flow) || !this.#isWanted(flow) || !this.#isOpen(flow)) continue
+      const first = this.#take(flow, 0, rows)
+      const second = this.#take(flow, 1, rows)
+      if (this.#flush && (first || second)) tracker.flush(flow)
     }
-    this.#next = until
+    this.#next = flow
+  }
+
+  /** Looks at all that is left in one go. For a table that nothing waits for. */
+  rest(): FlowRow[] {
+    const rows: FlowRow[] = []
+    this.step(Number.MAX_SAFE_INTEGER, {
+      room: Number.POSITIVE_INFINITY,
+      put: ({ packetSource, packetDestination, ...row }) =>
+        rows.push({
+          ...row,
+          packetSource: packetSource.slice(),
+          packetDestination: packetDestination.slice(),
+        }),
+    })
+    return rows
   }
 
   /**
@@ -71,11 +107,26 @@ export class FlowCapture {
     return undefined
   }
 
+  #isWanted(flow: number): boolean {
+    const wants = this.#wants
+    return wants === undefined || wants(this.#tracker.table.words[flow * HOT_WORDS + SESSION]!)
+  }
+
   #isOpen(flow: number): boolean {
     const { words } = this.#tracker.table
     const at = flow * HOT_WORDS
     if ((words[at + STATE]! & STATE_MASK) === STATE_CLOSED) return false
     if (words[at + DEADLINE] === NEVER) return true
     return this.#tracker.secondsOf(words[at + DEADLINE]!) >= this.#request.atSeconds
+  }
+  /** Puts one direction of a connection into `rows`, where it has packets and matches. */
+  #take(flow: number, direction: number, rows: RowSink): boolean {
+    const row = this.#row
+    if (!readRow(this.#tracker, flow, direction, row)) return false
+    const { filters, atSeconds, atNanoseconds } = this.#request
+    if (ageOf(row, atSeconds, atNanoseconds) < this.#minimumAge) return false
+    if (!passesFilters(row, filters)) return false
+    rows.put(row)
+    return true
   }
 }

@@ -6,6 +6,7 @@ export const END_REASONS = [
   'window',
   'evicted',
   'session-deleted',
+  'flushed',
   'shutdown',
 ] as const
 

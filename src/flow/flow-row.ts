@@ -36,37 +36,63 @@ export interface FlowRow {
   direction: FlowDirection
 }
 
-/** The rows of one connection: one for each direction that has packets, that of its first packet first. */
-export function rowsOf(tracker: FlowTracker, flow: number): FlowRow[] {
-  const table = tracker.table
+/** A row to be filled by `readRow`, again and again. */
+export function emptyRow(): FlowRow {
+  return {
+    session: 0,
+    ipVersion: 4,
+    protocol: 0,
+    packetSource: new Uint32Array(4),
+    packetDestination: new Uint32Array(4),
+    sourcePort: 0,
+    destinationPort: 0,
+    packets: 0,
+    bytes: 0,
+    firstSeconds: 0,
+    firstNanoseconds: 0,
+    lastSeconds: 0,
+    lastNanoseconds: 0,
+    tcpFlags: 0,
+    state: 'new',
+    direction: undefined,
+  }
+}
+
+/** Fills `row` with what a connection has done in `direction` (0 or 1); false where that has no packets. */
+export function readRow(
+  tracker: FlowTracker,
+  flow: number,
+  direction: number,
+  row: FlowRow,
+): boolean {
+  const { table } = tracker
   const { words, counts, cold } = table
   const at = flow * HOT_WORDS
+  const packets = counts[(at >>> 1) + PACKETS_0 + direction * 2]!
+  if (packets === 0) return false
+  const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
+  const last = at + LAST_SECONDS_0 + direction * 2
+  const state = words[at + STATE]!
+  row.session = words[at + SESSION]!
+  readKey(table, flow, direction, row)
+  row.packets = packets
+  row.bytes = counts[(at >>> 1) + BYTES_0 + direction * 2]!
+  row.firstSeconds = tracker.secondsOf(cold[first]!)
+  row.firstNanoseconds = cold[first + 1]!
+  row.lastSeconds = tracker.secondsOf(words[last]!)
+  row.lastNanoseconds = words[last + 1]!
+  row.tcpFlags = (words[at + FLAGS]! >>> (16 + direction * 8)) & 0xff
+  row.state = STATE_NAMES[state & STATE_MASK]!
+  row.direction = interfaceDirection(state, direction)
+  return true
+}
+
+/** The rows of one connection: one for each direction that has packets, that of its first packet first. */
+export function rowsOf(tracker: FlowTracker, flow: number): FlowRow[] {
   const rows: FlowRow[] = []
   for (let direction = 0; direction < 2; direction++) {
-    const packets = counts[(at >>> 1) + PACKETS_0 + direction * 2]!
-    if (packets === 0) continue
-    const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
-    const last = at + LAST_SECONDS_0 + direction * 2
-    const row: FlowRow = {
-      session: words[at + SESSION]!,
-      ipVersion: 4,
-      protocol: 0,
-      packetSource: new Uint32Array(4),
-      packetDestination: new Uint32Array(4),
-      sourcePort: 0,
-      destinationPort: 0,
-      packets,
-      bytes: counts[(at >>> 1) + BYTES_0 + direction * 2]!,
-      firstSeconds: tracker.secondsOf(cold[first]!),
-      firstNanoseconds: cold[first + 1]!,
-      lastSeconds: tracker.secondsOf(words[last]!),
-      lastNanoseconds: words[last + 1]!,
-      tcpFlags: (words[at + FLAGS]! >>> (16 + direction * 8)) & 0xff,
-      state: STATE_NAMES[words[at + STATE]! & STATE_MASK]!,
-      direction: interfaceDirection(words[at + STATE]!, direction),
-    }
-    readKey(table, flow, direction, row)
-    rows.push(row)
+    const row = emptyRow()
+    if (readRow(tracker, flow, direction, row)) rows.push(row)
   }
   return rows.sort(byFirst)
 }

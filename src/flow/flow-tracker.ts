@@ -277,6 +277,11 @@ export class FlowTracker {
     }
   }
 
+  /** Ends one connection that is in the table; what comes of it later begins anew, in mid-stream. */
+  flush(flow: number): void {
+    this.#end(flow, 'flushed')
+  }
+
   /** Ends everything. Nothing may be tracked afterwards. */
   shutdown(): void {
     this.fragments.flush(Number.POSITIVE_INFINITY)

@@ -7,7 +7,6 @@ import {
   type FlowCaptureStatus,
 } from '../flow/flow-capture.js'
 import type { FlowRecord } from '../flow/flow-record.js'
-import type { FlowRow } from '../flow/flow-row.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
@@ -19,16 +18,16 @@ import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
+import { type OnBatch, walkFlows } from './flow-walk.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline } from './pipeline.js'
 import type { Session, SessionCapture } from './session.js'
 import { SessionDirectory, type SessionKey } from './session-directory.js'
 
-/** A row of a flow capture with the names of its session. Plain data. */
-export interface CapturedFlow extends FlowRow {
-  sessionName: string | null
-  vni: number | null
-  source: string | null
+/** What a flow capture or flush asks of a column. Plain data. */
+export interface FlowOperationRequest extends FlowCaptureRequest {
+  /** Only the flows of sessions of this name; undefined: of all. */
+  session?: string | undefined
 }
 
 export interface FlowCaptureOutcome {
@@ -61,8 +60,6 @@ export interface ColumnOptions {
 
 /** Flows looked at in one go: about a millisecond. */
 const WORK_BUDGET = 4096
-/** The same for a flow capture, which makes objects of what it finds. */
-const CAPTURE_BUDGET = 1024
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
 /** Text of flow logs that may wait for the compressor, in octets. */
@@ -174,24 +171,23 @@ export class Column {
    * Hands over the open flows of the live table in batches, between which packets
    * go on being received. Says whether flows may be missing, and why.
    */
-  async captureFlows(
-    request: FlowCaptureRequest,
-    onRows: (rows: CapturedFlow[]) => void,
-  ): Promise<FlowCaptureOutcome> {
-    const capture = new FlowCapture(this.#tracker, request)
-    while (!capture.done) {
-      const began = performance.now()
-      const rows: FlowRow[] = []
-      capture.step(CAPTURE_BUDGET, rows)
-      if (rows.length > 0) onRows(rows.map((row) => this.#named(row)))
-      this.#notePause(began)
-      await nextTurn()
-    }
+  async captureFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
+    const capture = await this.#walkFlows(request, false, onBatch)
     const lossCounts = this.#lostAt >= request.atSeconds - this.#tracker.longestTimeout
     const reason = lossCounts ? 'Packets were lost before they could be counted' : capture.doubt
     return reason === undefined
       ? { status: 'COMPLETED', reason: null }
       : { status: 'COMPLETED_WITH_ERRORS', reason }
+  }
+
+  /**
+   * Ends the connections that `captureFlows` would find a row of, and hands over
+   * those rows as it does. What is not in the table has no state to be dropped: a
+   * flush leaves no doubts.
+   */
+  async flushFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
+    await this.#walkFlows(request, true, onBatch)
+    return { status: 'COMPLETED', reason: null }
   }
 
   report(): LedgerReport {
@@ -232,9 +228,23 @@ export class Column {
     this.#pauses.recordValue(Math.round((performance.now() - began) * 1000))
   }
 
-  #named(row: FlowRow): CapturedFlow {
-    const { session, vni, source } = this.#byIndex[row.session]!.report()
-    return { ...row, sessionName: session, vni, source }
+  async #walkFlows(
+    request: FlowOperationRequest,
+    flush: boolean,
+    onBatch: OnBatch,
+  ): Promise<FlowCapture> {
+    const { session: name, ...asked } = request
+    const capture = new FlowCapture(this.#tracker, asked, {
+      flush,
+      ...(name !== undefined && { wants: (index) => this.#byIndex[index]?.name === name }),
+    })
+    await walkFlows({
+      capture,
+      sessionAt: (index) => this.#byIndex[index]!,
+      onBatch,
+      onSlice: (began) => this.#notePause(began),
+    })
+    return capture
   }
 
   #openSession(session: Session): void {

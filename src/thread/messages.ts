@@ -1,7 +1,7 @@
-import type { FlowCaptureRequest } from '../flow/flow-capture.js'
 import type { ReceiverChoice } from '../receive/open.js'
 import type { SteerBy } from '../receive/steering.js'
-import type { CapturedFlow, ColumnOptions, FlowCaptureOutcome } from '../session/column.js'
+import type { FlowBatch } from '../session/captured-flows.js'
+import type { ColumnOptions, FlowCaptureOutcome, FlowOperationRequest } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
 
 /** What a worker is started with. Plain data. */
@@ -22,13 +22,19 @@ export interface WorkerOptions {
   }
 }
 
+/** Answered by any number of `flows` and one `flows-done` of the same number. */
+export interface FlowOrder {
+  readonly type: 'capture-flows' | 'flush-flows'
+  readonly id: number
+  readonly request: FlowOperationRequest
+}
+
 /** From the pool to a worker. */
 export type Order =
   /** Place the datagrams among the sockets; to the first worker, when all are ready. */
   | { readonly type: 'steer' }
   | { readonly type: 'report' }
-  /** Answered by any number of `flows` and one `flows-done`. One at a time. */
-  | { readonly type: 'capture-flows'; readonly request: FlowCaptureRequest }
+  | FlowOrder
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }
 
@@ -43,8 +49,9 @@ export type Notice =
     }
   | { readonly type: 'steered' }
   | { readonly type: 'report'; readonly report: LedgerReport }
-  | { readonly type: 'flows'; readonly rows: readonly CapturedFlow[] }
-  | { readonly type: 'flows-done'; readonly outcome: FlowCaptureOutcome }
+  /** The memory of the rows comes with it. */
+  | { readonly type: 'flows'; readonly id: number; readonly batch: FlowBatch }
+  | { readonly type: 'flows-done'; readonly id: number; readonly outcome: FlowCaptureOutcome }
   /** Something an operator should read; the worker goes on. */
   | { readonly type: 'problem'; readonly line: string }
   /** The worker cannot go on. `operator`: the message is for the operator, else it is a bug. */

@@ -1,10 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
-import type { FlowCaptureRequest } from '../flow/flow-capture.js'
-import { byFirst } from '../flow/flow-row.js'
-import type { CapturedFlow, FlowCaptureOutcome } from '../session/column.js'
+import { CapturedFlows, type FlowBatch } from '../session/captured-flows.js'
+import type { FlowCaptureOutcome, FlowOperationRequest } from '../session/column.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
-import type { Notice, Order, WorkerOptions } from './messages.js'
+import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
 
 export interface PoolOptions extends Omit<WorkerOptions, 'index'> {
   /** One line an operator should read. */
@@ -22,6 +21,10 @@ export interface Listening {
   readonly receiveBufferBytes: number
 }
 
+export interface FlowOperationResult extends FlowCaptureOutcome {
+  flows: CapturedFlows
+}
+
 /** What a receiving thread runs; tests give another. */
 const WORKER = new URL('./worker.js', import.meta.url)
 
@@ -33,6 +36,7 @@ export class Pool {
   readonly listening: Listening
   readonly #members: readonly Member[]
   #stopped: Promise<LedgerReport> | undefined
+  #nextOperation = 0
 
   private constructor(members: readonly Member[], listening: Listening) {
     this.#members = members
@@ -79,23 +83,39 @@ export class Pool {
   }
 
   /**
-   * The open flows of all workers, in the order of their first packets, while they
-   * go on receiving. One at a time.
+   * The open flows of all workers while they go on receiving, at most `limit` of
+   * them. Rejects when no worker answers; those that do not are a reason for
+   * COMPLETED_WITH_ERRORS.
    */
-  async captureFlows(
-    request: FlowCaptureRequest,
-  ): Promise<FlowCaptureOutcome & { rows: CapturedFlow[] }> {
-    const rows: CapturedFlow[] = []
-    const outcomes = await Promise.all(
-      this.#members.map(async (member) => {
-        member.onFlows = (batch) => rows.push(...batch)
-        member.order({ type: 'capture-flows', request })
-        return (await member.next('flows-done')).outcome
-      }),
+  captureFlows(request: FlowOperationRequest, limit?: number): Promise<FlowOperationResult> {
+    return this.#operate('capture-flows', request, limit)
+  }
+
+  /** Ends the connections that `captureFlows` would find, and answers with their rows. */
+  flushFlows(request: FlowOperationRequest, limit?: number): Promise<FlowOperationResult> {
+    return this.#operate('flush-flows', request, limit)
+  }
+
+  async #operate(
+    type: FlowOrder['type'],
+    request: FlowOperationRequest,
+    limit: number | undefined,
+  ): Promise<FlowOperationResult> {
+    const id = this.#nextOperation++
+    const flows = new CapturedFlows(limit)
+    const answers = await Promise.allSettled(
+      this.#members.map((member) =>
+        member.operate({ type, id, request }, (batch) => flows.add(batch, member)),
+      ),
     )
-    const doubtful = outcomes.find(({ status }) => status !== 'COMPLETED')
-    const outcome = doubtful ?? { status: 'COMPLETED', reason: null }
-    return { ...outcome, rows: rows.sort(byFirst) }
+    const outcomes = answers.flatMap((answer) =>
+      answer.status === 'fulfilled' ? [answer.value] : [],
+    )
+    if (outcomes.length === 0) throw (answers[0] as PromiseRejectedResult).reason
+    let reason = outcomes.find(({ status }) => status !== 'COMPLETED')?.reason ?? null
+    if (flows.refused > 0) reason = 'More flows matched than a result may hold'
+    if (outcomes.length < answers.length) reason = 'A receiving thread has failed'
+    return { status: reason === null ? 'COMPLETED' : 'COMPLETED_WITH_ERRORS', reason, flows }
   }
 
   /** The sum over the workers that still answer; rejects when none does. */
@@ -119,6 +139,12 @@ export class Pool {
 
 type NoticeOf<Type extends Notice['type']> = Extract<Notice, { readonly type: Type }>
 
+interface Operation {
+  onBatch: (batch: FlowBatch) => void
+  resolve: (outcome: FlowCaptureOutcome) => void
+  reject: (error: Error) => void
+}
+
 /** One worker thread, and who waits for which of its notices. */
 class Member {
   readonly #worker: Worker
@@ -127,8 +153,8 @@ class Member {
     { resolve: (notice: never) => void; reject: (error: Error) => void }[]
   >()
   #failure: Error | undefined = undefined
-  /** Takes the batches of a flow capture. */
-  onFlows: (rows: readonly CapturedFlow[]) => void = () => undefined
+  /** Flow captures and flushes under way, by number. */
+  readonly #operations = new Map<number, Operation>()
 
   constructor(
     entry: URL,
@@ -139,8 +165,11 @@ class Member {
     this.#worker = new Worker(entry, { workerData: data })
     this.#worker.on('message', (notice: Notice) => {
       if (notice.type === 'problem') onProblem(notice.line)
-      else if (notice.type === 'flows') this.onFlows(notice.rows)
-      else if (notice.type === 'failed') {
+      else if (notice.type === 'flows') this.#operations.get(notice.id)?.onBatch(notice.batch)
+      else if (notice.type === 'flows-done') {
+        this.#operations.get(notice.id)?.resolve(notice.outcome)
+        this.#operations.delete(notice.id)
+      } else if (notice.type === 'failed') {
         const { message, operator } = notice
         this.#fail(operator ? new OperatorError(message) : new Error(message), onFailure)
       } else
@@ -151,7 +180,8 @@ class Member {
     })
     this.#worker.on('error', (error: Error) => this.#fail(error, onFailure))
     this.#worker.on('exit', (code) => {
-      const isMissed = [...this.#waiting.values()].some((queue) => queue.length > 0)
+      const isMissed =
+        this.#operations.size > 0 || [...this.#waiting.values()].some((queue) => queue.length > 0)
       if (code === 0 && !isMissed) return
       this.#fail(new Error(`a receiving thread ended with code ${code}`), onFailure)
     })
@@ -171,6 +201,15 @@ class Member {
     })
   }
 
+  /** Has the worker walk its flow table. Rejects when it has failed. */
+  operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      this.#operations.set(order.id, { onBatch, resolve, reject })
+      this.order(order)
+    })
+  }
+
   async terminate(): Promise<void> {
     this.#worker.removeAllListeners()
     await this.#worker.terminate()
@@ -179,8 +218,9 @@ class Member {
   #fail(error: Error, onFailure: (error: Error) => void): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    const waiting = [...this.#waiting.values()].flat()
+    const waiting = [...[...this.#waiting.values()].flat(), ...this.#operations.values()]
     this.#waiting.clear()
+    this.#operations.clear()
     onFailure(error)
     for (const { reject } of waiting) reject(error)
   }

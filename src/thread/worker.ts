@@ -4,12 +4,12 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
-import type { FlowCaptureRequest } from '../flow/flow-capture.js'
 import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
+import type { FlowBatch } from '../session/captured-flows.js'
 import { Column, type ColumnOptions } from '../session/column.js'
-import type { Notice, Order, WorkerOptions } from './messages.js'
+import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
 
 const TICK_MS = 250
 
@@ -64,15 +64,25 @@ async function stop(timer: NodeJS.Timeout): Promise<void> {
   // The counter of what was lost is read last, and goes with the socket.
   const closing = receivers.map((receiver) => receiver.close())
   await Promise.all(closing)
+  await Promise.all(operations)
   tick()
   await column.close()
   tell({ type: 'done', report: column.report() })
   parentPort!.close()
 }
 
-async function captureFlows(request: FlowCaptureRequest): Promise<void> {
-  const outcome = await column.captureFlows(request, (rows) => tell({ type: 'flows', rows }))
-  tell({ type: 'flows-done', outcome })
+/** Flow captures and flushes under way. */
+const operations = new Set<Promise<void>>()
+
+async function operateOnFlows({ type, id, request }: FlowOrder): Promise<void> {
+  const onBatch = (batch: FlowBatch): void => {
+    const notice: Notice = { type: 'flows', id, batch }
+    parentPort!.postMessage(notice, [batch.rows])
+  }
+  const outcome = await (type === 'flush-flows'
+    ? column.flushFlows(request, onBatch)
+    : column.captureFlows(request, onBatch))
+  tell({ type: 'flows-done', id, outcome })
 }
 
 async function start(): Promise<void> {
@@ -87,8 +97,12 @@ async function start(): Promise<void> {
   parentPort!.on('message', (order: Order) => {
     if (order.type === 'stop') stop(timer).catch(fail)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
-    else if (order.type === 'capture-flows') captureFlows(order.request).catch(fail)
-    else {
+    else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
+      const operation = operateOnFlows(order)
+        .catch(fail)
+        .finally(() => operations.delete(operation))
+      operations.add(operation)
+    } else {
       const { steer, workers } = options
       attachSteering(vxlan, steeringProgram(steer, workers, 'vxlan'))
       if (geneve !== undefined) attachSteering(geneve, steeringProgram(steer, workers, 'geneve'))

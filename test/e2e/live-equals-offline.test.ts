@@ -7,7 +7,8 @@ import { LIFETIMES, type LifetimeName } from '../../src/flow/lifetime.js'
 import { FlowLogDirectory } from '../../src/flowlog/flow-log-directory.js'
 import { chooseReceiver } from '../../src/receive/open.js'
 import { steeringProgram } from '../../src/receive/steering.js'
-import { type CapturedFlow, Column } from '../../src/session/column.js'
+import { type CapturedFlow, CapturedFlows } from '../../src/session/captured-flows.js'
+import { Column } from '../../src/session/column.js'
 import { formatIpv4, formatIpv6, parseAddress } from '../../src/wire/address.js'
 import { Datagram } from '../../src/wire/packet.js'
 import { runCbpf } from '../support/cbpf.js'
@@ -174,14 +175,13 @@ async function liveFlows(
   const { captureAt } = options
   const request = { minimumAgeSeconds: 0, filters: [], atSeconds: captureAt, atNanoseconds: 0 }
   const flows: string[] = []
-  const keep = (rows: CapturedFlow[]): void => {
-    flows.push(...rows.map((row) => JSON.stringify(plainFlow(row, captureAt))))
-  }
   await receive(columns, threads, arrivals, async (now) => {
     if (now !== captureAt) return
     for (const column of columns) {
-      const outcome = await column.captureFlows(request, keep)
+      const rows = new CapturedFlows()
+      const outcome = await column.captureFlows(request, (batch) => rows.add(batch))
       expect(outcome).toEqual({ status: 'COMPLETED', reason: null })
+      for (const row of rows) flows.push(JSON.stringify(plainFlow(row, captureAt)))
     }
   })
   for (const column of columns) await column.close()

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FlowCapture, type FlowCaptureRequest } from '../../src/flow/flow-capture.js'
 import { parseFlowFilters } from '../../src/flow/flow-filter.js'
-import type { FlowRow } from '../../src/flow/flow-row.js'
+import { type FlowRow, rowsOf } from '../../src/flow/flow-row.js'
 import { FlowTracker, type FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { ROW_BYTES, RowBlock } from '../../src/flow/row-block.js'
+import { CapturedFlows } from '../../src/session/captured-flows.js'
 import { Column } from '../../src/session/column.js'
 import { formatIpv4 } from '../../src/wire/address.js'
 import { Frame } from '../../src/wire/frame.js'
@@ -49,6 +51,13 @@ function rowText(row: FlowRow): string {
   return `${source} > ${end(row.packetDestination, row.destinationPort)} ${row.packets}`
 }
 
+/** What one step finds. The block is small: a step may have to end early. */
+function stepped(flows: FlowCapture, budget: number): FlowRow[] {
+  const block = new RowBlock(new ArrayBuffer(12 * ROW_BYTES))
+  flows.step(budget, block)
+  return Array.from({ length: block.count }, (_, index) => block.at(index))
+}
+
 /** The flows a capture finds, in no order. */
 function capture(
   tracker: FlowTracker,
@@ -60,7 +69,7 @@ function capture(
   const rows: FlowRow[] = []
   for (let steps = 0; !flows.done; steps++) {
     if (steps > 10_000) throw new Error('the capture never ends')
-    flows.step(budget, rows)
+    rows.push(...stepped(flows, budget))
   }
   return rows.map(rowText).sort()
 }
@@ -186,16 +195,113 @@ describe('FlowCapture', () => {
     for (let port = 1; port <= 10; port++) count(tracker, udp(port), T - port)
     const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
     const flows = new FlowCapture(tracker, request)
-    const rows: FlowRow[] = []
-    flows.step(3, rows)
+    const rows = stepped(flows, 3)
     // The entries of what was idle are used again.
     tracker.advance(T + 23)
     while (tracker.work(1000));
     for (let port = 101; port <= 120; port++) count(tracker, udp(port), T + 24)
-    while (!flows.done) flows.step(3, rows)
+    while (!flows.done) rows.push(...stepped(flows, 3))
     const ports = rows.map(({ sourcePort }) => sourcePort)
     expect(ports.slice(0, 3)).toEqual([1, 2, 3])
     expect(ports.every((port) => port <= 10)).toBe(true)
+  })
+
+  test('looks only at the sessions it is to look at', () => {
+    const tracker = trackerOf()
+    const frame = new Frame()
+    for (const session of [1, 2, 3]) {
+      const packet = udp(session)
+      parseFrame(packet, 0, packet.length, LINKTYPE_RAW, packet.length, frame)
+      tracker.track(frame, session, T, 0)
+    }
+    const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
+    const flows = new FlowCapture(tracker, request, { wants: (session) => session !== 2 })
+    expect(flows.rest().map(({ session, sourcePort }) => [session, sourcePort])).toEqual([
+      [1, 1],
+      [3, 3],
+    ])
+  })
+
+  test('gives rows of their own memory from all that is left', () => {
+    const tracker = trackerOf()
+    for (const port of [1, 2, 3]) count(tracker, tcp(port, TCP_SYN, port === 2), T)
+    const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
+    const flows = new FlowCapture(tracker, request)
+    expect(stepped(flows, 1).map(rowText)).toEqual(['10.0.0.1:1 > 10.0.0.2:443 1'])
+    expect(flows.rest().map(rowText)).toEqual([
+      '10.0.0.2:443 > 10.0.0.1:2 1',
+      '10.0.0.1:3 > 10.0.0.2:443 1',
+    ])
+    expect(flows.done).toBe(true)
+  })
+
+  describe('that flushes', () => {
+    /** What a flush finds, and what the table then holds. */
+    function flush(tracker: FlowTracker, request: Partial<FlowCaptureRequest>, budget = 1000) {
+      const asked = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
+      const flows = new FlowCapture(tracker, { ...asked, ...request }, { flush: true })
+      const rows: FlowRow[] = []
+      while (!flows.done) rows.push(...stepped(flows, budget))
+      return { flushed: rows.map(rowText).sort(), left: capture(tracker) }
+    }
+
+    test('ends the whole connection when one direction matches, and says which', () => {
+      const ends: string[] = []
+      const tracker: FlowTracker = trackerOf({
+        onEnd: (flow, reason) => ends.push(`${reason} ${rowsOf(tracker, flow).length}`),
+      })
+      count(tracker, tcp(1, TCP_SYN), T)
+      count(tracker, tcp(1, TCP_SYN | TCP_ACK, true), T)
+      count(tracker, udp(2), T)
+      const filters = parseFlowFilters([{ SourcePort: '443' }])
+      if (typeof filters === 'string') throw new Error(filters)
+      expect(flush(tracker, { filters })).toEqual({
+        flushed: ['10.0.0.2:443 > 10.0.0.1:1 1'],
+        left: ['10.0.0.1:2 > 10.0.0.2:53 1'],
+      })
+      expect(ends).toEqual(['flushed 2'])
+      expect(tracker.ended.flushed).toBe(1)
+      expect(tracker.evictedAt).toBe(-1)
+    })
+
+    test('leaves what is younger, what is over and what began later', () => {
+      const tracker = trackerOf()
+      count(tracker, udp(1), T - 10)
+      count(tracker, udp(2), T - 9)
+      count(tracker, tcp(3, RST), T - 20)
+      count(tracker, udp(4), T + 1)
+      const { flushed } = flush(tracker, { minimumAgeSeconds: 10 })
+      expect(flushed).toEqual(['10.0.0.1:1 > 10.0.0.2:53 1'])
+      expect(tracker.table.count).toBe(3)
+      expect(flush(tracker, {}).flushed).toEqual(['10.0.0.1:2 > 10.0.0.2:53 1'])
+      expect(tracker.table.count).toBe(2)
+    })
+
+    test('lets what comes later begin anew', () => {
+      const tracker = trackerOf()
+      count(tracker, tcp(1, TCP_SYN), T - 5)
+      flush(tracker, {})
+      count(tracker, tcp(1, TCP_ACK), T)
+      expect(capture(tracker)).toEqual(['10.0.0.1:1 > 10.0.0.2:443 1'])
+      expect(capture(tracker, { minimumAgeSeconds: 1 })).toEqual([])
+    })
+
+    test.each([1, 2, 7, 1000])('finds in steps of %i what a capture finds, once each', (budget) => {
+      const random = new Random(11)
+      const tracker = trackerOf({ windowSeconds: 60, onRecord: () => undefined })
+      for (let index = 0; index < 400; index++) {
+        const flags = random.pick([TCP_SYN, TCP_ACK, FIN, RST])
+        count(tracker, tcp(random.below(120), flags, random.below(2) === 1), T)
+      }
+      const whole = capture(tracker)
+      const closed = tracker.table.count
+      expect(flush(tracker, {}, budget)).toEqual({ flushed: whole, left: [] })
+      expect(tracker.table.count).toBe(closed - tracker.ended.flushed)
+      // The table and its lists are whole: everything can still end.
+      tracker.advance(T + 1000)
+      while (tracker.work(1000));
+      expect(tracker.table.count).toBe(0)
+    })
   })
 
   test('an empty table is done at once', () => {
@@ -249,8 +355,12 @@ describe('FlowCapture', () => {
       )
       const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
       const vnis: (number | null)[] = []
-      const asked = () =>
-        column.captureFlows(request, (rows) => vnis.push(...rows.map(({ vni }) => vni)))
+      const asked = async () => {
+        const found = new CapturedFlows()
+        const outcome = await column.captureFlows(request, (batch) => found.add(batch))
+        vnis.push(...[...found].map(({ vni }) => vni))
+        return outcome
+      }
       const take = (vni: number) =>
         column.demux.acceptVxlan(datagramOf(vxlan(vni, ethernet(udp(1))), { seconds: T }))
       take(1)

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import type { CapturedFlows } from '../../src/session/captured-flows.js'
 import { Pool, type PoolOptions } from '../../src/thread/pool.js'
 
 /**
@@ -13,6 +14,7 @@ const ACTOR = `
   const { index, receiver, column } = workerData
   const role = column.roles[index] ?? ''
   const orders = []
+  let waiting
   const report = () => ({
     received: index + 1, kernelLost: role === 'no-proc' ? null : 10, accepted: index + 1,
     filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, cutDatagrams: 0,
@@ -21,7 +23,7 @@ const ACTOR = `
     evictedSessions: { sessions: 0, received: 0 }, sessions: [],
   })
   const failed = (operator) => tell({ type: 'failed', message: 'the disk is on fire', operator })
-  parentPort.on('message', ({ type }) => {
+  parentPort.on('message', ({ type, id, request }) => {
     orders.push(type)
     if (role === 'dies at ' + type) process.exit(3)
     if (role === 'leaves at ' + type) process.exit(0)
@@ -31,6 +33,24 @@ const ACTOR = `
     if (type === 'report') {
       tell({ type: 'problem', line: index + ': ' + orders.join(' ') })
       tell({ type: 'report', report: report() })
+    }
+    if (type === 'capture-flows' || type === 'flush-flows') {
+      const found = () => {
+        const rows = new ArrayBuffer(88 * 2)
+        const words = new Uint32Array(rows)
+        words[2] = request.minimumAgeSeconds
+        const labels = [{ sessionName: type + ' ' + index, vni: index, source: null }]
+        tell({ type: 'flows', id, batch: { rows, count: 2, labels } })
+        const reason = role === 'has doubts' ? 'there are doubts' : null
+        const status = reason === null ? 'COMPLETED' : 'COMPLETED_WITH_ERRORS'
+        tell({ type: 'flows-done', id, outcome: { status, reason } })
+      }
+      // The later of two is done first.
+      if (request.minimumAgeSeconds === 1) waiting = found
+      else {
+        found()
+        waiting?.()
+      }
     }
     if (type === 'stop') {
       tell({ type: 'done', report: report() })
@@ -147,6 +167,52 @@ describe('Pool', () => {
       expect(said).toEqual([expect.any(Error)])
     },
   )
+
+  const asked = (minimumAgeSeconds: number) => ({
+    minimumAgeSeconds,
+    filters: [],
+    atSeconds: 0,
+    atNanoseconds: 0,
+  })
+  const listed = (flows: CapturedFlows) =>
+    [...flows].map((row) => `${row.sessionName}: ${row.destinationPort}`).sort()
+
+  test.each(['captureFlows', 'flushFlows'] as const)(
+    '%s has the rows of all workers, and several may be under way',
+    async (what) => {
+      const pool = await start(['', ''])
+      const [first, second] = await Promise.all([pool[what](asked(1)), pool[what](asked(2))])
+      const order = what === 'captureFlows' ? 'capture-flows' : 'flush-flows'
+      expect(first).toMatchObject({ status: 'COMPLETED', reason: null })
+      const expected = (age: number) => [
+        `${order} 0: 0`,
+        `${order} 0: ${age}`,
+        `${order} 1: 0`,
+        `${order} 1: ${age}`,
+      ]
+      expect(listed(first.flows)).toEqual(expected(1))
+      expect(listed(second.flows)).toEqual(expected(2))
+    },
+  )
+
+  test.each([
+    { roles: ['', 'has doubts'], limit: 4, rows: 4, reason: 'there are doubts' },
+    { roles: ['', ''], limit: 3, rows: 2, reason: 'More flows matched than a result may hold' },
+    { roles: ['', 'dies at capture-flows'], rows: 2, reason: 'A receiving thread has failed' },
+    { roles: ['', 'leaves at capture-flows'], rows: 2, reason: 'A receiving thread has failed' },
+  ])('says why flows may be missing: $reason', async ({ roles, limit, rows, reason }) => {
+    const pool = await start(roles)
+    const { flows, ...outcome } = await pool.captureFlows(asked(2), limit)
+    expect(outcome).toEqual({ status: 'COMPLETED_WITH_ERRORS', reason })
+    expect(flows.length).toBe(rows)
+    // It says the same of the next one.
+    expect(await pool.captureFlows(asked(2), limit)).toMatchObject(outcome)
+  })
+
+  test('rejects a flow capture when no worker answers', async () => {
+    const pool = await start(['fails at capture-flows', 'dies at capture-flows'])
+    await expect(pool.captureFlows(asked(2))).rejects.toThrow('the disk is on fire')
+  })
 
   test('rejects when none is left', async () => {
     const pool = await start(['dies at report'])
