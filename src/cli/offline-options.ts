@@ -50,11 +50,12 @@ export function offlineOptions(options: OfflineCliOptions) {
  * all.
  */
 export async function readFiles(
-  offline: Offline,
+  offline: Pick<Offline, 'ledger' | 'readAll'>,
   files: readonly string[],
   afterBlock: () => boolean | Promise<boolean> = () => true,
+  mayShowProgress = true,
 ): Promise<string[]> {
-  const progress = new Progress(files)
+  const progress = new Progress(files, mayShowProgress)
   const reading = offline.readAll(files, (octets) => {
     progress.show(octets)
     return afterBlock()

@@ -5,7 +5,10 @@ const BAR_LEN = 30
 /** Work shorter than this shows nothing. */
 const QUIET_MS = 500
 
-/** A bar with rate and time left on a terminal; nothing on a pipe. */
+/**
+ * A bar with rate and time left on a terminal; nothing on a pipe. Of what comes
+ * through a pipe nobody knows the end: that shows how far it is.
+ */
 export class Progress {
   readonly #total: number
   readonly #sizes: number[]
@@ -13,27 +16,34 @@ export class Progress {
   #before = 0
   #index = 0
   #drawnAt = 0
-  readonly #visible = process.stderr.isTTY === true
+  readonly #visible: boolean
 
-  constructor(files: readonly string[]) {
+  /** `mayShow`: the terminal is not needed for something else. */
+  constructor(files: readonly string[], mayShow = true) {
+    this.#visible = mayShow && process.stderr.isTTY === true
     this.#sizes = this.#visible ? files.map(sizeOf) : []
     this.#total = this.#sizes.reduce((sum, size) => sum + size, 0)
   }
 
   /** `octets` of the file at hand have been read. */
   show(octets: number): void {
-    if (!this.#visible || this.#total === 0) return
+    if (!this.#visible) return
     const now = performance.now()
     if (now - this.#began < QUIET_MS || now - this.#drawnAt < REDRAW_MS) return
     this.#drawnAt = now
     const done = this.#before + octets
-    const share = Math.min(done / this.#total, 1)
     const rate = done / ((now - this.#began) / 1000)
+    const perSecond = `${(rate / 1e6).toFixed(0)} MB/s`
+    if (done > this.#total) {
+      process.stderr.write(`\r${(done / 1e6).toFixed(0)} MB  ${perSecond} \x1b[K`)
+      return
+    }
+    const share = done / this.#total
     const filled = Math.round(share * BAR_LEN)
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_LEN - filled)
     const left = Math.ceil((this.#total - done) / rate)
     process.stderr.write(
-      `\r${bar} ${Math.floor(share * 100)} %  ${(rate / 1e6).toFixed(0)} MB/s  ${left} s left \x1b[K`,
+      `\r${bar} ${Math.floor(share * 100)} %  ${perSecond}  ${left} s left \x1b[K`,
     )
   }
 

@@ -71,7 +71,10 @@ async function writeRecords(
       },
     },
   })
-  const reading = readFiles(offline, files, () => output.room(offline.lastSeconds))
+  // Records on the terminal are progress enough.
+  const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
+  const room = () => output.room(offline.lastSeconds)
+  const reading = readFiles(offline, files, room, mayShowProgress)
   const problems = await reading.catch(async (error) => {
     await output.discard()
     throw error

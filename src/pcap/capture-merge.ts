@@ -18,6 +18,13 @@ export interface CaptureOutcome {
   readonly isLate: boolean
 }
 
+/** Is shown each packet as it comes out of its file, in the file's own order; `file` counts from 0 in the order given. */
+export type OnRead = (packet: Packet, file: number) => void
+
+export interface ReadCapturesOptions extends ReadOptions {
+  onRead?: OnRead
+}
+
 interface Moment {
   readonly seconds: number
   readonly nanoseconds: number
@@ -38,13 +45,41 @@ const NEVER: Moment = { seconds: Number.POSITIVE_INFINITY, nanoseconds: 0 }
 export async function readCaptures(
   paths: readonly string[],
   onPacket: (packet: Packet) => void,
-  options: ReadOptions = {},
+  options: ReadCapturesOptions = {},
 ): Promise<CaptureOutcome[]> {
+  const [path, ...others] = paths
+  if (path !== undefined && others.length === 0) return [await readAlone(path, onPacket, options)]
   const merge = new CaptureMerge(onPacket, options)
-  const sources = paths.map((path) => new Source(path, merge))
-  if (paths.length > 1) for (const source of sources) source.begins = await beginningOf(source.path)
+  const sources = paths.map((path, file) => new Source(path, file, merge))
+  for (const source of sources) source.begins = await beginningOf(source.path)
   await merge.run(sources)
   return sources.flatMap(({ outcome }) => outcome ?? [])
+}
+
+async function readAlone(
+  path: string,
+  onPacket: (packet: Packet) => void,
+  options: ReadCapturesOptions,
+): Promise<CaptureOutcome> {
+  const { onRead } = options
+  let summary: CaptureSummary | undefined
+  let error: OperatorError | undefined
+  try {
+    summary = await readCapture(
+      path,
+      onRead === undefined
+        ? onPacket
+        : (packet) => {
+            onRead(packet, 0)
+            onPacket(packet)
+          },
+      options,
+    )
+  } catch (what) {
+    if (!(what instanceof OperatorError)) throw what
+    error = what
+  }
+  return { path, summary, error, isLate: false }
 }
 
 /** Time of the earliest packet in the first block. What is no file is begun at once: it can be read but once. */
@@ -73,6 +108,7 @@ function isBefore(seconds: number, nanoseconds: number, moment: Moment): boolean
 
 class CaptureMerge {
   readonly onPacket: (packet: Packet) => void
+  readonly onRead: OnRead | undefined
   readonly #options: ReadOptions
   /** Not begun yet, the earliest last. */
   #later: Source[] = []
@@ -83,8 +119,9 @@ class CaptureMerge {
   /** Until when the only file being read need not wait for another. */
   alone = NEVER
 
-  constructor(onPacket: (packet: Packet) => void, options: ReadOptions) {
+  constructor(onPacket: (packet: Packet) => void, options: ReadCapturesOptions) {
     this.onPacket = onPacket
+    this.onRead = options.onRead
     this.#options = options
   }
 
@@ -180,6 +217,7 @@ class Source {
   isLate = false
   readonly waiting = new PacketQueue()
   outcome: CaptureOutcome | undefined = undefined
+  readonly #file: number
   readonly #merge: CaptureMerge
   #reading: Promise<void> | undefined = undefined
   #octetsRead = 0
@@ -189,8 +227,9 @@ class Source {
   #arrived: () => void = () => undefined
   #failure: { readonly what: unknown } | undefined = undefined
 
-  constructor(path: string, merge: CaptureMerge) {
+  constructor(path: string, file: number, merge: CaptureMerge) {
     this.path = path
+    this.#file = file
     this.#merge = merge
   }
 
@@ -227,6 +266,7 @@ class Source {
   #take(packet: Packet): void {
     const merge = this.#merge
     const { alone } = merge
+    merge.onRead?.(packet, this.#file)
     const goesOn =
       this.waiting.isEmpty &&
       (!packet.timed || isBefore(packet.seconds, packet.nanoseconds, alone)) &&

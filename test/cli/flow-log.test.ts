@@ -2,6 +2,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { DirectoryLock } from '../../src/deliver/directory-lock.js'
+import { filesBelow } from '../e2e/program.js'
+import { asText, readParquet, rowsOfText } from '../flowlog/parquet-file.js'
+import { ethernet, udp4 } from '../support/frames.js'
+import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { BAD_CAPTURES } from './bad-captures.js'
 import { runMain } from './run-main.js'
@@ -9,6 +14,8 @@ import { runMain } from './run-main.js'
 const SAMPLES = join(import.meta.dirname, '../../samples')
 const SAMPLE = join(SAMPLES, 'web-and-dns.pcap')
 const MIRRORED = join(SAMPLES, 'vxlan-two-sessions.pcap')
+
+const T = 1_700_000_000
 
 async function recordsOf(...args: string[]): Promise<string[]> {
   const path = join(temporaryDirectory(), 'flows.log')
@@ -82,6 +89,99 @@ describe('flow-log', () => {
     }
   })
 
+  test.each([
+    { how: 'by format', args: ['--format', 'parquet', '-o', 'flows'] },
+    { how: 'by name', args: ['-o', 'flows.parquet'] },
+  ])('writes what text says as Parquet, $how', async ({ args }) => {
+    const path = join(temporaryDirectory(), args.at(-1)!)
+    const format = ['--log-format', '${srcaddr} ${dstport} ${bytes} ${start} ${log-status} ${type}']
+    const command = ['flow-log', SAMPLE, ...format, ...args.slice(0, -1), path]
+    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const text = await recordsOf(SAMPLE, ...format)
+    expect(asText(await readParquet(path))).toEqual(rowsOfText(text.join('\n')))
+  })
+
+  test.each([
+    { format: 'text', extension: 'log.gz' },
+    { format: 'parquet', extension: 'log.parquet' },
+  ])("writes $format in AWS's layout below a directory", async ({ format, extension }) => {
+    const dir = join(temporaryDirectory(), 'logs')
+    const parts = ['--hive-compatible-partitions', '--per-hour-partition', '-o', dir]
+    const values = ['--account-id', '123456789012', '--region', 'eu-west-1']
+    const command = ['flow-log', SAMPLE, MIRRORED, '--format', format, ...parts, ...values]
+    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const files = filesBelow(dir)
+    const key = new RegExp(
+      '^AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-1/' +
+        'year=2026/month=03/day=01/hour=12/123456789012_vpcflowlogs_eu-west-1_fl-[0-9a-f]{17}_' +
+        `20260301T12\\d\\dZ_[0-9a-f]{8}\\.${extension}$`,
+    )
+    for (const file of files) expect(file).toMatch(key)
+    // A file for every five minutes in which records end.
+    expect(new Set(files.map((file) => /T\d{4}Z/.exec(file)![0])).size).toBe(files.length)
+    const rows = await Promise.all(
+      files.map(async (file) => {
+        const path = join(dir, file)
+        if (format === 'parquet') return asText(await readParquet(path))
+        return rowsOfText(gunzipSync(readFileSync(path)).toString())
+      }),
+    )
+    const all = rowsOfText((await recordsOf(SAMPLE, MIRRORED, ...values)).join('\n'))
+    expect(rows.flat()).toHaveLength(all.length)
+    expect(rows.flat()).toEqual(expect.arrayContaining(all))
+  })
+
+  test('writes every record of months with a packet an hour below a directory', async () => {
+    const dir = temporaryDirectory()
+    const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1, dport: 53 }))
+    const hours = Array.from({ length: 500 }, (_, hour) => ({ frame, seconds: T + hour * 3600 }))
+    writeFileSync(join(dir, 'in.pcap'), pcapFile(hours))
+    const command = ['flow-log', join(dir, 'in.pcap'), '-o', `${join(dir, 'logs')}/`]
+    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const files = filesBelow(join(dir, 'logs'))
+    expect(files).toHaveLength(500)
+    expect(new Set(files.map((file) => /\d{8}T\d{4}Z/.exec(file)![0])).size).toBe(500)
+  })
+
+  test('says whose directory it is and writes nothing', async () => {
+    const dir = temporaryDirectory()
+    const lock = new DirectoryLock(dir)
+    const { code, err } = await runMain('flow-log', SAMPLE, '-o', `${dir}/`)
+    lock.release()
+    expect(code).toBe(1)
+    expect(err).toMatch(/is in use by process \d+/)
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  test('says the same of files in whatever order they are given', async () => {
+    const dir = temporaryDirectory()
+    const packet = (sport: number) =>
+      ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport, dport: 53 }))
+    // Interleaved: each window has packets of both files.
+    const shots = Array.from({ length: 300 }, (_, at) => ({
+      frame: packet(at % 3),
+      seconds: T + at * 7,
+    }))
+    const write = (name: string, which: typeof shots): string => {
+      writeFileSync(join(dir, name), pcapFile(which))
+      return join(dir, name)
+    }
+    const one = write('one.pcap', shots)
+    const odd = write(
+      'odd.pcap',
+      shots.filter((_, at) => at % 2 === 1),
+    )
+    const even = write(
+      'even.pcap',
+      shots.filter((_, at) => at % 2 === 0),
+    )
+    const interval = ['--max-aggregation-interval', '60']
+    const expected = await recordsOf(one, ...interval)
+    expect(expected.length).toBeGreaterThan(1 + 3 * 30)
+    expect(await recordsOf(odd, even, ...interval)).toEqual(expected)
+    expect(await recordsOf(even, odd, ...interval)).toEqual(expected)
+  })
+
   test('leaves the old file when there is nothing to replace it', async () => {
     const path = join(temporaryDirectory(), 'flows.log')
     writeFileSync(path, 'of yesterday')
@@ -120,7 +220,11 @@ describe('flow-log', () => {
     { args: ['--log-format', 'srcaddr'], says: /expected \$\{field\}, found "srcaddr"/ },
     { args: ['--log-format', ''], says: /empty: name at least one field/ },
     { args: ['--max-aggregation-interval', '61'], says: /Allowed choices are 60, 600\./ },
-    { args: ['--format', 'xml'], says: /Allowed choices are text, json/ },
+    { args: ['--format', 'xml'], says: /Allowed choices are text, json, parquet/ },
+    { args: ['--format', 'parquet', '-o', 'x.gz'], says: /compressed as it is/ },
+    { args: ['--format', 'json', '-o', 'x/'], says: /name a file for json/ },
+    { args: ['--per-hour-partition'], says: /name the one for them with -o DIR\// },
+    { args: ['-o', 'x/', '--account-id', 'a_b'], says: /account id 'a_b' names a directory/ },
     { args: ['--vni', '-1'], says: /whole number from 0 to 16777215/ },
     { args: ['--vxlan-port', '0'], says: /whole number from 1 to 65535/ },
     { args: ['--account-id', 'a b'], says: /account-id: "a b" holds a space/ },

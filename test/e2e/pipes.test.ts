@@ -1,12 +1,14 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { canDecompress } from '../../src/pcap/decompressor.js'
 import { ethernet, udp4 } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD, UNHURRIED } from './program.js'
+import { hasTool } from '../support/tools.js'
+import { BIN, IS_BUILT, mirrortap, NEEDS_BUILD, Program, UNHURRIED, until } from './program.js'
 
 const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
 const COMMANDS = ['flows', 'flows --json', 'flow-log', 'flow-log --format json']
@@ -40,6 +42,38 @@ describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, UNHURRIED, (
     writeFileSync(compressed, gzipSync(sample))
     expect(await output([...command, compressed])).toBe(ofFile)
   })
+
+  test('flow-log gives out records as their windows close, not only at the end', async () => {
+    const dir = temporaryDirectory()
+    const flow = { src: '10.0.0.1', dst: '10.0.0.2', dport: 53, payload: Buffer.alloc(8) }
+    const shot = (sport: number, seconds: number) => ({
+      frame: ethernet(udp4({ ...flow, sport })),
+      seconds: 1_600_000_020 + seconds,
+    })
+    const capture = pcapFile([shot(1, 0), shot(2, 61), shot(3, 62), shot(4, 63)])
+    writeFileSync(join(dir, 'begin'), capture.subarray(0, -(16 + 14 + 36)))
+    writeFileSync(join(dir, 'end'), capture.subarray(-(16 + 14 + 36)))
+    const feed = 'cat "$2/begin"; until [ -e "$2/go" ]; do sleep 0.02; done; cat "$2/end"'
+    const script = `{ ${feed}; } | "$0" "$1" flow-log --max-aggregation-interval 60 -`
+    const program = new Program(['bash', '-c', script, process.execPath, BIN, dir])
+    const lines = () => program.stdout.toString().split('\n').slice(0, -1)
+    await until(() => lines().length === 2)
+    expect(lines()[1]).toContain(' 10.0.0.1 10.0.0.2 1 53 17 1 36 ')
+    writeFileSync(join(dir, 'go'), '')
+    expect(await program.ended()).toBe(0)
+    expect(lines()).toHaveLength(1 + 4)
+  })
+
+  test.skipIf(!canDecompress('zstd') || !hasTool('zstd'))(
+    'reads what zstd compressed, from a file and a pipe (needs zstd and Node 22.15)',
+    async () => {
+      const path = join(temporaryDirectory(), 'sample.pcap.zst')
+      execFileSync('zstd', ['-q', SAMPLE, '-o', path])
+      const expected = await output(['flow-log', SAMPLE])
+      expect(await output(['flow-log', path])).toBe(expected)
+      expect(await output(['flow-log', '-'], readFileSync(path))).toBe(expected)
+    },
+  )
 
   test('flow-log compresses as the name of its output says', async () => {
     const path = join(temporaryDirectory(), 'flows.log.gz')

@@ -11,8 +11,11 @@ import {
 import { FlowLogLayout } from '../../src/flowlog/layout.js'
 import { DEFAULT_LOG_FORMAT } from '../../src/flowlog/log-format.js'
 import { NO_METADATA } from '../../src/flowlog/metadata.js'
+import { convertSpools } from '../../src/flowlog/spool-adoption.js'
+import { convertSpool } from '../../src/flowlog/spool-conversion.js'
 import { RecordLine } from '../../src/flowlog/text.js'
 import { Random } from '../support/random.js'
+import { readParquet } from './parquet-file.js'
 import { randomRecord, sampleRecord } from './sample-records.js'
 
 const hasTool = (name: string) => spawnSync(name, ['--version']).error === undefined
@@ -366,5 +369,42 @@ for path in sys.argv[1:]:
     log.write(ending(T, 1), NO_METADATA)
     await log.close()
     expect(filesBelow(below)).toHaveLength(1)
+  })
+
+  describe('of Parquet', () => {
+    const layout = new FlowLogLayout({ accountId: '123456789012', fileFormat: 'parquet' })
+
+    test('publishes what plain text would say, and nothing else', async () => {
+      const log = open({ layout, convert: convertSpool })
+      for (const end of [T, T + 1, T + 300]) log.write(ending(end, end - T), NO_METADATA)
+      log.tick(T + 10)
+      await log.drained()
+      expect(filesBelow().map((path) => basename(path))).toEqual([
+        expect.stringMatching(/^\..+T1000Z_[0-9a-f]{8}\.log\.gz\.part$/),
+        expect.stringMatching(/^\..+T1005Z_[0-9a-f]{8}\.log\.gz\.part$/),
+      ])
+      await log.close()
+      const files = filesBelow()
+      expect(files.map((path) => basename(path))).toEqual([
+        expect.stringMatching(/^123456789012_.+T1000Z_[0-9a-f]{8}\.log\.parquet$/),
+        expect.stringMatching(/^123456789012_.+T1005Z_[0-9a-f]{8}\.log\.parquet$/),
+      ])
+      const rows = await Promise.all(files.map(readParquet))
+      expect(rows.map((of) => of.map(({ srcport }) => srcport))).toEqual([[0, 1], [300]])
+      expect(log.statistics).toMatchObject({ written: 3, published: 3, lost: 0, filesPublished: 2 })
+    })
+
+    test('keeps the records of a file that cannot be converted for the next start', async () => {
+      const convert = () => Promise.reject(new Error('no thread'))
+      const log = open({ layout, convert })
+      log.write(ending(T, 7), NO_METADATA)
+      await expect(log.close()).rejects.toThrow('no thread')
+      expect(log.statistics).toMatchObject({ published: 0, lost: 1, filesFailed: 1 })
+      expect(problems).toEqual([expect.stringContaining('no thread')])
+      await convertSpools(directory, convertSpool)
+      const [path, ...others] = filesBelow()
+      expect(others).toEqual([])
+      expect(await readParquet(path!)).toMatchObject([{ srcport: 7 }])
+    })
   })
 })

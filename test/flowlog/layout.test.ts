@@ -31,6 +31,11 @@ describe('FlowLogLayout', () => {
       `AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/year=2018/month=06/day=20/hour=16/${FILE}`,
     ],
     [
+      'Parquet',
+      { ...NAMED, fileFormat: 'parquet' },
+      `AWSLogs/123456789012/vpcflowlogs/us-east-1/2018/06/20/${FILE.replace('.log.gz', '.log.parquet')}`,
+    ],
+    [
       'nothing configured',
       { flowLogId: NAMED.flowLogId, accountId: '', region: '-' },
       'AWSLogs/unknown/vpcflowlogs/unknown/2018/06/20/unknown_vpcflowlogs_unknown_fl-1234abcd_20180620T1620Z_fe123456.log.gz',

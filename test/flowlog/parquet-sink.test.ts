@@ -56,7 +56,7 @@ describe('ParquetSink', () => {
     expect(rows).toHaveLength(500)
     expect(asText(rows)).toEqual(rowsOfText(text))
     expect(rows.some(({ srcaddr }) => srcaddr === null)).toBe(true)
-    expect(rows.some(({ bytes }) => (bytes ?? 0n) > 2n ** 40n)).toBe(true)
+    expect(rows.some(({ bytes }) => BigInt(bytes ?? 0) > 2n ** 40n)).toBe(true)
     expect(rows[0]).toMatchObject({ version: 11, asg_tag: '%2D', instance_tag: 'a%20b-%C3%A9' })
   })
 
