@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
 import { AF_PACKET, type Libc, loadLibc } from '../../src/receive/libc.js'
@@ -266,12 +267,28 @@ describe.skipIf(missing !== undefined)(
       expect(await socket.close()).toBeUndefined()
     })
 
-    test('waits for whoever takes a batch', async () => {
+    test('comes to an end while every frame brings another', async () => {
+      const watcher = new Watcher(10)
+      const sender = rawSender()
+      const socket: PacketSocket = open({
+        onPacket(packet, direction) {
+          const before = watcher.shown.length
+          watcher.onPacket(packet, direction)
+          if (watcher.shown.length > before && before < 100_000) sender.send(own(watcher.mark))
+        },
+      })
+      sender.send(own(watcher.mark))
+      await watcher.until(20)
+      await socket.close()
+      expect(watcher.shown.length).toBeLessThan(100_000)
+    })
+
+    test('waits for whoever takes a batch, even to close', async () => {
       const watcher = new Watcher(8)
       const sender = rawSender()
       let busy = 0
       let batches = 0
-      const socket = open(
+      const socket: PacketSocket = open(
         {
           onPacket(packet, direction) {
             expect(busy).toBe(0)
@@ -282,7 +299,8 @@ describe.skipIf(missing !== undefined)(
           onBatchEnd: async () => {
             batches++
             busy++
-            await new Promise((resolve) => setImmediate(resolve))
+            if (batches === 5) void socket.close()
+            for (let turn = 0; turn < 5; turn++) await nextTurn()
             busy--
           },
         },
@@ -371,7 +389,7 @@ describe.skipIf(missing !== undefined)(
       said = state()
       // One that is gone again before it can be bound.
       link = { index: 6 }
-      while (!bound.includes(6)) await new Promise((resolve) => setImmediate(resolve))
+      while (!bound.includes(6)) await nextTurn()
       link = { index: 7, isUp: false }
       expect(await said).toBe('down')
       said = state()
