@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, LineCounter, parseDocument, visit } from 'yaml'
 import type { z } from 'zod'
 import { OperatorError } from '../errors.js'
 import { type DeclaredResources, declaredResources } from './declared-resources.js'
@@ -34,23 +34,50 @@ export function parseYaml<T extends z.ZodType>(
   schema: T,
 ): z.output<T> {
   const lines = new LineCounter()
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(source, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // Keys that are no text are refused below like other unknown ones.
+    logLevel: 'error',
+  })
   const lineAt = (offset: number): number => lines.linePos(offset).line
   const [error] = document.errors
   if (error !== undefined) {
     throw refusal(name, lineAt(error.pos[0]), error.message.split('\n')[0]!)
   }
-  const value: unknown = document.toJS()
+  const value = plainValueOf(document, (offset, message) => refusal(name, lineAt(offset), message))
   const result = schema.safeParse(value)
   if (result.success) return result.data
 
-  const issue = result.error.issues[0]!
+  // A name that is not known may well be the misspelling of one that is missing.
+  const { issues } = result.error
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
   const unknown = issue.code === 'unrecognized_keys' ? [issue.keys[0]!] : []
   const path = [...issue.path, ...unknown] as (string | number)[]
   const found = valueAt(value, path)
   const shown = typeof found === 'object' || found === undefined ? '' : `, not ${inShort(found)}`
   const said = `${placeOf(path)} ${issue.message}${unknown.length > 0 ? '' : shown}`
   throw refusal(name, lineAt(offsetOf(document, path)), said.trimStart())
+}
+
+/** What the document holds; throws what `refuse` makes of aliases that cannot be followed. */
+function plainValueOf(
+  document: Document.Parsed,
+  refuse: (offset: number, message: string) => Error,
+): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    let offset = 0
+    visit(document, {
+      Alias: (_key, alias) => {
+        if (alias.resolve(document) !== undefined) return undefined
+        offset = alias.range?.[0] ?? 0
+        return visit.BREAK
+      },
+    })
+    throw refuse(offset, (error as Error).message)
+  }
 }
 
 function refusal(name: string, line: number, message: string): OperatorError {
