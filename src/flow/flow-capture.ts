@@ -52,6 +52,7 @@ export class FlowCapture {
     this.#minimumAge = Math.max(request.minimumAgeSeconds, 0)
     this.#wants = options.wants
     this.#flush = options.flush ?? false
+    tracker.countQueued()
   }
 
   /** Whether `step` has been all the way round. */
@@ -65,6 +66,7 @@ export class FlowCapture {
    */
   step(budget: number, rows: RowSink): void {
     const tracker = this.#tracker
+    tracker.countQueued()
     const { table } = tracker
     const until = Math.min(table.used, this.#next + budget)
     let flow = this.#next

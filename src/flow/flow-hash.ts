@@ -37,18 +37,18 @@ export class FlowHash {
   }
 
   /**
-   * Of the key laid out in `key` as in a flow entry, put into `key[HASH]`.
+   * Of the key laid out at `keys[at]` as in a flow entry, put there as HASH.
    *
    * In and out through the array: a 32-bit number that crosses a call V8 does not
    * inline is boxed, which costs more than the hash.
    */
-  hash(key: Uint32Array): void {
+  hash(keys: Uint32Array, at: number): void {
     const t = this.#tables
-    const a = key[ADDRESS_A]!
-    const b = key[ADDRESS_B]!
-    const ports = key[PORTS]!
-    const kind = key[KIND]!
-    const session = key[SESSION]!
+    const a = keys[at + ADDRESS_A]!
+    const b = keys[at + ADDRESS_B]!
+    const ports = keys[at + PORTS]!
+    const kind = keys[at + KIND]!
+    const session = keys[at + SESSION]!
     let hash =
       t[a & 0xff]! ^
       t[256 + ((a >>> 8) & 0xff)]! ^
@@ -67,7 +67,7 @@ export class FlowHash {
       t[3584 + ((session >>> 8) & 0xff)]!
     if (kind >= KIND_IPV6) {
       for (let index = 0, base = OCTETS_V4 * TABLE; index < 6; index++, base += 4 * TABLE) {
-        const word = key[ADDRESS_A_REST + index]!
+        const word = keys[at + ADDRESS_A_REST + index]!
         hash ^=
           t[base + (word & 0xff)]! ^
           t[base + 256 + ((word >>> 8) & 0xff)]! ^
@@ -75,6 +75,6 @@ export class FlowHash {
           t[base + 768 + (word >>> 24)]!
       }
     }
-    key[HASH] = hash
+    keys[at + HASH] = hash
   }
 }

@@ -1,10 +1,8 @@
 import type { Frame } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 import {
   ADDRESS_A,
   ADDRESS_A_REST,
   ADDRESS_B,
-  ADDRESS_B_REST,
   COLD_WORDS,
   HASH,
   HOT_WORDS,
@@ -16,9 +14,13 @@ import {
   SESSION,
 } from './flow-entry.js'
 import { FlowHash } from './flow-hash.js'
+import { readFlowKey } from './flow-key.js'
 
 /** The table is full: the caller decides what to give up. */
 export const NO_FLOW = -1
+
+/** glibc hands out large blocks 16 octets behind the start of a page: this far on a cache line begins. */
+const ALIGNMENT = 48
 
 /**
  * Connections by session and 5-tuple, in memory laid out once.
@@ -36,6 +38,7 @@ export const NO_FLOW = -1
  */
 export class FlowTable {
   readonly capacity: number
+  readonly hash: FlowHash
   /** Live entries. */
   count = 0
   /** Entries ever in use lie below this: what a sweep must visit. */
@@ -53,7 +56,6 @@ export class FlowTable {
   /** Of the last `touch`: whether the entry is new. Its counters and times are then the caller's to set. */
   created = false
 
-  readonly #hash: FlowHash
   readonly #slots: Uint32Array
   readonly #mask: number
   #free = NO_ENTRY
@@ -63,14 +65,14 @@ export class FlowTable {
 
   constructor(capacity: number, hash = new FlowHash()) {
     this.capacity = capacity
-    this.#hash = hash
+    this.hash = hash
     let slots = 4
     while (slots < capacity * 2) slots *= 2
     this.#slots = new Uint32Array(slots)
     this.#mask = slots - 1
-    const hot = new ArrayBuffer(capacity * HOT_WORDS * 4)
-    this.words = new Uint32Array(hot)
-    this.counts = new Float64Array(hot)
+    const hot = new ArrayBuffer(ALIGNMENT + capacity * HOT_WORDS * 4)
+    this.words = new Uint32Array(hot, ALIGNMENT)
+    this.counts = new Float64Array(hot, ALIGNMENT)
     const cold = new ArrayBuffer(capacity * COLD_WORDS * 4)
     this.cold = new Uint32Array(cold)
     this.coldCounts = new Float64Array(cold)
@@ -78,16 +80,26 @@ export class FlowTable {
 
   /** The connection `frame` (which must carry IP) belongs to in `session`, or NO_FLOW. */
   find(frame: Frame, session: number): number {
-    this.#readKey(frame, session)
-    return this.#locate()
+    this.direction = readFlowKey(frame, session, this.hash, this.#key, 0)
+    return this.#locate(this.#key, 0)
   }
 
   /** The connection `frame` belongs to, created if new; NO_FLOW when it is new and the table is full. */
   touch(frame: Frame, session: number): number {
-    this.#readKey(frame, session)
-    const found = this.#locate()
+    this.direction = readFlowKey(frame, session, this.hash, this.#key, 0)
+    return this.touchKey(this.#key, 0)
+  }
+
+  /** The same for the key that lies at `keys[at]`, see flow-key.ts; `direction` is left alone. */
+  touchKey(keys: Uint32Array, at: number): number {
+    const found = this.#locate(keys, at)
     this.created = found === NO_FLOW
-    return found === NO_FLOW ? this.#insert() : found
+    return found === NO_FLOW ? this.#insert(keys, at) : found
+  }
+
+  /** The flow that the key at `keys[at]` is probably of, or NO_FLOW: what to bring near before `touchKey`. */
+  guess(keys: Uint32Array, at: number): number {
+    return this.#slots[keys[at + HASH]! & this.#mask]! - 1
   }
 
   /** Frees an entry. The caller has taken it out of every list and needs it no more. */
@@ -118,71 +130,38 @@ export class FlowTable {
     return this.words[flow * HOT_WORDS + KIND] !== 0
   }
 
-  /** Lays the key of `frame` and its hash out in `#key`, and sets `direction`. */
-  #readKey(frame: Frame, session: number): void {
-    const key = this.#key
-    const bytes = frame.bytes
-    const srcAt = frame.srcAt
-    const dstAt = frame.dstAt
-    const srcPort = frame.srcPort
-    const dstPort = frame.dstPort
-    const version = frame.ipVersion
-
-    const order =
-      version === 4 ? u32(bytes, srcAt) - u32(bytes, dstAt) : compareIpv6(bytes, srcAt, dstAt)
-    const flipped = order > 0 || (order === 0 && srcPort > dstPort)
-    const aAt = flipped ? dstAt : srcAt
-    const bAt = flipped ? srcAt : dstAt
-    this.direction = flipped ? 1 : 0
-
-    key[SESSION] = session
-    key[KIND] = (version << 8) | frame.protocol
-    key[PORTS] = flipped ? (dstPort << 16) | srcPort : (srcPort << 16) | dstPort
-    key[ADDRESS_A] = u32(bytes, aAt)
-    key[ADDRESS_B] = u32(bytes, bAt)
-    if (version === 6) {
-      for (let word = 0; word < 3; word++) {
-        key[ADDRESS_A_REST + word] = u32(bytes, aAt + 4 + word * 4)
-        key[ADDRESS_B_REST + word] = u32(bytes, bAt + 4 + word * 4)
-      }
-    }
-    this.#hash.hash(key)
-  }
-
-  #locate(): number {
+  #locate(keys: Uint32Array, keyAt: number): number {
     const slots = this.#slots
     const words = this.words
     const mask = this.#mask
-    const key = this.#key
-    const hash = key[HASH]!
+    const hash = keys[keyAt + HASH]!
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot]!
       if (entry === 0) return NO_FLOW
       const at = (entry - 1) * HOT_WORDS
       if (
         words[at + HASH] === hash &&
-        words[at + ADDRESS_A] === key[ADDRESS_A] &&
-        words[at + ADDRESS_B] === key[ADDRESS_B] &&
-        words[at + PORTS] === key[PORTS] &&
-        words[at + KIND] === key[KIND] &&
-        words[at + SESSION] === key[SESSION] &&
-        (key[KIND]! < KIND_IPV6 || this.#sameRest(at))
+        words[at + ADDRESS_A] === keys[keyAt + ADDRESS_A] &&
+        words[at + ADDRESS_B] === keys[keyAt + ADDRESS_B] &&
+        words[at + PORTS] === keys[keyAt + PORTS] &&
+        words[at + KIND] === keys[keyAt + KIND] &&
+        words[at + SESSION] === keys[keyAt + SESSION] &&
+        (keys[keyAt + KIND]! < KIND_IPV6 || this.#sameRest(at, keys, keyAt))
       ) {
         return entry - 1
       }
     }
   }
 
-  #sameRest(at: number): boolean {
+  #sameRest(at: number, keys: Uint32Array, keyAt: number): boolean {
     const words = this.words
-    const key = this.#key
     for (let word = ADDRESS_A_REST; word < ADDRESS_A_REST + 6; word++) {
-      if (words[at + word] !== key[word]) return false
+      if (words[at + word] !== keys[keyAt + word]) return false
     }
     return true
   }
 
-  #insert(): number {
+  #insert(keys: Uint32Array, keyAt: number): number {
     const words = this.words
     let flow = this.#free
     if (flow !== NO_ENTRY) {
@@ -193,8 +172,7 @@ export class FlowTable {
       return NO_FLOW
     }
 
-    const key = this.#key
-    const hash = key[HASH]!
+    const hash = keys[keyAt + HASH]!
     let slot = hash & this.#mask
     while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask
     this.#slots[slot] = flow + 1
@@ -202,24 +180,15 @@ export class FlowTable {
 
     const at = flow * HOT_WORDS
     words[at + HASH] = hash
-    words[at + SESSION] = key[SESSION]!
-    words[at + KIND] = key[KIND]!
-    words[at + PORTS] = key[PORTS]!
-    words[at + ADDRESS_A] = key[ADDRESS_A]!
-    words[at + ADDRESS_B] = key[ADDRESS_B]!
-    const v6 = key[KIND]! >= KIND_IPV6
+    words[at + SESSION] = keys[keyAt + SESSION]!
+    words[at + KIND] = keys[keyAt + KIND]!
+    words[at + PORTS] = keys[keyAt + PORTS]!
+    words[at + ADDRESS_A] = keys[keyAt + ADDRESS_A]!
+    words[at + ADDRESS_B] = keys[keyAt + ADDRESS_B]!
+    const v6 = keys[keyAt + KIND]! >= KIND_IPV6
     for (let word = ADDRESS_A_REST; word < ADDRESS_A_REST + 6; word++) {
-      words[at + word] = v6 ? key[word]! : 0
+      words[at + word] = v6 ? keys[keyAt + word]! : 0
     }
     return flow
   }
-}
-
-/** Below, at or above 0 as the address at `left` is before, the same as or behind that at `right`. */
-function compareIpv6(bytes: Uint8Array, left: number, right: number): number {
-  for (let word = 0; word < 16; word += 4) {
-    const difference = u32(bytes, left + word) - u32(bytes, right + word)
-    if (difference !== 0) return difference
-  }
-  return 0
 }

@@ -50,11 +50,8 @@ const NOTHING = 0xffff_ffff
 /** In place of nanoseconds: the packet has no time. */
 export const UNTIMED = 0xffff_ffff
 
-/** In place of a flow: the fragment waits for its first, and will be counted. */
-export const WAITING_FLOW = -2
-
 /** Counts one packet into the flow its frame names. */
-type Count = (frame: Frame, session: number, seconds: number, nanoseconds: number) => number
+type Count = (frame: Frame, session: number, seconds: number, nanoseconds: number) => void
 
 /**
  * Counts later fragments, which carry no ports, into the flow of their first.
@@ -106,13 +103,14 @@ export class Fragments {
   /**
    * Counts a fragment, or keeps it until its first comes. `frame.fragment` is not
    * FRAGMENT_NONE; its ports and protocol may be changed to those of its first.
-   * Returns what `count` did, or WAITING_FLOW.
+   * Returns whether it was counted.
    */
-  track(frame: Frame, session: number, seconds: number, nanoseconds: number): number {
+  track(frame: Frame, session: number, seconds: number, nanoseconds: number): boolean {
     // All fragments are of one flow anyway. (In IPv6 only the first tells the protocol.)
     if (frame.ipVersion === 4 && !hasPorts(frame.protocol)) {
       if (frame.fragment === FRAGMENT_LATER) this.attributed++
-      return this.#count(frame, session, seconds, nanoseconds)
+      this.#count(frame, session, seconds, nanoseconds)
+      return true
     }
     this.#readKey(frame, session)
     const at = this.#find(seconds)
@@ -123,25 +121,31 @@ export class Fragments {
       entries[at + FIRST_PORTS] = (frame.srcPort << 16) | frame.dstPort
       entries[at + FIRST_PROTOCOL] = frame.protocol
       entries[at + FIRST_SEEN] = 1
-      const flow = this.#count(frame, session, seconds, nanoseconds)
+      this.#count(frame, session, seconds, nanoseconds)
       this.#settle(at, frame, session, seconds)
-      return flow
+      return true
     }
 
     if (entries[at + FIRST_SEEN] === 1) {
       this.#asFirst(at, frame)
       this.attributed++
-      return this.#count(frame, session, seconds, nanoseconds)
+      this.#count(frame, session, seconds, nanoseconds)
+      return true
     }
     entries[at + WAITING_PROTOCOL] = frame.protocol
-    if (this.#wait(at, frame.ipLength, seconds, nanoseconds)) return WAITING_FLOW
+    if (this.#wait(at, frame.ipLength, seconds, nanoseconds)) return false
     this.unattributed++
-    return this.#count(frame, session, seconds, nanoseconds)
+    this.#count(frame, session, seconds, nanoseconds)
+    return true
   }
 
-  /** Counts under ports 0 what has waited for too long. No first from before `settled` may still come. */
+  /**
+   * Counts under ports 0 what has waited for too long, or past the end of its
+   * window. No first from before `settled` may still come.
+   */
   expire(settled: number): void {
-    this.flush(settled - WAITING_SECONDS)
+    const window = this.#windowSeconds === 0 ? 0 : settled - (settled % this.#windowSeconds)
+    this.flush(Math.max(settled - WAITING_SECONDS, window))
   }
 
   /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. Of one session, if given. */
@@ -172,7 +176,7 @@ export class Fragments {
       key[ADDRESS_A_REST + word] = v6 ? u32(bytes, srcAt + 4 + word * 4) : 0
       key[ADDRESS_B_REST + word] = v6 ? u32(bytes, dstAt + 4 + word * 4) : 0
     }
-    this.#hash.hash(key)
+    this.#hash.hash(key, 0)
   }
 
   /** Where the entry of `#key` lies; made, in place of the oldest of its set, if there is none that is fresh. */

@@ -109,17 +109,13 @@ export class WindowReports {
 
   /**
    * Hands over the records of windows that are over, and says so when all of one
-   * have left. `beforeSweep` may still add to the flows of the window that ends
-   * then. Looks at `budget` flows at most and returns what is left of it: 0 when
-   * there is more to do.
+   * have left. Looks at `budget` flows at most and returns what is left of it: 0
+   * when there is more to do.
    */
-  sweep(budget: number, beforeSweep: (windowEnd: number) => void): number {
+  sweep(budget: number): number {
     const table = this.#table
     while (this.#settled >= this.#sweepEnd) {
-      if (this.#sweepAt < 0) {
-        beforeSweep(this.#sweepEnd)
-        this.#sweepAt = 0
-      }
+      if (this.#sweepAt < 0) this.#sweepAt = 0
       const until = Math.min(table.used, this.#sweepAt + budget)
       budget -= until - this.#sweepAt
       for (let flow = this.#sweepAt; flow < until; flow++) {

@@ -256,10 +256,10 @@ export class Column {
     if (why === 'evicted') {
       this.ledger.evictedSessions++
       this.ledger.evictedReceived += session.received
-      // Its flows may have been open still.
-      this.#tracker.evictedAt = this.#tracker.now
     }
     this.#tracker.endSession(session.index, 'session-deleted')
+    // Its flows may have been open still.
+    if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
     this.#finishCapture(session)
     this.#byIndex[session.index] = undefined
   }

@@ -1,5 +1,4 @@
 import type { FlowTracker } from '../flow/flow-tracker.js'
-import { WAITING_FLOW } from '../flow/fragments.js'
 import { packetComment } from '../pcap/pcapng-emit.js'
 import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
@@ -100,30 +99,18 @@ export class Pipeline {
     }
     this.#ledger.accepted++
     session.accepted++
-    if (
-      isMarked ||
-      frame.ipVersion === 0 ||
-      this.#tracker === undefined ||
-      !this.#track(session, packet, frame)
-    ) {
-      session.untracked++
-      return
-    }
-    session.flowPackets++
+    if (!isMarked && frame.ipVersion !== 0 && this.#track(session, packet, frame)) {
+      session.flowPackets++
+    } else session.untracked++
   }
 
-  /** Counts the frame into its flow; false when there is no room for one. */
+  /** Counts the frame into its flow; false where there is no room for any. */
   #track(session: Session, packet: Packet, frame: Frame): boolean {
-    const tracker = this.#tracker!
+    const tracker = this.#tracker
+    if (tracker === undefined) return false
     const { seconds, nanoseconds, timed } = packet
-    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
-    if (flow < 0) return flow === WAITING_FLOW
-    if (session.vni !== null && tracker.wantsInterface(flow)) {
-      const { identity } = session
-      const end = identity.decide(frame, tracker.table.direction)
-      tracker.setInterface(flow, end, identity.primaryConfirmed)
-    }
-    return true
+    const oracle = session.vni === null ? undefined : session.identity
+    return tracker.enqueue(frame, session.index, seconds, nanoseconds, timed, oracle)
   }
 
   #isCopy(session: Session, packet: Packet, frame: Frame): boolean {

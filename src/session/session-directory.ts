@@ -156,7 +156,7 @@ export class SessionDirectory {
     probe[ADDRESS_A_REST + 1] = s1
     probe[ADDRESS_A_REST + 2] = s2
     probe[ADDRESS_A_REST + 3] = vni
-    this.#hash.hash(probe)
+    this.#hash.hash(probe, 0)
     return probe[HASH]! & this.#mask
   }
 

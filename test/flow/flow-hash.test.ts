@@ -75,7 +75,7 @@ function averageProbes(hashes: readonly number[]): number {
 
 function hashesOf(keys: readonly Uint32Array[], hash: FlowHash): number[] {
   return keys.map((key) => {
-    hash.hash(key)
+    hash.hash(key, 0)
     return key[HASH]!
   })
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { rowsOf } from '../../src/flow/flow-row.js'
 import { FlowTracker } from '../../src/flow/flow-tracker.js'
 import { Ledger } from '../../src/session/ledger.js'
 import { Pipeline, type PipelineOptions } from '../../src/session/pipeline.js'
@@ -74,6 +75,7 @@ describe('Pipeline', () => {
       untracked: 0,
       bytes: frame.length,
     })
+    run.tracker.countQueued()
     expect(run.tracker.table.count).toBe(1)
     expect(capture.written).toEqual([
       { frame, originalLength: frame.length, linkType: 1, options: undefined },
@@ -170,9 +172,9 @@ describe('Pipeline', () => {
     const packet = packetOf(ethernet(tcp4(ENDS)))
     run.pipeline.accept(run.mirrored, packet)
     run.pipeline.accept(run.plain, packet)
-    const [mirrored, plain] = [0, 1].map((flow) => run.tracker.wantsInterface(flow))
-    expect(mirrored).toBe(false)
-    expect(plain).toBe(true)
+    run.tracker.countQueued()
+    const directions = [0, 1].map((flow) => rowsOf(run.tracker, flow)[0]!.direction)
+    expect(directions).toEqual(['egress', undefined])
     expect(run.mirrored.identity.primaryConfirmed).toBe(true)
   })
 })

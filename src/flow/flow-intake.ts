@@ -1,0 +1,82 @@
+import { FRAGMENT_NONE, type Frame } from '../wire/frame.js'
+import type { FlowHash } from './flow-hash.js'
+import type { FlowQueue, InterfaceOracle } from './flow-queue.js'
+import { Fragments, UNTIMED } from './fragments.js'
+import { FAR, type StoredTime } from './stored-time.js'
+
+/** A packet may be this much older than one that came before it and still find its flow and window open. */
+export const GRACE_SECONDS = 1
+
+/**
+ * What a packet passes on its way to a flow table: the packet clock, the wait of
+ * a fragment for its first, and the queue.
+ */
+export class FlowIntake {
+  /** The packet clock: the latest second seen, as the table keeps it. */
+  now = 0
+  /** No packet from before this second is expected any more. */
+  settled = 0
+  readonly time: StoredTime
+  readonly fragments: Fragments
+
+  readonly #queue: FlowQueue
+  /** Of the packet at hand. */
+  #frame: Frame | undefined
+  #oracle: InterfaceOracle | undefined
+
+  /** `windowSeconds`: length of the aggregation windows, 0 where there are none. */
+  constructor(queue: FlowQueue, time: StoredTime, windowSeconds: number, hash: FlowHash) {
+    this.time = time
+    this.#queue = queue
+    this.fragments = new Fragments(
+      (frame, session, seconds, nanoseconds) => {
+        // One that has waited is not what the oracle knows of.
+        const oracle = frame === this.#frame ? this.#oracle : undefined
+        const timed = nanoseconds !== UNTIMED
+        queue.add(frame, session, seconds, timed ? nanoseconds : 0, timed, oracle)
+      },
+      windowSeconds,
+      hash,
+    )
+  }
+
+  /**
+   * Takes one packet that carries IP. One that is not `timed` counts as of now.
+   * Returns whether it was queued; a fragment that waits for its first will be.
+   */
+  take(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+    oracle: InterfaceOracle | undefined,
+  ): boolean {
+    if (!timed) seconds = this.now
+    else if (seconds >= FAR) seconds = this.time.storeFar(seconds)
+    const isLater = seconds > this.now
+    if (isLater) {
+      this.now = seconds
+      this.#settle(seconds - GRACE_SECONDS)
+    }
+    if (frame.fragment === FRAGMENT_NONE) {
+      this.#queue.add(frame, session, seconds, nanoseconds, timed, oracle)
+      return true
+    }
+    this.#frame = frame
+    this.#oracle = oracle
+    const counted = this.fragments.track(frame, session, seconds, timed ? nanoseconds : UNTIMED)
+    if (!counted && isLater) this.#queue.addClock(seconds)
+    return counted
+  }
+
+  /** Moves the clock forward: no packet from before `seconds` is expected any more. */
+  advance(seconds: number): void {
+    if (seconds > this.now) this.now = seconds
+    this.#settle(seconds)
+  }
+
+  #settle(seconds: number): void {
+    if (seconds > this.settled) this.settled = seconds
+  }
+}

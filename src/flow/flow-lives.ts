@@ -1,0 +1,218 @@
+import { Emergency } from './emergency.js'
+import {
+  DEADLINE,
+  FLAGS,
+  HOT_WORDS,
+  NEVER,
+  NO_ENTRY,
+  PACKETS_0,
+  PORTS,
+  SESSION,
+  STATE,
+} from './flow-entry.js'
+import { END_REASONS, type EndReason } from './flow-record.js'
+import { initialState, STATE_CLOSED, STATE_MASK, STATE_RESET } from './flow-state.js'
+import { FlowTable } from './flow-table.js'
+import type { FlowTrackerOptions } from './flow-tracker.js'
+import { WAITING_SECONDS } from './fragments.js'
+import { compileLifetime, timeoutIndex } from './lifetime.js'
+import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
+import { SessionFlows } from './session-flows.js'
+import type { StoredTime } from './stored-time.js'
+import { TimingWheel } from './timing-wheel.js'
+import { WindowReports } from './window-reports.js'
+
+/**
+ * How the flows of a table begin and end: by idle time-outs, in windows, with
+ * their session, for want of room. Runs on packet time.
+ */
+export class FlowLives {
+  readonly table: FlowTable
+  readonly sessions: SessionFlows
+  readonly reports: WindowReports
+  /** Undefined where flows do not time out, and with it the emergency that shortens time-outs. */
+  readonly timeouts: Uint32Array | undefined
+  readonly emergency: Emergency | undefined
+  /** Connections that ended, by reason. */
+  readonly ended: Record<EndReason, number>
+  /** The latest second in which a flow was ended before its time, as the table keeps it; -1: never. */
+  evictedAt = -1
+  /** The packet clock: the latest second seen, as the table keeps it. */
+  now = 0
+
+  readonly #wheel: TimingWheel
+  readonly #onEnd: FlowTrackerOptions['onEnd']
+  readonly #quota: number
+  /** No packet from before this second is expected any more. */
+  #settled = 0
+  /** Where the search for something to evict goes on. */
+  #hand = 0
+
+  constructor(options: FlowTrackerOptions, time: StoredTime) {
+    this.table = new FlowTable(options.capacity, options.hash)
+    this.sessions = new SessionFlows(this.table, options.sessions)
+    this.reports = new WindowReports(this.table, time, options)
+    this.timeouts = options.lifetime && compileLifetime(options.lifetime)
+    this.emergency = this.timeouts && new Emergency(this.table, this.timeouts)
+    this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
+    this.#wheel = new TimingWheel(this.table)
+    this.#onEnd = options.onEnd
+    this.#quota = options.sessionQuota ?? options.capacity
+  }
+
+  /** Moves the packet clock; no packet from before `settled` is expected any more. */
+  moveClock(now: number, settled: number): void {
+    if (now > this.now) this.now = now
+    if (settled > this.#settled) this.#settled = settled
+    this.reports.advance(this.now, this.#settled)
+  }
+
+  /** Begins the flow of a new entry, and keeps its session to its quota. */
+  begin(flow: number, session: number, direction: number, protocol: number, seconds: number): void {
+    this.sessions.add(flow, session)
+    this.#reset(flow, direction, protocol, seconds)
+    if (this.timeouts !== undefined) {
+      this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
+    }
+    this.emergency?.noteAdded()
+    if (this.sessions.counts[session]! > this.#quota) this.#evictFrom(session, flow)
+  }
+
+  /** Ends a flow and begins it again in the same entry: idle for too long, or its port is used anew. */
+  beginAgain(flow: number, direction: number, protocol: number, seconds: number): void {
+    const reason = this.#reasonOfEnd(flow)
+    this.reports.report(flow, reason)
+    this.#onEnd?.(flow, reason)
+    this.ended[reason]++
+    this.#wheel.remove(flow)
+    this.#reset(flow, direction, protocol, seconds)
+    this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
+  }
+
+  #reset(flow: number, direction: number, protocol: number, seconds: number): void {
+    const { words, counts } = this.table
+    const at = flow * HOT_WORDS
+    const state = initialState(protocol, direction)
+    words[at + STATE] = state
+    words[at + FLAGS] = 0
+    words[at + DEADLINE] =
+      this.timeouts === undefined ? NEVER : seconds + this.timeouts[timeoutIndex(state)]!
+    counts.fill(0, (at >>> 1) + PACKETS_0, (at >>> 1) + PACKETS_0 + 4)
+    this.reports.begin(flow, seconds)
+  }
+
+  /** A change of state has set another time-out. It runs from the latest packet, which that of `seconds` need not be. */
+  changeTimeout(flow: number, from: number, to: number, seconds: number): void {
+    const words = this.table.words
+    const timeouts = this.timeouts!
+    const at = flow * HOT_WORDS
+    const before = words[at + DEADLINE]!
+    const lastSeen = Math.max(seconds, before - timeouts[timeoutIndex(from)]!)
+    const deadline = lastSeen + timeouts[timeoutIndex(to)]!
+    words[at + DEADLINE] = deadline
+    if (deadline >= before) return
+    // Nearer than it was: the wheel must look sooner.
+    this.#wheel.remove(flow)
+    this.#wheel.insert(flow, deadline, this.#settled)
+  }
+
+  /**
+   * Does what has become due, for about `budget` flows; see FlowTracker.work.
+   * `isWaiting`: fragments wait that may yet be given up.
+   */
+  work(budget: number, isWaiting: boolean): boolean {
+    let left = this.#expire(budget, isWaiting)
+    if (left > 0) left = this.reports.sweep(left)
+    if (left <= 0) return true
+    return this.emergency?.relieve(this.now, left, (flow) => this.#endEarly(flow)) ?? false
+  }
+
+  /** Ends every flow of a session. */
+  endSession(session: number, reason: EndReason): void {
+    for (let flow = this.sessions.oldest(session); flow !== NO_ENTRY; ) {
+      const younger = this.sessions.younger(flow)
+      this.end(flow, reason)
+      flow = younger
+    }
+  }
+
+  /** Ends every flow. */
+  endAll(): void {
+    for (let flow = 0; flow < this.table.used; flow++) {
+      if (this.table.isLive(flow)) this.end(flow, 'shutdown')
+    }
+  }
+
+  #reasonOfEnd(flow: number): EndReason {
+    const state = this.table.words[flow * HOT_WORDS + STATE]!
+    if ((state & STATE_MASK) !== STATE_CLOSED) return 'idle'
+    return (state & STATE_RESET) !== 0 ? 'reset' : 'closed'
+  }
+
+  /** What short time-outs call idle may still be open by those that hold. */
+  #endEarly(flow: number): void {
+    const reason = this.#reasonOfEnd(flow)
+    if (reason === 'idle' && this.table.words[flow * HOT_WORDS + DEADLINE]! >= this.now) {
+      this.evictedAt = this.now
+    }
+    this.end(flow, reason)
+  }
+
+  /** Ends a flow, which is in the wheel where flows time out. */
+  end(flow: number, reason: EndReason): void {
+    this.reports.report(flow, reason)
+    if (this.timeouts !== undefined) this.#wheel.remove(flow)
+    this.#free(flow, reason)
+  }
+
+  #free(flow: number, reason: EndReason): void {
+    this.#onEnd?.(flow, reason)
+    this.ended[reason]++
+    if (reason === 'evicted') this.evictedAt = this.now
+    this.sessions.remove(flow, this.table.words[flow * HOT_WORDS + SESSION]!)
+    this.table.remove(flow)
+  }
+
+  #expire(budget: number, isWaiting: boolean): number {
+    if (this.timeouts === undefined) return budget
+    const words = this.table.words
+    // Not `now`: a packet that is still to come may be older, and go on with its flow.
+    const settled = this.#settled
+    for (; budget > 0; budget--) {
+      const flow = this.#wheel.next(settled)
+      if (flow === NO_ENTRY) return budget
+      const at = flow * HOT_WORDS
+      // A flow without ports waits for the fragments that may yet be given up and be its own.
+      const patience = words[at + PORTS] === 0 && isWaiting ? WAITING_SECONDS : 0
+      const due = words[at + DEADLINE]! + patience
+      if (due >= settled) {
+        this.#wheel.insert(flow, due, settled)
+        continue
+      }
+      const reason = this.#reasonOfEnd(flow)
+      this.reports.report(flow, reason)
+      this.#free(flow, reason)
+    }
+    return 0
+  }
+
+  /** Evicts the least valuable flow; false where there is nothing to evict. */
+  makeRoom(): boolean {
+    const table = this.table
+    if (table.count === 0) return false
+    const victim = leastValuable(table, this.sessions, this.#hand)
+    this.#hand = (this.#hand + SAMPLE) % table.used
+    this.end(victim, 'evicted')
+    return true
+  }
+
+  /** Keeps a session to its quota by evicting one of its own older flows. */
+  #evictFrom(session: number, keep: number): void {
+    let victim = this.sessions.oldest(session)
+    for (let looked = 0, flow = victim; looked < SAMPLE && flow !== keep; looked++) {
+      if (isWorthLess(this.table, flow, victim)) victim = flow
+      flow = this.sessions.younger(flow)
+    }
+    if (victim !== keep) this.end(victim, 'evicted')
+  }
+}
