@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   session: ['mirror', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
   send: ['mirror', 'filter', 'receive', 'wire', 'pcap', 'errors.ts'],
   analyze: ['session', 'filter', 'wire', 'flow', 'flowlog', 'pcap', 'deliver', 'errors.ts'],
+  web: ['analyze', 'wire', 'errors.ts'],
   thread: [
     'receive',
     'session',

@@ -1,25 +1,10 @@
-/** Columns for people. */
+import { protocolName } from '../wire/protocol.js'
 
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  1: 'icmp',
-  2: 'igmp',
-  4: 'ipip',
-  6: 'tcp',
-  17: 'udp',
-  41: 'ipv6',
-  47: 'gre',
-  50: 'esp',
-  51: 'ah',
-  58: 'icmpv6',
-  89: 'ospf',
-  103: 'pim',
-  112: 'vrrp',
-  132: 'sctp',
-}
+/** Columns for people. */
 
 /** `tcp`, or the number where no name is common. */
 export function formatProtocol(protocol: number): string {
-  return PROTOCOLS[protocol] ?? String(protocol)
+  return protocolName(protocol) ?? String(protocol)
 }
 
 const FLAG_LETTERS = ['F', 'S', 'R', 'P', 'A', 'U', 'E', 'C']
@@ -28,17 +13,6 @@ const FLAG_LETTERS = ['F', 'S', 'R', 'P', 'A', 'U', 'E', 'C']
 export function formatFlags(tcpFlags: number): string {
   const letters = FLAG_LETTERS.filter((_letter, bit) => (tcpFlags & (1 << bit)) !== 0)
   return letters.length === 0 ? '-' : letters.join('')
-}
-
-/** `12.3 MB` and the like, decimal units. */
-export function formatOctets(octets: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  let unit = 0
-  while (octets >= 1000 && unit < units.length - 1) {
-    octets /= 1000
-    unit++
-  }
-  return `${unit === 0 ? octets : octets.toFixed(1)} ${units[unit]}`
 }
 
 /** Lines of a table with a heading; columns in `right` are set to the right. */

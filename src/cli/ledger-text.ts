@@ -1,6 +1,8 @@
+import { cutCauseText } from '../analyze/cut-cause-text.js'
+import { formatOctets } from '../analyze/quantities.js'
 import type { CutCause } from '../session/cut-frames.js'
 import type { LedgerReport, SessionReport } from '../session/ledger.js'
-import { formatOctets, formatTable } from './format.js'
+import { formatTable } from './format.js'
 
 /** A ledger for people: one equation, then a table of the sessions. */
 export function formatLedger(report: LedgerReport): string[] {
@@ -39,24 +41,11 @@ export function formatCuts(sessions: readonly SessionReport[]): string[] {
     .filter(({ cut }) => cut > 0)
     .map((session) => {
       const causes = Object.entries(session.cutCauses) as [CutCause, number][]
-      const texts = causes.map(([cause, count]) => `${count} ${causeText(cause, session)}`)
+      const texts = causes.map(
+        ([cause, count]) => `${count} ${cutCauseText(cause, session.packetLength)}`,
+      )
       return `${session.session ?? 'not mirrored'}: ${session.cut} frames cut: ${texts.join(', ')}`
     })
-}
-
-function causeText(cause: CutCause, { packetLength }: SessionReport): string {
-  switch (cause) {
-    case 'packetLength':
-      return `at ${packetLength} octets, as a PacketLength of the session does`
-    case 'targetMtu':
-      return "at the mirror target's MTU: mirror from interfaces with an MTU up to 8947"
-    case 'gatewayMtu':
-      return "at the gateway's MTU: mirror from interfaces with an MTU up to 8446"
-    case 'snaplen':
-      return "by the capture's snap length"
-    case 'unknown':
-      return 'for a reason not known'
-  }
 }
 
 /** The same in one short line, to be redrawn. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../errors.js'
+import { addAnalyze } from './analyze.js'
 import { addCapture } from './capture.js'
 import { addFlowLog } from './flow-log.js'
 import { addFlows } from './flows.js'
@@ -23,7 +24,8 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
-  for (const add of [addListen, addCapture, addFlows, addFlowLog, addMirror]) add(program)
+  for (const add of [addListen, addCapture, addFlows, addFlowLog, addAnalyze, addMirror])
+    add(program)
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -1,5 +1,5 @@
 import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
-import { type CaptureOutcome, readCaptures } from '../pcap/capture-merge.js'
+import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
 import type { Packet } from '../wire/packet.js'
 import { Demux } from './demux.js'
@@ -102,8 +102,16 @@ export class Offline {
   }
 
   /** Reads several files as one, in the order of time across them; see readCaptures. */
-  readAll(paths: readonly string[], afterBlock?: AfterBlock): Promise<CaptureOutcome[]> {
-    return readCaptures(paths, (packet) => this.#accept(packet), this.#readOptions(afterBlock))
+  readAll(
+    paths: readonly string[],
+    afterBlock?: AfterBlock,
+    onRead?: OnRead,
+  ): Promise<CaptureOutcome[]> {
+    const options = this.#readOptions(afterBlock)
+    return readCaptures(paths, (packet) => this.#accept(packet), {
+      ...options,
+      ...(onRead && { onRead }),
+    })
   }
 
   #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {

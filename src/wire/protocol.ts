@@ -21,3 +21,28 @@ export const PROTOCOL_DESTINATION_OPTIONS = 60
 export const PROTOCOL_SCTP = 132
 export const PROTOCOL_MOBILITY = 135
 export const PROTOCOL_UDP_LITE = 136
+
+/** As people and most tools write them. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [PROTOCOL_ICMP, 'icmp'],
+  [PROTOCOL_IGMP, 'igmp'],
+  [PROTOCOL_IPV4, 'ipip'],
+  [PROTOCOL_TCP, 'tcp'],
+  [PROTOCOL_UDP, 'udp'],
+  [PROTOCOL_DCCP, 'dccp'],
+  [PROTOCOL_IPV6, 'ipv6'],
+  [PROTOCOL_GRE, 'gre'],
+  [PROTOCOL_ESP, 'esp'],
+  [PROTOCOL_AH, 'ah'],
+  [PROTOCOL_ICMPV6, 'icmpv6'],
+  [89, 'ospf'],
+  [103, 'pim'],
+  [112, 'vrrp'],
+  [PROTOCOL_SCTP, 'sctp'],
+  [PROTOCOL_UDP_LITE, 'udplite'],
+])
+
+/** `tcp`; undefined for protocols without a common name. */
+export function protocolName(protocol: number): string | undefined {
+  return NAMES.get(protocol)
+}

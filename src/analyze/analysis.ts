@@ -1,0 +1,151 @@
+import { FlowTracker } from '../flow/flow-tracker.js'
+import type { CaptureOutcome } from '../pcap/capture-merge.js'
+import type { CaptureSummary, ReadOptions } from '../pcap/reader.js'
+import type { Ledger } from '../session/ledger.js'
+import { Offline, type OfflineOptions } from '../session/offline.js'
+import type { AnalysisReport, FileReport, Totals } from './analysis-report.js'
+import { Distribution } from './distribution.js'
+import { FileFacts } from './file-facts.js'
+import { findingsOf } from './findings.js'
+import { FlowTotals } from './flow-totals.js'
+import { Span } from './span.js'
+import { TcpCounts } from './tcp-counts.js'
+import { TcpHealth } from './tcp-health.js'
+import { Traffic } from './traffic.js'
+
+export interface AnalysisOptions
+  extends Omit<OfflineOptions, 'flows' | 'openCapture' | 'observe' | 'until'> {
+  /** Connections held at most; beyond, the least valuable are summed up early. */
+  maxFlows: number
+  /** Rows of each list of the heaviest. */
+  top: number
+}
+
+/** Session indices are below this: what Offline tells apart, and packets that were not mirrored. */
+const SESSION_INDICES = 65_537
+
+/**
+ * Capture files summed up in one pass and bounded memory: a flow table with a
+ * few words more for each TCP connection, histograms, a time series whose bins grow
+ * wider, and the heaviest of everything else.
+ *
+ * `readAll` the files, then ask for the `report`, once.
+ */
+export class Analysis {
+  readonly #offline: Offline
+  readonly #tracker: FlowTracker
+  readonly #traffic: Traffic
+  readonly #flows: FlowTotals
+  readonly #top: number
+  readonly #files: { path: string; facts: FileFacts; summary: CaptureSummary }[] = []
+  readonly #interArrival = new Distribution('ns')
+  readonly #roundTrips = {
+    handshake: new Distribution('ns'),
+    synToSynAck: new Distribution('ns'),
+    synAckToAck: new Distribution('ns'),
+  }
+
+  constructor(options: AnalysisOptions) {
+    const { maxFlows, top, ...offline } = options
+    this.#top = top
+    const tcp = new TcpHealth(maxFlows, this.#roundTrips)
+    this.#tracker = new FlowTracker({
+      capacity: maxFlows,
+      sessions: SESSION_INDICES,
+      onEnd: (flow) => this.#flows.end(flow),
+    })
+    this.#traffic = new Traffic({
+      tracker: this.#tracker,
+      tcp,
+      keepCopies: (offline.duplicates ?? 'keep') === 'keep',
+    })
+    this.#flows = new FlowTotals({
+      tracker: this.#tracker,
+      tcp,
+      factsOf: (session) => this.#traffic.factsOf(session),
+      top,
+    })
+    this.#offline = new Offline({
+      ...offline,
+      observe: (session, packet, frame, fault, isCopy) =>
+        this.#traffic.observe(session, packet, frame, fault, isCopy),
+    })
+  }
+
+  get ledger(): Ledger {
+    return this.#offline.ledger
+  }
+
+  /** Reads files in the order of time across them; as Offline.readAll. To be called once. */
+  async readAll(
+    paths: readonly string[],
+    afterBlock: NonNullable<ReadOptions['afterBlock']> = () => undefined,
+  ): Promise<CaptureOutcome[]> {
+    const facts = paths.map(() => new FileFacts(this.#interArrival))
+    const outcomes = await this.#offline.readAll(
+      paths,
+      (octetsRead) => {
+        while (this.#tracker.work(Number.MAX_SAFE_INTEGER));
+        return afterBlock(octetsRead)
+      },
+      (packet, file) => facts[file]!.add(packet),
+    )
+    for (const [file, { path, summary }] of outcomes.entries()) {
+      if (summary !== undefined) this.#files.push({ path, facts: facts[file]!, summary })
+    }
+    return outcomes
+  }
+
+  /** Ends all flows and sums up. Nothing may be read afterwards. */
+  report(): AnalysisReport {
+    this.#tracker.shutdown()
+    const traffic = this.#traffic
+    const files = this.#files.map(({ path, facts, summary }) => facts.report(path, summary))
+    const sessions = traffic.sessions().map((session) => session.report())
+    const tcp = new TcpCounts()
+    for (const session of traffic.sessions()) tcp.add(session.tcp)
+    const report = {
+      files,
+      totals: this.#totals(files),
+      sessions,
+      protocols: traffic.protocols.report(),
+      services: this.#flows.services.report(this.#top),
+      talkers: this.#flows.addresses.talkers(this.#top),
+      conversations: this.#flows.addresses.conversations(this.#top),
+      flows: this.#flows.report(),
+      tcp: { ...tcp, worst: this.#flows.troubled } as AnalysisReport['tcp'],
+      distributions: {
+        frameSize: traffic.frameSize.report(),
+        interArrival: this.#interArrival.report(),
+        flowDuration: this.#flows.duration.report(),
+        flowBytes: this.#flows.bytes.report(),
+        flowPackets: this.#flows.packets.report(),
+        handshake: this.#roundTrips.handshake.report(),
+        synToSynAck: this.#roundTrips.synToSynAck.report(),
+        synAckToAck: this.#roundTrips.synAckToAck.report(),
+      },
+      series: traffic.seriesReport(),
+    }
+    const { files: _, ...rest } = report
+    return { version: 1, findings: findingsOf({ version: 1, ...report }), files, ...rest }
+  }
+
+  #totals(files: readonly FileReport[]): Totals {
+    const span = new Span()
+    for (const { facts } of this.#files) span.addSpan(facts.span)
+    const { filtered, malformed } = this.ledger.report({ kernelLost: 0, sessions: [] })
+    const sessions = this.#traffic.sessions().map(({ session }) => session)
+    const sum = (of: readonly number[]): number => of.reduce((total, each) => total + each, 0)
+    return {
+      files: files.length,
+      packets: sum(files.map(({ packets }) => packets)),
+      bytes: sum(files.map(({ bytes }) => bytes)),
+      ...span.report(),
+      filtered,
+      mirrored: sum(sessions.map(({ vni, received }) => (vni === null ? 0 : received))),
+      malformed,
+      duplicates: sum(sessions.map(({ duplicates }) => duplicates)),
+      cut: sum(sessions.map(({ cut }) => cut.total)),
+    }
+  }
+}

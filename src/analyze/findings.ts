@@ -1,0 +1,171 @@
+import type { CutCause } from '../session/cut-frames.js'
+import type { AnalysisReport, SessionAnalysis } from './analysis-report.js'
+import { cutCauseText } from './cut-cause-text.js'
+import { counted, formatNanoseconds, formatOctets, formatShare } from './quantities.js'
+
+/** What a finding is about, most important first. */
+export const FINDING_KINDS = [
+  'damage',
+  'mirror-loss',
+  'cut',
+  'flow-table-full',
+  'malformed',
+  'retransmissions',
+  'connections-failed',
+  'duplicates',
+  'ordering',
+  'untimed',
+] as const
+
+export type FindingKind = (typeof FINDING_KINDS)[number]
+
+export interface Finding {
+  kind: FindingKind
+  /** `problem`: what is below is not the whole truth, or packets were lost. `notice`: worth knowing. */
+  level: 'problem' | 'notice'
+  /** One sentence for people; it may change. */
+  text: string
+}
+
+/** Segments sent again, in every hundred, from which on it is worth a word. */
+const RETRANSMISSIONS_PERCENT = 1
+/** The same of connections that were refused or not answered. */
+const FAILED_PERCENT = 5
+
+/** Reads a report as a person would who knows what matters. */
+export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] {
+  return [
+    ...damage(report),
+    ...mirrorLoss(report),
+    ...cuts(report),
+    ...flowTable(report),
+    ...malformed(report),
+    ...retransmissions(report),
+    ...failedConnections(report),
+    ...duplicates(report),
+    ...ordering(report),
+    ...untimed(report),
+  ]
+}
+
+type Source = Omit<AnalysisReport, 'findings'>
+
+function damage({ files }: Source): Finding[] {
+  return files.flatMap(({ file, damage }) =>
+    damage === null
+      ? []
+      : [problem('damage', `${file} is damaged at octet ${damage.offset}; all before it was used`)],
+  )
+}
+
+function mirrorLoss({ tcp }: Source): Finding[] {
+  if (tcp.gapsAcknowledged === 0) return []
+  const gaps = counted(tcp.gapsAcknowledged, 'gap')
+  const size = formatOctets(tcp.acknowledgedMissingBytes)
+  return [
+    problem(
+      'mirror-loss',
+      `${size} of TCP data in ${gaps} reached the receiver but not this capture: the mirror lost packets`,
+    ),
+  ]
+}
+
+function cuts({ sessions }: Source): Finding[] {
+  return sessions
+    .filter(({ cut }) => cut > 0)
+    .map((session) => {
+      const causes = Object.entries(session.cutCauses) as [CutCause, number][]
+      const texts = causes.map(
+        ([cause, count]) => `${count} ${cutCauseText(cause, session.packetLength)}`,
+      )
+      const share = formatShare(session.cut, session.packets)
+      const frames = counted(session.cut, 'frame')
+      return problem(
+        'cut',
+        `${sessionText(session)}: ${frames} (${share}) cut: ${texts.join(', ')}`,
+      )
+    })
+}
+
+function flowTable({ flows }: Source): Finding[] {
+  if (flows.evicted === 0) return []
+  const connections = counted(flows.evicted, 'connection')
+  return [
+    problem(
+      'flow-table-full',
+      `the flow table was full: ${connections} summed up early and perhaps in parts; raise --max-flows`,
+    ),
+  ]
+}
+
+function malformed({ totals }: Source): Finding[] {
+  const reasons = Object.entries(totals.malformed)
+  if (reasons.length === 0) return []
+  const count = reasons.reduce((sum, [, each]) => sum + each, 0)
+  const texts = reasons.map(([reason, each]) => `${reason} ${each}`)
+  return [problem('malformed', `${counted(count, 'frame')} could not be read: ${texts.join(', ')}`)]
+}
+
+function retransmissions({ tcp }: Source): Finding[] {
+  if (100 * tcp.retransmissions < RETRANSMISSIONS_PERCENT * tcp.segments) return []
+  if (tcp.retransmissions === 0) return []
+  const share = formatShare(tcp.retransmissions, tcp.segments)
+  const segments = counted(tcp.retransmissions, 'TCP segment')
+  return [notice('retransmissions', `${segments} (${share}) sent again`)]
+}
+
+function failedConnections({ tcp }: Source): Finding[] {
+  const failed = tcp.refused + tcp.unanswered
+  if (failed === 0 || 100 * failed < FAILED_PERCENT * tcp.attempted) return []
+  return [
+    notice(
+      'connections-failed',
+      `${failed} of ${counted(tcp.attempted, 'TCP connection')} failed: ${tcp.refused} refused, ${tcp.unanswered} not answered`,
+    ),
+  ]
+}
+
+function duplicates({ totals }: Source): Finding[] {
+  if (totals.duplicates === 0) return []
+  const packets = counted(totals.duplicates, 'packet')
+  return [
+    notice(
+      'duplicates',
+      `${packets} came twice, mirrored at both ends; --duplicates drop counts them once`,
+    ),
+  ]
+}
+
+function ordering({ files }: Source): Finding[] {
+  return files
+    .filter(({ ordering: { backwards } }) => backwards > 0)
+    .map(({ file, ordering: { backwards, largestStepNs } }) =>
+      notice(
+        'ordering',
+        `${file}: ${counted(backwards, 'packet')} earlier than the one before, by up to ${formatNanoseconds(largestStepNs)}`,
+      ),
+    )
+}
+
+function untimed({ files }: Source): Finding[] {
+  return files
+    .filter((file) => file.untimed > 0)
+    .map(({ file, untimed: count }) =>
+      notice(
+        'untimed',
+        `${file}: ${counted(count, 'packet')} without a time, left out of all times`,
+      ),
+    )
+}
+
+function sessionText({ session }: SessionAnalysis): string {
+  return session ?? 'not mirrored'
+}
+
+function problem(kind: FindingKind, text: string): Finding {
+  return { kind, level: 'problem', text }
+}
+
+function notice(kind: FindingKind, text: string): Finding {
+  return { kind, level: 'notice', text }
+}

@@ -1,0 +1,112 @@
+import type { Fault } from '../wire/fault.js'
+import type { Frame } from '../wire/frame.js'
+import {
+  PROTOCOL_ICMP,
+  PROTOCOL_ICMPV6,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  protocolName,
+} from '../wire/protocol.js'
+import type { ProtocolRow } from './analysis-report.js'
+import { ETHERTYPE_LENGTH_MAX, etherTypeName } from './ether-type-names.js'
+
+/** Lines of the time series; every frame is in one of them. */
+export const PROTOCOL_LINES = ['tcp', 'udp', 'icmp', 'other ip', 'not ip', 'malformed'] as const
+const LINE_TCP = 0
+const LINE_UDP = 1
+const LINE_ICMP = 2
+const LINE_OTHER_IP = 3
+const LINE_NOT_IP = 4
+const LINE_MALFORMED = 5
+
+/** EtherTypes told apart; a sender chooses them. */
+const ETHER_TYPES_MAX = 64
+
+const PROTOCOLS = 256
+/** Rows in the arrays: IPv4 and IPv6 by protocol, then these. */
+const MALFORMED = 2 * PROTOCOLS
+const OTHER_TYPES = MALFORMED + 1
+const FIRST_TYPE = OTHER_TYPES + 1
+
+/** Frames and octets by protocol. */
+export class ProtocolCounts {
+  readonly #packets = new Float64Array(FIRST_TYPE + ETHER_TYPES_MAX)
+  readonly #bytes = new Float64Array(FIRST_TYPE + ETHER_TYPES_MAX)
+  readonly #etherTypes: number[] = []
+
+  /** Counts a frame and returns its line in the time series. */
+  add(frame: Frame, fault: Fault | undefined, length: number): number {
+    let row = MALFORMED
+    let line = LINE_MALFORMED
+    if (fault === undefined) {
+      const { ipVersion, protocol } = frame
+      if (ipVersion === 0) {
+        row = this.#rowOfType(frame.etherType)
+        line = LINE_NOT_IP
+      } else {
+        row = ipVersion === 4 ? protocol : PROTOCOLS + protocol
+        line = lineOf(protocol)
+      }
+    }
+    this.#packets[row]! += 1
+    this.#bytes[row]! += length
+    return line
+  }
+
+  /** By bytes, most first. */
+  report(): ProtocolRow[] {
+    const rows: ProtocolRow[] = []
+    for (let row = 0; row < this.#packets.length; row++) {
+      if (this.#packets[row] === 0) continue
+      rows.push({ ...this.#describe(row), packets: this.#packets[row]!, bytes: this.#bytes[row]! })
+    }
+    return rows.sort((left, right) => right.bytes - left.bytes || right.packets - left.packets)
+  }
+
+  #describe(row: number): Omit<ProtocolRow, 'packets' | 'bytes'> {
+    if (row < MALFORMED) {
+      const protocol = row % PROTOCOLS
+      const ipVersion = row < PROTOCOLS ? 4 : 6
+      return {
+        name: protocolName(protocol) ?? String(protocol),
+        ipVersion,
+        protocol,
+        etherType: null,
+      }
+    }
+    const none = { ipVersion: null, protocol: null, etherType: null }
+    if (row === MALFORMED) return { name: 'malformed', ...none }
+    if (row === OTHER_TYPES) return { name: 'other', ...none }
+    const etherType = this.#etherTypes[row - FIRST_TYPE]!
+    return {
+      ...none,
+      name: etherTypeName(etherType),
+      etherType: etherType === 0 ? null : etherType,
+    }
+  }
+
+  #rowOfType(etherType: number): number {
+    // Up to there it is no type but the length of an 802.3 frame.
+    const type = etherType <= ETHERTYPE_LENGTH_MAX ? 0 : etherType
+    let index = this.#etherTypes.indexOf(type)
+    if (index === -1) {
+      if (this.#etherTypes.length === ETHER_TYPES_MAX) return OTHER_TYPES
+      index = this.#etherTypes.push(type) - 1
+    }
+    return FIRST_TYPE + index
+  }
+}
+
+function lineOf(protocol: number): number {
+  switch (protocol) {
+    case PROTOCOL_TCP:
+      return LINE_TCP
+    case PROTOCOL_UDP:
+      return LINE_UDP
+    case PROTOCOL_ICMP:
+    case PROTOCOL_ICMPV6:
+      return LINE_ICMP
+    default:
+      return LINE_OTHER_IP
+  }
+}

@@ -1,0 +1,367 @@
+import { ABSENT, FRAGMENT_NONE, type Frame } from '../wire/frame.js'
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.js'
+import type { Distribution } from './distribution.js'
+import type { TcpCounts } from './tcp-counts.js'
+import {
+  ACK_SEEN,
+  ACKED,
+  BEGUN,
+  CONNECTED,
+  DIRECTION_WORDS,
+  FIRST_SEQUENCE,
+  IS_ANSWER,
+  MOVED_NANOSECONDS,
+  MOVED_SECONDS,
+  NEXT,
+  PROBED,
+  ROUND_TRIP,
+  RST_SEEN,
+  STATE,
+  SYN_IS_LAST,
+  SYN_REPEATED,
+  SYN_SEEN,
+  WINDOW_SHIFT,
+} from './tcp-entry.js'
+import { TcpGaps } from './tcp-gaps.js'
+
+/** Octets of a header that are looked at: all before the checksum. */
+const HEADER_SEEN = 16
+const HEADER_LEN = 20
+const SEQUENCE = 4
+const ACKNOWLEDGMENT = 8
+const DATA_OFFSET = 12
+const WINDOW = 14
+
+/** The largest window there is (RFC 7323 §2.3): nothing in one connection lies further ahead. */
+const WINDOW_MAX = 2 ** 30
+
+/** Data this far behind its turn was sent again, where the round trip is not known, in nanoseconds. */
+const REORDERING_NS = 3_000_000
+
+/** A SYN that comes after the data behind it has overtaken no more than this. */
+const SYN_LATE = 65_535
+
+/** How long handshakes took; see `roundTrips` in analysis-report.ts. */
+export interface RoundTrips {
+  readonly handshake: Distribution
+  readonly synToSynAck: Distribution
+  readonly synAckToAck: Distribution
+}
+
+/**
+ * Follows the sequence numbers of TCP connections, each by a few words beside
+ * its entry in the flow table.
+ *
+ * Lengths come from the IP header, so frames cut by the mirror leave no gaps.
+ * Streams are not put together and SACK is not read: what is here are estimates
+ * from one point of the path, as everybody's are. README.md beside this
+ * file says where they differ from Wireshark's.
+ */
+export class TcpHealth {
+  readonly gaps: TcpGaps
+  readonly #words: Int32Array
+  readonly #roundTrips: RoundTrips
+
+  /** `capacity`: of the flow table. */
+  constructor(capacity: number, roundTrips: RoundTrips) {
+    this.#words = new Int32Array(capacity * 2 * DIRECTION_WORDS)
+    this.gaps = new TcpGaps(capacity, this.#words)
+    this.#roundTrips = roundTrips
+  }
+
+  /** Takes a TCP packet of `flow`; `timed` as in Packet. */
+  observe(
+    flow: number,
+    direction: number,
+    frame: Frame,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+    counts: TcpCounts,
+  ): void {
+    const { bytes, transportAt: at } = frame
+    if (frame.fragment !== FRAGMENT_NONE || at === ABSENT || frame.end - at < HEADER_SEEN) return
+    const headerLen = (bytes[at + DATA_OFFSET]! >>> 4) * 4
+    const length = frame.ipAt + frame.ipLength - at - headerLen
+    if (headerLen < HEADER_LEN || length < 0) return
+
+    counts.segments++
+    const words = this.#words
+    const mine = flow * 2 * DIRECTION_WORDS + direction * DIRECTION_WORDS
+    const theirs = flow * 2 * DIRECTION_WORDS + (1 - direction) * DIRECTION_WORDS
+    const flags = frame.tcpFlags
+    if ((flags & TCP_RST) !== 0) {
+      // Whoever resets may know little of the sequence numbers; they say nothing.
+      counts.resets++
+      words[mine + STATE]! |= RST_SEEN
+      return
+    }
+    const sequence = i32(bytes, at + SEQUENCE)
+    const acknowledgment = i32(bytes, at + ACKNOWLEDGMENT)
+    if ((flags & TCP_SYN) !== 0) {
+      const isAnswer = (flags & TCP_ACK) !== 0
+      if (!this.#syn(flow, mine, theirs, sequence, length, isAnswer, counts)) return
+      if (isAnswer) {
+        this.#answer(mine, theirs, acknowledgment, seconds, nanoseconds, timed)
+      }
+      this.#move(mine, (sequence + 1 + length) | 0, seconds, nanoseconds)
+      words[mine + STATE]! |= SYN_IS_LAST
+    } else {
+      if ((flags & TCP_ACK) !== 0) {
+        this.#acknowledge(mine, theirs, acknowledgment, seconds, nanoseconds, timed, counts)
+      }
+      const fin = flags & TCP_FIN
+      this.#data(mine, theirs, sequence, length, fin, seconds, nanoseconds, counts)
+    }
+    const window = (bytes[at + WINDOW]! << 8) | bytes[at + WINDOW + 1]!
+    if (window === 0 && (flags & (TCP_SYN | TCP_FIN)) === 0) counts.zeroWindows++
+    words[mine + STATE] = (words[mine + STATE]! & 0xffff) | (window << WINDOW_SHIFT)
+  }
+
+  /** Counts what is known of a connection when it is over, and forgets it but for its flow's own totals. */
+  end(flow: number, counts: TcpCounts): void {
+    const words = this.#words
+    const at = flow * 2 * DIRECTION_WORDS
+    const a = words[at + STATE]!
+    const b = words[at + DIRECTION_WORDS + STATE]!
+    if (((a | b) & (BEGUN | RST_SEEN)) === 0) return
+
+    counts.connections++
+    if (((a | b) & RST_SEEN) !== 0) counts.resetConnections++
+    if (((a | b) & CONNECTED) !== 0) {
+      counts.attempted++
+      counts.completed++
+    } else if (((a | b) & SYN_SEEN) !== 0) {
+      counts.attempted++
+      const server = isCaller(a) ? b : a
+      if ((isCaller(a) || isCaller(b)) && (server & BEGUN) === 0) {
+        if ((server & RST_SEEN) !== 0) counts.refused++
+        else counts.unanswered++
+      }
+    }
+    this.gaps.end(flow, 0, counts)
+    this.gaps.end(flow, 1, counts)
+    words.fill(0, at, at + 2 * DIRECTION_WORDS)
+  }
+
+  /** To be called when a flow has been asked for all there is to know: another takes its place. */
+  forget(flow: number): void {
+    this.gaps.clear(flow)
+  }
+
+  /** A SYN. False when it says nothing new. */
+  #syn(
+    flow: number,
+    mine: number,
+    theirs: number,
+    sequence: number,
+    length: number,
+    isAnswer: boolean,
+    counts: TcpCounts,
+  ): boolean {
+    const words = this.#words
+    const state = words[mine + STATE]!
+    if ((state & BEGUN) !== 0) {
+      if ((state & SYN_SEEN) !== 0 && words[mine + FIRST_SEQUENCE] === sequence) {
+        counts.retransmissions++
+        counts.synRetransmissions++
+        this.gaps.noteRetransmission(mine)
+        words[mine + STATE]! |= SYN_REPEATED
+        return false
+      }
+      const behind = (words[mine + NEXT]! - ((sequence + 1 + length) | 0)) | 0
+      if ((state & SYN_SEEN) === 0 && behind >= 0 && behind <= SYN_LATE) {
+        counts.outOfOrder++
+        this.gaps.noteOutOfOrder(mine)
+        words[mine + STATE]! |= SYN_SEEN | SYN_REPEATED | (isAnswer ? IS_ANSWER : 0)
+        words[mine + FIRST_SEQUENCE] = sequence
+        return false
+      }
+      // The ports are used again.
+      if (!isAnswer) this.end(flow, counts)
+      else {
+        this.gaps.end(flow, mine < theirs ? 0 : 1, counts)
+        words.fill(0, mine, mine + DIRECTION_WORDS)
+      }
+    }
+    words[mine + FIRST_SEQUENCE] = sequence
+    words[mine + STATE]! |= BEGUN | SYN_SEEN | (isAnswer ? IS_ANSWER : 0)
+    return true
+  }
+
+  /** A SYN with ACK: how long the way from here to the server and back took. */
+  #answer(
+    mine: number,
+    theirs: number,
+    acknowledgment: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+  ): void {
+    const words = this.#words
+    const state = words[theirs + STATE]!
+    if ((state & BEGUN) === 0) return
+    words[theirs + ACKED] = acknowledgment
+    words[theirs + STATE]! |= ACK_SEEN
+    if (!timed || !isClear(state) || words[theirs + NEXT] !== acknowledgment) return
+    const elapsed = this.#since(theirs, seconds, nanoseconds)
+    if (elapsed < 0) return
+    this.#roundTrips.synToSynAck.record(elapsed)
+    // Until the handshake is over: its first half.
+    words[mine + ROUND_TRIP] = Math.min(elapsed, 0x7fff_ffff)
+  }
+
+  #acknowledge(
+    mine: number,
+    theirs: number,
+    acknowledgment: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+    counts: TcpCounts,
+  ): void {
+    const words = this.#words
+    const state = words[theirs + STATE]!
+    if ((state & BEGUN) === 0) return
+    if ((state & ACK_SEEN) === 0 || ((acknowledgment - words[theirs + ACKED]!) | 0) > 0) {
+      words[theirs + ACKED] = acknowledgment
+      words[theirs + STATE]! |= ACK_SEEN
+    }
+    const caller = words[mine + STATE]!
+    if ((state & IS_ANSWER) !== 0 && isCaller(caller) && (caller & CONNECTED) === 0) {
+      if (((acknowledgment - words[theirs + FIRST_SEQUENCE]!) | 0) > 0) {
+        this.#connected(mine, theirs, seconds, nanoseconds, timed)
+      }
+    }
+    const next = words[theirs + NEXT]!
+    const beyond = (acknowledgment - next) | 0
+    if (beyond > 0 && beyond < WINDOW_MAX) {
+      // The receiver has what was never seen here.
+      if (beyond !== 1 || (state & PROBED) === 0) {
+        this.gaps.open(theirs, next, acknowledgment, counts)
+      }
+      this.#move(theirs, acknowledgment, seconds, nanoseconds)
+    }
+  }
+
+  /** The handshake is over. Its times count where no SYN came twice (Karn's rule) and nothing overtook. */
+  #connected(
+    mine: number,
+    theirs: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+  ): void {
+    const words = this.#words
+    words[mine + STATE]! |= CONNECTED
+    if (!timed || !isClear(words[theirs + STATE]!)) return
+    const half = this.#since(theirs, seconds, nanoseconds)
+    if (half < 0) return
+    this.#roundTrips.synAckToAck.record(half)
+    if (!isClear(words[mine + STATE]!)) return
+    const whole = this.#since(mine, seconds, nanoseconds)
+    if (whole < 0) return
+    this.#roundTrips.handshake.record(whole)
+    words[mine + ROUND_TRIP] = Math.min(whole, 0x7fff_ffff)
+    words[theirs + ROUND_TRIP] = words[mine + ROUND_TRIP]!
+  }
+
+  /** Anything without SYN and RST. `fin`: 1 where it ends the stream, which takes a sequence number. */
+  #data(
+    mine: number,
+    theirs: number,
+    sequence: number,
+    length: number,
+    fin: number,
+    seconds: number,
+    nanoseconds: number,
+    counts: TcpCounts,
+  ): void {
+    const words = this.#words
+    const state = words[mine + STATE]!
+    const end = (sequence + length + fin) | 0
+    if ((state & BEGUN) === 0) {
+      words[mine + STATE]! |= BEGUN
+      this.#move(mine, end, seconds, nanoseconds)
+      return
+    }
+    const ahead = (sequence - words[mine + NEXT]!) | 0
+    if (ahead === 0) {
+      if (end === sequence) return
+      const theirState = words[theirs + STATE]!
+      const isClosed = (theirState & BEGUN) !== 0 && theirState >>> WINDOW_SHIFT === 0
+      if (length === 1 && fin === 0 && isClosed) words[mine + STATE]! |= PROBED
+      else this.#move(mine, end, seconds, nanoseconds)
+    } else if (ahead > 0) {
+      if (ahead >= WINDOW_MAX) counts.jumps++
+      else if (ahead !== 1 || (state & PROBED) === 0) {
+        this.gaps.open(mine, words[mine + NEXT]!, sequence, counts)
+      }
+      this.#move(mine, end, seconds, nanoseconds)
+    } else if (ahead === -1 && length <= 1 && fin === 0) {
+      counts.keepAlives++
+    } else if (end !== sequence) {
+      if (ahead <= -WINDOW_MAX) {
+        counts.jumps++
+        this.#move(mine, end, seconds, nanoseconds)
+      } else this.#earlier(mine, sequence, end, seconds, nanoseconds, counts)
+    }
+  }
+
+  /** Data or FIN that begins below what comes next: fills a gap, or came before. */
+  #earlier(
+    mine: number,
+    sequence: number,
+    end: number,
+    seconds: number,
+    nanoseconds: number,
+    counts: TcpCounts,
+  ): void {
+    const words = this.#words
+    const next = words[mine + NEXT]!
+    const isLonger = ((end - next) | 0) > 0
+    const old = ((isLonger ? next : end) - sequence) | 0
+    const filled = this.gaps.fill(mine, sequence, end, counts)
+    const patience = words[mine + ROUND_TRIP]! === 0 ? REORDERING_NS : words[mine + ROUND_TRIP]!
+    if (filled > 0 && this.#since(mine, seconds, nanoseconds) < patience) {
+      counts.outOfOrder++
+      this.gaps.noteOutOfOrder(mine)
+    } else {
+      counts.retransmissions++
+      if (filled > 0) counts.lateArrivals++
+      counts.retransmittedBytes += old - filled
+      this.gaps.noteRetransmission(mine)
+    }
+    if (isLonger) this.#move(mine, end, seconds, nanoseconds)
+  }
+
+  #move(direction: number, next: number, seconds: number, nanoseconds: number): void {
+    const words = this.#words
+    words[direction + NEXT] = next
+    words[direction + MOVED_SECONDS] = seconds | 0
+    words[direction + MOVED_NANOSECONDS] = nanoseconds
+    words[direction + STATE]! &= ~(SYN_IS_LAST | PROBED)
+  }
+
+  /** Nanoseconds since NEXT last moved; negative where packets are out of their order. */
+  #since(direction: number, seconds: number, nanoseconds: number): number {
+    const words = this.#words
+    const whole = ((seconds | 0) - words[direction + MOVED_SECONDS]!) | 0
+    return whole * 1e9 + nanoseconds - words[direction + MOVED_NANOSECONDS]!
+  }
+}
+
+/** Whether that is the state of a side that connects. */
+function isCaller(state: number): boolean {
+  return (state & (SYN_SEEN | IS_ANSWER)) === SYN_SEEN
+}
+
+/** Whether the time of NEXT is that of the only SYN. */
+function isClear(state: number): boolean {
+  return (state & (SYN_IS_LAST | SYN_REPEATED)) === SYN_IS_LAST
+}
+
+/** Signed: no sequence number is ever boxed. */
+function i32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+}

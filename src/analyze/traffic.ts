@@ -1,0 +1,128 @@
+import type { FlowTracker } from '../flow/flow-tracker.js'
+import type { Session } from '../session/session.js'
+import type { Fault } from '../wire/fault.js'
+import type { Frame } from '../wire/frame.js'
+import type { Packet } from '../wire/packet.js'
+import { PROTOCOL_TCP } from '../wire/protocol.js'
+import type { Series, SeriesLine } from './analysis-report.js'
+import { Distribution } from './distribution.js'
+import { PROTOCOL_LINES, ProtocolCounts } from './protocol-counts.js'
+import { SessionFacts } from './session-facts.js'
+import type { TcpHealth } from './tcp-health.js'
+import { TimeSeries } from './time-series.js'
+
+/** Sessions with a line of their own in the time series; the others share one. */
+const SESSION_LINES = 64
+
+export interface TrafficOptions {
+  tracker: FlowTracker
+  tcp: TcpHealth
+  /** Whether packets that came in another session too are counted into flows again. */
+  keepCopies: boolean
+}
+
+/** What an observer of the pipeline makes of each packet. */
+export class Traffic {
+  readonly protocols = new ProtocolCounts()
+  readonly frameSize = new Distribution('bytes')
+
+  readonly #tracker: FlowTracker
+  readonly #tcp: TcpHealth
+  readonly #keepCopies: boolean
+  readonly #series = new TimeSeries(PROTOCOL_LINES.length + SESSION_LINES + 1)
+  readonly #byIndex: (SessionFacts | undefined)[] = []
+  /** In the order they came; those whose index another has taken over stay here. */
+  readonly #sessions: SessionFacts[] = []
+  #latest: SessionFacts | undefined = undefined
+
+  constructor(options: TrafficOptions) {
+    this.#tracker = options.tracker
+    this.#tcp = options.tcp
+    this.#keepCopies = options.keepCopies
+  }
+
+  /** A PacketObserver. */
+  observe(
+    session: Session,
+    packet: Packet,
+    frame: Frame,
+    fault: Fault | undefined,
+    isCopy: boolean,
+  ): void {
+    const facts = this.#latest?.session === session ? this.#latest : this.#find(session)
+    const { seconds, nanoseconds, timed } = packet
+    const length = frame.wireLength()
+    this.frameSize.record(length)
+    const line = this.protocols.add(frame, fault, length)
+    if (timed) {
+      facts.span.add(seconds, nanoseconds)
+      const series = this.#series
+      const bin = series.bin(seconds, nanoseconds)
+      series.add(bin, line, length)
+      series.add(bin, facts.line, length)
+    }
+    if (fault !== undefined || frame.ipVersion === 0 || (isCopy && !this.#keepCopies)) return
+    this.#count(facts, packet, frame)
+  }
+
+  factsOf(session: number): SessionFacts {
+    return this.#byIndex[session]!
+  }
+
+  sessions(): readonly SessionFacts[] {
+    return this.#sessions
+  }
+
+  seriesReport(): Series {
+    const series = this.#series
+    const line = (name: string, column: number): SeriesLine => ({
+      name,
+      packets: series.packets(column),
+      bytes: series.bytes(column),
+    })
+    const own = this.#sessions.slice(0, SESSION_LINES)
+    const sessions = own.map((facts) => line(facts.session.name ?? 'not mirrored', facts.line))
+    if (this.#sessions.length > SESSION_LINES) sessions.push(line('other', OTHER_SESSIONS))
+    return {
+      ...series.report(),
+      sessions,
+      protocols: PROTOCOL_LINES.map((name, column) => line(name, column)).filter(({ packets }) =>
+        packets.some((count) => count > 0),
+      ),
+    }
+  }
+
+  #count(facts: SessionFacts, packet: Packet, frame: Frame): void {
+    const tracker = this.#tracker
+    const { seconds, nanoseconds, timed } = packet
+    const { session } = facts
+    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
+    // A fragment that waits for its first.
+    if (flow < 0) return
+    const { direction } = tracker.table
+    if (session.vni !== null && tracker.wantsInterface(flow)) {
+      const { identity } = session
+      const end = identity.decide(frame, direction)
+      tracker.setInterface(flow, end, identity.primaryConfirmed)
+    }
+    if (frame.protocol === PROTOCOL_TCP) {
+      this.#tcp.observe(flow, direction, frame, seconds, nanoseconds, timed, facts.tcp)
+    }
+  }
+
+  #find(session: Session): SessionFacts {
+    let facts = this.#byIndex[session.index]
+    if (facts?.session !== session) {
+      // More sessions than can be told apart at once: the one before has been let go.
+      if (facts !== undefined) this.#tracker.endSession(session.index, 'session-deleted')
+      const line = PROTOCOL_LINES.length + Math.min(this.#sessions.length, SESSION_LINES)
+      facts = new SessionFacts(session, line)
+      this.#byIndex[session.index] = facts
+      this.#sessions.push(facts)
+    }
+    this.#latest = facts
+    return facts
+  }
+}
+
+const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
