@@ -1,7 +1,7 @@
 import { type IdPrefix, unknownId } from '../../mirror/ids.js'
 import type { Tag } from '../../mirror/resources.js'
 import { ApiError, type Output } from '../action.js'
-import { type Call, type Operation, operation } from './operation.js'
+import { type Call, type Ec2Options, type Operation, operation } from './operation.js'
 import { PAGE_PARAMETERS, pageOf } from './page.js'
 import type { Parameter, Parameters, Values } from './parameters.js'
 import { matchesWildcard } from './wildcard.js'
@@ -32,7 +32,9 @@ export const FILTER_PARAMETERS = {
 type Filters = Values<typeof FILTER_PARAMETERS>['Filter']
 
 /** What a filter's name stands for; undefined matches nothing. */
-export type FilterFields<R> = Readonly<Record<string, (resource: R) => string | number | undefined>>
+export type FilterFields<R> = Readonly<
+  Record<string, (resource: R, options: Ec2Options) => string | number | undefined>
+>
 
 /**
  * Whether all filters hold: of one, any value. `fields` says what the names mean; a resource's
@@ -44,9 +46,10 @@ export function filterBy<R>(
   filters: Filters,
   fields: FilterFields<R>,
   tagsOf: (resource: R) => readonly Tag[],
+  options: Ec2Options,
 ): (resource: R) => boolean {
   const tests = filters.map(({ Name: name, Value: patterns }) => {
-    const valuesOf = valuesBy(name, fields, tagsOf)
+    const valuesOf = valuesBy(name, fields, tagsOf, options)
     return (resource: R) =>
       valuesOf(resource).some((value) => patterns.some((text) => matchesWildcard(text, value)))
   })
@@ -57,11 +60,12 @@ function valuesBy<R>(
   name: string,
   fields: FilterFields<R>,
   tagsOf: (resource: R) => readonly Tag[],
+  options: Ec2Options,
 ): (resource: R) => readonly string[] {
   if (Object.hasOwn(fields, name)) {
     const read = fields[name]!
     return (resource) => {
-      const value = read(resource)
+      const value = read(resource, options)
       return value === undefined ? [] : [String(value)]
     }
   }
@@ -121,7 +125,7 @@ export function describeOperation<R extends { readonly id: string; readonly tags
         if (resource === undefined) throw unknownId(description.prefix, id)
         return resource
       })
-      const passes = filterBy(filters, description.fields, (resource: R) => resource.tags)
+      const passes = filterBy(filters, description.fields, ({ tags }: R) => tags, call.options)
       const found = (wanted.length > 0 ? wanted : [...all.values()]).filter(passes)
       const question = JSON.stringify([description.name, filters, extra])
       const page = pageOf(found, (resource) => resource.id, { question, maxResults, nextToken })
@@ -135,7 +139,7 @@ export function describeOperation<R extends { readonly id: string; readonly tags
 
 /** Throws ApiError for a filter that there is not. */
 export function checkFilters<R>(filters: Filters, fields: FilterFields<R>): void {
-  filterBy(filters, fields, () => [])
+  filterBy(filters, fields, () => [], {})
 }
 
 function idsIn(values: Readonly<Record<string, unknown>>, name: string): readonly string[] {

@@ -46,7 +46,7 @@ const describeFlowLogs = describeOperation<FlowLog>({
   ids: 'FlowLogId',
   prefix: 'fl',
   fields: {
-    'deliver-log-status': (_flowLog) => 'SUCCESS',
+    'deliver-log-status': ({ id }, options) => statusOf(options.deliveryError?.(id)),
     'log-destination-type': ({ destinationType }) => destinationType,
     'flow-log-id': ({ id }) => id,
     'log-group-name': ({ logGroupName }) => logGroupName,
@@ -93,6 +93,10 @@ function showFailure({ resourceId, code, message }: PartFailure): object {
   return { resourceId, error: { code, message } }
 }
 
+function statusOf(error: string | undefined): string {
+  return error === undefined ? 'SUCCESS' : 'FAILED'
+}
+
 function showFlowLog(flowLog: FlowLog, { options }: Call): object {
   const error = options.deliveryError?.(flowLog.id)
   return {
@@ -100,7 +104,7 @@ function showFlowLog(flowLog: FlowLog, { options }: Call): object {
     deliverLogsErrorMessage: error,
     deliverLogsPermissionArn: flowLog.permissionArn,
     deliverCrossAccountRole: flowLog.crossAccountRole,
-    deliverLogsStatus: error === undefined ? 'SUCCESS' : 'FAILED',
+    deliverLogsStatus: statusOf(error),
     flowLogId: flowLog.id,
     flowLogStatus: 'ACTIVE',
     logGroupName: flowLog.logGroupName,

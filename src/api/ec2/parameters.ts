@@ -61,7 +61,7 @@ function readMembers(members: Parameters, input: Input, path: string): Record<st
   const values: Record<string, unknown> = {}
   for (const [name, parameter] of Object.entries(members)) {
     const given = input[name]
-    if (parameter.required && (given === undefined || given === '')) {
+    if (parameter.required && isNothing(given)) {
       throw new ApiError(
         'MissingParameter',
         `The request must contain the parameter ${path}${name}`,
@@ -71,6 +71,10 @@ function readMembers(members: Parameters, input: Input, path: string): Record<st
     else values[name] = readValue(parameter, given, path + name)
   }
   return values
+}
+
+function isNothing(given: unknown): boolean {
+  return given === undefined || given === '' || (Array.isArray(given) && given.length === 0)
 }
 
 function readValue(parameter: Parameter, given: unknown, path: string): unknown {

@@ -61,9 +61,9 @@ const describeTags = operation({
   name: 'DescribeTags',
   parameters: { ...PAGE_PARAMETERS, ...FILTER_PARAMETERS },
   check: ({ Filter: filters }) => checkFilters(filters, FIELDS),
-  run: ({ Filter: filters, MaxResults: maxResults, NextToken: nextToken }, { plane }) => {
+  run: ({ Filter: filters, MaxResults: maxResults, NextToken: nextToken }, { plane, options }) => {
     // `tag:<key>` asks for that one tag, not for all tags of what has it.
-    const passes = filterBy(filters, FIELDS, (tag) => [tag])
+    const passes = filterBy(filters, FIELDS, (tag) => [tag], options)
     const found = allTags(plane.resources).filter(passes)
     const question = JSON.stringify(['DescribeTags', filters])
     const keyOf = ({ resourceId, key }: TagOfResource): string => `${resourceId} ${key}`
