@@ -7,7 +7,6 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
 import { readBody } from './body.js'
@@ -25,8 +24,9 @@ export interface ApiLimits {
   /** Until the header fields are here, and until the whole request is. */
   readonly headersMs: number
   readonly requestMs: number
-  /** A connection on which nothing happens, a reply that is not read included. */
+  /** A connection on which nothing happens, a reply that is not read included; and one between requests. */
   readonly idleMs: number
+  readonly keepAliveMs: number
   /** Requests at work at a time; more are told to come back. */
   readonly requests: number
   /** More are closed at once. */
@@ -41,6 +41,7 @@ export const API_LIMITS: ApiLimits = {
   headersMs: 10_000,
   requestMs: 30_000,
   idleMs: 60_000,
+  keepAliveMs: 5_000,
   requests: 64,
   connections: 512,
   closeMs: 5_000,
@@ -69,15 +70,16 @@ export class ApiServer {
   readonly #limits: ApiLimits
   readonly #routes: ReadonlyMap<string, Route>
   readonly #server: Server
-  /** The reply under way on a connection. */
-  readonly #replies = new WeakMap<Socket, ServerResponse>()
+  /** Every connection, and the reply last begun on it. */
+  readonly #replies = new Map<Socket, ServerResponse | undefined>()
   #atWork = 0
+  #closed: Promise<void> | undefined
 
   private constructor(options: ApiServerOptions) {
     this.#options = options
     this.#limits = { ...API_LIMITS, ...options.limits }
     this.#routes = routesByPath(options.routes)
-    const { headerBytes, headersMs, requestMs, idleMs, connections } = this.#limits
+    const { headerBytes, headersMs, requestMs, idleMs, keepAliveMs, connections } = this.#limits
     this.#server = createServer({
       maxHeaderSize: headerBytes,
       headersTimeout: headersMs,
@@ -85,9 +87,14 @@ export class ApiServer {
       connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, headersMs, requestMs),
     })
     this.#server.timeout = idleMs
+    this.#server.keepAliveTimeout = keepAliveMs
     this.#server.maxConnections = connections
     // Bounded by headerBytes; past a number Node would drop fields that may be signed.
     this.#server.maxHeadersCount = 0
+    this.#server.on('connection', (socket: Socket) => {
+      this.#replies.set(socket, undefined)
+      socket.on('close', () => this.#replies.delete(socket))
+    })
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch((error: unknown) => {
         options.onProblem(`API: a bug, please report it: ${(error as Error).stack}`)
@@ -121,22 +128,23 @@ export class ApiServer {
   }
 
   /** Takes no more requests, lets those at work end, for a while, and closes every connection. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeIdleConnections()
-    const patience = new AbortController()
-    const late = delay(this.#limits.closeMs, undefined, { signal: patience.signal }).then(
-      () => this.#server.closeAllConnections(),
-      () => undefined,
-    )
+    // Node leaves those alone that have not asked anything yet.
+    for (const [socket, reply] of this.#replies) if (!isUnderWay(reply)) socket.destroy()
+    const patience = setTimeout(() => this.#server.closeAllConnections(), this.#limits.closeMs)
     await closed
-    patience.abort()
-    await late
+    clearTimeout(patience)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#replies.set(request.socket, response)
+    if (this.#replies.has(request.socket)) this.#replies.set(request.socket, response)
     // A client that goes is no error of ours.
     response.on('error', () => undefined)
     const target = splitTarget(request.url ?? '')
@@ -214,8 +222,8 @@ export class ApiServer {
   /** What is not HTTP, too long, or too slow. */
   #refuse(error: Error, socket: Socket): void {
     const reply = this.#replies.get(socket)
-    const isInReply = reply?.headersSent === true && !reply.writableFinished
-    if (!socket.writable || isInReply) {
+    // Half of one reply and a whole other one would be neither.
+    if (!socket.writable || (reply?.headersSent === true && isUnderWay(reply))) {
       socket.destroy()
       return
     }
@@ -230,6 +238,10 @@ export class ApiServer {
     // Whoever does not read it does not keep the connection.
     socket.destroySoon()
   }
+}
+
+function isUnderWay(reply: ServerResponse | undefined): boolean {
+  return reply !== undefined && !reply.writableFinished && !reply.destroyed
 }
 
 const REFUSED_BY_PARSER: Readonly<Record<string, readonly [status: number, what: string]>> = {
