@@ -65,11 +65,15 @@ async function untilAborted<T>(
   path: string,
   signal: AbortSignal,
 ): Promise<T | undefined> {
+  let onAbort = (): void => undefined
   const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true })
-    if (signal.aborted) resolve(undefined)
+    onAbort = () => resolve(undefined)
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
   })
-  const result = await Promise.race([reading, aborted])
+  const result = await Promise.race([reading, aborted]).finally(() => {
+    signal.removeEventListener('abort', onAbort)
+  })
   if (signal.aborted) {
     // A pipe that is cut off in the middle of a packet is no longer of interest.
     reading.catch(() => undefined)

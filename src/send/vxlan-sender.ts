@@ -32,16 +32,16 @@ const MADE_SOURCE = 0x0200_0000_0001
 
 const BATCH_LEN_FIRST = 1024 * 1024
 
-/** What one outlet was given of the batch being sent. */
+/** What was given to one outlet, and what came of it. */
 interface Share {
   readonly outlet: Outlet
-  /** Datagrams given to it. */
+  /** Datagrams of the batch that it was given. */
   given: number
-  /** Its count of datagrams sent before this batch. */
-  sentBefore: number
-  /** Its datagrams of this batch that were not sent. */
+  /** Of these, not sent. */
   failed: number
-  /** Of the failed ones, a part in `given`: see `settle`. */
+  /** Datagrams of all batches that were counted as sent. */
+  counted: number
+  /** Between 0 and `given`: how near the next of the failed ones is. */
   owed: number
 }
 
@@ -151,7 +151,7 @@ export class VxlanSender {
     if (index < count) this.#countUnsent('interrupted', count - index)
 
     // The kernel may still be reading from the batch.
-    for (const outlet of this.#shares.keys()) await outlet.settled()
+    for (const { outlet } of this.#shares.values()) await outlet.settled()
     this.#settle(index)
     this.#empty()
     return !signal.aborted
@@ -160,7 +160,7 @@ export class VxlanSender {
   #shareOf(outlet: Outlet): Share {
     let share = this.#shares.get(outlet)
     if (share === undefined) {
-      share = { outlet, given: 0, sentBefore: outlet.sent, failed: 0, owed: 0 }
+      share = { outlet, given: 0, failed: 0, counted: outlet.sent, owed: 0 }
       this.#shares.set(outlet, share)
     }
     return share
@@ -169,19 +169,24 @@ export class VxlanSender {
   /**
    * Counts the batch for its sessions; `offered` of it were given to outlets. An outlet says how
    * many datagrams failed and not which: where some did, they are taken to be spread evenly.
+   * A failure that became known after its batch counts in the next.
    */
   #settle(offered: number): void {
     for (const share of this.#shares.values()) {
-      const sent = share.outlet.sent - share.sentBefore
-      share.failed = Math.min(share.given, Math.max(0, share.given - sent))
+      const failed = share.counted + share.given - share.outlet.sent
+      share.failed = Math.max(0, Math.min(share.given, failed))
+      share.counted += share.given - share.failed
     }
     for (let index = 0; index < this.#starts.length; index++) {
       const route = this.#routes[index]!
-      const sent = index < offered && this.#isSent(this.#shares.get(route.outlet)!)
+      const sent = index < offered && this.#isSent(this.#shareOf(route.outlet))
       if (sent) route.sent++
       route.counters.count(this.#directions[index]!, this.#lengths[index]!, sent)
     }
-    this.#shares.clear()
+    for (const share of this.#shares.values()) {
+      share.given = 0
+      share.owed = 0
+    }
   }
 
   #isSent(share: Share): boolean {
