@@ -96,6 +96,12 @@ export class Pool {
     return this.#operate('flush-flows', request, limit)
   }
 
+  /** Names of the sessions that any worker has. */
+  async sessions(): Promise<string[]> {
+    const { sessions } = await this.report()
+    return [...new Set(sessions.flatMap(({ session }) => (session === null ? [] : [session])))]
+  }
+
   async #operate(
     type: FlowOrder['type'],
     request: FlowOperationRequest,
