@@ -35,8 +35,9 @@ const CODES: RefusalCodes = {
   internal: ['InternalError', 500],
 }
 
-/** Of the signature, or read here; no parameters of an action. */
-const IS_TRANSPORT = /^(?:Action|Version|X-Amz-.*)$/i
+/** Read here, or of a signature (those of version 2 as well, which nobody checks); no parameters of an action. */
+const IS_TRANSPORT =
+  /^(?:Action|Version|X-Amz-.*|AWSAccessKeyId|Signature|SignatureMethod|SignatureVersion|SecurityToken|Timestamp|Expires)$/i
 
 export const queryProtocol: Protocol = {
   refusals: CODES,
