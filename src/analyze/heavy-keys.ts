@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { Top } from './top.js'
 
 const TABLE = 256
 
@@ -79,20 +80,14 @@ export class HeavyKeys {
     return this.#keys[row * this.#keyWords + word]!
   }
 
-  /** The `count` rows for which `by` is highest, highest first; equal ones in the order of their keys. */
+  /** The `count` rows for which `by` is highest, highest first; of equal ones those that came first. */
   top(count: number, by: (row: number) => number = (row) => this.#weights[row]!): number[] {
-    const rows = Array.from({ length: this.count }, (_, row) => row)
-    return rows
-      .sort((left, right) => by(right) - by(left) || this.#compareKeys(left, right))
-      .slice(0, count)
-  }
-
-  #compareKeys(left: number, right: number): number {
-    for (let word = 0; word < this.#keyWords; word++) {
-      const difference = this.keyWord(left, word) - this.keyWord(right, word)
-      if (difference !== 0) return difference
+    const top = new Top<number>(count)
+    for (let row = 0; row < this.count; row++) {
+      const weight = by(row)
+      if (top.wants(weight)) top.add(weight, row)
     }
-    return 0
+    return top.rows
   }
 
   #dropLighter(): void {

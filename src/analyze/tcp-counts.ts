@@ -5,13 +5,13 @@
 export class TcpCounts {
   /** A port used again by a new connection counts anew. */
   connections = 0
-  /** Connections whose SYN was seen; the others had begun before the capture did. */
+  /** Connections whose SYN, or the answer to it, was seen; the others had begun before the capture did. */
   attempted = 0
   /** … whose SYN was answered and the answer acknowledged. */
   completed = 0
   /** … whose SYN was answered with RST. */
   refused = 0
-  /** … whose SYN was answered with nothing at all. */
+  /** … whose SYN was answered with nothing at all, and whose caller did not go on as if it had been. */
   unanswered = 0
   /** Connections that one side or both reset. */
   resetConnections = 0

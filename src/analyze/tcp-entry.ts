@@ -41,6 +41,8 @@ export const PROBED = 0x40
 export const CONNECTED = 0x80
 /** Its SYN had ACK: of the side that was connected to. */
 export const IS_ANSWER = 0x1000
+/** Went on behind its SYN: it was answered, whether that was seen or not. */
+export const WENT_ON = 0x2000
 /** Gaps open in this direction. */
 export const GAPS_SHIFT = 8
 export const GAPS_MASK = 0xf << GAPS_SHIFT

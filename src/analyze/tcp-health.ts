@@ -20,6 +20,7 @@ import {
   SYN_IS_LAST,
   SYN_REPEATED,
   SYN_SEEN,
+  WENT_ON,
   WINDOW_SHIFT,
 } from './tcp-entry.js'
 import { TcpGaps } from './tcp-gaps.js'
@@ -108,6 +109,7 @@ export class TcpHealth {
       words[mine + STATE]! |= SYN_IS_LAST
     } else {
       if ((flags & TCP_ACK) !== 0) {
+        words[mine + STATE]! |= WENT_ON
         this.#acknowledge(mine, theirs, acknowledgment, seconds, nanoseconds, timed, counts)
       }
       const fin = flags & TCP_FIN
@@ -133,15 +135,18 @@ export class TcpHealth {
       counts.completed++
     } else if (((a | b) & SYN_SEEN) !== 0) {
       counts.attempted++
-      const server = isCaller(a) ? b : a
-      if ((isCaller(a) || isCaller(b)) && (server & BEGUN) === 0) {
-        if ((server & RST_SEEN) !== 0) counts.refused++
-        else counts.unanswered++
-      }
+      if (isCaller(a)) this.#countFailure(a, b, counts)
+      else if (isCaller(b)) this.#countFailure(b, a, counts)
     }
     this.gaps.end(flow, 0, counts)
     this.gaps.end(flow, 1, counts)
     words.fill(0, at, at + 2 * DIRECTION_WORDS)
+  }
+
+  #countFailure(caller: number, server: number, counts: TcpCounts): void {
+    if ((caller & WENT_ON) !== 0 || (server & BEGUN) !== 0) return
+    if ((server & RST_SEEN) !== 0) counts.refused++
+    else counts.unanswered++
   }
 
   /** To be called when a flow has been asked for all there is to know: another takes its place. */

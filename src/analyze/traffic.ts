@@ -1,3 +1,7 @@
+import { HOT_WORDS, PACKETS_0, PACKETS_1, STATE } from '../flow/flow-entry.js'
+import type { InterfaceOracle } from '../flow/flow-queue.js'
+import { INTERFACE_CONFIRMED, INTERFACE_MASK, INTERFACE_SHIFT } from '../flow/flow-state.js'
+import type { FlowTable } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import type { Session } from '../session/session.js'
 import type { Fault } from '../wire/fault.js'
@@ -100,11 +104,7 @@ export class Traffic {
     // A fragment that waits for its first.
     if (flow < 0) return
     const { direction } = tracker.table
-    if (session.vni !== null && tracker.wantsInterface(flow)) {
-      const { identity } = session
-      const end = identity.decide(frame, direction)
-      tracker.setInterface(flow, end, identity.primaryConfirmed)
-    }
+    if (session.vni !== null) noteInterface(tracker.table, flow, frame, session.identity)
     if (frame.protocol === PROTOCOL_TCP) {
       this.#tcp.observe(flow, direction, frame, seconds, nanoseconds, timed, facts.tcp)
     }
@@ -123,6 +123,29 @@ export class Traffic {
     this.#latest = facts
     return facts
   }
+}
+
+/**
+ * Which end of a flow the mirrored interface is, as the tracker notes it for those
+ * who need not know the flow.
+ */
+function noteInterface(
+  table: FlowTable,
+  flow: number,
+  frame: Frame,
+  identity: InterfaceOracle,
+): void {
+  const { words, counts, direction } = table
+  // Asked for every packet: it learns from each.
+  const end = identity.decide(frame, direction)
+  const at = flow * HOT_WORDS + STATE
+  const state = words[at]!
+  if (end === 0 || ((state & INTERFACE_MASK) !== 0 && (state & INTERFACE_CONFIRMED) !== 0)) return
+  const countsAt = (flow * HOT_WORDS) >>> 1
+  const packets = counts[countsAt + PACKETS_0]! + counts[countsAt + PACKETS_1]!
+  if (packets > 4 && packets % 64 !== 0) return
+  if ((state & INTERFACE_MASK) === 0) words[at]! |= end << INTERFACE_SHIFT
+  if (identity.primaryConfirmed) words[at]! |= INTERFACE_CONFIRMED
 }
 
 const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES

@@ -1,0 +1,69 @@
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { OperatorError } from '../errors.js'
+
+export type DuckDb = typeof import('@duckdb/node-api')
+
+/** DuckDB, where it is installed. Throws OperatorError that says how to install it where it is not. */
+export async function loadDuckDb(load = () => import('@duckdb/node-api')): Promise<DuckDb> {
+  try {
+    return await load()
+  } catch (error) {
+    throw new OperatorError(
+      'query needs DuckDB, an optional package: npm install @duckdb/node-api (for all: npm install --global)',
+      { cause: error },
+    )
+  }
+}
+
+export interface ConfinedOptions {
+  /** The only files of the machine that SQL can reach. Absolute. */
+  files: readonly string[]
+  /** Where what does not fit in memory goes; the caller makes and removes it. */
+  temporaryDirectory: string
+  memoryBytes: number
+  temporaryBytes: number
+}
+
+/** A database of its own in this process, whose SQL comes from a stranger. */
+export interface Confined {
+  readonly instance: DuckDBInstance
+  readonly connection: DuckDBConnection
+  /** The catalog that tables are made in. */
+  readonly catalog: string
+}
+
+const CATALOG = 'mirrortap'
+
+/**
+ * Opens a database in memory that reaches no file but those named, no network and
+ * no extension, and that no SQL can talk out of it: the configuration is locked.
+ */
+export async function openConfined(duckdb: DuckDb, options: ConfinedOptions): Promise<Confined> {
+  const instance = await duckdb.DuckDBInstance.create(':memory:', {
+    memory_limit: `${options.memoryBytes}B`,
+    temp_directory: options.temporaryDirectory,
+    max_temp_directory_size: `${options.temporaryBytes}B`,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+    allow_persistent_secrets: 'false',
+  })
+  const connection = await instance.connect()
+  // Half the memory of a table that is not compressed.
+  await connection.run(`ATTACH ':memory:' AS ${CATALOG} (COMPRESS); USE ${CATALOG}`)
+  const files = options.files.map(quoted).join(', ')
+  await connection.run(`SET allowed_paths = [${files}]`)
+  await connection.run('SET enable_external_access = false')
+  await connection.run('SET lock_configuration = true')
+  return { instance, connection, catalog: CATALOG }
+}
+
+/** A string literal. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A name of a column or table. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,188 @@
+import { STATE_NAMES } from '../flow/flow-state.js'
+import { FIELDS, type Field } from '../flowlog/fields.js'
+import { FAULTS } from '../wire/fault.js'
+import { identifier, quoted } from './duckdb.js'
+import type { NumberType } from './duckdb-rows.js'
+import { addressColumns, addressText } from './sql-addresses.js'
+
+/** A table that captures fill: what is kept, and the view of it that people query. */
+export interface CaptureTable {
+  readonly name: 'packets' | 'flows' | 'records'
+  /** Kept in `loaded.<name>_kept`. */
+  readonly kept: readonly (readonly [name: string, type: NumberType])[]
+  /** What people see, by column: SQL over what is kept. */
+  readonly shown: readonly (readonly [name: string, sql: string])[]
+}
+
+/** Ways of a flow, as codes from 1 on; 0 is none, and SQL's lists begin at 1. */
+export const DIRECTIONS = ['ingress', 'egress'] as const
+
+/** What AWS's own table over flow logs has: the fields of versions 2 to 5. */
+export const RECORD_FIELDS: readonly Field[] = FIELDS.filter(({ version }) => version <= 5)
+
+const SQL_TYPES = { int32: 'INTEGER', int64: 'BIGINT', string: 'VARCHAR' } as const
+
+/** The SQL type of a field's column. */
+export function sqlType({ type }: Field): string {
+  return SQL_TYPES[type]
+}
+
+type Kept = CaptureTable['kept'][number]
+
+function addressKept(prefix: string): Kept[] {
+  return addressColumns(prefix).map((name): Kept => [name, 'UINTEGER'])
+}
+
+const ENDS: readonly Kept[] = [
+  ['session', 'USMALLINT'],
+  ['version', 'UTINYINT'],
+  ...addressKept('src'),
+  ...addressKept('dst'),
+  ['src_port', 'USMALLINT'],
+  ['dst_port', 'USMALLINT'],
+  ['protocol', 'UTINYINT'],
+]
+
+function oneOf(words: readonly string[], code: string): string {
+  return `[${words.map(quoted).join(', ')}][${code}]`
+}
+
+function ofSession(column: string): string {
+  return `list_extract((SELECT list(${column} ORDER BY id) FROM loaded.sessions), session + 1)`
+}
+
+function timestamp(prefix: string): string {
+  return `make_timestamp_ns(CAST(${prefix}seconds AS BIGINT) * 1000000000 + ${prefix}nanoseconds)`
+}
+
+const SHOWN_ENDS: CaptureTable['shown'] = [
+  ['session', ofSession('name')],
+  ['vni', ofSession('vni')],
+  ['source', ofSession('source')],
+  ['src_addr', addressText('src')],
+  ['dst_addr', addressText('dst')],
+  ['src_port', 'src_port'],
+  ['dst_port', 'dst_port'],
+  ['protocol', 'CASE WHEN version > 0 THEN protocol END'],
+]
+
+export const PACKETS: CaptureTable = {
+  name: 'packets',
+  kept: [
+    ...ENDS,
+    ['seconds', 'DOUBLE'],
+    ['nanoseconds', 'UINTEGER'],
+    ['timed', 'UTINYINT'],
+    ['tcp_flags', 'UTINYINT'],
+    ['bytes', 'UINTEGER'],
+    ['length', 'UINTEGER'],
+    ['captured_length', 'UINTEGER'],
+    ['ether_type', 'USMALLINT'],
+    ['direction', 'UTINYINT'],
+    ['duplicate', 'UTINYINT'],
+    ['fault', 'UTINYINT'],
+  ],
+  shown: [
+    ['time', `CASE WHEN timed = 1 THEN ${timestamp('')} END`],
+    ...SHOWN_ENDS,
+    ['tcp_flags', 'tcp_flags'],
+    ['bytes', 'CASE WHEN version > 0 THEN bytes END'],
+    ['length', 'length'],
+    ['captured_length', 'captured_length'],
+    ['ether_type', 'ether_type'],
+    ['direction', oneOf(DIRECTIONS, 'direction')],
+    ['duplicate', 'duplicate = 1'],
+    ['fault', oneOf(FAULTS, 'fault')],
+  ],
+}
+
+export const FLOWS: CaptureTable = {
+  name: 'flows',
+  kept: [
+    ...ENDS,
+    ['packets', 'DOUBLE'],
+    ['bytes', 'DOUBLE'],
+    ['first_seconds', 'DOUBLE'],
+    ['first_nanoseconds', 'UINTEGER'],
+    ['last_seconds', 'DOUBLE'],
+    ['last_nanoseconds', 'UINTEGER'],
+    ['tcp_flags', 'UTINYINT'],
+    ['state', 'UTINYINT'],
+    ['direction', 'UTINYINT'],
+  ],
+  shown: [
+    ...SHOWN_ENDS,
+    ['packets', 'CAST(packets AS BIGINT)'],
+    ['bytes', 'CAST(bytes AS BIGINT)'],
+    ['first_seen', timestamp('first_')],
+    ['last_seen', timestamp('last_')],
+    ['tcp_flags', 'tcp_flags'],
+    ['state', oneOf(STATE_NAMES, 'state')],
+    ['direction', oneOf(DIRECTIONS, 'direction')],
+  ],
+}
+
+export const RECORDS: CaptureTable = {
+  name: 'records',
+  kept: [['version', 'UTINYINT'], ...RECORD_FIELDS.flatMap(keptOf)],
+  shown: RECORD_FIELDS.map((field) => [columnOf(field), shownOf(field)]),
+}
+
+export const CAPTURE_TABLES: readonly CaptureTable[] = [PACKETS, FLOWS, RECORDS]
+
+/** `account-id` → `account_id`. */
+export function columnOf({ name }: Field): string {
+  return name.replaceAll('-', '_')
+}
+
+/** The IP version is kept under that name: a field's columns are apart from it. */
+function keptName(field: Field): string {
+  return `field_${columnOf(field)}`
+}
+
+function keptOf(field: Field): Kept[] {
+  switch (field.filling.from) {
+    case 'number':
+      return [[keptName(field), 'DOUBLE']]
+    case 'word':
+      return [[keptName(field), 'UTINYINT']]
+    case 'address':
+      return addressKept(keptName(field))
+    default:
+      return []
+  }
+}
+
+function shownOf(field: Field): string {
+  const { filling } = field
+  const type = sqlType(field)
+  switch (filling.from) {
+    case 'format':
+      return `CAST(${Math.max(...RECORD_FIELDS.map(({ version }) => version))} AS ${type})`
+    case 'number':
+      return `CAST(${keptName(field)} AS ${type})`
+    case 'word':
+      return oneOf(filling.words, keptName(field))
+    case 'address':
+      return addressText(keptName(field))
+    default:
+      return `CAST(NULL AS ${type})`
+  }
+}
+
+/** The name of the table behind the view. */
+export function keptTable({ name }: CaptureTable): string {
+  return `${name}_kept`
+}
+
+/** What makes the table, to be run once. */
+export function createKept(table: CaptureTable): string {
+  const columns = table.kept.map(([name, type]) => `${identifier(name)} ${type}`)
+  return `CREATE TABLE loaded.${keptTable(table)} (${columns.join(', ')})`
+}
+
+/** What people query, as far as it comes from captures. */
+export function selectShown(table: CaptureTable): string {
+  const columns = table.shown.map(([name, sql]) => `${sql} AS ${identifier(name)}`)
+  return `SELECT ${columns.join(', ')} FROM loaded.${keptTable(table)}`
+}
