@@ -1,3 +1,5 @@
+import { networkFirewallActions } from '../api/network-firewall/actions.js'
+import { FlowOperations } from '../api/network-firewall/flow-operations.js'
 import { ensureDirectory } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
@@ -49,7 +51,7 @@ export async function listen(options: ListenOptions, metadata: MetadataValues): 
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
-    const actions = { ec2: [], networkFirewall: [] }
+    const actions = { ec2: [], networkFirewall: networkFirewallActions(new FlowOperations(pool)) }
     const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
       await pool.stop()
       throw error
