@@ -6,6 +6,8 @@ import { VNI_MAX } from './sessions.js'
 
 const id = (prefix: string) =>
   z.string().refine((text) => isEc2Id(prefix, text), `must be ${prefix}- and hexadecimal digits`)
+/** May be of something declared in a configuration, where ids need only begin as AWS's do. */
+const reference = (prefix: string) => z.string().startsWith(`${prefix}-`)
 const integer = (min: number, max: number) => z.number().int().min(min).max(max)
 const text = z.string()
 const tags = z.array(z.strictObject({ key: text, value: text }))
@@ -48,8 +50,8 @@ const session: z.ZodType<MirrorSession> = z.strictObject({
   description: text.optional(),
   ownerId: text,
   networkInterfaceId: id('eni'),
-  targetId: id('tmt'),
-  filterId: id('tmf'),
+  targetId: reference('tmt'),
+  filterId: reference('tmf'),
   packetLength: integer(1, 8500).optional(),
   sessionNumber: integer(1, 32766),
   virtualNetworkId: integer(0, VNI_MAX),

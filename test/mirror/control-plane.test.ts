@@ -160,6 +160,21 @@ describe('ControlPlane.declare', () => {
     expect(again.resources.sessions.size).toBe(1)
   })
 
+  test('may have ids that people make up, for saved sessions to name', async () => {
+    const stateFile = temporaryFile()
+    const named = {
+      targets: [{ ...TARGET, id: 'tmt-sensor' }],
+      filters: [{ ...FILTER, id: 'tmf-web' }],
+    }
+    const session = { ...SESSION, targetId: 'tmt-sensor', filterId: 'tmf-web' }
+    const plane = await ControlPlane.open({ stateFile, onProblem: noProblem })
+    plane.declare(named)
+    await plane.change((draft) => draft.put('sessions', session))
+    const again = await ControlPlane.open({ stateFile, onProblem: noProblem })
+    again.declare(named)
+    expect(again.resources.sessions.get(session.id)).toEqual(session)
+  })
+
   test('wins over a saved resource of its id, and says so', async () => {
     const stateFile = temporaryFile()
     const problems: string[] = []
