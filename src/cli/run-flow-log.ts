@@ -1,13 +1,17 @@
+import { statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { ensureDirectory } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
+import type { FlowRecord } from '../flow/flow-record.js'
 import { JsonLine } from '../flowlog/json.js'
 import { FlowLogLayout } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
-import { Offline } from '../session/offline.js'
+import { Offline, SESSION_INDICES } from '../session/offline.js'
+import { FlowThread } from '../thread/flow-thread.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
@@ -15,6 +19,9 @@ import { failWith, offlineOptions, readFiles } from './offline-options.js'
 import { RecordDirectory, RecordFile, type RecordOutput } from './record-output.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
+
+/** Octets of captures. */
+const WORTH_A_THREAD = 32 * 1024 * 1024
 
 /** Packets may be a second late, and the window's records leave when a later one has come. */
 const CLOCK_LAG_SECONDS = 2
@@ -59,29 +66,51 @@ async function writeRecords(
   options: Options,
   output: RecordOutput,
 ): Promise<string[]> {
+  const flows = {
+    capacity: options.maxFlows,
+    lifetime: lifetimeOf(options),
+    windowSeconds: Number(options.maxAggregationInterval),
+  }
+  const onRecord = (record: FlowRecord) => {
+    offline.session(record.session).completeRecord(record)
+    output.write(record)
+  }
+  const thread = isWorthAThread(files)
+    ? new FlowThread({ ...flows, sessions: SESSION_INDICES }, onRecord)
+    : undefined
   const offline = new Offline({
     ...offlineOptions(options),
-    flows: {
-      capacity: options.maxFlows,
-      lifetime: lifetimeOf(options),
-      windowSeconds: Number(options.maxAggregationInterval),
-      onRecord: (record) => {
-        offline.session(record.session).completeRecord(record)
-        output.write(record)
-      },
-    },
+    ...(thread === undefined ? { flows: { ...flows, onRecord } } : { counter: thread }),
   })
   // Records on the terminal are progress enough.
   const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
-  const room = () => output.room(offline.lastSeconds)
-  const reading = readFiles(offline, files, room, mayShowProgress)
-  const problems = await reading.catch(async (error) => {
+  const written = () => output.room(offline.lastSeconds)
+  const room = () => {
+    const counted = thread?.room() ?? true
+    return counted === true ? written() : counted.then(written)
+  }
+  try {
+    const problems = await readFiles(offline, files, room, mayShowProgress)
+    if (thread === undefined) offline.tracker!.shutdown()
+    else await thread.shutdown(written)
+    await output.close()
+    return problems
+  } catch (error) {
+    await thread?.terminate()
     await output.discard()
     throw error
-  })
-  offline.tracker!.shutdown()
-  await output.close()
-  return problems
+  }
+}
+
+/** Whether the table is better kept by a thread of its own, which takes a while to start. */
+function isWorthAThread(files: readonly string[]): boolean {
+  if (availableParallelism() < 2) return false
+  let octets = 0
+  for (const file of files) {
+    if (file === '-') return false
+    octets += statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  }
+  return octets >= WORTH_A_THREAD
 }
 
 /** Asked for, or told by the name of the file. */

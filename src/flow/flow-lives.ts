@@ -48,7 +48,7 @@ export class FlowLives {
   /** Where the search for something to evict goes on. */
   #hand = 0
 
-  constructor(options: FlowTrackerOptions, time: StoredTime) {
+  constructor(options: FlowTrackerOptions, time: Pick<StoredTime, 'secondsOf'>) {
     this.table = new FlowTable(options.capacity, options.hash)
     this.sessions = new SessionFlows(this.table, options.sessions)
     this.reports = new WindowReports(this.table, time, options)

@@ -8,6 +8,7 @@ import type { EndReason } from './flow-record.js'
 import type { FlowTable } from './flow-table.js'
 import type { Fragments } from './fragments.js'
 import type { Lifetime } from './lifetime.js'
+import type { PacketCounter } from './packet-counter.js'
 import type { SessionFlows } from './session-flows.js'
 import { StoredTime } from './stored-time.js'
 import type { WindowReportsOptions } from './window-reports.js'
@@ -42,7 +43,7 @@ export const WAITING_FLOW = -2
  * A packet passes an intake (the clock, the wait for first fragments) and a short
  * queue, and is counted together with a few others: flow-counter.ts says why.
  */
-export class FlowTracker {
+export class FlowTracker implements PacketCounter {
   readonly #lives: FlowLives
   readonly #counter: FlowCounter
   readonly #queue: FlowQueue

@@ -30,7 +30,7 @@ export interface WindowReportsOptions {
  */
 export class WindowReports {
   readonly #table: FlowTable
-  readonly #time: StoredTime
+  readonly #time: Pick<StoredTime, 'secondsOf'>
   readonly #record = new FlowRecord()
   readonly #windowSeconds: number
   readonly #onRecord: OnFlowRecord | undefined
@@ -41,7 +41,11 @@ export class WindowReports {
   #sweepEnd = NEVER
   #sweepAt = -1
 
-  constructor(table: FlowTable, time: StoredTime, options: WindowReportsOptions) {
+  constructor(
+    table: FlowTable,
+    time: Pick<StoredTime, 'secondsOf'>,
+    options: WindowReportsOptions,
+  ) {
     this.#table = table
     this.#time = time
     this.#windowSeconds = options.windowSeconds ?? 0

@@ -1,4 +1,5 @@
 import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
 import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
 import type { Packet } from '../wire/packet.js'
@@ -19,6 +20,8 @@ export interface OfflineOptions {
   until?: PointInTime
   /** Without it packets are not counted into flows. */
   flows?: Omit<FlowTrackerOptions, 'sessions'>
+  /** In place of `flows`: what counts packets into flows. */
+  counter?: PacketCounter
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
   observe?: PacketObserver
   /** Of every session; packets it does not want are counted as filtered. */
@@ -34,6 +37,8 @@ export interface PointInTime {
 
 /** Sessions told apart in one run; more than any mirror target sees. */
 const SESSIONS_MAX = 65_535
+/** Session indices in a run are below this. */
+export const SESSION_INDICES = SESSIONS_MAX + 2
 
 /** Capture files through the same pipeline that live packets take. */
 export class Offline {
@@ -46,14 +51,16 @@ export class Offline {
   later = 0
 
   readonly #demux: Demux
+  readonly #counter: PacketCounter | undefined
   readonly #until: PointInTime | undefined
   readonly #byIndex: Session[] = []
 
   constructor(options: OfflineOptions) {
     this.#until = options.until
-    this.tracker =
-      options.flows && new FlowTracker({ ...options.flows, sessions: SESSIONS_MAX + 2 })
-    const { ledger, tracker } = this
+    this.tracker = options.flows && new FlowTracker({ ...options.flows, sessions: SESSION_INDICES })
+    const counter = options.counter ?? this.tracker
+    this.#counter = counter
+    const { ledger } = this
     const sessions = new SessionDirectory({
       max: SESSIONS_MAX,
       key: 'source+vni',
@@ -61,11 +68,11 @@ export class Offline {
         session.filter = options.filter
         this.#byIndex[session.index] = session
       },
-      onClose: (session) => tracker?.endSession(session.index, 'session-deleted'),
+      onClose: (session) => counter?.endSession(session.index, 'session-deleted'),
     })
     const pipeline = new Pipeline({
       ledger,
-      ...(tracker && { tracker }),
+      ...(counter && { tracker: counter }),
       ...(options.duplicates && { duplicates: options.duplicates }),
       ...(options.openCapture && { openCapture: options.openCapture }),
       ...(options.observe && { observe: options.observe }),
@@ -98,7 +105,7 @@ export class Offline {
    * when everything due by the time of the packets so far has been done.
    */
   read(path: string, afterBlock?: AfterBlock): Promise<CaptureSummary> {
-    return readCapture(path, (packet) => this.#accept(packet), this.#readOptions(afterBlock))
+    return readCapture(path, (packet) => this.accept(packet), this.#readOptions(afterBlock))
   }
 
   /** Reads several files as one, in the order of time across them; see readCaptures. */
@@ -108,23 +115,29 @@ export class Offline {
     onRead?: OnRead,
   ): Promise<CaptureOutcome[]> {
     const options = this.#readOptions(afterBlock)
-    return readCaptures(paths, (packet) => this.#accept(packet), {
+    return readCaptures(paths, (packet) => this.accept(packet), {
       ...options,
       ...(onRead && { onRead }),
     })
   }
 
   #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {
-    const tracker = this.tracker
     return {
       afterBlock: (octetsRead) => {
-        if (tracker !== undefined) while (tracker.work(Number.MAX_SAFE_INTEGER));
+        this.work()
         return afterBlock(octetsRead)
       },
     }
   }
 
-  #accept(packet: Packet): void {
+  /** Does everything due by the time of the packets so far. */
+  work(): void {
+    const counter = this.#counter
+    if (counter !== undefined) while (counter.work(Number.MAX_SAFE_INTEGER));
+  }
+
+  /** Takes a packet of a file that somebody else reads; `work` is then to be called between its blocks. */
+  accept(packet: Packet): void {
     const { seconds, nanoseconds } = packet
     if (this.#until !== undefined && isAfter(seconds, nanoseconds, this.#until)) {
       this.later++

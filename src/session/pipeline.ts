@@ -1,4 +1,4 @@
-import type { FlowTracker } from '../flow/flow-tracker.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
 import { packetComment } from '../pcap/pcapng-emit.js'
 import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
@@ -27,7 +27,7 @@ export interface PipelineOptions {
   /** What to do with copies of packets that another session has brought. */
   duplicates?: DuplicateMode
   /** Counts packets into flows; without it they are only captured. */
-  tracker?: FlowTracker
+  tracker?: PacketCounter
   /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
   observe?: PacketObserver
@@ -39,7 +39,7 @@ export interface PipelineOptions {
  */
 export class Pipeline {
   readonly #ledger: Ledger
-  readonly #tracker: FlowTracker | undefined
+  readonly #tracker: PacketCounter | undefined
   readonly #openCapture: PipelineOptions['openCapture']
   readonly #observe: PacketObserver | undefined
   readonly #duplicateMode: DuplicateMode

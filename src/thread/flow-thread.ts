@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { Worker } from 'node:worker_threads'
+import { FlowHash } from '../flow/flow-hash.js'
+import { FlowIntake } from '../flow/flow-intake.js'
+import { FlowQueue, type InterfaceOracle } from '../flow/flow-queue.js'
+import { type EndReason, FlowRecord, type OnFlowRecord } from '../flow/flow-record.js'
+import type { Lifetime } from '../flow/lifetime.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
+import { StoredTime } from '../flow/stored-time.js'
+import type { Frame } from '../wire/frame.js'
+import {
+  FAILED,
+  FlowRings,
+  LENGTH,
+  NOW,
+  PACKETS,
+  PACKETS_PUBLISHED,
+  PROGRESS,
+  READER_SLEEPS,
+  RECORD_WORDS,
+  RECORDS_PUBLISHED,
+  RECORDS_TAKEN,
+  SESSION_ENDS,
+  SETTLED,
+  THEN,
+  THEN_END_ALL,
+  THEN_END_SESSION,
+  THEN_NOTHING,
+  THEN_WORK,
+  WAITING,
+} from './flow-rings.js'
+import { takeRecord } from './record-words.js'
+
+export interface FlowThreadOptions {
+  capacity: number
+  sessions: number
+  lifetime: Lifetime
+  windowSeconds: number
+}
+
+/** What the thread is given. */
+export interface FlowThreadData {
+  readonly memory: SharedArrayBuffer
+  readonly flows: FlowThreadOptions
+}
+
+/**
+ * Packet segments that are free before a block of input is read: a block of 256 KiB
+ * has 7,282 IP packets at most, and 4,096 fragments may be given up.
+ */
+const ENOUGH_SEGMENTS = 256
+/** A thread that does nothing for so long is dead. */
+const PATIENCE_MS = 60_000
+
+/**
+ * A flow table in a thread of its own, for a reader that is kept busy by reading
+ * and writing: packets go there reduced to their keys and counts, records come
+ * back in the order in which a FlowTracker hands them over.
+ */
+export class FlowThread implements PacketCounter {
+  readonly #rings = new FlowRings()
+  readonly #worker: Worker
+  readonly #onRecord: OnFlowRecord
+  readonly #record = new FlowRecord()
+  readonly #time = new StoredTime()
+  readonly #queue: FlowQueue
+  readonly #intake: FlowIntake
+  readonly #failure: Promise<never>
+  #published = 0
+  #taken = 0
+
+  constructor(options: FlowThreadOptions, onRecord: OnFlowRecord) {
+    const { memory, packets } = this.#rings
+    const workerData: FlowThreadData = { memory, flows: options }
+    this.#worker = new Worker(new URL('./flow-thread-worker.js', import.meta.url), { workerData })
+    this.#failure = new Promise((_resolve, reject) => this.#worker.once('error', reject))
+    // Whoever waits hears of it.
+    this.#failure.catch(() => undefined)
+    this.#onRecord = onRecord
+    const hash = new FlowHash()
+    this.#queue = new FlowQueue(packets, PACKETS, hash, () => this.#publish(THEN_NOTHING))
+    this.#queue.base = this.#rings.packetsOf(0)
+    this.#intake = new FlowIntake(this.#queue, this.#time, options.windowSeconds, hash)
+  }
+
+  enqueue(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+    oracle: InterfaceOracle | undefined,
+  ): boolean {
+    this.#intake.take(frame, session, seconds, nanoseconds, timed, oracle)
+    return true
+  }
+
+  work(): boolean {
+    this.#intake.fragments.expire(this.#intake.settled)
+    this.#publish(THEN_WORK)
+    this.#takeRecords()
+    return false
+  }
+
+  endSession(session: number, reason: EndReason): void {
+    assert(reason === 'session-deleted')
+    this.#intake.fragments.flush(Number.POSITIVE_INFINITY, session)
+    this.#publish(THEN_END_SESSION, session)
+    // Its index may stand for another session from here on.
+    this.#waitUntil(() => this.#rings.isIdle(this.#published))
+  }
+
+  /** Whether a block of input can be read without waiting in the middle of it; else a promise of that. */
+  room(): true | Promise<true> {
+    return this.#hasRoom() ? true : this.#makeRoom()
+  }
+
+  /** Ends every flow and the thread. `pause` is awaited when records have come, so that they can be written. */
+  async shutdown(pause: () => boolean | Promise<boolean>): Promise<void> {
+    const { fragments } = this.#intake
+    fragments.flush(Number.POSITIVE_INFINITY)
+    this.#publish(THEN_WORK)
+    this.#publish(THEN_END_ALL)
+    while (!this.#rings.isIdle(this.#published)) {
+      await this.#progress()
+      this.#takeRecords()
+      await pause()
+    }
+    this.#takeRecords()
+  }
+
+  /** In place of `shutdown`, when the work has failed. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #hasRoom(): boolean {
+    return this.#rings.freePacketSegments(this.#published) >= ENOUGH_SEGMENTS
+  }
+
+  async #makeRoom(): Promise<true> {
+    while (!this.#hasRoom()) {
+      await this.#progress()
+      this.#takeRecords()
+    }
+    return true
+  }
+
+  /** Resolves when the thread has done something since it was last looked at. */
+  async #progress(): Promise<void> {
+    const { state } = this.#rings
+    const seen = Atomics.load(state, PROGRESS)
+    this.#takeRecords()
+    Atomics.store(state, READER_SLEEPS, 1)
+    const waiting = Atomics.waitAsync(state, PROGRESS, seen, PATIENCE_MS)
+    const outcome = waiting.async ? await Promise.race([waiting.value, this.#failure]) : 'ok'
+    if (outcome === 'timed-out') throw new Error('the flow thread does not answer')
+  }
+
+  /** Hands over the segment that is being filled, and waits for the next to be free. */
+  #publish(then: number, session = 0): void {
+    const { state, packets } = this.#rings
+    const queue = this.#queue
+    const header = this.#rings.packetHeader(this.#published)
+    packets[header + LENGTH] = queue.length
+    packets[header + THEN] = then
+    packets[header + NOW] = this.#intake.now
+    packets[header + SETTLED] = this.#intake.settled
+    packets[header + WAITING] = this.#intake.fragments.waiting > 0 ? 1 : 0
+    packets[header + SESSION_ENDS] = session
+    this.#published = (this.#published + 1) | 0
+    Atomics.store(state, PACKETS_PUBLISHED, this.#published)
+    Atomics.notify(state, PACKETS_PUBLISHED)
+    queue.length = 0
+    queue.base = this.#rings.packetsOf(this.#published)
+    this.#waitUntil(() => this.#rings.freePacketSegments(this.#published) > 0)
+  }
+
+  /** Holds this thread, taking records meanwhile: the flow thread may wait for that. */
+  #waitUntil(isSo: () => boolean): void {
+    const { state } = this.#rings
+    for (;;) {
+      const seen = Atomics.load(state, PROGRESS)
+      if (isSo()) break
+      this.#takeRecords()
+      Atomics.store(state, READER_SLEEPS, 1)
+      const outcome = Atomics.wait(state, PROGRESS, seen, PATIENCE_MS)
+      if (outcome === 'timed-out' || Atomics.load(state, FAILED) === 1) {
+        throw new Error('the flow thread does not answer')
+      }
+    }
+    this.#takeRecords()
+  }
+
+  #takeRecords(): void {
+    const rings = this.#rings
+    const { state, records, recordCounts } = rings
+    while (this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
+      const length = records[rings.recordHeader(this.#taken)]!
+      let at = rings.recordsOf(this.#taken)
+      for (let index = 0; index < length; index++, at += RECORD_WORDS) {
+        takeRecord(records, recordCounts, at, this.#time, this.#record)
+        this.#onRecord(this.#record)
+      }
+      this.#taken = (this.#taken + 1) | 0
+      Atomics.store(state, RECORDS_TAKEN, this.#taken)
+      Atomics.notify(state, RECORDS_TAKEN)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { Offline, SESSION_INDICES } from '../../src/session/offline.js'
+import type { FlowThread, FlowThreadOptions } from '../../src/thread/flow-thread.js'
+import { frameOf } from '../flow/flow-frames.js'
+import { traffic } from '../flow/traffic.js'
+import { captureFiles } from '../support/captures.js'
+import { Random } from '../support/random.js'
+import { IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
+
+const SAMPLES = join(import.meta.dirname, '../../samples')
+const BUILT = '../../dist/thread/flow-thread.js'
+
+const FLOWS: FlowThreadOptions = {
+  capacity: 2000,
+  sessions: SESSION_INDICES,
+  lifetime: LIFETIMES.nfw,
+  windowSeconds: 60,
+}
+const NETWORK = { decap: 'auto', vxlanPort: 4789, genevePort: 6081 } as const
+
+async function threadOf(
+  options: FlowThreadOptions,
+  onRecord: ConstructorParameters<typeof FlowThread>[1],
+): Promise<FlowThread> {
+  const built = (await import(BUILT)) as { FlowThread: typeof FlowThread }
+  return new built.FlowThread(options, onRecord)
+}
+
+/** The records of a capture, in order, by a table in this thread and by one in its own. */
+async function recordsOf(paths: readonly string[]): Promise<[here: string[], there: string[]]> {
+  const here: string[] = []
+  const there: string[] = []
+  const offline = new Offline({
+    ...NETWORK,
+    flows: { ...FLOWS, onRecord: (record) => here.push(JSON.stringify(record)) },
+  })
+  const thread = await threadOf(FLOWS, (record) => there.push(JSON.stringify(record)))
+  const other = new Offline({ ...NETWORK, counter: thread })
+  await offline.readAll(paths)
+  offline.tracker!.shutdown()
+  await other.readAll(paths, async () => {
+    await thread.room()
+  })
+  await thread.shutdown(() => true)
+  return [here, there]
+}
+
+describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
+  test(
+    'hands over the records of all samples and captures as a table in the same thread does',
+    UNHURRIED,
+    async () => {
+      const samples = readdirSync(SAMPLES).filter((name) => name.endsWith('.pcap'))
+      const paths = [...samples.map((name) => join(SAMPLES, name)), ...captureFiles()]
+      const [here, there] = await recordsOf(paths)
+      expect(here.length).toBeGreaterThan(20)
+      expect(there).toEqual(here)
+    },
+  )
+
+  test(
+    'waits for the table when it is the slower one, and the table for it',
+    UNHURRIED,
+    async () => {
+      const records: number[] = []
+      const thread = await threadOf({ ...FLOWS, capacity: 10 }, ({ packets }) =>
+        records.push(packets),
+      )
+      // More of either than the rings hold, without a pause.
+      const packets = traffic(new Random(1), {
+        packets: 100_000,
+        connections: 5000,
+        sessions: 8,
+        silences: [1],
+      })
+      for (const { name, tcpFlags, ipLength, seconds } of packets) {
+        const frame = frameOf(name, tcpFlags, ipLength)
+        thread.enqueue(frame, name.session, seconds, 0, true, undefined)
+      }
+      await thread.shutdown(() => true)
+      expect(records.length).toBeGreaterThan(33_000)
+      expect(records.reduce((sum, count) => sum + count)).toBe(packets.length)
+    },
+  )
+
+  test('has handed over all records of a session when that has ended', UNHURRIED, async () => {
+    const sessions: number[] = []
+    const thread = await threadOf(FLOWS, ({ session }) => sessions.push(session))
+    const packets = traffic(new Random(2), {
+      packets: 1000,
+      connections: 300,
+      sessions: 3,
+      silences: [],
+    })
+    for (const { name, seconds } of packets) {
+      thread.enqueue(frameOf(name), name.session, seconds, 0, true, undefined)
+    }
+    thread.endSession(1, 'session-deleted')
+    expect(new Set(sessions)).toEqual(new Set([1]))
+    await thread.shutdown(() => true)
+    expect(new Set(sessions)).toEqual(new Set([0, 1, 2]))
+  })
+
+  test('fails when the thread does', UNHURRIED, async () => {
+    const thread = await threadOf({ ...FLOWS, capacity: -1 }, () => undefined)
+    await expect(thread.shutdown(() => true)).rejects.toThrow(/length|answer/)
+  })
+})
