@@ -9,12 +9,13 @@ import type { FilterRule, MirrorFilter, PortRange, TrafficDirection } from './re
 /** Columns of a compiled rule; addresses and masks follow, one word each for IPv4 and four for IPv6. */
 const ACTION = 0
 const PROTOCOL = 1
-/** 0 where the rule names no ports; then the four bounds do not count. */
-const HAS_PORTS = 2
-const SOURCE_LOW = 3
-const SOURCE_HIGH = 4
-const DESTINATION_LOW = 5
-const DESTINATION_HIGH = 6
+/** Lowest port, and how many above it are in the range: all, where the rule names none. */
+const SOURCE_LOW = 2
+const SOURCE_SPAN = 3
+const DESTINATION_LOW = 4
+const DESTINATION_SPAN = 5
+/** 1 where the rule names ports. */
+const HAS_PORTS = 6
 const ADDRESSES = 7
 
 const SOURCE_4 = ADDRESSES
@@ -99,16 +100,20 @@ export class RuleSet {
 }
 
 function decides4(frame: Frame, rules: Int32Array): boolean {
-  const { bytes, protocol } = frame
-  const source = u32(bytes, frame.srcAt)
-  const destination = u32(bytes, frame.dstAt)
+  const { bytes, protocol, srcPort, dstPort } = frame
+  const source = u32(bytes, frame.srcAt) | 0
+  const destination = u32(bytes, frame.dstAt) | 0
   const ports = portsOf(frame)
   for (let at = 0; at < rules.length; at += STRIDE_4) {
+    // Cheapest first. As unsigned numbers, ports below a range are far above it.
     if (
       (rules[at + PROTOCOL] === protocol || rules[at + PROTOCOL] === ANY_PROTOCOL) &&
+      (ports === PORTS_SEEN
+        ? (dstPort - rules[at + DESTINATION_LOW]!) >>> 0 <= rules[at + DESTINATION_SPAN]! &&
+          (srcPort - rules[at + SOURCE_LOW]!) >>> 0 <= rules[at + SOURCE_SPAN]!
+        : matchesUnseen(ports, rules, at)) &&
       ((source ^ rules[at + SOURCE_4]!) & rules[at + SOURCE_MASK_4]!) === 0 &&
-      ((destination ^ rules[at + DESTINATION_4]!) & rules[at + DESTINATION_MASK_4]!) === 0 &&
-      (rules[at + HAS_PORTS] === 0 || matchesPorts(frame, ports, rules, at))
+      ((destination ^ rules[at + DESTINATION_4]!) & rules[at + DESTINATION_MASK_4]!) === 0
     ) {
       return rules[at + ACTION] === ACCEPT
     }
@@ -117,14 +122,33 @@ function decides4(frame: Frame, rules: Int32Array): boolean {
 }
 
 function decides6(frame: Frame, rules: Int32Array): boolean {
-  const { protocol, srcAt, dstAt } = frame
+  const { bytes, srcAt, dstAt, protocol, srcPort, dstPort } = frame
+  const source0 = u32(bytes, srcAt) | 0
+  const source1 = u32(bytes, srcAt + 4) | 0
+  const source2 = u32(bytes, srcAt + 8) | 0
+  const source3 = u32(bytes, srcAt + 12) | 0
+  const destination0 = u32(bytes, dstAt) | 0
+  const destination1 = u32(bytes, dstAt + 4) | 0
+  const destination2 = u32(bytes, dstAt + 8) | 0
+  const destination3 = u32(bytes, dstAt + 12) | 0
   const ports = portsOf(frame)
   for (let at = 0; at < rules.length; at += STRIDE_6) {
     if (
       (rules[at + PROTOCOL] === protocol || rules[at + PROTOCOL] === ANY_PROTOCOL) &&
-      isInBlock(frame, srcAt, rules, at + SOURCE_6, at + SOURCE_MASK_6) &&
-      isInBlock(frame, dstAt, rules, at + DESTINATION_6, at + DESTINATION_MASK_6) &&
-      (rules[at + HAS_PORTS] === 0 || matchesPorts(frame, ports, rules, at))
+      (ports === PORTS_SEEN
+        ? (dstPort - rules[at + DESTINATION_LOW]!) >>> 0 <= rules[at + DESTINATION_SPAN]! &&
+          (srcPort - rules[at + SOURCE_LOW]!) >>> 0 <= rules[at + SOURCE_SPAN]!
+        : matchesUnseen(ports, rules, at)) &&
+      ((source0 ^ rules[at + SOURCE_6]!) & rules[at + SOURCE_MASK_6]!) === 0 &&
+      ((source1 ^ rules[at + SOURCE_6 + 1]!) & rules[at + SOURCE_MASK_6 + 1]!) === 0 &&
+      ((source2 ^ rules[at + SOURCE_6 + 2]!) & rules[at + SOURCE_MASK_6 + 2]!) === 0 &&
+      ((source3 ^ rules[at + SOURCE_6 + 3]!) & rules[at + SOURCE_MASK_6 + 3]!) === 0 &&
+      ((destination0 ^ rules[at + DESTINATION_6]!) & rules[at + DESTINATION_MASK_6]!) === 0 &&
+      ((destination1 ^ rules[at + DESTINATION_6 + 1]!) & rules[at + DESTINATION_MASK_6 + 1]!) ===
+        0 &&
+      ((destination2 ^ rules[at + DESTINATION_6 + 2]!) & rules[at + DESTINATION_MASK_6 + 2]!) ===
+        0 &&
+      ((destination3 ^ rules[at + DESTINATION_6 + 3]!) & rules[at + DESTINATION_MASK_6 + 3]!) === 0
     ) {
       return rules[at + ACTION] === ACCEPT
     }
@@ -132,30 +156,9 @@ function decides6(frame: Frame, rules: Int32Array): boolean {
   return false
 }
 
-function isInBlock(
-  { bytes }: Frame,
-  addressAt: number,
-  rules: Int32Array,
-  firstAt: number,
-  maskAt: number,
-): boolean {
-  return (
-    ((u32(bytes, addressAt) ^ rules[firstAt]!) & rules[maskAt]!) === 0 &&
-    ((u32(bytes, addressAt + 4) ^ rules[firstAt + 1]!) & rules[maskAt + 1]!) === 0 &&
-    ((u32(bytes, addressAt + 8) ^ rules[firstAt + 2]!) & rules[maskAt + 2]!) === 0 &&
-    ((u32(bytes, addressAt + 12) ^ rules[firstAt + 3]!) & rules[maskAt + 3]!) === 0
-  )
-}
-
-function matchesPorts(frame: Frame, ports: number, rules: Int32Array, at: number): boolean {
-  if (ports !== PORTS_SEEN) return ports === PORTS_CUT && rules[at + ACTION] === ACCEPT
-  const { srcPort, dstPort } = frame
-  return (
-    srcPort >= rules[at + SOURCE_LOW]! &&
-    srcPort <= rules[at + SOURCE_HIGH]! &&
-    dstPort >= rules[at + DESTINATION_LOW]! &&
-    dstPort <= rules[at + DESTINATION_HIGH]!
-  )
+/** Whether the rule's ports let a packet by that shows none. */
+function matchesUnseen(ports: number, rules: Int32Array, at: number): boolean {
+  return rules[at + HAS_PORTS] === 0 || (ports === PORTS_CUT && rules[at + ACTION] === ACCEPT)
 }
 
 function portsOf(frame: Frame): number {
@@ -189,11 +192,11 @@ function rowOf(rule: FilterRule, version: 4 | 6): number[] {
   return [
     rule.action === 'accept' ? ACCEPT : REJECT,
     rule.protocol ?? ANY_PROTOCOL,
-    hasPorts ? 1 : 0,
     sources.from,
-    sources.to,
+    sources.to - sources.from,
     destinations.from,
-    destinations.to,
+    destinations.to - destinations.from,
+    hasPorts ? 1 : 0,
     ...wordsOf(source, version),
     ...wordsOf(destination, version),
   ]
