@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import {
   closeSync,
-  fchmodSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -109,8 +108,6 @@ async function place(path: string, text: string): Promise<boolean> {
   try {
     const fd = openSync(own, 'wx', FILE_MODE)
     try {
-      // Whatever the umask.
-      fchmodSync(fd, FILE_MODE)
       writeFileSync(fd, text)
       fsyncSync(fd)
     } finally {

@@ -33,7 +33,8 @@ const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 export function readSignature({ headers, query }: RequestHead): Signature | Refused {
   const authorization = headers.get('authorization')
   const inUrl = urlParameters(query)
-  if (inUrl === undefined) return malformed('A parameter of the URL holds a bad escape.')
+  if (inUrl === undefined)
+    return malformed('A parameter of the URL holds a bad escape, or is given twice.')
   if (inUrl.size > 0 && authorization !== undefined) {
     return malformed('A request is signed by its Authorization header or by its URL, not by both.')
   }
@@ -141,7 +142,7 @@ function timestampIn(headers: HeaderFields): string | undefined {
   return new Date(milliseconds).toISOString().replace(/[-:]|\.\d+/g, '')
 }
 
-/** Those of the signature; the first of each, since a second one is then not what was signed. */
+/** Those of the signature; undefined when they cannot be read, or leave a choice. */
 function urlParameters(query: string): Map<string, string> | undefined {
   const found = new Map<string, string>()
   // Most requests have none.
@@ -149,7 +150,9 @@ function urlParameters(query: string): Map<string, string> | undefined {
   const parameters = parseForm(query)
   if (parameters === undefined) return undefined
   for (const [name, value] of parameters) {
-    if (name.startsWith('X-Amz-') && !found.has(name)) found.set(name, value)
+    if (!name.startsWith('X-Amz-')) continue
+    if (found.has(name)) return undefined
+    found.set(name, value)
   }
   return found
 }

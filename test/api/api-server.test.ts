@@ -307,6 +307,13 @@ describe('limits', () => {
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
   })
 
+  test('a body without end', async () => {
+    const { server } = await startApi({ ...OPEN, limits: { bodyBytes: 1000 } })
+    const head = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n'
+    // Sent in full, and then nothing: the answer does not wait for the rest.
+    expect(await sendRaw(server.port, head, 'x'.repeat(4001))).toMatch(/^HTTP\/1.1 413 /)
+  })
+
   test('a body that is too long for Network Firewall', async () => {
     const { url } = await startApi({ ...OPEN, limits: { bodyBytes: 1000 } })
     const headers = { ...JSON_TYPE, 'X-Amz-Target': 'NetworkFirewall_20201112.ListFlowOperations' }
@@ -346,7 +353,7 @@ describe('limits', () => {
     const { server } = await startApi({ ...OPEN, limits: { idleMs: 50, headersMs: 50 } })
     await sendRaw(server.port)
     const large: Action = { name: 'DescribeTags', run: () => ({ all: 'x'.repeat(30_000_000) }) }
-    const big = await startApi({ ...OPEN, ec2: [large], limits: { idleMs: 100 } })
+    const big = await startApi({ ...OPEN, ec2: [large], limits: { idleMs: 100, closeMs: 60_000 } })
     const socket = connect(big.server.port, '127.0.0.1').pause()
     socket.on('error', () => undefined)
     socket.write(`GET /?${QUERY} HTTP/1.1\r\nHost: localhost\r\n\r\n`)

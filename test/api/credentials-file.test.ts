@@ -1,6 +1,14 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import fs, {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { defaultCredentialsPath, openCredentials } from '../../src/api/credentials-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -32,11 +40,22 @@ describe('openCredentials', () => {
   })
 
   test('agrees with others that make it at the same time', async () => {
-    const path = join(temporaryDirectory(), 'credentials')
-    const opened = await Promise.all(Array.from({ length: 8 }, () => openCredentials(path)))
-    const keys = opened.map(({ credentials }) => [...credentials.keys()].join())
-    expect(new Set(keys).size).toBe(1)
-    expect(opened.filter(({ made }) => made !== undefined).length).toBe(1)
+    const directory = temporaryDirectory()
+    const path = join(directory, 'credentials')
+    const { linkSync } = fs
+    fs.linkSync = (own, name) => {
+      writeFileSync(path, '[other]\naws_access_key_id = THEIRS\naws_secret_access_key = s\n')
+      linkSync(own, name)
+    }
+    syncBuiltinESMExports()
+    onTestFinished(() => {
+      fs.linkSync = linkSync
+      syncBuiltinESMExports()
+    })
+    const { made, credentials } = await openCredentials(path)
+    expect(made).toBeUndefined()
+    expect([...credentials.keys()]).toEqual(['THEIRS'])
+    expect(readdirSync(directory)).toEqual(['credentials'])
   })
 
   test('changes nothing of a file that is there, and says when others may read it', async () => {

@@ -141,6 +141,7 @@ describe('readSignature', () => {
     [/Expires=300/, 'Expires=1e3', /1 to 604800/],
     [/X-Amz-Date=\w+/, 'X-Amz-Date=now', /look like/],
     [/$/, '&a=%', /bad escape/],
+    [/$/, '&X-Amz-Expires=604800', /given twice/],
   ])('refuses a URL with %s replaced by "%s"', async (from, to, message) => {
     const request = await presigned()
     const query = request.query.replace(from as RegExp, to as string).replace(/^&/, '')

@@ -277,6 +277,32 @@ describe('Verifier.verify', () => {
     },
   )
 
+  test('refuses a date that is not signed, or of no day', async () => {
+    const date = SIGNED_AT.toUTCString()
+    const request = withHeaders(await signed(), (fields) =>
+      fields.flatMap(([name, value]): [string, string][] => {
+        if (name === 'x-amz-date') return [['Date', date]]
+        return [[name, value.replace(';x-amz-date', '')]]
+      }),
+    )
+    expect(verify(request)).toEqual(refused('wrong-signature', /date must be signed/))
+    const noDay = withHeaders(await signed(), (fields) =>
+      fields.map(([name, value]) => [name, value.replaceAll('20260301', '20260230')]),
+    )
+    expect(verify(noDay)).toEqual(refused('malformed-signature', /no such time/))
+  })
+
+  test('takes the names of signed headers in any order', async () => {
+    const request = withHeaders(await signed(), (fields) =>
+      fields.map(([name, value]) => [
+        name,
+        value.replace(/(?<=SignedHeaders=)[^,]+/, (list) => list.split(';').reverse().join(';')),
+      ]),
+    )
+    expect(request.headers.get('authorization')).toContain('SignedHeaders=x-amz-date;')
+    expect(verify(request)).toBe(ALICE)
+  })
+
   test('refuses a header that came after the signature was made', async () => {
     const request = withHeaders(await signed(), (fields) => [...fields, ['x-amz-target', 'T.Op']])
     expect(verify(request)).toEqual(refused('wrong-signature', /x-amz-target must be signed/))
