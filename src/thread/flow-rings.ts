@@ -9,7 +9,7 @@ import { PLACE_WORDS } from '../flow/flow-queue.js'
 
 /** Packets of a segment, and segments: 2.6 MB. */
 export const PACKETS = 64
-const PACKET_SEGMENTS = 512
+export const PACKET_SEGMENTS = 512
 /** Words of a segment before its packets. */
 const PACKET_HEADER = 6
 export const LENGTH = 0
@@ -31,7 +31,7 @@ export const THEN_END_ALL = 3
 /** Records of a segment, words of each (see record-words.ts), and segments: 2.6 MB. */
 export const RECORDS = 64
 export const RECORD_WORDS = 20
-const RECORD_SEGMENTS = 512
+export const RECORD_SEGMENTS = 512
 /** Words of a segment before its records: how many there are, and one that keeps numbers of 64 bits aligned. */
 const RECORD_HEADER = 2
 
@@ -40,12 +40,16 @@ export const PACKETS_PUBLISHED = 0
 export const PACKETS_TAKEN = 1
 export const RECORDS_PUBLISHED = 2
 export const RECORDS_TAKEN = 3
-/** Grows with everything that the flow thread does. */
-export const PROGRESS = 4
+/** Changes when the flow thread wakes the reader. */
+export const CALL = 4
 /** 1 while the reader sleeps until that. */
 export const READER_SLEEPS = 5
+/** It is to be woken when so many segments of packets have been taken, or half the records' ring is full. */
+export const WAKE_AT = 6
+/** 1 while the flow thread sleeps until packets are published. */
+export const TABLE_SLEEPS = 7
 /** 1 when the flow thread has failed. */
-export const FAILED = 6
+export const FAILED = 8
 const STATE_WORDS = 16
 
 const PACKET_SEGMENT_WORDS = PACKET_HEADER + PACKETS * PLACE_WORDS
@@ -97,10 +101,5 @@ export class FlowRings {
 
   freeRecordSegments(published: number): number {
     return RECORD_SEGMENTS - ((published - Atomics.load(this.state, RECORDS_TAKEN)) | 0)
-  }
-
-  /** Whether all that was published has been counted. */
-  isIdle(published: number): boolean {
-    return Atomics.load(this.state, PACKETS_TAKEN) === published
   }
 }

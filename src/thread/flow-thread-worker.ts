@@ -7,25 +7,28 @@ import { FlowCounter } from '../flow/flow-counter.js'
 import { FlowLives } from '../flow/flow-lives.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import {
+  CALL,
   FAILED,
   FlowRings,
   LENGTH,
   NOW,
   PACKETS_PUBLISHED,
   PACKETS_TAKEN,
-  PROGRESS,
   READER_SLEEPS,
+  RECORD_SEGMENTS,
   RECORD_WORDS,
   RECORDS,
   RECORDS_PUBLISHED,
   RECORDS_TAKEN,
   SESSION_ENDS,
   SETTLED,
+  TABLE_SLEEPS,
   THEN,
   THEN_END_ALL,
   THEN_END_SESSION,
   THEN_WORK,
   WAITING,
+  WAKE_AT,
 } from './flow-rings.js'
 import type { FlowThreadData } from './flow-thread.js'
 import { putRecord } from './record-words.js'
@@ -62,19 +65,30 @@ function publish(): void {
   filled = 0
   published = (published + 1) | 0
   Atomics.store(state, RECORDS_PUBLISHED, published)
-  tellProgress()
+  wakeReader()
 }
 
-function tellProgress(): void {
-  Atomics.add(state, PROGRESS, 1)
-  if (Atomics.exchange(state, READER_SLEEPS, 0) === 1) Atomics.notify(state, PROGRESS)
+/** Wakes the reader when it sleeps and has something to do. */
+function wakeReader(): void {
+  if (Atomics.load(state, READER_SLEEPS) === 0) return
+  const isWanted = ((taken - Atomics.load(state, WAKE_AT)) | 0) >= 0
+  if (!isWanted && rings.freeRecordSegments(published) > RECORD_SEGMENTS / 2) return
+  Atomics.store(state, READER_SLEEPS, 0)
+  Atomics.add(state, CALL, 1)
+  Atomics.notify(state, CALL)
+}
+
+function waitForPackets(): void {
+  while (taken === Atomics.load(state, PACKETS_PUBLISHED)) {
+    Atomics.store(state, TABLE_SLEEPS, 1)
+    Atomics.wait(state, PACKETS_PUBLISHED, taken)
+  }
+  Atomics.store(state, TABLE_SLEEPS, 0)
 }
 
 /** Takes one segment of packets; returns whether it was the last. */
 function takeSegment(): boolean {
-  while (taken === Atomics.load(state, PACKETS_PUBLISHED)) {
-    Atomics.wait(state, PACKETS_PUBLISHED, taken)
-  }
+  waitForPackets()
   const header = rings.packetHeader(taken)
   counter.count(packets, rings.packetsOf(taken), packets[header + LENGTH]!)
   const then = packets[header + THEN]!
@@ -87,7 +101,7 @@ function takeSegment(): boolean {
   if (then !== 0) publish()
   taken = (taken + 1) | 0
   Atomics.store(state, PACKETS_TAKEN, taken)
-  tellProgress()
+  wakeReader()
   return then === THEN_END_ALL
 }
 
@@ -95,7 +109,7 @@ try {
   while (!takeSegment());
 } catch (error) {
   Atomics.store(state, FAILED, 1)
-  Atomics.add(state, PROGRESS, 1)
-  Atomics.notify(state, PROGRESS)
+  Atomics.add(state, CALL, 1)
+  Atomics.notify(state, CALL)
   throw error
 }

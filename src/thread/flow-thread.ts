@@ -9,25 +9,28 @@ import type { PacketCounter } from '../flow/packet-counter.js'
 import { StoredTime } from '../flow/stored-time.js'
 import type { Frame } from '../wire/frame.js'
 import {
+  CALL,
   FAILED,
   FlowRings,
   LENGTH,
   NOW,
+  PACKET_SEGMENTS,
   PACKETS,
   PACKETS_PUBLISHED,
-  PROGRESS,
   READER_SLEEPS,
   RECORD_WORDS,
   RECORDS_PUBLISHED,
   RECORDS_TAKEN,
   SESSION_ENDS,
   SETTLED,
+  TABLE_SLEEPS,
   THEN,
   THEN_END_ALL,
   THEN_END_SESSION,
   THEN_NOTHING,
   THEN_WORK,
   WAITING,
+  WAKE_AT,
 } from './flow-rings.js'
 import { takeRecord } from './record-words.js'
 
@@ -107,7 +110,7 @@ export class FlowThread implements PacketCounter {
     this.#intake.fragments.flush(Number.POSITIVE_INFINITY, session)
     this.#publish(THEN_END_SESSION, session)
     // Its index may stand for another session from here on.
-    this.#waitUntil(() => this.#rings.isIdle(this.#published))
+    this.#waitUntilTaken(0)
   }
 
   /** Whether a block of input can be read without waiting in the middle of it; else a promise of that. */
@@ -121,9 +124,8 @@ export class FlowThread implements PacketCounter {
     fragments.flush(Number.POSITIVE_INFINITY)
     this.#publish(THEN_WORK)
     this.#publish(THEN_END_ALL)
-    while (!this.#rings.isIdle(this.#published)) {
-      await this.#progress()
-      this.#takeRecords()
+    while (this.#rings.freePacketSegments(this.#published) < PACKET_SEGMENTS) {
+      await this.#progress(0)
       await pause()
     }
     this.#takeRecords()
@@ -139,22 +141,32 @@ export class FlowThread implements PacketCounter {
   }
 
   async #makeRoom(): Promise<true> {
-    while (!this.#hasRoom()) {
-      await this.#progress()
-      this.#takeRecords()
-    }
+    while (!this.#hasRoom()) await this.#progress(PACKET_SEGMENTS / 4)
+    this.#takeRecords()
     return true
   }
 
-  /** Resolves when the thread has done something since it was last looked at. */
-  async #progress(): Promise<void> {
+  /** Resolves when the thread has taken all segments but `left`, or has many records. */
+  async #progress(left: number): Promise<void> {
     const { state } = this.#rings
-    const seen = Atomics.load(state, PROGRESS)
-    this.#takeRecords()
-    Atomics.store(state, READER_SLEEPS, 1)
-    const waiting = Atomics.waitAsync(state, PROGRESS, seen, PATIENCE_MS)
+    const seen = Atomics.load(state, CALL)
+    if (!this.#mayDoze(left)) return
+    const waiting = Atomics.waitAsync(state, CALL, seen, PATIENCE_MS)
     const outcome = waiting.async ? await Promise.race([waiting.value, this.#failure]) : 'ok'
     if (outcome === 'timed-out') throw new Error('the flow thread does not answer')
+  }
+
+  /** Says when to be woken; false where that has come already. */
+  #mayDoze(left: number): boolean {
+    const { state } = this.#rings
+    this.#takeRecords()
+    Atomics.store(state, WAKE_AT, (this.#published - left) | 0)
+    Atomics.store(state, READER_SLEEPS, 1)
+    if (this.#rings.freePacketSegments(this.#published) < PACKET_SEGMENTS - left) {
+      if (this.#taken === Atomics.load(state, RECORDS_PUBLISHED)) return true
+    }
+    Atomics.store(state, READER_SLEEPS, 0)
+    return false
   }
 
   /** Hands over the segment that is being filled, and waits for the next to be free. */
@@ -170,22 +182,29 @@ export class FlowThread implements PacketCounter {
     packets[header + SESSION_ENDS] = session
     this.#published = (this.#published + 1) | 0
     Atomics.store(state, PACKETS_PUBLISHED, this.#published)
-    Atomics.notify(state, PACKETS_PUBLISHED)
     queue.length = 0
     queue.base = this.#rings.packetsOf(this.#published)
-    this.#waitUntil(() => this.#rings.freePacketSegments(this.#published) > 0)
+    // Not for every segment: what has been asleep may as well find several.
+    if (then !== THEN_NOTHING) this.#wakeTable()
+    if (this.#rings.freePacketSegments(this.#published) === 0) {
+      this.#waitUntilTaken(PACKET_SEGMENTS / 2)
+    }
   }
 
-  /** Holds this thread, taking records meanwhile: the flow thread may wait for that. */
-  #waitUntil(isSo: () => boolean): void {
+  #wakeTable(): void {
     const { state } = this.#rings
-    for (;;) {
-      const seen = Atomics.load(state, PROGRESS)
-      if (isSo()) break
-      this.#takeRecords()
-      Atomics.store(state, READER_SLEEPS, 1)
-      const outcome = Atomics.wait(state, PROGRESS, seen, PATIENCE_MS)
-      if (outcome === 'timed-out' || Atomics.load(state, FAILED) === 1) {
+    if (Atomics.exchange(state, TABLE_SLEEPS, 0) === 1) Atomics.notify(state, PACKETS_PUBLISHED)
+  }
+
+  /** Holds this thread until all segments but `left` are taken, taking records meanwhile: the table may wait for that. */
+  #waitUntilTaken(left: number): void {
+    const rings = this.#rings
+    while (rings.freePacketSegments(this.#published) < PACKET_SEGMENTS - left) {
+      this.#wakeTable()
+      const seen = Atomics.load(rings.state, CALL)
+      if (!this.#mayDoze(left)) continue
+      const outcome = Atomics.wait(rings.state, CALL, seen, PATIENCE_MS)
+      if (outcome === 'timed-out' || Atomics.load(rings.state, FAILED) === 1) {
         throw new Error('the flow thread does not answer')
       }
     }
