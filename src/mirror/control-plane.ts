@@ -24,6 +24,9 @@ export interface ControlPlaneOptions {
   readonly now?: () => number
 }
 
+/** Changes saved together. Between two batches others get their turn. */
+const BATCH_MAX = 64
+
 interface Waiting {
   run(draft: Draft): void
   done(): void
@@ -43,7 +46,7 @@ export class ControlPlane {
   readonly #interfaces: ReadonlyMap<string, NetworkInterface>
   readonly #file: StateFile | undefined
   #state: State
-  #waiting: Waiting[] = []
+  readonly #waiting: Waiting[] = []
   #working: Promise<void> | undefined
   #isFailing = false
 
@@ -130,9 +133,7 @@ export class ControlPlane {
     // What is asked in the same turn is saved together.
     await Promise.resolve()
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting
-      this.#waiting = []
-      await this.#workOn(batch)
+      await this.#workOn(this.#waiting.splice(0, BATCH_MAX))
     }
   }
 

@@ -91,11 +91,18 @@ function withDefaults(draft: Draft, session: Incomplete): MirrorSession {
 
 /** Never 0, which some receivers take for none. */
 function freeVni(draft: Draft): number {
-  const taken = new Set([...draft.resources.sessions.values()].map((s) => s.virtualNetworkId))
   for (;;) {
     const vni = randomInt(1, VNI_MAX + 1)
-    if (!taken.has(vni)) return vni
+    if (!isTaken(vni, draft)) return vni
   }
+}
+
+/** A walk over ten thousand sessions is shorter than making a set of them. */
+function isTaken(vni: number, draft: Draft): boolean {
+  for (const session of draft.resources.sessions.values()) {
+    if (session.virtualNetworkId === vni) return true
+  }
+  return false
 }
 
 function checkReferences(draft: Draft, session: MirrorSession): void {

@@ -8,7 +8,7 @@ import { Random } from '../../support/random.js'
 import { Ec2House, flowLogFor, ruleFor } from './ec2-house.js'
 import { type Outcome, PlainEc2 } from './plain-ec2.js'
 
-const OPERATIONS = 120
+const OPERATIONS = 80
 /** Few, so that requests meet. */
 const ENIS = [1, 2, 3, 4, 5].map((at) => `eni-0000000000000000${at}`)
 const NUMBERS = ['1', '2', '3', '4']
