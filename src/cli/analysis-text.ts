@@ -108,6 +108,7 @@ class AnalysisText {
     if (sessions.every(({ vni }) => vni === null)) return []
     const share = ({ directions }: SessionAnalysis): string => {
       const { ingress, egress, unknown } = directions
+      if (ingress.packets + egress.packets === 0) return '-'
       const all = ingress.bytes + egress.bytes + unknown.bytes
       return `${formatShare(ingress.bytes, all)} / ${formatShare(egress.bytes, all)}`
     }
@@ -233,17 +234,25 @@ class AnalysisText {
           `${tcp.synRetransmissions} of them SYN`,
       ],
       ['out of order', `${tcp.outOfOrder} segments`],
-      [
-        'gaps',
-        `${tcp.gaps}, of which ${tcp.gapsUnfilled} never filled (${formatOctets(tcp.missingBytes)}); ` +
-          `the receiver has ${formatOctets(tcp.acknowledgedMissingBytes)} of that: the mirror lost it`,
-      ],
-      ['keep-alives', `${tcp.keepAlives}; windows closed: ${tcp.zeroWindows}`],
+      ['gaps', this.#gaps()],
+      ['keep-alives', `${tcp.keepAlives}; segments with a closed window: ${tcp.zeroWindows}`],
     ]
     for (const [name, text] of facts) {
       lines.push(...this.#wrapped(`${name.padEnd(14)}${text}`, ' '.repeat(14)))
     }
     return lines
+  }
+
+  #gaps(): string {
+    const { tcp } = this.#report
+    if (tcp.gaps === 0) return '0'
+    if (tcp.gapsUnfilled === 0) return `${tcp.gaps}, all filled later`
+    const missing = formatOctets(tcp.missingBytes)
+    const lost =
+      tcp.gapsAcknowledged === 0
+        ? 'the receiver has acknowledged none of it'
+        : `the receiver has ${formatOctets(tcp.acknowledgedMissingBytes)} of it: the mirror lost that`
+    return `${tcp.gaps}, of which ${tcp.gapsUnfilled} never filled (${missing}); ${lost}`
   }
 
   #troubled(): string[] {
@@ -336,5 +345,7 @@ function durationText({ firstSeen, lastSeen }: FlowSummary): string {
 function quantityText(unit: DistributionReport['unit'], value: number | null): string {
   if (value === null) return '-'
   if (unit === 'ns') return formatNanoseconds(value)
-  return unit === 'bytes' ? formatOctets(value) : String(value)
+  if (unit === 'packets') return String(value)
+  // Sizes of frames say more to the octet.
+  return value < 10_000 ? `${value} B` : formatOctets(value)
 }
