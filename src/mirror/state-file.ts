@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs'
-import { readFile, rename, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { syncDirectory } from '../deliver/directory.js'
 import { errnoOf, WriteError } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
 import { EMPTY_STATE, type State, TABLES } from './state.js'
 import { STATE_HEADER, STATE_SCHEMA, STATE_VERSION } from './state-schema.js'
+
+/** How write-file-atomic ends the name of a file that is to be renamed: with a hash, longer than numbers of people's copies. */
+const LEFT_OVER = /^\.\d{6,10}$/
 
 /**
  * The control plane's state as JSON, a line for each resource. Replaced whole: a reader, or
@@ -30,6 +33,7 @@ export class StateFile {
    */
   async open(onProblem: (line: string) => void): Promise<State> {
     const text = await this.#read()
+    await this.#removeLeftOvers()
     const found = text === undefined ? EMPTY_STATE : readState(text, this.#path)
     if (typeof found !== 'string') {
       this.#identity = await this.#identify()
@@ -70,6 +74,20 @@ export class StateFile {
         `cannot read the state ${this.#path}: ${(error as Error).message}; name a file this user may read`,
         { cause: error },
       )
+    }
+  }
+
+  /** What a killed process had not yet renamed: whoever asked for it was never answered. */
+  async #removeLeftOvers(): Promise<void> {
+    const directory = dirname(this.#path)
+    const name = basename(this.#path)
+    try {
+      for (const found of await readdir(directory)) {
+        const isLeftOver = found.startsWith(name) && LEFT_OVER.test(found.slice(name.length))
+        if (isLeftOver) await rm(join(directory, found), { force: true })
+      }
+    } catch (error) {
+      throw new WriteError(directory, error)
     }
   }
 

@@ -67,6 +67,16 @@ describe('StateFile', () => {
     expect(await new StateFile(path).open(noProblem)).toEqual(EMPTY_STATE)
   })
 
+  test('removes what killed processes left half written, and nothing else', async () => {
+    const path = await savedFile()
+    const others = ['state.json.1', 'state.json.bak', 'other.json.1234567890', 'state.json.123456x']
+    for (const name of [...others, 'state.json.1234567890', 'state.json.375264223']) {
+      writeFileSync(join(dirname(path), name), '{"version":1,')
+    }
+    expect(await new StateFile(path).open(noProblem)).toEqual(STATE)
+    expect(readdirSync(dirname(path)).sort()).toEqual([...others, 'state.json'].sort())
+  })
+
   test('leaves out what the configuration declares', async () => {
     const path = temporaryFile()
     const file = new StateFile(path)
