@@ -89,6 +89,7 @@ describe('isNeverMirrored', () => {
     { name: 'another link-local address', frame: to('169.254.169.1') },
     { name: 'the same number in another network', frame: to('169.254.168.254') },
     { name: 'the same digits behind another prefix', frame: to6('fd00:ec2:0:1::254') },
+    { name: 'the same digits and more before them', frame: to6('fd00:ec2::1:0:254') },
     { name: 'the same value in other digits', frame: to6('fd00:ec2::fe') },
     {
       name: 'UDP from a DHCP port to another',

@@ -119,4 +119,15 @@ describe('MirrorSource', () => {
     expect(outlet.datagrams).toEqual([vxlan(1, FRAME), vxlan(2, FRAME)])
     expect(source.packets).toBe(1)
   })
+
+  test('lets signals through where nothing is mirrored', async () => {
+    const source = sourceOf(interfaceOf(new MemoryOutlet(), 1, filterOf([])))
+    let turned = false
+    setImmediate(() => {
+      turned = true
+    })
+    source.take(packetOf(FRAME))
+    await source.drain()
+    expect(turned).toBe(true)
+  })
 })
