@@ -6,7 +6,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { errnoOf } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
 import { readBody } from './body.js'
@@ -135,18 +135,25 @@ export class ApiServer {
 
   async #close(): Promise<void> {
     const closed = once(this.#server, 'close')
-    this.#server.close()
-    // Node leaves those alone that have not asked anything yet.
+    // HTTP's own close cuts replies that are written but not sent, and leaves connections alone that
+    // have not asked anything yet.
+    NetServer.prototype.close.call(this.#server)
     for (const [socket, reply] of this.#replies) if (!isUnderWay(reply)) socket.destroy()
     const patience = setTimeout(() => this.#server.closeAllConnections(), this.#limits.closeMs)
     await closed
     clearTimeout(patience)
+    // Nothing is left to cut; this ends the watch over slow clients.
+    this.#server.close()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#replies.has(request.socket)) this.#replies.set(request.socket, response)
     // A client that goes is no error of ours.
     response.on('error', () => undefined)
+    response.on('close', () => {
+      // It was told that the connection would last.
+      if (this.#closed !== undefined) request.socket.destroySoon()
+    })
     const target = splitTarget(request.url ?? '')
     const head: RequestHead = {
       method: request.method ?? '',
@@ -212,7 +219,7 @@ export class ApiServer {
   }
 
   #send(response: ServerResponse, reply: Omit<Reply, 'body'> & { body: string | Buffer }): void {
-    const bytes = Buffer.from(reply.body as string)
+    const bytes = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
     if (!this.#server.listening) response.setHeader('Connection', 'close')
     response.writeHead(reply.status, { ...reply.headers, 'Content-Length': bytes.length })
     // To HEAD, Node sends the header fields alone.

@@ -352,11 +352,19 @@ describe('limits', () => {
   test('clients that say nothing, or read nothing', async () => {
     const { server } = await startApi({ ...OPEN, limits: { idleMs: 50, headersMs: 50 } })
     await sendRaw(server.port)
-    const large: Action = { name: 'DescribeTags', run: () => ({ all: 'x'.repeat(30_000_000) }) }
-    const big = await startApi({ ...OPEN, ec2: [large], limits: { idleMs: 100, closeMs: 60_000 } })
+    let isAsked = false
+    // More than the kernel keeps for either end.
+    const body = Buffer.alloc(100_000_000)
+    const answer = () => {
+      isAsked = true
+      return { status: 200, contentType: 'text/plain', body }
+    }
+    const routes = [{ path: '/large', answer }]
+    const big = await startApi({ routes, limits: { idleMs: 100, closeMs: 60_000 } })
     const socket = connect(big.server.port, '127.0.0.1').pause()
     socket.on('error', () => undefined)
-    socket.write(`GET /?${QUERY} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    socket.write('GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await expect.poll(() => isAsked).toBe(true)
     // Only the server can end it: the client does not read.
     await big.server.close()
     socket.destroy()
@@ -449,6 +457,31 @@ describe('ApiServer.close', () => {
     expect(answer).toMatch(/\r\nConnection: close\r\n/)
     await closed
     expect(dispatcher.counts.answered).toBe(1)
+  })
+
+  test('cuts no reply that is being read', async () => {
+    let isAsked = false
+    // More than the kernel keeps for either end.
+    const body = Buffer.alloc(100_000_000)
+    const answer = () => {
+      isAsked = true
+      return { status: 200, contentType: 'text/plain', body }
+    }
+    const { server } = await startApi({
+      routes: [{ path: '/large', answer }],
+      limits: { closeMs: 60_000 },
+    })
+    const socket = connect(server.port, '127.0.0.1').pause()
+    socket.write('GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await expect.poll(() => isAsked).toBe(true)
+    const closed = server.close()
+    let length = 0
+    socket.on('data', (bytes: Buffer) => {
+      length += bytes.length
+    })
+    socket.resume()
+    await Promise.all([closed, once(socket, 'close')])
+    expect(length).toBeGreaterThan(body.length)
   })
 
   test('does not wait for ever', async () => {
