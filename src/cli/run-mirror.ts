@@ -2,7 +2,7 @@ import { packetLengthOf } from '../mirror/evaluator.js'
 import { MirrorCounters } from '../mirror/mirror-counters.js'
 import { CaptureSource } from '../send/capture-source.js'
 import { type MirroredInterface, MirrorSource } from '../send/mirror-source.js'
-import { OuterSockets } from '../send/outer-sockets.js'
+import { openOuterSockets } from '../send/open.js'
 import type { Outlet } from '../send/outlet.js'
 import { Pace, type Speed, systemClock } from '../send/pace.js'
 import type { PacketSource } from '../send/packet-source.js'
@@ -87,7 +87,7 @@ class Outlets {
 
   async open({ host, port }: Endpoint): Promise<Outlet> {
     const key = `${port} ${host}`
-    const outlet = this.#byEndpoint.get(key) ?? (await OuterSockets.open(host, port))
+    const outlet = this.#byEndpoint.get(key) ?? (await openOuterSockets(host, port))
     this.#byEndpoint.set(key, outlet)
     return outlet
   }
