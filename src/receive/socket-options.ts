@@ -12,6 +12,8 @@ import {
 /** The kernel halves the int it keeps; more than this it would take for negative. */
 const LARGEST_BUFFER = 0x3fff_ffff
 
+const SOCK_FPROG_LEN = 16
+
 /** BPF_RET|BPF_K with 0: accept no octet of anything. */
 const REFUSE_ALL = Buffer.from('0600000000000000', 'hex')
 
@@ -55,11 +57,13 @@ export function refuseAll(libc: Libc, fd: number): void {
 
 /** `program` is an array of struct sock_filter; the kernel keeps a copy. */
 export function attachProgram(libc: Libc, fd: number, option: number, program: Buffer): void {
-  // struct sock_fprog: a count and, aligned to eight, where the instructions are.
-  const description = Buffer.alloc(16)
+  // struct sock_fprog: a count and, aligned to eight, where the instructions are: right behind,
+  // in memory that is passed and so is not collected before the call returns.
+  const description = Buffer.alloc(SOCK_FPROG_LEN + program.length)
   description.writeUInt16LE(program.length / 8)
-  description.writeBigUInt64LE(libc.addressOf(program), 8)
-  if (libc.setsockopt(fd, SOL_SOCKET, option, description, 16) < 0) {
+  description.writeBigUInt64LE(libc.addressOf(description) + BigInt(SOCK_FPROG_LEN), 8)
+  program.copy(description, SOCK_FPROG_LEN)
+  if (libc.setsockopt(fd, SOL_SOCKET, option, description, SOCK_FPROG_LEN) < 0) {
     throw systemError(libc, 'setsockopt')
   }
 }

@@ -12,6 +12,7 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
   systemError,
+  UDP_NO_CHECK6_RX,
 } from './libc.js'
 import type { ReceiverOptions } from './receiver.js'
 import { hostOf, portOf, SOCKADDR_LEN, socketAddress } from './socket-address.js'
@@ -38,7 +39,11 @@ export class UdpSocket {
     this.fd = libc.socket(address.family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP)
     if (this.fd < 0) throw systemError(libc, 'socket')
     try {
-      if (address.family === AF_INET6) setOption(libc, this.fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+      if (address.family === AF_INET6) {
+        setOption(libc, this.fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+        // A VXLAN datagram without a checksum is to be accepted (RFC 7348 §5), over IPv6 too.
+        setOption(libc, this.fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+      }
       setOption(libc, this.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
       this.receiveBufferBytes = enlargeReceiveBuffer(libc, this.fd, options.receiveBufferBytes)
       // Set before bind it lets us join others, set after it lets others join us.

@@ -6,7 +6,9 @@ import { chooseReceiver } from '../../src/receive/open.js'
 import type { Receiver, ReceiverOptions } from '../../src/receive/receiver.js'
 import { openRecvmmsg, type RecvmmsgParts } from '../../src/receive/recvmmsg.js'
 import { Collector } from '../support/collector.js'
+import { ethernet, udp6 } from '../support/frames.js'
 import { Random } from '../support/random.js'
+import { RawSender } from '../support/raw-sender.js'
 import { burst, UdpSender } from '../support/udp-sender.js'
 
 const here = chooseReceiver('auto') === 'recvmmsg'
@@ -14,6 +16,15 @@ const ENETDOWN = 100
 const ECONNREFUSED = 111
 const EINTR = 4
 const EPERM = 1
+
+function canSendRaw(): boolean {
+  try {
+    new RawSender('lo').close()
+    return true
+  } catch {
+    return false
+  }
+}
 
 describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, () => {
   const closing: Array<() => Promise<void>> = []
@@ -194,6 +205,26 @@ describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, 
         })`
       const { stdout } = spawnSync(process.execPath, ['-e', main], { encoding: 'utf8' })
       expect(stdout).toBe('alive\n')
+    },
+  )
+
+  const raw = here && canSendRaw()
+  test.skipIf(!raw)(
+    `accepts VXLAN over IPv6 without a checksum${raw ? '' : ' (needs CAP_NET_RAW)'}`,
+    async () => {
+      const collector = new Collector()
+      const receiver = await open(collector, {}, { host: '::1' })
+      const sender = new RawSender('lo')
+      const ends = { src: '::1', dst: '::1', sport: 65_500, dport: receiver.address.port }
+      const frame = ethernet(udp6({ ...ends, payload: Buffer.from('mirrored') }), {
+        src: '00:00:00:00:00:00',
+        dst: '00:00:00:00:00:00',
+      })
+      frame.writeUInt16BE(0, 14 + 40 + 6)
+      sender.send(frame)
+      sender.close()
+      await collector.until(1)
+      expect(collector.all[0]!.bytes.toString()).toBe('mirrored')
     },
   )
 
