@@ -13,7 +13,7 @@ export class Output {
 
   /** `through`: makes something else of the text on its way. */
   constructor(target: string, through: (sink: BlockSink) => BlockSink = (sink) => sink) {
-    this.sink = through(openSink(target, { limitBytes: Number.POSITIVE_INFINITY }))
+    this.sink = through(openSink(target, { limitBytes: Number.POSITIVE_INFINITY, durable: false }))
   }
 
   /** Whether anybody still reads. */

@@ -42,6 +42,11 @@ export interface FileSinkOptions {
    * `headerUnits`. `leave-part`: stays `.part`, for output that cannot be cut.
    */
   onFailure: 'keep-whole' | 'leave-part'
+  /**
+   * Whether it is to be on the disk before it has its name. What can be made again
+   * from a file that is still there need not be; the name then still comes last.
+   */
+  durable: boolean
   /** Units (reserves) that a file begins with and that are worth nothing alone. */
   headerUnits: number
 }
@@ -50,7 +55,7 @@ export interface FileSinkOptions {
  * A file that appears under its name when it is whole, not before.
  *
  * Octets go to `<path>.part`. `close` writes what is left, then fdatasync,
- * rename, fsync of the directory. The thread never waits for the disk once the
+ * rename, fsync of the directory (rename alone where it need not be durable). The thread never waits for the disk once the
  * file is open. A process that is killed leaves a `.part` which holds all units
  * but the last in full; see pcap/adoption.ts.
  */
@@ -126,11 +131,12 @@ export class FileSink extends BlockSink {
   }
 
   async #publish(): Promise<void> {
-    await fdatasyncAsync(this.#fd)
+    const { durable } = this.#options
+    if (durable) await fdatasyncAsync(this.#fd)
     await this.#checkStillOurs()
     await renameAsync(this.#part, this.path)
     this.isPublished = true
-    await syncDirectory(dirname(this.path))
+    if (durable) await syncDirectory(dirname(this.path))
   }
 
   /** Renaming goes by name: a part that someone put in the place of ours must not be taken for whole. */

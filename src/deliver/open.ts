@@ -2,7 +2,7 @@ import { openSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { BlockPool } from './block-pool.js'
 import type { BlockSink } from './block-sink.js'
 import { CompressSink, compressionOf } from './compress-sink.js'
-import { FileSink } from './file-sink.js'
+import { FileSink, type FileSinkOptions } from './file-sink.js'
 import { StreamSink } from './stream-sink.js'
 import { errnoOf, WriteError } from './write-error.js'
 
@@ -11,6 +11,8 @@ const STDOUT = 1
 export interface OpenSinkOptions {
   /** Most octets pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
   limitBytes: number
+  /** Whether a file is to be on the disk before it has its name; by default it is. */
+  durable?: boolean
   /** Where blocks come from; without one, memory is bounded by `limitBytes` alone. */
   pool?: BlockPool
 }
@@ -27,19 +29,26 @@ export function openSink(target: string, options: OpenSinkOptions): BlockSink {
   const pool = options.pool ?? new BlockPool(Number.POSITIVE_INFINITY)
   const limitBytes = options.limitBytes
   const compression = target === '-' ? undefined : compressionOf(target)
-  if (compression === undefined) return openPlain(target, pool, limitBytes, true)
+  const durable = options.durable ?? true
+  if (compression === undefined) {
+    return openPlain(target, { pool, limitBytes, durable, onFailure: 'keep-whole' })
+  }
 
   const unbounded = new BlockPool(Number.POSITIVE_INFINITY)
-  const beneath = openPlain(target, unbounded, Number.POSITIVE_INFINITY, false)
+  const beneath = openPlain(target, {
+    pool: unbounded,
+    limitBytes: Number.POSITIVE_INFINITY,
+    durable,
+    onFailure: 'leave-part',
+  })
   return new CompressSink(beneath, compression, { pool, limitBytes })
 }
 
 function openPlain(
   target: string,
-  pool: BlockPool,
-  limitBytes: number,
-  canBeCut: boolean,
+  options: Pick<FileSinkOptions, 'pool' | 'limitBytes' | 'durable' | 'onFailure'>,
 ): BlockSink {
+  const { pool, limitBytes } = options
   if (target === '-') return new StreamSink(STDOUT, { pool, limitBytes, name: '-', owned: false })
   try {
     const existing = statOf(target)
@@ -49,10 +58,8 @@ function openPlain(
       return new StreamSink(fd, { pool, limitBytes, name: target, owned: true })
     }
     return new FileSink(existing === undefined ? target : realpathSync(target), {
-      pool,
-      limitBytes,
+      ...options,
       existing: 'replace',
-      onFailure: canBeCut ? 'keep-whole' : 'leave-part',
       headerUnits: 1,
     })
   } catch (error) {

@@ -38,8 +38,14 @@ export function putAscii(view: DataView, at: number, text: Ascii): number {
 }
 
 /** '0000' … '9999' as little-endian words. */
-const FOUR_DIGITS = Uint32Array.from({ length: 10_000 }, (_, value) =>
-  Buffer.from(String(value).padStart(4, '0'), 'latin1').readUInt32LE(0),
+const FOUR_DIGITS = Uint32Array.from(
+  { length: 10_000 },
+  (_, value) =>
+    0x3030_3030 +
+    Math.floor(value / 1000) +
+    ((Math.floor(value / 100) % 10) << 8) +
+    ((Math.floor(value / 10) % 10) << 16) +
+    ((value % 10) << 24),
 )
 
 const TEN_THOUSAND = 1e4

@@ -1,6 +1,6 @@
 import { OperatorError } from '../errors.js'
-import { DEFAULT_FIELDS, FIELDS, type Field, fieldNamed } from './fields.js'
 import { nearestName } from '../nearest-name.js'
+import { DEFAULT_FIELDS, FIELDS, type Field, fieldNamed } from './fields.js'
 
 /** Which fields a flow log holds, and in which order: the `LogFormat` of `CreateFlowLogs`. */
 export interface LogFormat {

@@ -263,6 +263,7 @@ export class RotatingCapture {
           limitBytes: this.#pool.limitBytes * POOL_SHARE,
           existing: 'refuse',
           onFailure: 'keep-whole',
+          durable: true,
           headerUnits: HEADER_UNITS,
         })
         this.#lastStart = start

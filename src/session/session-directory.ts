@@ -16,11 +16,13 @@ export type SessionKey = 'source+vni' | 'vni'
  */
 export class SessionDirectory {
   readonly #byVni: boolean
-  readonly #sessions: LRUCache<number, Session>
-  readonly #bySlot: (Session | undefined)[]
+  readonly #max: number
+  /** Undefined until the first session. */
+  #sessions: LRUCache<number, Session> | undefined = undefined
+  #bySlot: (Session | undefined)[] = []
   /** Five words a slot: VNI and source. */
-  readonly #keys: Uint32Array
-  readonly #mask: number
+  #keys = new Uint32Array(0)
+  #mask = 0
   readonly #hash = new FlowHash()
   readonly #probe = new Uint32Array(HOT_WORDS)
   readonly #freeIndices: number[] = []
@@ -33,6 +35,7 @@ export class SessionDirectory {
   #last3 = 0
 
   readonly #onOpen: (session: Session) => void
+  readonly #onClose: (session: Session, why: 'evicted' | 'deleted') => void
 
   /** `onClose` hears of a session that was let go or closed, before its index is used again. */
   constructor(options: {
@@ -43,28 +46,17 @@ export class SessionDirectory {
   }) {
     this.#byVni = options.key === 'vni'
     this.#onOpen = options.onOpen
-    let slots = 8
-    while (slots < options.max * 2) slots *= 2
-    this.#mask = slots - 1
-    this.#keys = new Uint32Array(slots * 5)
-    this.#bySlot = new Array<Session | undefined>(slots).fill(undefined)
-    this.#sessions = new LRUCache({
-      max: options.max,
-      dispose: (session, _index, reason) => {
-        this.#forget(session)
-        options.onClose(session, reason === 'evict' ? 'evicted' : 'deleted')
-        this.#freeIndices.push(session.index)
-      },
-    })
+    this.#onClose = options.onClose
+    this.#max = options.max
   }
 
   get size(): number {
-    return this.#sessions.size
+    return this.#sessions?.size ?? 0
   }
 
   /** Open sessions, the most recently used first. */
   values(): IterableIterator<Session> {
-    return this.#sessions.values()
+    return this.#sessions?.values() ?? [].values()
   }
 
   /** The session of a datagram, or undefined when it is not open. */
@@ -79,6 +71,7 @@ export class SessionDirectory {
     ) {
       return this.#touch(this.#last!, datagram.seconds)
     }
+    if (this.#sessions === undefined) return undefined
     const session = this.#bySlot[this.#slotOf(datagram, vni)]
     if (session === undefined) return undefined
     this.#remember(session, datagram, vni)
@@ -90,8 +83,9 @@ export class SessionDirectory {
     const source = this.#byVni
       ? null
       : Uint32Array.of(datagram.source0, datagram.source1, datagram.source2, datagram.source3)
+    this.#sessions ??= this.#allocate()
     // Room first, so that the index of the one that goes can be used.
-    if (this.#sessions.size >= this.#sessions.max) this.#sessions.pop()
+    if (this.#sessions.size >= this.#max) this.#sessions.pop()
     const session = new Session(this.#freeIndices.pop() ?? this.#nextIndex++, vni, source)
     session.openedAt = datagram.seconds
     this.#sessions.set(session.index, session)
@@ -105,13 +99,30 @@ export class SessionDirectory {
 
   /** Closes every session. */
   clear(): void {
-    this.#sessions.clear()
+    this.#sessions?.clear()
+  }
+
+  /** Memory for as many sessions as there may be, which a run without any does without. */
+  #allocate(): LRUCache<number, Session> {
+    let slots = 8
+    while (slots < this.#max * 2) slots *= 2
+    this.#mask = slots - 1
+    this.#keys = new Uint32Array(slots * 5)
+    this.#bySlot = new Array<Session | undefined>(slots).fill(undefined)
+    return new LRUCache({
+      max: this.#max,
+      dispose: (session, _index, reason) => {
+        this.#forget(session)
+        this.#onClose(session, reason === 'evict' ? 'evicted' : 'deleted')
+        this.#freeIndices.push(session.index)
+      },
+    })
   }
 
   #touch(session: Session, seconds: number): Session {
     if (session.usedAt !== seconds) {
       session.usedAt = seconds
-      this.#sessions.get(session.index)
+      this.#sessions!.get(session.index)
     }
     return session
   }

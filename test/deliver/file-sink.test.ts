@@ -24,6 +24,7 @@ function open(path: string, changes: Partial<FileSinkOptions> = {}): FileSink {
     limitBytes: Number.POSITIVE_INFINITY,
     existing: 'refuse',
     onFailure: 'keep-whole',
+    durable: true,
     headerUnits: 1,
     ...changes,
   })

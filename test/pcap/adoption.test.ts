@@ -165,6 +165,7 @@ describe('adoptParts', () => {
       limitBytes: Number.POSITIVE_INFINITY,
       existing: 'refuse',
       onFailure: 'keep-whole',
+      durable: true,
       headerUnits: 1,
     })
     const bytes = await captureBytes('pcap', 3)
