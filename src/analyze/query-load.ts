@@ -2,15 +2,23 @@ import type { FlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
 import { A_IS_LOCAL, STATE_NAMES } from '../flow/flow-state.js'
 import type { Lifetime } from '../flow/lifetime.js'
-import { type CaptureOutcome, readCaptures } from '../pcap/capture-merge.js'
+import { readCaptures } from '../pcap/capture-merge.js'
 import { Offline, type OfflineOptions } from '../session/offline.js'
 import type { PacketObserver } from '../session/pipeline.js'
 import type { Session } from '../session/session.js'
 import { FAULTS } from '../wire/fault.js'
+import type { Frame } from '../wire/frame.js'
 import { u32 } from '../wire/octets.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbRows } from './duckdb-rows.js'
-import { type CaptureTable, DIRECTIONS, keptTable, RECORD_FIELDS } from './sql-tables.js'
+import {
+  PACKET_AT as AT,
+  type CaptureTable,
+  DIRECTIONS,
+  FLOW_AT,
+  keptTable,
+  RECORD_FIELDS,
+} from './sql-tables.js'
 
 /** The last whole second that DuckDB's nanoseconds since 1970, 63 bits, can tell. */
 const SECONDS_MAX = 9_223_372_035
@@ -23,21 +31,21 @@ export interface LoadOptions {
   readonly maxFlows: number
 }
 
-/** Lets whoever loads draw how far it is. */
-type OnProgress = (octetsRead: number) => void
+/** The runs that fill tables, read as one: what is read once fills them all. */
+export type JointRun = Pick<Offline, 'ledger' | 'readAll'>
 
 /**
- * Reads captures once and fills the tables asked for. Rejects with what DuckDB
- * throws when a table outgrows its memory and its disk.
+ * Fills the tables asked for. `read` is to have every capture read by the run it is
+ * given. Rejects with what that rejects with, and with what DuckDB throws when a
+ * table outgrows its memory and its disk.
  */
 export async function loadCaptures(
   duckdb: DuckDb,
   database: Confined,
-  files: readonly string[],
   tables: readonly CaptureTable[],
   options: LoadOptions,
-  onProgress: OnProgress,
-): Promise<{ outcomes: CaptureOutcome[]; runs: Offline[] }> {
+  read: (run: JointRun) => Promise<void>,
+): Promise<void> {
   const loads = await Promise.all(
     tables.map(async (table) => {
       const types = table.kept.map(([, type]) => type)
@@ -46,26 +54,33 @@ export async function loadCaptures(
     }),
   )
   const runs = loads.map(({ run }) => run)
-  const outcomes = await readCaptures(
-    files,
-    (packet) => {
-      for (const run of runs) run.accept(packet)
-    },
-    {
-      afterBlock: (octetsRead) => {
-        for (const run of runs) run.work()
-        onProgress(octetsRead)
-        // DuckDB's own threads write out what does not fit in memory.
-        return undefined
-      },
-    },
-  )
+  await read(jointRun(runs))
   for (const { rows, run } of loads) {
     run.tracker?.shutdown()
     rows.close()
   }
-  await loadSessions(database, runs)
-  return { outcomes, runs }
+  await loadSessions(database, runs[0]!.sessions)
+}
+
+function jointRun(runs: readonly Offline[]): JointRun {
+  return {
+    // Each run says the same of what it could not understand.
+    ledger: runs[0]!.ledger,
+    readAll: (paths, afterBlock, onRead) =>
+      readCaptures(
+        paths,
+        (packet) => {
+          for (const run of runs) run.accept(packet)
+        },
+        {
+          afterBlock: (octetsRead) => {
+            for (const run of runs) run.work()
+            return afterBlock?.(octetsRead)
+          },
+          ...(onRead && { onRead }),
+        },
+      ),
+  }
 }
 
 const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOptions) => Offline> = {
@@ -101,48 +116,47 @@ const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOpti
   },
 }
 
-/** In the order of PACKETS.kept. */
 function packetObserver(rows: DuckDbRows): PacketObserver {
   const { row } = rows
   return (session, packet, frame, fault, isCopy) => {
-    const { bytes, ipVersion, srcAt, dstAt } = frame
     row.fill(0)
-    row[0] = session.index
-    row[1] = ipVersion
-    if (ipVersion === 4) {
-      row[2] = u32(bytes, srcAt)
-      row[6] = u32(bytes, dstAt)
-    } else if (ipVersion === 6) {
-      for (let word = 0; word < 4; word++) {
-        row[2 + word] = u32(bytes, srcAt + word * 4)
-        row[6 + word] = u32(bytes, dstAt + word * 4)
-      }
-    }
-    if (ipVersion !== 0) {
-      row[10] = frame.srcPort
-      row[11] = frame.dstPort
-      row[12] = frame.protocol
-      row[16] = frame.tcpFlags
-      row[17] = frame.ipLength
-    }
+    row[AT.session] = session.index
+    putIp(row, frame)
     const { seconds } = packet
-    const isTimed = packet.timed && seconds <= SECONDS_MAX
-    row[13] = isTimed ? seconds : 0
-    row[14] = isTimed ? packet.nanoseconds : 0
-    row[15] = isTimed ? 1 : 0
-    row[18] = frame.wireLength()
-    row[19] = packet.end - packet.start
-    row[20] = frame.etherType
-    if (session.vni !== null && fault === undefined && ipVersion !== 0) {
-      row[21] = directionOf(session, frame)
+    if (packet.timed && seconds <= SECONDS_MAX) {
+      row[AT.seconds] = seconds
+      row[AT.nanoseconds] = packet.nanoseconds
+      row[AT.timed] = 1
     }
-    row[22] = isCopy ? 1 : 0
-    row[23] = fault === undefined ? 0 : FAULTS.indexOf(fault) + 1
+    row[AT.length] = frame.wireLength()
+    row[AT.captured_length] = packet.end - packet.start
+    row[AT.ether_type] = frame.etherType
+    if (session.vni !== null && fault === undefined && frame.ipVersion !== 0) {
+      row[AT.direction] = directionOf(session, frame)
+    }
+    row[AT.duplicate] = isCopy ? 1 : 0
+    row[AT.fault] = fault === undefined ? 0 : FAULTS.indexOf(fault) + 1
     rows.end()
   }
 }
 
-function directionOf(session: Session, frame: Parameters<PacketObserver>[2]): number {
+function putIp(row: Float64Array, frame: Frame): void {
+  const { bytes, ipVersion, srcAt, dstAt } = frame
+  if (ipVersion === 0) return
+  row[AT.version] = ipVersion
+  const words = ipVersion === 4 ? 1 : 4
+  for (let word = 0; word < words; word++) {
+    row[AT.src_0 + word] = u32(bytes, srcAt + word * 4)
+    row[AT.dst_0 + word] = u32(bytes, dstAt + word * 4)
+  }
+  row[AT.src_port] = frame.srcPort
+  row[AT.dst_port] = frame.dstPort
+  row[AT.protocol] = frame.protocol
+  row[AT.tcp_flags] = frame.tcpFlags
+  row[AT.bytes] = frame.ipLength
+}
+
+function directionOf(session: Session, frame: Frame): number {
   const end = session.identity.decide(frame, 0)
   if (end === 0) return 0
   return directionCode(end === A_IS_LOCAL ? 'egress' : 'ingress')
@@ -152,25 +166,24 @@ function directionCode(direction: FlowRow['direction']): number {
   return direction === undefined ? 0 : DIRECTIONS.indexOf(direction) + 1
 }
 
-/** In the order of FLOWS.kept. */
 function putFlow(flow: FlowRow, rows: DuckDbRows): void {
   const { row } = rows
-  row[0] = flow.session
-  row[1] = flow.ipVersion
-  row.set(flow.packetSource, 2)
-  row.set(flow.packetDestination, 6)
-  row[10] = flow.sourcePort
-  row[11] = flow.destinationPort
-  row[12] = flow.protocol
-  row[13] = flow.packets
-  row[14] = flow.bytes
-  row[15] = Math.min(flow.firstSeconds, SECONDS_MAX)
-  row[16] = flow.firstNanoseconds
-  row[17] = Math.min(flow.lastSeconds, SECONDS_MAX)
-  row[18] = flow.lastNanoseconds
-  row[19] = flow.tcpFlags
-  row[20] = STATE_NAMES.indexOf(flow.state) + 1
-  row[21] = directionCode(flow.direction)
+  row[FLOW_AT.session] = flow.session
+  row[FLOW_AT.version] = flow.ipVersion
+  row.set(flow.packetSource, FLOW_AT.src_0)
+  row.set(flow.packetDestination, FLOW_AT.dst_0)
+  row[FLOW_AT.src_port] = flow.sourcePort
+  row[FLOW_AT.dst_port] = flow.destinationPort
+  row[FLOW_AT.protocol] = flow.protocol
+  row[FLOW_AT.packets] = flow.packets
+  row[FLOW_AT.bytes] = flow.bytes
+  row[FLOW_AT.first_seconds] = Math.min(flow.firstSeconds, SECONDS_MAX)
+  row[FLOW_AT.first_nanoseconds] = flow.firstNanoseconds
+  row[FLOW_AT.last_seconds] = Math.min(flow.lastSeconds, SECONDS_MAX)
+  row[FLOW_AT.last_nanoseconds] = flow.lastNanoseconds
+  row[FLOW_AT.tcp_flags] = flow.tcpFlags
+  row[FLOW_AT.state] = STATE_NAMES.indexOf(flow.state) + 1
+  row[FLOW_AT.direction] = directionCode(flow.direction)
   rows.end()
 }
 
@@ -206,8 +219,7 @@ function recordWriter(rows: DuckDbRows): (record: FlowRecord) => void {
 }
 
 /** Every run has numbered the same sessions in the same order. */
-async function loadSessions({ connection }: Confined, runs: readonly Offline[]): Promise<void> {
-  const sessions = runs[0]?.sessions ?? []
+async function loadSessions({ connection }: Confined, sessions: readonly Session[]): Promise<void> {
   const insert = await connection.prepare('INSERT INTO loaded.sessions VALUES ($1, $2, $3, $4)')
   for (const session of sessions) {
     const { session: name, vni, source } = session.report()

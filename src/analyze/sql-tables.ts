@@ -29,19 +29,61 @@ export function sqlType({ type }: Field): string {
 
 type Kept = CaptureTable['kept'][number]
 
-function addressKept(prefix: string): Kept[] {
-  return addressColumns(prefix).map((name): Kept => [name, 'UINTEGER'])
-}
-
-const ENDS: readonly Kept[] = [
+/** What every table of packets and flows begins with. */
+const ENDS = [
   ['session', 'USMALLINT'],
   ['version', 'UTINYINT'],
-  ...addressKept('src'),
-  ...addressKept('dst'),
+  ['src_0', 'UINTEGER'],
+  ['src_1', 'UINTEGER'],
+  ['src_2', 'UINTEGER'],
+  ['src_3', 'UINTEGER'],
+  ['dst_0', 'UINTEGER'],
+  ['dst_1', 'UINTEGER'],
+  ['dst_2', 'UINTEGER'],
+  ['dst_3', 'UINTEGER'],
   ['src_port', 'USMALLINT'],
   ['dst_port', 'USMALLINT'],
   ['protocol', 'UTINYINT'],
-]
+] as const
+
+const PACKETS_KEPT = [
+  ...ENDS,
+  ['seconds', 'DOUBLE'],
+  ['nanoseconds', 'UINTEGER'],
+  ['timed', 'UTINYINT'],
+  ['tcp_flags', 'UTINYINT'],
+  ['bytes', 'UINTEGER'],
+  ['length', 'UINTEGER'],
+  ['captured_length', 'UINTEGER'],
+  ['ether_type', 'USMALLINT'],
+  ['direction', 'UTINYINT'],
+  ['duplicate', 'UTINYINT'],
+  ['fault', 'UTINYINT'],
+] as const
+
+const FLOWS_KEPT = [
+  ...ENDS,
+  ['packets', 'DOUBLE'],
+  ['bytes', 'DOUBLE'],
+  ['first_seconds', 'DOUBLE'],
+  ['first_nanoseconds', 'UINTEGER'],
+  ['last_seconds', 'DOUBLE'],
+  ['last_nanoseconds', 'UINTEGER'],
+  ['tcp_flags', 'UTINYINT'],
+  ['state', 'UTINYINT'],
+  ['direction', 'UTINYINT'],
+] as const
+
+/** Where in a row each column is kept. */
+function positionsOf<Columns extends readonly Kept[]>(
+  columns: Columns,
+): { readonly [Name in Columns[number][0]]: number } {
+  const positions = Object.fromEntries(columns.map(([name], at) => [name, at]))
+  return positions as { [Name in Columns[number][0]]: number }
+}
+
+export const PACKET_AT = positionsOf(PACKETS_KEPT)
+export const FLOW_AT = positionsOf(FLOWS_KEPT)
 
 function oneOf(words: readonly string[], code: string): string {
   return `[${words.map(quoted).join(', ')}][${code}]`
@@ -68,20 +110,7 @@ const SHOWN_ENDS: CaptureTable['shown'] = [
 
 export const PACKETS: CaptureTable = {
   name: 'packets',
-  kept: [
-    ...ENDS,
-    ['seconds', 'DOUBLE'],
-    ['nanoseconds', 'UINTEGER'],
-    ['timed', 'UTINYINT'],
-    ['tcp_flags', 'UTINYINT'],
-    ['bytes', 'UINTEGER'],
-    ['length', 'UINTEGER'],
-    ['captured_length', 'UINTEGER'],
-    ['ether_type', 'USMALLINT'],
-    ['direction', 'UTINYINT'],
-    ['duplicate', 'UTINYINT'],
-    ['fault', 'UTINYINT'],
-  ],
+  kept: PACKETS_KEPT,
   shown: [
     ['time', `CASE WHEN timed = 1 THEN ${timestamp('')} END`],
     ...SHOWN_ENDS,
@@ -98,18 +127,7 @@ export const PACKETS: CaptureTable = {
 
 export const FLOWS: CaptureTable = {
   name: 'flows',
-  kept: [
-    ...ENDS,
-    ['packets', 'DOUBLE'],
-    ['bytes', 'DOUBLE'],
-    ['first_seconds', 'DOUBLE'],
-    ['first_nanoseconds', 'UINTEGER'],
-    ['last_seconds', 'DOUBLE'],
-    ['last_nanoseconds', 'UINTEGER'],
-    ['tcp_flags', 'UTINYINT'],
-    ['state', 'UTINYINT'],
-    ['direction', 'UTINYINT'],
-  ],
+  kept: FLOWS_KEPT,
   shown: [
     ...SHOWN_ENDS,
     ['packets', 'CAST(packets AS BIGINT)'],
@@ -147,7 +165,7 @@ function keptOf(field: Field): Kept[] {
     case 'word':
       return [[keptName(field), 'UTINYINT']]
     case 'address':
-      return addressKept(keptName(field))
+      return addressColumns(keptName(field)).map((name): Kept => [name, 'UINTEGER'])
     default:
       return []
   }

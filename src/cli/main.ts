@@ -7,6 +7,7 @@ import { addFlowLog } from './flow-log.js'
 import { addFlows } from './flows.js'
 import { addListen } from './listen.js'
 import { addMirror } from './mirror.js'
+import { addQuery } from './query.js'
 
 /** Done; ran and something went wrong; the command line could not be understood. */
 export type ExitCode = 0 | 1 | 2
@@ -24,7 +25,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
-  for (const add of [addListen, addCapture, addFlows, addFlowLog, addAnalyze, addMirror])
+  for (const add of [addListen, addCapture, addFlows, addFlowLog, addAnalyze, addQuery, addMirror])
     add(program)
 
   try {

@@ -1,0 +1,243 @@
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import { OperatorError } from '../errors.js'
+import { type Confined, type DuckDb, identifier, openConfined, quoted } from './duckdb.js'
+import { type QueryFiles, selectsOf } from './query-files.js'
+import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
+import { ADDRESS_MACROS } from './sql-addresses.js'
+import { CAPTURE_TABLES, createKept, keptTable, RECORDS, selectShown } from './sql-tables.js'
+
+/** A row of `traffic_mirror_sessions`, in the order and by the names that StackQL gives its columns. */
+export interface MirrorSessionRow {
+  readonly description: string | null
+  readonly network_interface_id: string
+  readonly owner_id: string
+  readonly packet_length: number | null
+  readonly session_number: number
+  /** JSON, as DescribeTrafficMirrorSessions lists them. */
+  readonly tags: string
+  readonly traffic_mirror_filter_id: string
+  readonly traffic_mirror_session_id: string
+  readonly traffic_mirror_target_id: string
+  readonly virtual_network_id: number
+}
+
+const SESSION_COLUMNS: readonly (readonly [keyof MirrorSessionRow, string])[] = [
+  ['description', 'VARCHAR'],
+  ['network_interface_id', 'VARCHAR'],
+  ['owner_id', 'VARCHAR'],
+  ['packet_length', 'INTEGER'],
+  ['session_number', 'INTEGER'],
+  ['tags', 'VARCHAR'],
+  ['traffic_mirror_filter_id', 'VARCHAR'],
+  ['traffic_mirror_session_id', 'VARCHAR'],
+  ['traffic_mirror_target_id', 'VARCHAR'],
+  ['virtual_network_id', 'INTEGER'],
+]
+
+const MIRROR_SESSIONS = 'traffic_mirror_sessions'
+
+export interface QueryOptions {
+  readonly sql: string
+  readonly files: QueryFiles
+  /** Undefined where no state file was named. */
+  readonly mirrorSessions: readonly MirrorSessionRow[] | undefined
+  readonly load: LoadOptions
+  readonly temporaryDirectory: string
+  readonly memoryBytes: number
+  readonly temporaryBytes: number
+  /** Files besides those of the query that the program itself lets DuckDB write. Absolute. */
+  readonly outputs: readonly string[]
+  /** Has the run read every capture, when the SQL makes that necessary. */
+  readonly read: (run: JointRun) => Promise<void>
+}
+
+/** An answer that is being computed while it is read. */
+export interface Answer {
+  readonly result: DuckDBResult
+  readonly database: Confined
+}
+
+/**
+ * Answers one SELECT over files and the tables made of them. Only the tables that
+ * it names are filled. Throws OperatorError for SQL that is wrong, before anything
+ * long is done.
+ */
+export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answer> {
+  const { sql, files, mirrorSessions } = options
+  const selects = await selectsOf(files)
+  const database = await openConfined(duckdb, {
+    files: [...files.texts, ...files.parquets, ...options.outputs],
+    temporaryDirectory: options.temporaryDirectory,
+    memoryBytes: options.memoryBytes,
+    temporaryBytes: options.temporaryBytes,
+  })
+  const { connection } = database
+  try {
+    await createTables(connection, selects)
+    await fillMirrorSessions(connection, mirrorSessions ?? [])
+    await checkStatement(duckdb, connection, sql)
+    const named = namedTables(connection, sql)
+    const tables = OF_SHAPE.test(sql)
+      ? []
+      : CAPTURE_TABLES.filter((table) => named.has(keptTable(table)))
+    const hasOther = (name: string): boolean => name === RECORDS.name && selects.length > 0
+    for (const { name } of tables) {
+      if (files.captures.length === 0 && !hasOther(name)) throw noSource(name)
+    }
+    const asksForSessions = named.has(`${MIRROR_SESSIONS}_kept`) && !OF_SHAPE.test(sql)
+    if (asksForSessions && mirrorSessions === undefined) throw noSource(MIRROR_SESSIONS)
+
+    if (tables.length > 0 && files.captures.length > 0) {
+      await loadCaptures(duckdb, database, tables, options.load, options.read)
+    }
+    return { result: await connection.stream(sql), database }
+  } catch (error) {
+    throw asOperatorError(error)
+  }
+}
+
+async function createTables(connection: DuckDBConnection, selects: string[]): Promise<void> {
+  await connection.run('CREATE SCHEMA loaded')
+  for (const macro of ADDRESS_MACROS) await connection.run(macro)
+  await connection.run(
+    'CREATE TABLE loaded.sessions (id USMALLINT, name VARCHAR, vni UINTEGER, source VARCHAR)',
+  )
+  for (const table of CAPTURE_TABLES) {
+    await connection.run(createKept(table))
+    const parts = table === RECORDS ? [selectShown(table), ...selects] : [selectShown(table)]
+    await connection.run(`CREATE VIEW ${table.name} AS ${parts.join(' UNION ALL BY NAME ')}`)
+  }
+  const columns = SESSION_COLUMNS.map(([name, type]) => `${name} ${type}`)
+  await connection.run(`CREATE TABLE loaded.${MIRROR_SESSIONS}_kept (${columns.join(', ')})`)
+  await connection.run(
+    `CREATE VIEW ${MIRROR_SESSIONS} AS SELECT * FROM loaded.${MIRROR_SESSIONS}_kept`,
+  )
+}
+
+async function fillMirrorSessions(
+  connection: DuckDBConnection,
+  rows: readonly MirrorSessionRow[],
+): Promise<void> {
+  const places = SESSION_COLUMNS.map((_, at) => `$${at + 1}`).join(', ')
+  const insert = await connection.prepare(
+    `INSERT INTO loaded.${MIRROR_SESSIONS}_kept VALUES (${places})`,
+  )
+  for (const row of rows) {
+    insert.bind(SESSION_COLUMNS.map(([name]) => row[name]))
+    await insert.run()
+  }
+  insert.destroySync()
+}
+
+/** What is explained may be a statement that writes, and ANALYZE runs it. */
+const EXPLAIN = /^\s*EXPLAIN\b(?:\s+ANALYZE\b)?/i
+/** Speaks of tables and not of what is in them. */
+const OF_SHAPE = /^\s*(?:DESCRIBE|DESC|SHOW|EXPLAIN(?!\s+ANALYZE))\b/i
+
+/** One statement that reads, and is right. */
+async function checkStatement(
+  duckdb: DuckDb,
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<void> {
+  const isExplained = EXPLAIN.test(sql)
+  const asked = sql.replace(EXPLAIN, '')
+  // Of nothing at all DuckDB makes no statement, and no message either.
+  const statements = await connection.extractStatements(asked).catch((error: Error) => {
+    throw error.message === 'Error in native callback' ? new OperatorError(NO_SELECT) : error
+  })
+  if (statements.count !== 1) throw new OperatorError(NO_SELECT)
+  const statement = await statements.prepare(0)
+  const type = statement.statementType
+  statement.destroySync()
+  if (type !== duckdb.StatementType.SELECT) {
+    const name = isExplained ? 'an explained statement' : duckdb.StatementType[type]
+    throw new OperatorError(`${NO_SELECT}: not ${name}, since it changes nothing`)
+  }
+  await checkPlan(connection, asked)
+}
+
+/** Functions of DuckDB that a SELECT may call and that change how it works, or write files of their own. */
+const CHANGES = /^(?:(?:ENABLE|DISABLE|TRUNCATE)_.*|(?:FORCE_)?CHECKPOINT)$/
+
+interface PlanNode {
+  readonly name: string
+  readonly children: readonly PlanNode[]
+}
+
+/** By the plan: however the SQL spells a function, there it has its name. */
+async function checkPlan(connection: DuckDBConnection, sql: string): Promise<void> {
+  const explained = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`)
+  const walk = ({ name, children }: PlanNode): void => {
+    if (CHANGES.test(name.trim())) {
+      throw new OperatorError(`${NO_SELECT}: not ${name.trim()}, since it changes nothing`)
+    }
+    children.forEach(walk)
+  }
+  for (const row of explained.getRows()) (JSON.parse(String(row[1])) as PlanNode[]).forEach(walk)
+}
+
+const NO_SELECT = 'query takes one SELECT'
+
+/**
+ * The tables behind what the SQL names. `query('…')` and `query_table('…')` hide
+ * names in strings: there every word counts.
+ */
+function namedTables(connection: DuckDBConnection, sql: string): ReadonlySet<string> {
+  const named = new Set(connection.getTableNames(sql, false))
+  if (/\bquery(?:_table)?\s*\(/i.test(sql)) {
+    for (const word of sql.toLowerCase().match(/\w+/g) ?? []) named.add(`${word}_kept`)
+  }
+  return named
+}
+
+function noSource(table: string): OperatorError {
+  const what =
+    table === MIRROR_SESSIONS
+      ? 'a state file: name one with --state FILE'
+      : `captures${table === RECORDS.name ? ' or flow logs' : ''}: name one`
+  return new OperatorError(`the table ${table} is made of ${what}`, { exitCode: 2 })
+}
+
+/** What DuckDB says of SQL, data and memory, in one line. */
+export function asOperatorError(error: unknown): unknown {
+  if (error instanceof OperatorError || !(error instanceof Error)) return error
+  const isOfDuckDb = /^(?:[A-Z][\w-]* )+(?:Error|exception)\b/.test(error.message)
+  const isExtraction = error.message.startsWith('Failed to extract statements: ')
+  if (!isOfDuckDb && !isExtraction) return error
+  const [text] = error.message.replace('Failed to extract statements: ', '').split(/\n\s*LINE \d+:/)
+  const line = text!.replace(/\s*\n\s*/g, ' ').trim()
+  const advice = /^Out of Memory/.test(line)
+    ? '; raise --memory-limit or --temporary-limit, or ask for less'
+    : ''
+  return new OperatorError(line + advice, { cause: error })
+}
+
+/** Writes an answer as Parquet to the file at `path`, one of `outputs`. */
+export async function writeParquet(answer: Answer, path: string): Promise<void> {
+  const { result, database } = answer
+  const { instance, catalog } = database
+  // The answer is still being computed in the connection it was asked in.
+  const other = await instance.connect()
+  try {
+    await other.run(`USE ${catalog}`)
+    const types = result.columnTypes()
+    const columns = result
+      .deduplicatedColumnNames()
+      .map((name, at) => `${identifier(name)} ${types[at]}`)
+    await other.run(`CREATE TABLE loaded.answer (${columns.join(', ')})`)
+    const appender = await other.createAppender('answer', 'loaded', catalog)
+    for (;;) {
+      const chunk = await result.fetchChunk()
+      if (chunk === null || chunk.rowCount === 0) break
+      appender.appendDataChunk(chunk)
+    }
+    appender.closeSync()
+    const options = 'FORMAT parquet, COMPRESSION gzip, USE_TMP_FILE false'
+    await other.run(`COPY loaded.answer TO ${quoted(path)} (${options})`)
+  } catch (error) {
+    throw asOperatorError(error)
+  } finally {
+    other.closeSync()
+  }
+}
