@@ -1,0 +1,131 @@
+import { parseIpv6 } from '../wire/address.js'
+import { CONSTANTS, KEYWORDS } from './keywords.js'
+import { refusal } from './refusal.js'
+
+/**
+ * What an expression is made of, as the scanner of pcap-filter(7) sees it:
+ *
+ * - `keyword`: a word of the language, under its main spelling (`length` is `len`, `&&` is `and`)
+ * - `name`: any other word, `80-90` and `len-2` included, and what a backslash takes out of the language
+ * - `number`: decimal, 0x…, 0… for octal, or a named constant such as `tcp-syn`; 32 bits
+ * - `ipv4`: two to four decimal octets; `ipv6`, `mac`
+ * - `symbol`: brackets, arithmetic and comparison
+ */
+export interface Token {
+  readonly kind: 'keyword' | 'name' | 'number' | 'ipv4' | 'ipv6' | 'mac' | 'symbol' | 'end'
+  /** As it is to be understood; for a name without its backslash. */
+  readonly text: string
+  /** Offset of its first character. */
+  readonly at: number
+  /** Of a number. */
+  readonly value: number
+}
+
+const SPACE = /[ \r\n\t]+/y
+const SYMBOL = /&&|\|\||>=|<=|!=|==|<<|>>|[+\-*/%:[\]!<>()&|^=]/y
+const ESCAPED = /\\[^ !()\n\t]+/y
+const WORD = /[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?/y
+const NUMBER = /0[xX][0-9A-Fa-f]+|[0-9]+/y
+const IPV4 = /[0-9]+(?:\.[0-9]+){1,3}/y
+const MAC =
+  /[0-9A-Fa-f]{1,2}(?:(?::[0-9A-Fa-f]{1,2}){5}|(?:-[0-9A-Fa-f]{1,2}){5}|(?:\.[0-9A-Fa-f]{1,2}){5})|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}|[0-9A-Fa-f]{12}/y
+/** No IPv6 address is longer than six groups and a dotted one. */
+const IPV6_RUN = /[0-9A-Fa-f:.]{2,45}/y
+/** Names of sessions hold colons where the source is an IPv6 address. */
+const SESSION_NAME = /[^\s()!]+/y
+const WHOLE_WORD = /[^\s()]+/y
+
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ['&&', 'and'],
+  ['||', 'or'],
+  ['!', 'not'],
+  ['==', '='],
+  ['length', 'len'],
+  ['link', 'ether'],
+  ['fddi', 'ether'],
+  ['tr', 'ether'],
+  ['wlan', 'ether'],
+  ['ppp', 'ether'],
+  ['slip', 'ether'],
+  ['es-is', 'esis'],
+  ['is-is', 'isis'],
+])
+const WORD_OPERATORS: ReadonlySet<string> = new Set(['and', 'or', 'not'])
+
+/** Cuts an expression into tokens, the last of which is `end`. Throws OperatorError. */
+export function tokenize(text: string): Token[] {
+  const tokens: Token[] = []
+  let at = match(SPACE, text, 0)
+  while (at < text.length) {
+    const afterSession = tokens.at(-1)?.kind === 'keyword' && tokens.at(-1)!.text === 'session'
+    const end = match(SESSION_NAME, text, at)
+    const token =
+      afterSession && end > at
+        ? { token: { kind: 'name', text: text.slice(at, end), at, value: 0 } as const, end }
+        : tokenAt(text, at)
+    tokens.push(token.token)
+    at = match(SPACE, text, token.end)
+  }
+  tokens.push({ kind: 'end', text: '', at: text.length, value: 0 })
+  return tokens
+}
+
+/** Where a match that begins at `at` ends; `at` itself when there is none. */
+function match(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at
+  return pattern.test(text) ? pattern.lastIndex : at
+}
+
+/** The longest token that begins at `at`; of two as long the more special one, as flex chooses. */
+function tokenAt(text: string, at: number): { token: Token; end: number } {
+  let end = match(MAC, text, at)
+  let kind: Token['kind'] = 'mac'
+  const candidates = [
+    ['number', match(NUMBER, text, at)],
+    ['ipv4', match(IPV4, text, at)],
+    ['ipv6', endOfIpv6(text, at)],
+    ['name', match(WORD, text, at)],
+    ['symbol', match(SYMBOL, text, at)],
+    ['name', match(ESCAPED, text, at)],
+  ] as const
+  for (const [candidate, candidateEnd] of candidates) {
+    if (candidateEnd > end) {
+      kind = candidate
+      end = candidateEnd
+    }
+  }
+  if (end === at) {
+    const word = text.slice(at, Math.max(at + 1, match(WHOLE_WORD, text, at)))
+    const token: Token = { kind: 'name', text: word, at, value: 0 }
+    throw refusal(token, 'this is no part of a pcap-filter(7) expression')
+  }
+  const written = text.slice(at, end)
+  if (kind === 'number') return { token: numberToken(written, at), end }
+  if (written[0] === '\\') return { token: { kind, text: written.slice(1), at, value: 0 }, end }
+  return { token: wordToken(kind, SYNONYMS.get(written) ?? written, at), end }
+}
+
+function wordToken(kind: Token['kind'], text: string, at: number): Token {
+  const constant = CONSTANTS.get(text)
+  if (constant !== undefined) return { kind: 'number', text, at, value: constant }
+  const isKeyword = WORD_OPERATORS.has(text) || KEYWORDS.has(text)
+  return { kind: isKeyword ? 'keyword' : kind, text, at, value: 0 }
+}
+
+function numberToken(text: string, at: number): Token {
+  const isOctal = /^0\d/.test(text)
+  if (isOctal && /[89]/.test(text)) {
+    throw refusal({ kind: 'name', text, at, value: 0 }, 'a number that begins with 0 is octal')
+  }
+  const value = isOctal ? Number.parseInt(text, 8) : Number(text)
+  const token: Token = { kind: 'number', text, at, value }
+  if (value > 0xffff_ffff) throw refusal(token, 'numbers have 32 bits at most')
+  return token
+}
+
+function endOfIpv6(text: string, at: number): number {
+  for (let end = match(IPV6_RUN, text, at); end > at + 1; end--) {
+    if (parseIpv6(text.slice(at, end)) !== undefined) return end
+  }
+  return at
+}
