@@ -4,7 +4,7 @@ import { type Confined, type DuckDb, identifier, openConfined, quoted } from './
 import { type QueryFiles, selectsOf } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
-import { CAPTURE_TABLES, createKept, keptTable, RECORDS, selectShown } from './sql-tables.js'
+import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
 
 /** A row of `traffic_mirror_sessions`, in the order and by the names that StackQL gives its columns. */
 export interface MirrorSessionRow {
@@ -76,16 +76,13 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     await createTables(connection, selects)
     await fillMirrorSessions(connection, mirrorSessions ?? [])
     await checkStatement(duckdb, connection, sql)
-    const named = namedTables(connection, sql)
-    const tables = OF_SHAPE.test(sql)
-      ? []
-      : CAPTURE_TABLES.filter((table) => named.has(keptTable(table)))
+    const named = OF_SHAPE.test(sql) ? new Set<string>() : await namedTables(connection, sql)
+    const tables = CAPTURE_TABLES.filter(({ name }) => named.has(name))
     const hasOther = (name: string): boolean => name === RECORDS.name && selects.length > 0
     for (const { name } of tables) {
       if (files.captures.length === 0 && !hasOther(name)) throw noSource(name)
     }
-    const asksForSessions = named.has(`${MIRROR_SESSIONS}_kept`) && !OF_SHAPE.test(sql)
-    if (asksForSessions && mirrorSessions === undefined) throw noSource(MIRROR_SESSIONS)
+    if (named.has(MIRROR_SESSIONS) && mirrorSessions === undefined) throw noSource(MIRROR_SESSIONS)
 
     if (tables.length > 0 && files.captures.length > 0) {
       await loadCaptures(duckdb, database, tables, options.load, options.read)
@@ -180,14 +177,28 @@ async function checkPlan(connection: DuckDBConnection, sql: string): Promise<voi
 const NO_SELECT = 'query takes one SELECT'
 
 /**
- * The tables behind what the SQL names. `query('…')` and `query_table('…')` hide
- * names in strings: there every word counts.
+ * What the SQL names as tables, in lower case. Where that cannot be told, as of the
+ * strings that `query('…')` takes, every word counts: a table too many costs time,
+ * one too few would look empty.
  */
-function namedTables(connection: DuckDBConnection, sql: string): ReadonlySet<string> {
-  const named = new Set(connection.getTableNames(sql, false))
-  if (/\bquery(?:_table)?\s*\(/i.test(sql)) {
-    for (const word of sql.toLowerCase().match(/\w+/g) ?? []) named.add(`${word}_kept`)
+async function namedTables(
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<ReadonlySet<string>> {
+  const asked = sql.replace(EXPLAIN, '')
+  const read = await connection.runAndReadAll(`SELECT json_serialize_sql(${quoted(asked)})`)
+  const tree = JSON.parse(String(read.getRows()[0]![0])) as { error: boolean }
+  if (tree.error || /\bquery(?:_table)?"?\s*\(/i.test(asked)) {
+    return new Set(asked.toLowerCase().match(/\w+/g))
   }
+  const named = new Set<string>()
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { type, table_name: name } = node as { type?: unknown; table_name?: unknown }
+    if (type === 'BASE_TABLE' && typeof name === 'string') named.add(name.toLowerCase())
+    Object.values(node).forEach(walk)
+  }
+  walk(tree)
   return named
 }
 
@@ -202,10 +213,12 @@ function noSource(table: string): OperatorError {
 /** What DuckDB says of SQL, data and memory, in one line. */
 export function asOperatorError(error: unknown): unknown {
   if (error instanceof OperatorError || !(error instanceof Error)) return error
-  const isOfDuckDb = /^(?:[A-Z][\w-]* )+(?:Error|exception)\b/.test(error.message)
+  const isOfDuckDb = /^[A-Z][A-Za-z ]* (?:Error|exception)\b/.test(error.message)
   const isExtraction = error.message.startsWith('Failed to extract statements: ')
   if (!isOfDuckDb && !isExtraction) return error
-  const [text] = error.message.replace('Failed to extract statements: ', '').split(/\n\s*LINE \d+:/)
+  const [text] = error.message
+    .replace('Failed to extract statements: ', '')
+    .split(/\n\s*(?:LINE \d+|Possible solutions):/)
   const line = text!.replace(/\s*\n\s*/g, ' ').trim()
   const advice = /^Out of Memory/.test(line)
     ? '; raise --memory-limit or --temporary-limit, or ask for less'
