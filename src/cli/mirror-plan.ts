@@ -1,16 +1,20 @@
 import { OperatorError } from '../errors.js'
 import { MirrorEvaluator, type SessionParts } from '../mirror/evaluator.js'
 import { InterfaceMatcher } from '../mirror/packet-direction.js'
-import type { MirrorSession } from '../mirror/resources.js'
+import type { MirrorSession, NetworkInterface } from '../mirror/resources.js'
 import type { Endpoint, MirrorOptions } from './mirror.js'
 
 /** A session and where its copies go. */
 export interface PlannedSession extends SessionParts {
   readonly endpoint: Endpoint
+  /** Whether a Gateway Load Balancer stands in between. */
+  readonly isGateway: boolean
 }
 
 /** A mirrored interface with its sessions. */
 export interface PlannedInterface {
+  /** As the session file has it; undefined without one. */
+  readonly networkInterface: NetworkInterface | undefined
   /** Undefined where nothing tells the direction of a packet but its source. */
   readonly matcher: InterfaceMatcher | undefined
   readonly evaluator: MirrorEvaluator<PlannedSession>
@@ -39,8 +43,9 @@ function planOfOptions(options: MirrorOptions): MirrorPlan {
     tags: [],
   }
   const { neverMirrored = 'mirror', to } = options
-  const parts = { session, filter: undefined, endpoint: to! }
-  return [{ matcher: undefined, evaluator: new MirrorEvaluator([parts], { neverMirrored }) }]
+  const parts = { session, filter: undefined, endpoint: to!, isGateway: options.gateway === true }
+  const evaluator = new MirrorEvaluator([parts], { neverMirrored })
+  return [{ networkInterface: undefined, matcher: undefined, evaluator }]
 }
 
 async function planOfFile(path: string, options: MirrorOptions): Promise<MirrorPlan> {
@@ -60,10 +65,12 @@ async function planOfFile(path: string, options: MirrorOptions): Promise<MirrorP
           { exitCode: 2 },
         )
       }
-      return { session, filter, target, endpoint }
+      const isGateway = options.gateway === true || target.kind === 'gateway-load-balancer-endpoint'
+      return { session, filter, target, endpoint, isGateway }
     })
     const { vpcCidrBlock } = networkInterface
     return {
+      networkInterface,
       matcher: new InterfaceMatcher(networkInterface),
       evaluator: new MirrorEvaluator(parts, { vpcCidrBlock, neverMirrored }),
     }

@@ -1,4 +1,5 @@
 import type { MirrorCounters } from '../mirror/mirror-counters.js'
+import type { InterfaceSource } from '../send/interface-source.js'
 import type { MirroredInterface, MirrorSource } from '../send/mirror-source.js'
 import type { Outlet } from '../send/outlet.js'
 import type { VxlanSender } from '../send/vxlan-sender.js'
@@ -12,6 +13,8 @@ export interface MirrorRun {
   readonly sender: VxlanSender
   readonly outlets: readonly Outlet[]
   readonly counters: MirrorCounters
+  /** Where packets are those of an interface. */
+  readonly live: Pick<InterfaceSource, 'kernelDrops' | 'overMtu'> | undefined
   readonly seconds: number
 }
 
@@ -24,7 +27,8 @@ export function printMirrorSummary(run: MirrorRun, options: { json?: true }): vo
 
 type Summary = ReturnType<typeof summaryOf>
 
-function summaryOf({ plan, interfaces, source, sender, outlets, counters, seconds }: MirrorRun) {
+function summaryOf(run: MirrorRun) {
+  const { plan, interfaces, source, sender, outlets, counters, live, seconds } = run
   const sum = (of: (each: MirrorPlan[number]['evaluator']) => number): number =>
     plan.reduce((total, { evaluator }) => total + of(evaluator), 0)
   const notSent = new Map<string, number>(sender.unsent)
@@ -34,6 +38,7 @@ function summaryOf({ plan, interfaces, source, sender, outlets, counters, second
   const routes = interfaces.flatMap((each) => each.routes)
   return {
     packets: source.packets,
+    ...(live && { kernelLost: live.kernelDrops, overMtu: live.overMtu }),
     sent: outlets.reduce((total, { sent }) => total + sent, 0),
     octets: outlets.reduce((total, { octets }) => total + octets, 0),
     cut: routes.reduce((total, { cut }) => total + cut, 0),
@@ -61,10 +66,12 @@ function summaryOf({ plan, interfaces, source, sender, outlets, counters, second
 }
 
 function textOf(summary: Summary): string {
-  const { packets, sent, octets, cut, seconds, notSent } = summary
+  const { packets, sent, octets, cut, seconds, notSent, kernelLost = 0, overMtu = 0 } = summary
   const reasons = Object.entries(notSent).map(([reason, count]) => `${count} ${reason}`)
   const parts = [
     `${sent} of ${packets} packets sent, ${octets} octets in ${seconds.toFixed(3)} s`,
+    ...(kernelLost > 0 ? [`${kernelLost} came faster than they were read`] : []),
+    ...(overMtu > 0 ? [`${overMtu} longer than the MTU, by offloads`] : []),
     ...(cut > 0 ? [`${cut} cut to the packet length`] : []),
     ...(summary.filtered > 0 ? [`${summary.filtered} taken by no filter`] : []),
     ...(summary.neverMirrored > 0 ? [`${summary.neverMirrored} never mirrored`] : []),

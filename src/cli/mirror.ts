@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../errors.js'
 import type { Speed } from '../send/pace.js'
-import { integerBetween, parseHostPort, parseVni } from './options.js'
+import { integerBetween, parseHostPort, parseSize, parseVni } from './options.js'
 
 export interface Endpoint {
   host: string
@@ -9,7 +9,12 @@ export interface Endpoint {
 }
 
 export interface MirrorOptions {
-  read: string[]
+  /** This or `interface`. */
+  read?: string[]
+  interface?: string
+  /** Octets. */
+  receiveBuffer: number
+  gateway?: true
   session?: string
   to?: Endpoint
   vni?: number
@@ -28,16 +33,31 @@ const parsePacketLength = integerBetween(1, 8500)
 export function addMirror(program: Command): void {
   program
     .command('mirror')
-    .summary('be a mirror source: send the frames of a capture as VXLAN')
+    .summary('be a mirror source: send the frames of a capture or an interface as VXLAN')
     .description(
-      'Sends frames of capture files to mirror targets, as AWS Traffic Mirroring would: cut to ' +
-        'the packet length, behind a VXLAN header, in a UDP datagram. With --session those that ' +
-        'the mirror sessions of an interface take, by session number, filters and rules; with ' +
-        '--to and --vni all. Sixteen source ports are used, chosen by the inner flow. IP packets ' +
-        'captured without an Ethernet header (raw, cooked, loopback) get one; other packets of ' +
-        'such captures are left out.',
+      'Sends frames of capture files or of a Linux interface to mirror targets, as AWS Traffic ' +
+        'Mirroring would: cut to the packet length, behind a VXLAN header, in a UDP datagram. With ' +
+        '--session those that the mirror sessions of an interface take, by session number, ' +
+        'filters and rules; with --to and --vni all. Sixteen source ports are used, chosen by the ' +
+        'inner flow. IP packets without an Ethernet header (raw, cooked, loopback, tunnels) get ' +
+        'one; other packets of such captures are left out. An interface is mirrored until SIGINT ' +
+        'or SIGTERM, both ways, but for what this host sends to the targets; frames that its ' +
+        'offloads have joined are larger than the MTU (ethtool -K IF gro off gso off tso off).',
     )
-    .requiredOption('--read <files...>', 'capture files, or - for standard input')
+    .option('--read <files...>', 'capture files, or - for standard input')
+    .addOption(
+      new Option('--interface <name>', 'a Linux interface; as root or with CAP_NET_RAW').conflicts([
+        'read',
+        'speed',
+        'rate',
+        'loop',
+      ]),
+    )
+    .addOption(
+      new Option('--receive-buffer <size>', 'what to ask of the kernel for --interface')
+        .argParser(parseSize)
+        .default(64 * 2 ** 20, '64MiB'),
+    )
     .option('--session <file>', 'YAML with interfaces, sessions, filters and targets')
     .addOption(
       new Option(
@@ -54,6 +74,11 @@ export function addMirror(program: Command): void {
       new Option('--packet-length <octets>', 'octets kept of each frame (default: all)')
         .argParser(parsePacketLength)
         .conflicts('session'),
+    )
+    .option(
+      '--gateway',
+      'wrap as a Gateway Load Balancer does, in GENEVE; with --session also for targets that ' +
+        'are endpoints of one',
     )
     .addOption(
       new Option(
@@ -78,7 +103,8 @@ export function addMirror(program: Command): void {
       'after',
       '\nExamples:\n' +
         '  mirrortap mirror --read web.pcap --to 10.0.0.5:4789 --vni 7 --speed 10\n' +
-        '  mirrortap mirror --read web.pcap --session samples/dns-only.yaml --to 10.0.0.5:4789',
+        '  mirrortap mirror --read web.pcap --session samples/session-dns.yaml --to 10.0.0.5:4789\n' +
+        '  mirrortap mirror --interface eth0 --to 10.0.0.5:6081 --vni 7 --gateway',
     )
     .action(async (options: MirrorOptions) => {
       check(options)
@@ -88,7 +114,10 @@ export function addMirror(program: Command): void {
 }
 
 function check(options: MirrorOptions): void {
-  const { read, loop, session, to, vni } = options
+  const { read = [], loop, session, to, vni } = options
+  if (read.length === 0 && options.interface === undefined) {
+    refuse('what? Give --read FILE or --interface NAME')
+  }
   if (read.includes('-') && (loop !== 1 || read.indexOf('-') !== read.lastIndexOf('-'))) {
     refuse('standard input can be read only once; give --loop a file')
   }

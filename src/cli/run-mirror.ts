@@ -1,26 +1,30 @@
 import { packetLengthOf } from '../mirror/evaluator.js'
 import { MirrorCounters } from '../mirror/mirror-counters.js'
+import type { LinkState } from '../receive/packet-socket-watch.js'
 import { CaptureSource } from '../send/capture-source.js'
+import { InterfaceSource } from '../send/interface-source.js'
 import { type MirroredInterface, MirrorSource } from '../send/mirror-source.js'
-import { openOuterSockets } from '../send/open.js'
-import type { Outlet } from '../send/outlet.js'
 import { Pace, type Speed, systemClock } from '../send/pace.js'
 import type { PacketSource } from '../send/packet-source.js'
 import { Route } from '../send/route.js'
 import { VxlanSender } from '../send/vxlan-sender.js'
-import type { Endpoint, MirrorOptions } from './mirror.js'
+import type { MirrorOptions } from './mirror.js'
+import { planOfInterface } from './mirror-interface.js'
+import { MirrorOutlets } from './mirror-outlets.js'
 import { type MirrorPlan, planOf } from './mirror-plan.js'
 import { printMirrorSummary } from './mirror-summary.js'
 import { failWith } from './offline-options.js'
 
 /** Mirrors the packets of the source that the options name. Throws OperatorError. */
 export async function runMirror(options: MirrorOptions): Promise<void> {
-  const plan = await planOf(options)
+  const planned = await planOf(options)
+  const { interface: name } = options
+  const plan = name === undefined ? planned : planOfInterface(planned, name)
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   // Once: the second Ctrl-C ends the process in the usual way.
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  const outlets = new Outlets()
+  const outlets = new MirrorOutlets()
   try {
     await mirror(options, plan, outlets, stop.signal)
   } finally {
@@ -32,19 +36,19 @@ export async function runMirror(options: MirrorOptions): Promise<void> {
 async function mirror(
   options: MirrorOptions,
   plan: MirrorPlan,
-  outlets: Outlets,
+  outlets: MirrorOutlets,
   signal: AbortSignal,
 ): Promise<void> {
-  const { read, rate, loop, speed: timed } = options
-  const speed: Speed = rate === undefined ? timed : { kind: 'rate', packetsPerSecond: rate }
+  const speed = speedOf(options)
   const sender = new VxlanSender(new Pace(speed, systemClock(signal)), signal)
   const counters = new MirrorCounters()
   const interfaces: MirroredInterface[] = []
-  for (const { matcher, evaluator } of plan) {
+  for (const planned of plan) {
+    const { matcher, evaluator } = planned
     const routes: Route[] = []
     for (const parts of evaluator.sessions) {
-      const { session, endpoint } = parts
-      const outlet = await outlets.open(endpoint)
+      const { session, endpoint, isGateway } = parts
+      const outlet = await outlets.open(endpoint, isGateway, planned)
       const packetLength = packetLengthOf(parts)
       routes.push(new Route({ vni: session.virtualNetworkId, packetLength, outlet, counters }))
     }
@@ -52,7 +56,8 @@ async function mirror(
   }
 
   const mirrorSource = new MirrorSource(interfaces, sender)
-  const source: PacketSource = new CaptureSource({ files: read, loop, signal })
+  const live = liveSource(options, outlets, signal)
+  const source: PacketSource = live ?? new CaptureSource({ ...filesOf(options), signal })
   const startedAt = performance.now()
   let problems: readonly string[] = []
   let failure: unknown
@@ -69,6 +74,7 @@ async function mirror(
     sender,
     outlets: outlets.all,
     counters,
+    live,
     seconds,
   }
   // Nothing is printed for a command that never got to send.
@@ -77,22 +83,37 @@ async function mirror(
   failWith(problems)
 }
 
-/** One outlet for each target, however many sessions have it. */
-class Outlets {
-  readonly #byEndpoint = new Map<string, Outlet>()
+function speedOf({ interface: live, rate, speed }: MirrorOptions): Speed {
+  if (live !== undefined) return { kind: 'max' }
+  return rate === undefined ? speed : { kind: 'rate', packetsPerSecond: rate }
+}
 
-  get all(): readonly Outlet[] {
-    return [...this.#byEndpoint.values()]
-  }
+function filesOf({ read = [], loop }: MirrorOptions) {
+  return { files: read, loop }
+}
 
-  async open({ host, port }: Endpoint): Promise<Outlet> {
-    const key = `${port} ${host}`
-    const outlet = this.#byEndpoint.get(key) ?? (await openOuterSockets(host, port))
-    this.#byEndpoint.set(key, outlet)
-    return outlet
+/** Where packets are those of an interface, as they pass. */
+function liveSource(
+  { interface: interfaceName, receiveBuffer }: MirrorOptions,
+  { targets }: MirrorOutlets,
+  signal: AbortSignal,
+): InterfaceSource | undefined {
+  if (interfaceName === undefined) return undefined
+  const say = (line: string): void => {
+    process.stderr.write(`${line}\n`)
   }
+  return new InterfaceSource({
+    interfaceName,
+    receiveBufferBytes: receiveBuffer,
+    targets,
+    onOpen: () => say(`mirroring ${interfaceName}`),
+    onLink: (state) => say(`${interfaceName} ${LINK_STATES[state]}`),
+    signal,
+  })
+}
 
-  close(): void {
-    for (const outlet of this.all) outlet.close()
-  }
+const LINK_STATES: Readonly<Record<LinkState, string>> = {
+  down: 'is down: waiting until it is up',
+  gone: 'is gone: waiting for an interface of that name',
+  up: 'is up: mirroring',
 }

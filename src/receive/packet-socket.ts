@@ -138,6 +138,11 @@ export class PacketSocket {
     return this.#packet.linkType
   }
 
+  /** Whether each packet both leaves and comes in here. */
+  get isLoopback(): boolean {
+    return this.#link.isLoopback
+  }
+
   /** Frames the kernel did not queue since the socket was opened: the buffer was full. Holds after `close`. */
   kernelDrops(): number {
     if (!this.#released) {
