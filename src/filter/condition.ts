@@ -76,7 +76,7 @@ export function any(...conditions: Condition[]): Condition {
 }
 
 export function not(of: Condition): Condition {
-  return { kind: 'not', of }
+  return of.kind === 'not' ? of.of : { kind: 'not', of }
 }
 
 export function equals(field: Field, value: number, mask = ALL_BITS): Condition {

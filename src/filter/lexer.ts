@@ -57,12 +57,9 @@ export function tokenize(text: string): Token[] {
   const tokens: Token[] = []
   let at = match(SPACE, text, 0)
   while (at < text.length) {
-    const afterSession = tokens.at(-1)?.kind === 'keyword' && tokens.at(-1)!.text === 'session'
-    const end = match(SESSION_NAME, text, at)
-    const token =
-      afterSession && end > at
-        ? { token: { kind: 'name', text: text.slice(at, end), at, value: 0 } as const, end }
-        : tokenAt(text, at)
+    const previous = tokens.at(-1)
+    const isSession = previous?.kind === 'keyword' && previous.text === 'session'
+    const token = (isSession ? sessionNameAt(text, at) : undefined) ?? tokenAt(text, at)
     tokens.push(token.token)
     at = match(SPACE, text, token.end)
   }
@@ -74,6 +71,12 @@ export function tokenize(text: string): Token[] {
 function match(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at
   return pattern.test(text) ? pattern.lastIndex : at
+}
+
+function sessionNameAt(text: string, at: number): { token: Token; end: number } | undefined {
+  const end = match(SESSION_NAME, text, at)
+  if (end === at) return undefined
+  return { token: { kind: 'name', text: text.slice(at, end), at, value: 0 }, end }
 }
 
 /** The longest token that begins at `at`; of two as long the more special one, as flex chooses. */

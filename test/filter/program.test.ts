@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import { OperatorError } from '../../src/errors.js'
+import { type Condition, equals, type Field } from '../../src/filter/condition.js'
+import { conditionOf } from '../../src/filter/conditions.js'
+import { parseExpression } from '../../src/filter/parser.js'
+import { Program } from '../../src/filter/program.js'
+import { Frame } from '../../src/wire/frame.js'
+import { LINKTYPE_ETHERNET } from '../../src/wire/link-type.js'
+import { Packet } from '../../src/wire/packet.js'
+import { Random } from '../support/random.js'
+import { EXPRESSIONS } from './expressions.js'
+import { everyPrefix, onOtherLinks, sampleFrames } from './frame-collection.js'
+import { evaluate, NotThere } from './plain-evaluation.js'
+
+const NOT_MIRRORED = { vni: null, name: null }
+const frame = new Frame()
+
+/** A frame in the midst of other memory, all of it different in each call. */
+function packetOf(octets: Buffer, random: Random, originalLength = octets.length): Packet {
+  const packet = new Packet()
+  const before = random.bytes(random.below(40))
+  packet.bytes = Buffer.concat([before, octets, random.bytes(60)])
+  packet.start = before.length
+  packet.end = packet.start + octets.length
+  packet.originalLength = originalLength
+  return packet
+}
+
+function conditions(linkType: number): { text: string; condition: Condition }[] {
+  return EXPRESSIONS.flatMap((text) => {
+    try {
+      return [{ text, condition: conditionOf(parseExpression(text || '1 = 1')!, linkType) }]
+    } catch (error) {
+      // What this link type does not have.
+      if (error instanceof OperatorError) return []
+      throw error
+    }
+  })
+}
+
+describe('Program', () => {
+  test.each([1, 2])(
+    'says what its condition says, wherever that finds its octets, seed %i',
+    (seed) => {
+      const random = new Random(seed)
+      const samples = [
+        ...onOtherLinks(sampleFrames()),
+        [LINKTYPE_ETHERNET, everyPrefix(sampleFrames())],
+      ] as const
+      for (const [linkType, shots] of samples) {
+        for (const { text, condition } of conditions(linkType)) {
+          const program = new Program(condition)
+          for (let round = 0; round < 25; round++) {
+            const { frame: octets, originalLength } = random.pick(shots)
+            const packet = packetOf(octets, random, originalLength)
+            let plain: boolean
+            try {
+              plain = evaluate(condition, octets, originalLength!)
+            } catch (error) {
+              if (error instanceof NotThere) continue
+              throw error
+            }
+            expect(program.accepts(packet, frame, NOT_MIRRORED), text).toBe(plain)
+          }
+        }
+      }
+    },
+  )
+
+  test.each([1, 2])('takes any octets for a frame, seed %i', (seed) => {
+    const random = new Random(seed)
+    for (const linkType of [LINKTYPE_ETHERNET, 0, 101, 113, 276]) {
+      for (const { condition } of conditions(linkType)) {
+        const program = new Program(condition)
+        for (let round = 0; round < 10; round++) {
+          const packet = packetOf(random.bytes(random.below(90)), random)
+          const first = program.accepts(packet, frame, NOT_MIRRORED)
+          const again = packetOf(
+            Buffer.from(packet.bytes.subarray(packet.start, packet.end)),
+            random,
+          )
+          // What lies around a frame makes no difference.
+          expect(program.accepts(again, frame, NOT_MIRRORED)).toBe(first)
+        }
+      }
+    }
+  })
+
+  test.each(['not', 'plain'])('refuses what it cannot look at (%s)', (how) => {
+    const octet: Field = { base: 'frame', ipv4At: 0, at: 9, size: 1 }
+    const isZero = equals(octet, 0)
+    const program = new Program(how === 'not' ? { kind: 'not', of: isZero } : isZero)
+    const wanted = how === 'not' ? 1 : 0
+    const accepts = (octets: Buffer): boolean =>
+      program.accepts(packetOf(octets, new Random(1)), frame, NOT_MIRRORED)
+    expect(accepts(Buffer.alloc(10, wanted))).toBe(true)
+    expect(accepts(Buffer.alloc(10, 1 - wanted))).toBe(false)
+    expect(accepts(Buffer.alloc(9, wanted))).toBe(false)
+    expect(accepts(Buffer.alloc(0))).toBe(false)
+  })
+
+  test('looks many values of one field up', () => {
+    const hosts = Array.from({ length: 300 }, (_, index) => `host 10.0.1.${index % 256}`)
+    const text = [...hosts, 'net 172.16.0.0/12', 'host 255.255.255.255'].join(' or ')
+    const program = new Program(conditionOf(parseExpression(text)!, LINKTYPE_ETHERNET))
+    const ip = Buffer.alloc(34)
+    ip.writeUInt16BE(0x0800, 12)
+    const accepts = (source: number, destination: number): boolean => {
+      ip.writeUInt32BE(source, 26)
+      ip.writeUInt32BE(destination, 30)
+      return program.accepts(packetOf(ip, new Random(1)), frame, NOT_MIRRORED)
+    }
+    expect(accepts(0x0a00_01ff, 0)).toBe(true)
+    expect(accepts(0, 0x0a00_0100)).toBe(true)
+    expect(accepts(0x0a00_02ff, 0x0a00_0000)).toBe(false)
+    expect(accepts(0, 0xffff_ffff)).toBe(true)
+    expect(accepts(0xac1f_ffff, 0)).toBe(true)
+    expect(accepts(0xac20_0000, 0)).toBe(false)
+  })
+
+  test('goes through as many tests as it takes, and takes no more', () => {
+    const chain = (length: number): Condition => {
+      const text = Array.from({ length }, (_, index) => `ether[${index}] > 200`).join(' or ')
+      return conditionOf(parseExpression(text)!, LINKTYPE_ETHERNET)
+    }
+    const program = new Program(chain(2000))
+    const octets = Buffer.alloc(2000)
+    expect(program.accepts(packetOf(octets, new Random(1)), frame, NOT_MIRRORED)).toBe(false)
+    octets[1999] = 201
+    expect(program.accepts(packetOf(octets, new Random(1)), frame, NOT_MIRRORED)).toBe(true)
+    expect(() => new Program(chain(2001))).toThrow(OperatorError)
+  })
+})
