@@ -16,14 +16,15 @@ import {
 import { GRACE_SECONDS } from './flow-intake.js'
 import type { FlowLives } from './flow-lives.js'
 import {
+  PLACE_BITS,
   PLACE_CONFIRMED,
-  PLACE_DIRECTION,
-  PLACE_INTERFACE,
+  PLACE_END_MASK,
+  PLACE_END_SHIFT,
   PLACE_IP_LENGTH,
   PLACE_NANOSECONDS,
   PLACE_OF_CLOCK,
+  PLACE_REVERSED,
   PLACE_SECONDS,
-  PLACE_TCP_FLAGS,
   PLACE_TIMED,
   PLACE_WORDS,
 } from './flow-queue.js'
@@ -106,18 +107,19 @@ export class FlowCounter {
     if (seconds > lives.now) lives.moveClock(seconds, seconds - GRACE_SECONDS)
     if (places[place + KIND] === PLACE_OF_CLOCK) return NO_FLOW
     const table = this.#table
-    table.direction = places[place + PLACE_DIRECTION]!
+    const bits = places[place + PLACE_BITS]!
+    const direction = (bits & PLACE_REVERSED) === 0 ? 0 : 1
+    table.direction = direction
     let flow = table.touchKey(places, place)
     if (flow === NO_FLOW) {
       if (!lives.makeRoom()) return NO_FLOW
       flow = table.touchKey(places, place)
     }
     const nanoseconds = places[place + PLACE_NANOSECONDS]!
-    const timed = places[place + PLACE_TIMED] === 1
-    const tcpFlags = places[place + PLACE_TCP_FLAGS]!
+    const timed = (bits & PLACE_TIMED) !== 0
+    const tcpFlags = bits & 0xff
     const words = table.words
     const at = flow * HOT_WORDS
-    const direction = table.direction
 
     if (table.created) {
       const session = places[place + SESSION]!
@@ -175,8 +177,9 @@ export class FlowCounter {
       if (next !== state) lives.changeTimeout(flow, state, next, seconds)
       else if (deadline > words[at + DEADLINE]!) words[at + DEADLINE] = deadline
     }
-    const end = places[place + PLACE_INTERFACE]!
-    if (end !== 0 && this.#wantsInterface(flow)) this.#setInterface(flow, end)
+    if ((bits & (PLACE_END_MASK | PLACE_CONFIRMED)) !== 0 && this.#wantsInterface(flow)) {
+      this.#setInterface(flow, bits)
+    }
     return flow
   }
 
@@ -194,13 +197,13 @@ export class FlowCounter {
   }
 
   /** The first answer stays, kept with the flow so that its records say what was known at its own packets. */
-  #setInterface(flow: number, told: number): void {
+  #setInterface(flow: number, bits: number): void {
     const at = flow * HOT_WORDS + STATE
     const { words } = this.#table
     if ((words[at]! & INTERFACE_MASK) === 0) {
-      words[at]! |= (told & ~PLACE_CONFIRMED) << INTERFACE_SHIFT
+      words[at]! |= ((bits & PLACE_END_MASK) >>> PLACE_END_SHIFT) << INTERFACE_SHIFT
     }
-    if ((told & PLACE_CONFIRMED) !== 0) words[at]! |= INTERFACE_CONFIRMED
+    if ((bits & PLACE_CONFIRMED) !== 0) words[at]! |= INTERFACE_CONFIRMED
   }
 
   /** A packet older than one before it. */

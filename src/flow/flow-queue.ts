@@ -3,23 +3,26 @@ import { KIND } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'
 import { readFlowKey } from './flow-key.js'
 
-/** Words of a place: the key as an entry begins, then what of the packet is counted. */
-export const PLACE_WORDS = 20
-export const PLACE_DIRECTION = 12
-export const PLACE_IP_LENGTH = 13
-export const PLACE_TCP_FLAGS = 14
-export const PLACE_SECONDS = 15
-export const PLACE_NANOSECONDS = 16
-/** 1 where the packet has a time. */
-export const PLACE_TIMED = 17
-/** Which end of the flow the mirrored interface is, as far as the packet tells; and whether that is confirmed. */
-export const PLACE_INTERFACE = 18
+/** Words of a place: the key as an entry begins, then what of the packet is counted. One cache line. */
+export const PLACE_WORDS = 16
+export const PLACE_SECONDS = 12
+export const PLACE_NANOSECONDS = 13
+export const PLACE_IP_LENGTH = 14
+/** TCP flags in the low octet, then the bits below. */
+export const PLACE_BITS = 15
+
+/** The packet runs from B to A. */
+export const PLACE_REVERSED = 0x100
+/** It has a time. */
+export const PLACE_TIMED = 0x200
+/** From here on: A_IS_LOCAL or A_IS_REMOTE, as far as the packet tells. */
+export const PLACE_END_SHIFT = 10
+export const PLACE_END_MASK = 0x3 << PLACE_END_SHIFT
+/** The outer source is known to be the interface's. */
+export const PLACE_CONFIRMED = 0x1000
 
 /** In KIND: the place holds no packet, only the clock. */
 export const PLACE_OF_CLOCK = 0
-
-/** In PLACE_INTERFACE, beside A_IS_LOCAL and A_IS_REMOTE. */
-export const PLACE_CONFIRMED = 4
 
 /** What knows which end of a flow the mirrored interface is; interface-identity.ts is one. */
 export interface InterfaceOracle {
@@ -61,17 +64,16 @@ export class FlowQueue {
     const { words } = this
     const at = this.base + this.length * PLACE_WORDS
     const direction = readFlowKey(frame, session, this.#hash, words, at)
-    words[at + PLACE_DIRECTION] = direction
-    words[at + PLACE_IP_LENGTH] = frame.ipLength
-    words[at + PLACE_TCP_FLAGS] = frame.tcpFlags
     words[at + PLACE_SECONDS] = seconds
     words[at + PLACE_NANOSECONDS] = nanoseconds
-    words[at + PLACE_TIMED] = timed ? 1 : 0
-    words[at + PLACE_INTERFACE] = 0
+    words[at + PLACE_IP_LENGTH] = frame.ipLength
+    let bits = frame.tcpFlags | (direction * PLACE_REVERSED)
+    if (timed) bits |= PLACE_TIMED
     if (oracle !== undefined) {
-      const end = oracle.decide(frame, direction)
-      words[at + PLACE_INTERFACE] = oracle.primaryConfirmed ? end | PLACE_CONFIRMED : end
+      bits |= oracle.decide(frame, direction) << PLACE_END_SHIFT
+      if (oracle.primaryConfirmed) bits |= PLACE_CONFIRMED
     }
+    words[at + PLACE_BITS] = bits
     if (++this.length === this.#capacity) this.#onFull()
   }
 

@@ -20,7 +20,7 @@ import { readFlowKey } from './flow-key.js'
 export const NO_FLOW = -1
 
 /** glibc hands out large blocks 16 octets behind the start of a page: this far on a cache line begins. */
-const ALIGNMENT = 48
+export const ALIGNMENT = 48
 
 /**
  * Connections by session and 5-tuple, in memory laid out once.

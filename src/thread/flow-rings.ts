@@ -1,4 +1,5 @@
 import { PLACE_WORDS } from '../flow/flow-queue.js'
+import { ALIGNMENT } from '../flow/flow-table.js'
 
 /**
  * Memory that two threads share: a ring of segments of packets on their way to
@@ -7,11 +8,11 @@ import { PLACE_WORDS } from '../flow/flow-queue.js'
  * one side at a time, and the counters below say to which.
  */
 
-/** Packets of a segment, and segments: 2.6 MB. */
+/** Packets of a segment, and segments: 2.1 MB. */
 export const PACKETS = 64
 export const PACKET_SEGMENTS = 512
-/** Words of a segment before its packets. */
-const PACKET_HEADER = 6
+/** Words of a segment before its packets, which begin on a cache line. */
+const PACKET_HEADER = 16
 export const LENGTH = 0
 /** What to do when the packets have been counted. */
 export const THEN = 1
@@ -28,12 +29,12 @@ export const THEN_WORK = 1
 export const THEN_END_SESSION = 2
 export const THEN_END_ALL = 3
 
-/** Records of a segment, words of each (see record-words.ts), and segments: 2.6 MB. */
+/** Records of a segment, words of each (see record-words.ts), and segments: 2.1 MB. */
 export const RECORDS = 64
-export const RECORD_WORDS = 20
+export const RECORD_WORDS = 16
 export const RECORD_SEGMENTS = 512
-/** Words of a segment before its records: how many there are, and one that keeps numbers of 64 bits aligned. */
-const RECORD_HEADER = 2
+/** Words of a segment before its records: how many there are; they begin on a cache line. */
+const RECORD_HEADER = 16
 
 /** Counters, in words of `state`; they only grow (and wrap). */
 export const PACKETS_PUBLISHED = 0
@@ -64,11 +65,11 @@ export class FlowRings {
 
   /** `memory`: of the other side; by default new. */
   constructor(memory?: SharedArrayBuffer) {
-    const packetsAt = STATE_WORDS * 4
+    const packetsAt = ALIGNMENT + STATE_WORDS * 4
     const recordsAt = packetsAt + PACKET_SEGMENTS * PACKET_SEGMENT_WORDS * 4
     const end = recordsAt + RECORD_SEGMENTS * RECORD_SEGMENT_WORDS * 4
     this.memory = memory ?? new SharedArrayBuffer(end)
-    this.state = new Int32Array(this.memory, 0, STATE_WORDS)
+    this.state = new Int32Array(this.memory, ALIGNMENT, STATE_WORDS)
     this.packets = new Uint32Array(this.memory, packetsAt, (recordsAt - packetsAt) / 4)
     this.records = new Uint32Array(this.memory, recordsAt, (end - recordsAt) / 4)
     this.recordCounts = new Float64Array(this.memory, recordsAt, (end - recordsAt) / 8)

@@ -69,6 +69,7 @@ export class FlowThread implements PacketCounter {
   readonly #queue: FlowQueue
   readonly #intake: FlowIntake
   readonly #failure: Promise<never>
+  readonly #windowSeconds: number
   #published = 0
   #taken = 0
 
@@ -80,6 +81,7 @@ export class FlowThread implements PacketCounter {
     // Whoever waits hears of it.
     this.#failure.catch(() => undefined)
     this.#onRecord = onRecord
+    this.#windowSeconds = options.windowSeconds
     const hash = new FlowHash()
     this.#queue = new FlowQueue(packets, PACKETS, hash, () => this.#publish(THEN_NOTHING))
     this.#queue.base = this.#rings.packetsOf(0)
@@ -218,7 +220,7 @@ export class FlowThread implements PacketCounter {
       const length = records[rings.recordHeader(this.#taken)]!
       let at = rings.recordsOf(this.#taken)
       for (let index = 0; index < length; index++, at += RECORD_WORDS) {
-        takeRecord(records, recordCounts, at, this.#time, this.#record)
+        takeRecord(records, recordCounts, at, this.#windowSeconds, this.#time, this.#record)
         this.#onRecord(this.#record)
       }
       this.#taken = (this.#taken + 1) | 0

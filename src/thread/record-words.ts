@@ -2,23 +2,22 @@ import { END_REASONS, type FlowRecord } from '../flow/flow-record.js'
 import type { StoredTime } from '../flow/stored-time.js'
 
 /**
- * A flow record as words between threads. Its status is OK, and no interface
- * address is known: both are set on this side of the table. Times are as the table
- * keeps them.
+ * A flow record as sixteen words between threads, one cache line. It is of a
+ * window, its status is OK, and no interface address is known: both are set on this
+ * side of the table. Times are as the table keeps them.
  */
 const SESSION = 0
 const PORTS = 1
 const SOURCE = 2
 const DESTINATION = 6
-const START_SECONDS = 10
-const END_SECONDS = 11
-const WINDOW_START = 12
-const WINDOW_END = 13
 /** TCP flags, protocol, direction, version 6, interface confirmed, reason; lowest first. */
-const BITS = 14
+const BITS = 10
+const WINDOW_END = 11
 /** Float64. */
-const PACKETS = 16 / 2
-const BYTES = 18 / 2
+const BYTES = 12 / 2
+const PACKETS = 14
+/** First and last second as offsets from the start of the window; the first in the upper half. */
+const SECONDS = 15
 
 const DIRECTIONS = [undefined, 'ingress', 'egress'] as const
 const DIRECTION_SHIFT = 16
@@ -40,10 +39,10 @@ export function putRecord(
     words[at + SOURCE + word] = packetSource[word]!
     words[at + DESTINATION + word] = packetDestination[word]!
   }
-  words[at + START_SECONDS] = record.startSeconds
-  words[at + END_SECONDS] = record.endSeconds
-  words[at + WINDOW_START] = record.windowStart
+  const { windowStart } = record
   words[at + WINDOW_END] = record.windowEnd
+  words[at + SECONDS] =
+    ((record.startSeconds - windowStart) << 16) | (record.endSeconds - windowStart)
   words[at + BITS] =
     record.vpcTcpFlags |
     (record.protocol << 8) |
@@ -51,7 +50,7 @@ export function putRecord(
     (record.ipVersion === 6 ? VERSION_6 : 0) |
     (record.isInterfaceConfirmed ? CONFIRMED : 0) |
     (END_REASONS.indexOf(record.reason) << REASON_SHIFT)
-  counts[(at >>> 1) + PACKETS] = record.packets
+  words[at + PACKETS] = record.packets
   counts[(at >>> 1) + BYTES] = record.bytes
 }
 
@@ -60,6 +59,7 @@ export function takeRecord(
   words: Uint32Array,
   counts: Float64Array,
   at: number,
+  windowSeconds: number,
   time: StoredTime,
   record: FlowRecord,
 ): void {
@@ -75,16 +75,19 @@ export function takeRecord(
     packetSource[word] = words[at + SOURCE + word]!
     packetDestination[word] = words[at + DESTINATION + word]!
   }
-  record.startSeconds = time.secondsOf(words[at + START_SECONDS]!)
-  record.endSeconds = time.secondsOf(words[at + END_SECONDS]!)
-  record.windowStart = time.secondsOf(words[at + WINDOW_START]!)
-  record.windowEnd = time.secondsOf(words[at + WINDOW_END]!)
+  const seconds = words[at + SECONDS]!
+  const windowEnd = time.secondsOf(words[at + WINDOW_END]!)
+  const windowStart = windowEnd - windowSeconds
+  record.windowStart = windowStart
+  record.windowEnd = windowEnd
+  record.startSeconds = windowStart + (seconds >>> 16)
+  record.endSeconds = windowStart + (seconds & 0xffff)
   record.vpcTcpFlags = bits & 0xff
   record.protocol = (bits >>> 8) & 0xff
   record.direction = DIRECTIONS[(bits >>> DIRECTION_SHIFT) & 0x3]
   record.ipVersion = (bits & VERSION_6) === 0 ? 4 : 6
   record.isInterfaceConfirmed = (bits & CONFIRMED) !== 0
   record.reason = END_REASONS[bits >>> REASON_SHIFT]!
-  record.packets = counts[(at >>> 1) + PACKETS]!
+  record.packets = words[at + PACKETS]!
   record.bytes = counts[(at >>> 1) + BYTES]!
 }
