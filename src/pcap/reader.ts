@@ -4,6 +4,7 @@ import { CaptureInput } from './capture-input.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
 import { type Compression, canDecompress, compressionOf, Decompressor } from './decompressor.js'
 import type { CaptureInterface } from './format-parser.js'
+import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
 
 export type { CaptureInterface, Damage }
 
@@ -120,7 +121,7 @@ class Reading {
 
   async #pieces(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
     const parser = this.#parser
-    let decompressor: Decompressor | undefined
+    let decompressor: Decompressor | ZstdProgram | undefined
     try {
       for await (const piece of pieces) {
         if (this.#octetsRead === 0) decompressor = this.#recognize(piece)
@@ -139,16 +140,16 @@ class Reading {
     }
   }
 
-  #recognize(head: Buffer): Decompressor | undefined {
+  #recognize(head: Buffer): Decompressor | ZstdProgram | undefined {
     const compression = compressionOf(head)
     this.#compression = compression
     if (compression === 'none') return undefined
-    if (!canDecompress(compression)) {
-      throw new OperatorError(
-        `${this.#input.name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; decompress it first (zstd -d) or use Node 22.15 or later`,
-      )
-    }
-    return new Decompressor(compression, (piece) => this.#parser.push(piece))
+    const onOutput = (piece: Buffer): void => this.#parser.push(piece)
+    if (canDecompress(compression)) return new Decompressor(compression, onOutput)
+    if (hasZstdProgram()) return new ZstdProgram(onOutput)
+    throw new OperatorError(
+      `${this.#input.name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; install zstd or use Node 22.15 or later`,
+    )
   }
 
   /** The rest of a compressed file behind its first octets. */

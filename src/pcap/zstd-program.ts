@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+
+const PROGRAM = 'zstd'
+
+/** Whether the host has the program. */
+export function hasZstdProgram(): boolean {
+  return spawnSync(PROGRAM, ['--version'], { stdio: 'ignore' }).status === 0
+}
+
+/**
+ * Decompresses zstd with the host's program, for a Node that cannot: as Decompressor
+ * does, except that what a piece decompresses to may only come with the next one.
+ *
+ * The program's output is read while a piece is written and at the end, so that
+ * whoever writes sets the pace: in between it waits in the pipe.
+ */
+export class ZstdProgram {
+  readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
+  #stderr = ''
+  #thrown: { readonly what: unknown } | undefined = undefined
+  #isBroken = false
+
+  constructor(onOutput: (piece: Buffer) => void) {
+    this.#child = spawn(PROGRAM, ['-d', '-c', '-q'], { stdio: 'pipe' })
+    const { stdin, stdout, stderr } = this.#child
+    stdout!.on('data', (piece: Buffer) => {
+      if (this.#thrown !== undefined) return
+      try {
+        onOutput(piece)
+      } catch (what) {
+        this.#thrown = { what }
+      }
+    })
+    stdout!.pause()
+    stderr!.on('data', (text: Buffer) => {
+      this.#stderr += text.toString()
+    })
+    // It has read enough, or something wrong; how it ended says which.
+    stdin!.on('error', () => {
+      this.#isBroken = true
+    })
+    this.#ended = once(this.#child, 'close').catch((error: Error) => {
+      this.#stderr = error.message
+    })
+  }
+
+  /** As Decompressor.write. */
+  async write(piece: Buffer): Promise<Error | undefined> {
+    const { stdin, stdout } = this.#child
+    stdout!.resume()
+    await new Promise<void>((resolve) => stdin!.write(piece, () => resolve()))
+    if (this.#isBroken) return this.end()
+    stdout!.pause()
+    this.#rethrow()
+    return undefined
+  }
+
+  /** As Decompressor.end. */
+  async end(): Promise<Error | undefined> {
+    const { stdin, stdout } = this.#child
+    stdin!.end()
+    stdout!.resume()
+    await this.#ended
+    this.#rethrow()
+    if (this.#child.exitCode === 0) return undefined
+    const [line] = this.#stderr.trim().split('\n')
+    return new Error(line === '' ? `zstd ended with code ${this.#child.exitCode}` : line)
+  }
+
+  destroy(): void {
+    this.#child.kill()
+  }
+
+  #rethrow(): void {
+    if (this.#thrown !== undefined) throw this.#thrown.what
+  }
+}
