@@ -1,16 +1,11 @@
 import { parseForm } from './form.js'
 import { Refused } from './protocol.js'
 import type { HeaderFields, RequestHead } from './request.js'
+import { ALGORITHM, type Scope, timestampOf } from './signing.js'
 
 /** What a request says of its own signature, in its `Authorization` header or its URL. Nothing of it is proven. */
-export interface Signature {
+export interface Signature extends Scope {
   readonly accessKeyId: string
-  /** `<YYYYMMDD>/<region>/<service>/aws4_request`, as it enters the string to sign. */
-  readonly scope: string
-  readonly date: string
-  readonly region: string
-  readonly service: string
-  readonly terminator: string
   /** Lower case, each once. */
   readonly signedHeaders: readonly string[]
   /** 64 hexadecimal digits if it is any good. */
@@ -21,8 +16,6 @@ export interface Signature {
   readonly expiresSeconds: number | undefined
   readonly sessionToken: string | undefined
 }
-
-export const ALGORITHM = 'AWS4-HMAC-SHA256'
 
 /** Seven days. */
 const EXPIRES_SECONDS_MAX = 604_800
@@ -126,8 +119,7 @@ function assemble(
   if (!/^\d{8}T\d{6}Z$/.test(rest.timestamp)) {
     return malformed('The date of the signature must look like 20260301T120000Z.')
   }
-  const scope = words.slice(1).join('/')
-  return { accessKeyId, scope, date, region, service, terminator, signedHeaders: names, ...rest }
+  return { accessKeyId, date, region, service, terminator, signedHeaders: names, ...rest }
 }
 
 /** X-Amz-Date, or Date in the same form or in that of HTTP. */
@@ -138,8 +130,7 @@ function timestampIn(headers: HeaderFields): string | undefined {
   if (date === undefined || /^\d{8}T\d{6}Z$/.test(date)) return date
   const milliseconds = Date.parse(date)
   if (Number.isNaN(milliseconds)) return undefined
-  // 2026-03-01T12:00:00.000Z
-  return new Date(milliseconds).toISOString().replace(/[-:]|\.\d+/g, '')
+  return timestampOf(new Date(milliseconds))
 }
 
 /** Those of the signature; undefined when they cannot be read, or leave a choice. */

@@ -1,9 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { canonicalRequest, sha256 } from './canonical-request.js'
 import type { Credential } from './credentials.js'
 import { Refused } from './protocol.js'
 import type { HeaderFields, ReceivedRequest } from './request.js'
-import { ALGORITHM, readSignature, type Signature } from './signature.js'
+import { readSignature, type Signature } from './signature.js'
+import { signatureOf, TERMINATOR } from './signing.js'
 
 export interface VerifierOptions {
   /** By access key id. */
@@ -52,7 +53,7 @@ export class Verifier {
     const wanted = [
       ['region', region, this.#options.region],
       ['service', signature.service, service],
-      ['terminator', terminator, 'aws4_request'],
+      ['terminator', terminator, TERMINATOR],
       ['date', date, timestamp.slice(0, 8)],
     ] as const
     for (const [what, is, should] of wanted) {
@@ -115,10 +116,8 @@ function checkSignature(
   if (canonical === undefined) {
     return new Refused('malformed-signature', 'A parameter of the URL holds a bad escape.')
   }
-  const { timestamp, scope, date, region, service, terminator } = signature
-  const toSign = [ALGORITHM, timestamp, scope, sha256(canonical)].join('\n')
-  const key = [date, region, service, terminator].reduce(hmac, Buffer.from(`AWS4${secret}`))
-  const expected = hmac(key, toSign)
+  const { timestamp } = signature
+  const expected = signatureOf(canonical, { scope: signature, timestamp, secret })
   const given = /^[0-9a-f]{64}$/.test(signature.signature)
     ? Buffer.from(signature.signature, 'hex')
     : Buffer.alloc(expected.length)
@@ -141,10 +140,6 @@ function checkToken(
 
 function wrongSignature(message: string): Refused {
   return new Refused('wrong-signature', message)
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text, 'latin1').digest()
 }
 
 /** `20260301T120000Z` → milliseconds since the epoch, or NaN where there is no such time. */
