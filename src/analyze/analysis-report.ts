@@ -85,7 +85,7 @@ export interface Totals {
   first: string | null
   last: string | null
   span: string | null
-  /** Packets left out by --vni. */
+  /** Packets left out, by their VNI or by a filter. */
   filtered: number
   mirrored: number
   malformed: Partial<Record<Fault, number>>

@@ -288,21 +288,31 @@ class AnalysisText {
       right: true,
       ...(drop !== undefined && { drop }),
     })
-    return this.#table('distributions', rows, [
-      { name: 'of', cell: ({ name }) => name },
-      { name: 'count', cell: ({ count }) => String(count), right: true, drop: 3 },
-      at('min', 4),
-      at('p50'),
-      at('p90', 2),
-      at('p99'),
-      at('p999', 1),
-      at('max'),
-    ])
+    return this.#table(
+      'distributions',
+      rows,
+      [
+        { name: 'of', cell: ({ name }) => name },
+        { name: 'count', cell: ({ count }) => String(count), right: true, drop: 3 },
+        at('min', 4),
+        at('p50'),
+        at('p90', 2),
+        at('p99'),
+        at('p999', 1),
+        at('max'),
+      ],
+      rows.length,
+    )
   }
 
-  #table<Row>(heading: string, all: readonly Row[], columns: readonly Column<Row>[]): string[] {
+  #table<Row>(
+    heading: string,
+    all: readonly Row[],
+    columns: readonly Column<Row>[],
+    limit = this.#top,
+  ): string[] {
     if (all.length === 0) return []
-    const rows = all.slice(0, Math.max(this.#top, 10))
+    const rows = all.slice(0, limit)
     const [names, ...lines] = fittedTable(columns, rows, this.#width)
     if (all.length > rows.length) lines.push(this.#more(all.length - rows.length, 'rows'))
     return [this.#paint.heading(heading), this.#paint.dim(names!), ...lines]

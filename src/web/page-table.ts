@@ -2,8 +2,8 @@ import { type Html, html } from './html.js'
 
 export interface PageColumn<Row> {
   name: string
-  /** Text of a cell; or `bars`. */
-  cell?: (row: Row) => string
+  /** Content of a cell; or `bars`. */
+  cell?: (row: Row) => string | Html
   /** Shares of the column's width, from 0 to 1, one below the other. */
   bars?: (row: Row) => number[]
   kind?: 'number' | 'address'

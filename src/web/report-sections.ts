@@ -48,7 +48,7 @@ ${
 }
 <dl class="tiles">
 ${tile('packets', grouped(totals.packets))}
-${tile('size on the wire', formatOctets(totals.bytes))}
+${tile('size on the wire', formatOctets(totals.bytes), mirrored > 0 ? 'with what the mirror wraps around' : undefined)}
 ${tile('duration', totals.span === null ? '–' : formatNanoseconds(nanoseconds))}
 ${tile('mean rate', rate)}
 ${tile('flows', grouped(flows.count), `${grouped(flows.connections)} connections`)}
@@ -204,7 +204,7 @@ ${
   tcp.worst.length > 0 &&
   html`<h3>flows with most trouble</h3>${pageTable<TroubledFlow>(
     [
-      ...flowColumns<TroubledFlow>(),
+      endsColumn<TroubledFlow>(),
       { name: 'packets', cell: (flow) => grouped(flow.packets), kind: 'number' },
       { name: 'sent again', cell: (flow) => grouped(flow.retransmissions), kind: 'number' },
       { name: 'out of order', cell: (flow) => grouped(flow.outOfOrder), kind: 'number' },
@@ -220,15 +220,15 @@ ${
 function flows({ flows, distributions, sessions }: AnalysisReport): Html | undefined {
   if (flows.count === 0) return undefined
   const columns: PageColumn<FlowSummary>[] = [
-    ...flowColumns<FlowSummary>(),
-    { name: 'protocol', cell: ({ protocol }) => protocolName(protocol) ?? String(protocol) },
-    { name: 'packets', cell: (flow) => grouped(flow.packets), kind: 'number' },
+    endsColumn<FlowSummary>(),
     { name: 'size', cell: (flow) => formatOctets(flow.bytes), kind: 'number' },
+    { name: 'packets', cell: (flow) => grouped(flow.packets), kind: 'number' },
     {
       name: 'duration',
       cell: (flow) => formatNanoseconds(nanosecondsBetween(flow.firstSeen, flow.lastSeen)),
       kind: 'number',
     },
+    { name: 'protocol', cell: ({ protocol }) => protocolName(protocol) ?? String(protocol) },
     ...sessionColumn<FlowSummary>(sessions),
   ]
   return html`<section id="flows"><h2>Flows</h2><div class="pair">
@@ -306,11 +306,14 @@ function sessionColumn<Row extends FlowSummary>(
   return [{ name: 'session', cell: (flow) => flow.session ?? 'not mirrored', kind: 'address' }]
 }
 
-function flowColumns<Row extends FlowSummary>(): PageColumn<Row>[] {
-  return [
-    { name: 'source', cell: (flow) => endText(flow.srcAddr, flow.srcPort), kind: 'address' },
-    { name: 'destination', cell: (flow) => endText(flow.dstAddr, flow.dstPort), kind: 'address' },
-  ]
+/** One below the other on a phone, so that what counts is seen beside them. */
+function endsColumn<Row extends FlowSummary>(): PageColumn<Row> {
+  return {
+    name: 'source → destination',
+    cell: (flow) =>
+      html`<span>${endText(flow.srcAddr, flow.srcPort)}</span> <span>→ ${endText(flow.dstAddr, flow.dstPort)}</span>`,
+    kind: 'address',
+  }
 }
 
 function percentiles(rows: readonly (readonly [name: string, DistributionReport])[]): Html {

@@ -110,6 +110,21 @@ describe('analyze', () => {
     expect(err).toContain(says)
   })
 
+  test('says what README.md shows', async () => {
+    const readme = readFileSync(join(SAMPLES, '../README.md'), 'utf8')
+    const section = readme.split('### What is in a capture\n')[1]!.split('\nwith protocols')[0]!
+    const shown = [...section.matchAll(/^ {4}(.*\S)$/gm)].map((match) => match[1]!)
+    expect(shown.length).toBeGreaterThan(10)
+    const { out } = await runCommand(
+      'analyze',
+      '--top',
+      '3',
+      join(SAMPLES, 'cut-by-packet-length.pcap'),
+    )
+    const lines = out.replace(`${SAMPLES}/`, 'samples/').split('\n')
+    for (const line of shown) expect(lines).toContain(line)
+  })
+
   test('uses no colour where nobody looks', async () => {
     const { out } = await runCommand('analyze', MIRRORED)
     expect(out).not.toMatch(ESCAPE)
