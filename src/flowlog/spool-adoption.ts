@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PART } from '../deliver/file-sink.js'
@@ -27,9 +26,8 @@ export async function convertSpools(directory: string, convert: Convert): Promis
   for (const spool of await spoolsBelow(directory)) {
     const path = parquetOf(spool)!
     try {
-      // Only the spool's removal was still to be done.
-      if (existsSync(path)) await rm(spool)
-      else await convert(spool, path)
+      // Where only the spool's removal was still to be done, it is converted once more into the same file.
+      await convert(spool, path)
       lines.push(`adopted ${path}`)
     } catch (error) {
       lines.push(`left ${spool} alone: ${(error as Error).message}`)
