@@ -6,7 +6,7 @@ import { counted, formatNanoseconds, formatOctets, formatShare } from './quantit
 /** What a finding is about, most important first. */
 export const FINDING_KINDS = [
   'damage',
-  'mirror-loss',
+  'loss',
   'cut',
   'flow-table-full',
   'malformed',
@@ -36,7 +36,7 @@ const FAILED_PERCENT = 5
 export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] {
   return [
     ...damage(report),
-    ...mirrorLoss(report),
+    ...loss(report),
     ...cuts(report),
     ...flowTable(report),
     ...malformed(report),
@@ -58,14 +58,15 @@ function damage({ files }: Source): Finding[] {
   )
 }
 
-function mirrorLoss({ tcp }: Source): Finding[] {
+function loss({ tcp, totals }: Source): Finding[] {
   if (tcp.gapsAcknowledged === 0) return []
   const gaps = counted(tcp.gapsAcknowledged, 'gap')
   const size = formatOctets(tcp.acknowledgedMissingBytes)
+  const who = totals.mirrored > 0 ? 'the mirror' : 'whoever captured it'
   return [
     problem(
-      'mirror-loss',
-      `${size} of TCP data in ${gaps} reached the receiver but not this capture: the mirror lost packets`,
+      'loss',
+      `${size} of TCP data in ${gaps} reached the receiver but not this capture: ${who} lost packets`,
     ),
   ]
 }

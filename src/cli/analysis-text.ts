@@ -251,7 +251,7 @@ class AnalysisText {
     const lost =
       tcp.gapsAcknowledged === 0
         ? 'the receiver has acknowledged none of it'
-        : `the receiver has ${formatOctets(tcp.acknowledgedMissingBytes)} of it: the mirror lost that`
+        : `the receiver has ${formatOctets(tcp.acknowledgedMissingBytes)} of it, the capture has not`
     return `${tcp.gaps}, of which ${tcp.gapsUnfilled} never filled (${missing}); ${lost}`
   }
 

@@ -103,6 +103,26 @@ describe('Analysis', () => {
     expect(findings).toMatchObject([{ kind: 'cut', level: 'problem' }])
   })
 
+  test.each([
+    { where: 'a mirror', wrap: true, who: 'the mirror lost packets' },
+    { where: 'a host', wrap: false, who: 'whoever captured it lost packets' },
+  ])('says who lost what the receiver has, in a capture of $where', async ({ wrap, who }) => {
+    const segment = (src: string, dst: string, seq: number, ack: number, octets: number) => {
+      const payload = Buffer.alloc(octets)
+      const frame = ethernet(tcp4({ src, dst, sport: 7, dport: 7, seq, ack, payload }))
+      const outer = { source: '10.9.0.1', target: '10.9.0.2', vni: 1 }
+      return { frame: wrap ? mirrored({ ...outer, frame }) : frame }
+    }
+    const { findings } = await analyzed([
+      segment('10.0.0.1', '10.0.0.2', 1, 1, 100),
+      segment('10.0.0.1', '10.0.0.2', 1101, 1, 100),
+      segment('10.0.0.2', '10.0.0.1', 1, 1201, 0),
+    ])
+    expect(findings).toMatchObject([{ kind: 'loss', level: 'problem' }])
+    expect(findings[0]!.text).toMatch(/^1\.0 kB of TCP data in 1 gap /)
+    expect(findings[0]!.text).toContain(who)
+  })
+
   test('finds nothing to say of a sound capture', async () => {
     const { findings } = await analyzed([{ frame: dns(100) }, { frame: dns(200) }])
     expect(findings).toEqual([])

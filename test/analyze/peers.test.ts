@@ -20,10 +20,8 @@ const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
 const CAPTURES = [
   'nfstream-skype.pcap',
   'nfstream-ethereum.pcap',
-  'derived-vxlan-mirror.pcap',
   'iti-melsoft_129_clean.pcap',
   'ndpi-gnutella.pcap',
-  'ndpi-ocs.pcap',
   'arkime-wireshark-retrans.pcap',
   'arkime_synthetic.pcap',
   'wireshark-tcp-badsegments.pcap',
