@@ -15,7 +15,10 @@ import { parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
 import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
+import type { NetworkInterface } from '../mirror/resources.js'
+import type { Change } from '../mirror/state.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import { CutCapture } from './cut-capture.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
@@ -23,6 +26,7 @@ import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline } from './pipeline.js'
 import type { Session, SessionCapture } from './session.js'
 import { SessionDirectory, type SessionKey } from './session-directory.js'
+import { SessionRegistry } from './session-registry.js'
 
 /** What a flow capture or flush asks of a column. Plain data. */
 export interface FlowOperationRequest extends FlowCaptureRequest {
@@ -46,6 +50,8 @@ export interface ColumnOptions {
   sessionQuota: number
   lifetime: Lifetime
   duplicates: DuplicateMode
+  /** Of the control plane: those that the configuration names, by id. */
+  interfaces?: ReadonlyMap<string, NetworkInterface>
   capture?: CapturePolicy
   flowLog?: {
     directory: string
@@ -58,6 +64,8 @@ export interface ColumnOptions {
   }
 }
 
+/** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
+const REGISTERED_MAX = 20_000
 /** Flows looked at in one go: about a millisecond. */
 const WORK_BUDGET = 4096
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
@@ -78,6 +86,7 @@ export class Column {
   readonly #options: ColumnOptions
   readonly #onProblem: (line: string) => void
   readonly #sessions: SessionDirectory
+  readonly #registry: SessionRegistry
   readonly #tracker: FlowTracker
   readonly #flowLog: FlowLogDirectory | undefined
   readonly #windowStatus: WindowStatus
@@ -108,7 +117,7 @@ export class Column {
     this.#windowStatus = new WindowStatus((record) => this.#writeRecord(record))
     this.#tracker = new FlowTracker({
       capacity: options.maxFlows,
-      sessions: options.maxSessions + 2,
+      sessions: options.maxSessions + REGISTERED_MAX + 2,
       sessionQuota: options.sessionQuota,
       lifetime: options.lifetime,
       ...(options.flowLog && {
@@ -122,6 +131,18 @@ export class Column {
       key: options.sessionKey,
       onOpen: (session) => this.#openSession(session),
       onClose: (session, why) => this.#closeSession(session, why),
+    })
+    this.#registry = new SessionRegistry({
+      sessions: this.#sessions,
+      key: options.sessionKey,
+      interfaces: options.interfaces ?? new Map(),
+      filter: undefined,
+      onChange: (session, now, before) => {
+        // Its next packets may come to another column, which will want the file's name.
+        if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
+          this.#finishCapture(session)
+        }
+      },
     })
     const pipeline = new Pipeline({
       ledger: this.ledger,
@@ -137,6 +158,16 @@ export class Column {
       pipeline,
       unknownSessions: options.unknownSessions,
     })
+  }
+
+  /**
+   * Follows the control plane: from the next packet on it is as `changes` say. Resolves when
+   * the capture files of sessions that are no more have their names and their last
+   * records are written. Never rejects.
+   */
+  async apply(changes: readonly Change[], nowSeconds: number): Promise<void> {
+    for (const change of changes) this.#registry.apply(change, nowSeconds)
+    await Promise.all(this.#closingCaptures)
   }
 
   /**
@@ -256,6 +287,9 @@ export class Column {
     if (why === 'evicted') {
       this.ledger.evictedSessions++
       this.ledger.evictedReceived += session.received
+    } else {
+      this.ledger.deletedSessions++
+      this.ledger.deletedReceived += session.received
     }
     this.#tracker.endSession(session.index, 'session-deleted')
     // Its flows may have been open still.
@@ -269,13 +303,15 @@ export class Column {
     if (policy === undefined) return undefined
     const name = session.name!
     const opening = { name, linkType, comment: `mirror session ${name}` }
-    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
+    const capture = new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
+    return session.isRegistered ? new CutCapture(capture, session) : capture
   }
 
   #finishCapture(session: Session): void {
     const capture = session.capture
     if (capture === undefined) return
     session.capture = undefined
+    session.captureDecided = false
     const closing = capture
       .close()
       .catch((error: Error) => this.#onProblem(error.message))

@@ -1,9 +1,23 @@
 import { A_IS_LOCAL, A_IS_REMOTE } from '../flow/flow-state.js'
+import {
+  DIRECTION_UNKNOWN,
+  EGRESS,
+  INGRESS,
+  type PacketDirection,
+} from '../mirror/packet-direction.js'
 import { ABSENT, type Frame } from '../wire/frame.js'
 import { u16, u32 } from '../wire/octets.js'
 
 /** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
 const GROUP_BIT = 0x01
+
+/** What a configuration says of an interface. */
+export interface KnownInterface {
+  /** Four words each, IPv4 as ::ffff:a.b.c.d; the primary one first. */
+  readonly addresses: readonly Uint32Array[]
+  /** As a 48-bit number. */
+  readonly mac: number | undefined
+}
 
 /**
  * Who the mirrored interface is, learned from its own frames, and so which way
@@ -14,13 +28,15 @@ const GROUP_BIT = 0x01
  * addresses of the interface there is its MAC, the one that stands in every
  * frame of the session (AWS, "Traffic Mirroring packet format"; observed in real
  * mirrored traffic without exception). A session whose frames contradict that was
- * not taken at one interface, and then only its primary address is believed.
+ * not taken at one interface, and then only its addresses are believed.
  */
 export class InterfaceIdentity {
   /** A frame had the outer source as its inner address: it is the interface's, no translator's. */
   primaryConfirmed = false
 
-  readonly #primary: Uint32Array | null
+  #primary: Uint32Array | null
+  /** Other addresses that it is known to have. */
+  readonly #others: readonly Uint32Array[]
   /** The MACs of which one is the interface's: 16 and 32 bits each. */
   #candidates = 0
   readonly #high = [0, 0]
@@ -28,8 +44,17 @@ export class InterfaceIdentity {
   #contradicted = false
 
   /** `primary`: outer source, four words, IPv4 as ::ffff:a.b.c.d; null where it is not known. */
-  constructor(primary: Uint32Array | null) {
-    this.#primary = primary
+  constructor(primary: Uint32Array | null, known?: KnownInterface) {
+    this.#primary = primary ?? known?.addresses[0] ?? null
+    this.#others = (known?.addresses ?? []).filter((address) => address !== this.#primary)
+    this.primaryConfirmed = known !== undefined && known.addresses.length > 0
+    if (known?.mac === undefined) return
+    this.#add(Math.floor(known.mac / 0x1_0000_0000), known.mac % 0x1_0000_0000)
+  }
+
+  /** Takes the outer source of its packets for its primary address, unless that is known. */
+  learnPrimary(source: Uint32Array): void {
+    this.#primary ??= source
   }
 
   /** The interface's MAC as a 48-bit number, once known. */
@@ -49,29 +74,39 @@ export class InterfaceIdentity {
     return egress === (direction === 0) ? A_IS_LOCAL : A_IS_REMOTE
   }
 
+  /** Which way the frame runs, as rules of mirror filters have it. A mirrored frame passes nobody by. */
+  directionOf(frame: Frame): PacketDirection {
+    const egress = frame.ipVersion === 0 ? undefined : this.#isEgress(frame)
+    if (egress === undefined) return DIRECTION_UNKNOWN
+    return egress ? EGRESS : INGRESS
+  }
+
   #isEgress(frame: Frame): boolean | undefined {
-    const fromPrimary = this.#isPrimary(frame, frame.srcAt)
-    const toPrimary = this.#isPrimary(frame, frame.dstAt)
-    if (fromPrimary || toPrimary) this.primaryConfirmed = true
-    const byAddress = fromPrimary === toPrimary ? undefined : fromPrimary
+    let from = this.#isAt(frame, frame.srcAt, this.#primary)
+    let to = this.#isAt(frame, frame.dstAt, this.#primary)
+    if (from || to) this.primaryConfirmed = true
+    for (let index = 0; index < this.#others.length; index++) {
+      from ||= this.#isAt(frame, frame.srcAt, this.#others[index]!)
+      to ||= this.#isAt(frame, frame.dstAt, this.#others[index]!)
+    }
+    const byAddress = from === to ? undefined : from
     const byMac = this.#isEgressByMac(frame, byAddress)
     return byAddress ?? byMac
   }
 
-  #isPrimary(frame: Frame, at: number): boolean {
-    const primary = this.#primary
-    if (primary === null) return false
+  #isAt(frame: Frame, at: number, address: Uint32Array | null): boolean {
+    if (address === null) return false
     const { bytes } = frame
     if (frame.ipVersion === 4) {
       return (
-        primary[2] === 0xffff &&
-        primary[0] === 0 &&
-        primary[1] === 0 &&
-        u32(bytes, at) === primary[3]
+        address[2] === 0xffff &&
+        address[0] === 0 &&
+        address[1] === 0 &&
+        u32(bytes, at) === address[3]
       )
     }
     for (let word = 0; word < 4; word++) {
-      if (u32(bytes, at + word * 4) !== primary[word]) return false
+      if (u32(bytes, at + word * 4) !== address[word]) return false
     }
     return true
   }

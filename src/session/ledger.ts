@@ -30,6 +30,9 @@ export class Ledger {
   evictedSessions = 0
   /** Packets those had received. */
   evictedReceived = 0
+  /** Sessions closed because they were deleted, or go on under the id they were registered with. */
+  deletedSessions = 0
+  deletedReceived = 0
 
   constructor() {
     this.malformed = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>
@@ -57,6 +60,7 @@ export class Ledger {
       cutDatagrams: this.cutDatagrams,
       flows: others.flows ?? noFlows(),
       evictedSessions: { sessions: this.evictedSessions, received: this.evictedReceived },
+      deletedSessions: { sessions: this.deletedSessions, received: this.deletedReceived },
       sessions: others.sessions,
     }
   }
@@ -76,8 +80,10 @@ export interface LedgerReport {
   reservedBits: number
   cutDatagrams: number
   flows: FlowReport
-  /** Sessions closed to make room, and what they had received; the others are listed. */
+  /** Sessions closed to make room, and what they had received. */
   evictedSessions: { sessions: number; received: number }
+  /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
+  deletedSessions: { sessions: number; received: number }
   sessions: SessionReport[]
 }
 
@@ -126,6 +132,8 @@ export interface SessionReport {
   malformed: number
   /** Packets the session's filter turned away. */
   filtered: number
+  /** Packets that a mirror filter let in while it was not known which way they ran: by either list of rules. */
+  unknownDirection: number
   /** Copies of packets that another session had brought; those dropped are in no other count but `received`. */
   duplicates: number
   /** Frames shorter than they were on the wire. */
@@ -162,6 +170,8 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.flows.longestPauseMs = Math.max(into.flows.longestPauseMs, from.flows.longestPauseMs)
   into.evictedSessions.sessions += from.evictedSessions.sessions
   into.evictedSessions.received += from.evictedSessions.received
+  into.deletedSessions.sessions += from.deletedSessions.sessions
+  into.deletedSessions.received += from.deletedSessions.received
   for (const session of from.sessions) {
     const known = into.sessions.find((other) => other.session === session.session)
     if (known === undefined) into.sessions.push(structuredClone(session))
@@ -170,6 +180,7 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
       addCounts(known.cutCauses, session.cutCauses)
       known.packetLength ??= session.packetLength
       known.macAddress ??= session.macAddress
+      known.source ??= session.source
     }
   }
 }
@@ -183,6 +194,7 @@ const SESSION_COUNTS = [
   'untracked',
   'malformed',
   'filtered',
+  'unknownDirection',
   'duplicates',
   'cut',
   'bytes',

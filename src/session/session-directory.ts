@@ -2,13 +2,23 @@ import { LRUCache } from 'lru-cache'
 import { ADDRESS_A, ADDRESS_A_REST, HASH, HOT_WORDS, KIND, KIND_IPV6 } from '../flow/flow-entry.js'
 import { FlowHash } from '../flow/flow-hash.js'
 import type { Datagram } from '../wire/packet.js'
-import { Session } from './session.js'
+import { Session, type SessionIdentity } from './session.js'
 
 export type SessionKey = 'source+vni' | 'vni'
 
+/** Which packets are a session's: those of a VNI from one outer source (four words), or from any that no other session has. */
+export interface SessionAddress {
+  readonly vni: number
+  readonly source: Uint32Array | null
+}
+
+const ANY_SOURCE = Uint32Array.of(0, 0, 0, 0)
+const KEY_WORDS = 5
+
 /**
- * The open sessions by (outer source, VNI), at most so many: the one not used for
- * longest is let go when another comes.
+ * The open sessions by (outer source, VNI). Of those that packets open there are at
+ * most so many: the one not used for longest is let go when another comes. Registered
+ * ones are there until they are closed, and may have several keys or a whole VNI.
  *
  * Packets find their session through a small open-addressed index over typed
  * arrays, and mostly through the memory of the last one; `lru-cache` sees a
@@ -17,12 +27,17 @@ export type SessionKey = 'source+vni' | 'vni'
 export class SessionDirectory {
   readonly #byVni: boolean
   readonly #max: number
-  /** Undefined until the first session. */
+  /** Those that packets have opened, by index. Undefined until the first. */
   #sessions: LRUCache<number, Session> | undefined = undefined
+  readonly #registered = new Set<Session>()
+  /** Registered sessions that have a VNI whatever the source. */
+  readonly #byVniAlone = new Map<number, Session>()
   #bySlot: (Session | undefined)[] = []
   /** Five words a slot: VNI and source. */
   #keys = new Uint32Array(0)
   #mask = 0
+  /** Keys that registered sessions have in the index. */
+  #boundKeys = 0
   readonly #hash = new FlowHash()
   readonly #probe = new Uint32Array(HOT_WORDS)
   readonly #freeIndices: number[] = []
@@ -51,12 +66,13 @@ export class SessionDirectory {
   }
 
   get size(): number {
-    return this.#sessions?.size ?? 0
+    return this.#registered.size + (this.#sessions?.size ?? 0)
   }
 
-  /** Open sessions, the most recently used first. */
-  values(): IterableIterator<Session> {
-    return this.#sessions?.values() ?? [].values()
+  /** Open sessions: the registered ones, then the most recently used first. */
+  *values(): IterableIterator<Session> {
+    yield* this.#registered
+    if (this.#sessions !== undefined) yield* this.#sessions.values()
   }
 
   /** The session of a datagram, or undefined when it is not open. */
@@ -71,9 +87,13 @@ export class SessionDirectory {
     ) {
       return this.#touch(this.#last!, datagram.seconds)
     }
-    if (this.#sessions === undefined) return undefined
-    const session = this.#bySlot[this.#slotOf(datagram, vni)]
-    if (session === undefined) return undefined
+    if (this.#bySlot.length === 0 && this.#byVniAlone.size === 0) return undefined
+    let session = this.#bySlot[this.#slotOf(datagram, vni)]
+    if (session === undefined) {
+      session = this.#byVniAlone.get(vni)
+      if (session === undefined) return undefined
+      if (session.source === null && !this.#byVni) session.learnSource(datagram)
+    }
     this.#remember(session, datagram, vni)
     return this.#touch(session, datagram.seconds)
   }
@@ -89,40 +109,101 @@ export class SessionDirectory {
     const session = new Session(this.#freeIndices.pop() ?? this.#nextIndex++, vni, source)
     session.openedAt = datagram.seconds
     this.#sessions.set(session.index, session)
-    const slot = this.#slotOf(datagram, vni)
-    this.#bySlot[slot] = session
-    this.#keys.set(this.#keyOf(session), slot * 5)
+    this.#insert(session, vni, source ?? ANY_SOURCE)
     this.#remember(session, datagram, vni)
     this.#onOpen(session)
     return this.#touch(session, datagram.seconds)
   }
 
+  /** Opens a registered session. It has no packets until `bind` gives it some. */
+  register(identity: SessionIdentity, vni: number, seconds: number): Session {
+    const index = this.#freeIndices.pop() ?? this.#nextIndex++
+    const session = new Session(index, vni, null, identity)
+    session.openedAt = seconds
+    this.#registered.add(session)
+    this.#onOpen(session)
+    return session
+  }
+
+  /** Closes a registered session that has no packets any more. */
+  deregister(session: Session): void {
+    this.#registered.delete(session)
+    this.#onClose(session, 'deleted')
+    this.#freeIndices.push(session.index)
+  }
+
+  /** Gives packets to a registered session. Sessions that packets had opened for them are closed. */
+  bind(session: Session, { vni, source }: SessionAddress): void {
+    this.#forgetLast()
+    if (source === null) {
+      this.#byVniAlone.set(vni, session)
+      for (const other of [...(this.#sessions?.values() ?? [])]) {
+        if (other.vni === vni) this.#sessions!.delete(other.index)
+      }
+      return
+    }
+    const slot = this.#bySlot.length === 0 ? undefined : this.#bySlot[this.#find(vni, source)]
+    if (slot !== undefined && !slot.isRegistered) this.#sessions!.delete(slot.index)
+    this.#boundKeys++
+    this.#makeSlots()
+    this.#insert(session, vni, source)
+  }
+
+  /** Takes packets away from the registered session that has them. */
+  unbind({ vni, source }: SessionAddress): void {
+    this.#forgetLast()
+    if (source === null) {
+      this.#byVniAlone.delete(vni)
+      return
+    }
+    this.#boundKeys--
+    this.#remove(vni, source)
+  }
+
   /** Closes every session. */
   clear(): void {
     this.#sessions?.clear()
+    for (const session of this.#registered) this.deregister(session)
+    this.#byVniAlone.clear()
+    this.#bySlot.fill(undefined)
+    this.#forgetLast()
   }
 
   /** Memory for as many sessions as there may be, which a run without any does without. */
   #allocate(): LRUCache<number, Session> {
-    let slots = 8
-    while (slots < this.#max * 2) slots *= 2
-    this.#mask = slots - 1
-    this.#keys = new Uint32Array(slots * 5)
-    this.#bySlot = new Array<Session | undefined>(slots).fill(undefined)
+    this.#makeSlots()
     return new LRUCache({
       max: this.#max,
       dispose: (session, _index, reason) => {
-        this.#forget(session)
+        if (this.#last === session) this.#forgetLast()
+        this.#remove(session.vni!, session.source ?? ANY_SOURCE)
         this.#onClose(session, reason === 'evict' ? 'evicted' : 'deleted')
         this.#freeIndices.push(session.index)
       },
     })
   }
 
+  /** An index in which no more than half of the slots are taken. */
+  #makeSlots(): void {
+    let slots = 8
+    while (slots < (this.#max + this.#boundKeys) * 2) slots *= 2
+    if (slots <= this.#bySlot.length) return
+    const [bySlot, keys] = [this.#bySlot, this.#keys]
+    this.#mask = slots - 1
+    this.#keys = new Uint32Array(slots * KEY_WORDS)
+    this.#bySlot = new Array<Session | undefined>(slots).fill(undefined)
+    for (const [slot, session] of bySlot.entries()) {
+      if (session === undefined) continue
+      const at = slot * KEY_WORDS
+      this.#insert(session, keys[at]!, keys.subarray(at + 1, at + KEY_WORDS))
+    }
+  }
+
   #touch(session: Session, seconds: number): Session {
     if (session.usedAt !== seconds) {
       session.usedAt = seconds
-      this.#sessions!.get(session.index)
+      // Of registered sessions it knows nothing.
+      this.#sessions?.get(session.index)
     }
     return session
   }
@@ -136,22 +217,33 @@ export class SessionDirectory {
     this.#last3 = datagram.source3
   }
 
-  /** The slot of a key, or the empty one where it would go. */
+  #forgetLast(): void {
+    this.#last = undefined
+    this.#lastVni = -1
+  }
+
+  /** The slot of a datagram's key, or the empty one where it would go. */
   #slotOf(datagram: Datagram, vni: number): number {
-    const source0 = this.#byVni ? 0 : datagram.source0
-    const source1 = this.#byVni ? 0 : datagram.source1
-    const source2 = this.#byVni ? 0 : datagram.source2
-    const source3 = this.#byVni ? 0 : datagram.source3
+    if (this.#byVni) return this.#search(vni, 0, 0, 0, 0)
+    const { source0, source1, source2, source3 } = datagram
+    return this.#search(vni, source0, source1, source2, source3)
+  }
+
+  #find(vni: number, source: Uint32Array): number {
+    return this.#search(vni, source[0]!, source[1]!, source[2]!, source[3]!)
+  }
+
+  #search(vni: number, s0: number, s1: number, s2: number, s3: number): number {
     const keys = this.#keys
-    let slot = this.#home(vni, source0, source1, source2, source3)
+    let slot = this.#home(vni, s0, s1, s2, s3)
     for (; this.#bySlot[slot] !== undefined; slot = (slot + 1) & this.#mask) {
-      const at = slot * 5
+      const at = slot * KEY_WORDS
       if (
         keys[at] === vni &&
-        keys[at + 4] === source3 &&
-        keys[at + 3] === source2 &&
-        keys[at + 2] === source1 &&
-        keys[at + 1] === source0
+        keys[at + 4] === s3 &&
+        keys[at + 3] === s2 &&
+        keys[at + 2] === s1 &&
+        keys[at + 1] === s0
       ) {
         break
       }
@@ -171,23 +263,25 @@ export class SessionDirectory {
     return probe[HASH]! & this.#mask
   }
 
-  #keyOf(session: Session): number[] {
-    return [session.vni!, ...(session.source ?? [0, 0, 0, 0])]
+  #insert(session: Session, vni: number, source: Uint32Array): void {
+    const slot = this.#find(vni, source)
+    this.#bySlot[slot] = session
+    this.#keys[slot * KEY_WORDS] = vni
+    this.#keys.set(source, slot * KEY_WORDS + 1)
   }
 
-  /** Takes a session out of the index, closing the gap it leaves in its run. */
-  #forget(session: Session): void {
-    if (this.#last === session) this.#lastVni = -1
+  /** Takes a key that is there out of the index, closing the gap it leaves in its run. */
+  #remove(vni: number, source: Uint32Array): void {
     const mask = this.#mask
     const keys = this.#keys
-    let hole = this.#bySlot.indexOf(session)
+    let hole = this.#find(vni, source)
     this.#bySlot[hole] = undefined
     for (let slot = (hole + 1) & mask; this.#bySlot[slot] !== undefined; slot = (slot + 1) & mask) {
-      const at = slot * 5
+      const at = slot * KEY_WORDS
       const home = this.#home(keys[at]!, keys[at + 1]!, keys[at + 2]!, keys[at + 3]!, keys[at + 4]!)
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue
       this.#bySlot[hole] = this.#bySlot[slot]
-      keys.copyWithin(hole * 5, at, at + 5)
+      keys.copyWithin(hole * KEY_WORDS, at, at + KEY_WORDS)
       this.#bySlot[slot] = undefined
       hole = slot
     }

@@ -2,9 +2,9 @@ import type { FlowRecord } from '../flow/flow-record.js'
 import { NO_METADATA, type SessionMetadata } from '../flowlog/metadata.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
-import type { Packet } from '../wire/packet.js'
+import type { Datagram, Packet } from '../wire/packet.js'
 import { CutFrames } from './cut-frames.js'
-import { InterfaceIdentity } from './interface-identity.js'
+import { InterfaceIdentity, type KnownInterface } from './interface-identity.js'
 import type { SessionReport } from './ledger.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
@@ -33,18 +33,33 @@ export interface PacketFilter {
   accepts(packet: Packet, frame: Frame, session: Session): boolean
 }
 
+/** What the control plane says of a session, beside its VNI. */
+export interface SessionIdentity {
+  /** `tms-…`. */
+  readonly id: string
+  /** The mirrored interface, where the configuration names it. */
+  readonly networkInterface: KnownInterface | undefined
+}
+
 /**
- * One mirror session: what a key (outer source address, VNI) stands for.
+ * One mirror session: what a key (outer source address, VNI) stands for, or one
+ * that the control plane has registered, which may have several keys or, where
+ * its interface is not known, all those of its VNI.
  *
  * `index` names it in the flow table. Index 0 is kept for packets that were not
  * mirrored, which only capture files hold.
  */
 export class Session {
   readonly index: number
-  readonly vni: number | null
-  /** Primary address of the mirrored interface: the outer source, four words, IPv4 as ::ffff:a.b.c.d. */
-  readonly source: Uint32Array | null
+  /** Of a registered session it may change. */
+  vni: number | null
+  /**
+   * Primary address of the mirrored interface: the outer source, four words, IPv4 as
+   * ::ffff:a.b.c.d. Null where it is not known (yet).
+   */
+  source: Uint32Array | null
   readonly name: string | null
+  readonly isRegistered: boolean
   readonly identity: InterfaceIdentity
   metadata: SessionMetadata = NO_METADATA
   /** Undefined wants every packet. */
@@ -63,6 +78,10 @@ export class Session {
   malformed = 0
   /** Packets that `filter` turned away. */
   filtered = 0
+  /** Packets that the rules of a mirror filter let in while nobody could say which way they ran. */
+  unknownDirection = 0
+  /** Octets kept of each frame in captures; a registered session's PacketLength. */
+  packetLength = Number.POSITIVE_INFINITY
   /** Copies of packets that another session had brought, whatever was done with them. */
   duplicates = 0
   readonly cut = new CutFrames()
@@ -75,25 +94,45 @@ export class Session {
   /** The last second in which the session was found, so that its recency is noted once a second. */
   usedAt = -1
 
-  /** The source as flow records have addresses: IPv4 in word 0. */
-  readonly #sourceVersion: 4 | 6
-  readonly #sourceAddress: Uint32Array | undefined
+  /** The interface's addresses as flow records have them: IPv4 in word 0. */
+  #address4: Uint32Array | undefined
+  #address6: Uint32Array | undefined
 
-  constructor(index: number, vni: number | null, source: Uint32Array | null) {
+  constructor(
+    index: number,
+    vni: number | null,
+    source: Uint32Array | null,
+    registered?: SessionIdentity,
+  ) {
+    const known = registered?.networkInterface
     this.index = index
     this.vni = vni
-    this.source = source
-    this.identity = new InterfaceIdentity(source)
-    const isV4 = source?.[0] === 0 && source[1] === 0 && source[2] === MAPPED_WORD
-    this.#sourceVersion = isV4 ? 4 : 6
-    this.#sourceAddress = isV4 ? source?.subarray(3) : (source ?? undefined)
-    this.name = vni === null ? null : `vni-${vni}_${sourceText(source)}`
+    this.source = source ?? known?.addresses[0] ?? null
+    this.identity = new InterfaceIdentity(this.source, known)
+    this.isRegistered = registered !== undefined
+    for (const address of known?.addresses ?? []) this.#noteAddress(address)
+    if (source !== null) this.#noteAddress(source)
+    this.name = registered?.id ?? (vni === null ? null : `vni-${vni}_${sourceText(source)}`)
+  }
+
+  /** Takes the outer source of a datagram for the address of an interface of which none is known. */
+  learnSource(datagram: Datagram): void {
+    const { source0, source1, source2, source3 } = datagram
+    this.source = Uint32Array.of(source0, source1, source2, source3)
+    this.identity.learnPrimary(this.source)
+    this.#noteAddress(this.source)
   }
 
   /** Adds to a flow's record what the session knows: its interface's primary address. */
   completeRecord(record: FlowRecord): void {
     if (record.direction === undefined || !record.isInterfaceConfirmed) return
-    if (record.ipVersion === this.#sourceVersion) record.interfaceAddress = this.#sourceAddress
+    record.interfaceAddress = record.ipVersion === 4 ? this.#address4 : this.#address6
+  }
+
+  #noteAddress(address: Uint32Array): void {
+    const isV4 = address[0] === 0 && address[1] === 0 && address[2] === MAPPED_WORD
+    if (isV4) this.#address4 ??= address.subarray(3)
+    else this.#address6 ??= address
   }
 
   report(): SessionReport {
@@ -109,6 +148,7 @@ export class Session {
       untracked: this.untracked,
       malformed: this.malformed,
       filtered: this.filtered,
+      unknownDirection: this.unknownDirection,
       duplicates: this.duplicates,
       cut: this.cut.total,
       cutCauses: this.cut.report().byCause,

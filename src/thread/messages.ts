@@ -1,3 +1,4 @@
+import type { Change } from '../mirror/state.js'
 import type { ReceiverChoice } from '../receive/open.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { FlowBatch } from '../session/captured-flows.js'
@@ -12,6 +13,8 @@ export interface WorkerOptions {
   /** What keeps datagrams together among them. */
   steer: SteerBy
   column: ColumnOptions
+  /** What the control plane knows at the start, as changes of nothing. */
+  mirror?: readonly Change[]
   receiver: {
     choice: ReceiverChoice
     host: string
@@ -34,6 +37,8 @@ export type Order =
   /** Place the datagrams among the sockets; to the first worker, when all are ready. */
   | { readonly type: 'steer' }
   | { readonly type: 'report' }
+  /** Follow the control plane, and answer `changed` in the order of these. */
+  | { readonly type: 'change'; readonly changes: readonly Change[] }
   | FlowOrder
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }
@@ -49,6 +54,8 @@ export type Notice =
     }
   | { readonly type: 'steered' }
   | { readonly type: 'report'; readonly report: LedgerReport }
+  /** Packets are treated as the change says, and what it ends is on the disk. */
+  | { readonly type: 'changed' }
   /** The memory of the rows comes with it. */
   | { readonly type: 'flows'; readonly id: number; readonly batch: FlowBatch }
   | { readonly type: 'flows-done'; readonly id: number; readonly outcome: FlowCaptureOutcome }

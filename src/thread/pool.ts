@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
+import type { Change } from '../mirror/state.js'
 import { CapturedFlows, type FlowBatch } from '../session/captured-flows.js'
 import type { FlowCaptureOutcome, FlowOperationRequest } from '../session/column.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
@@ -74,6 +75,16 @@ export class Pool {
   /** The ledger of all workers as of now. */
   async report(): Promise<LedgerReport> {
     return this.#gather('report', { type: 'report' })
+  }
+
+  /** Has every worker follow the control plane; resolves when all do. Rejects when one has failed. */
+  async apply(changes: readonly Change[]): Promise<void> {
+    await Promise.all(
+      this.#members.map((member) => {
+        member.order({ type: 'change', changes })
+        return member.next('changed')
+      }),
+    )
   }
 
   /** Has every worker finish what it has, once; resolves with the final ledger. */

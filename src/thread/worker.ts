@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../errors.js'
+import type { Change } from '../mirror/state.js'
 import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
@@ -64,7 +65,7 @@ async function stop(timer: NodeJS.Timeout): Promise<void> {
   // The counter of what was lost is read last, and goes with the socket.
   const closing = receivers.map((receiver) => receiver.close())
   await Promise.all(closing)
-  await Promise.all(operations)
+  await Promise.all([...operations, changing])
   tick()
   await column.close()
   tell({ type: 'done', report: column.report() })
@@ -85,8 +86,18 @@ async function operateOnFlows({ type, id, request }: FlowOrder): Promise<void> {
   tell({ type: 'flows-done', id, outcome })
 }
 
+/** The changes under way and those that wait for them. */
+let changing: Promise<void> = Promise.resolve()
+
+function change(changes: readonly Change[]): Promise<void> {
+  changing = changing.then(() => column.apply(changes, Math.floor(Date.now() / 1000)))
+  return changing
+}
+
 async function start(): Promise<void> {
   const { port, genevePort } = options.receiver
+  // Before the first packet, so that none is taken for one of a session nobody announced.
+  await change(options.mirror ?? [])
   const vxlan = await open(port, (datagram) => column.demux.acceptVxlan(datagram))
   const geneve =
     genevePort === undefined
@@ -97,7 +108,9 @@ async function start(): Promise<void> {
   parentPort!.on('message', (order: Order) => {
     if (order.type === 'stop') stop(timer).catch(fail)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
-    else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
+    else if (order.type === 'change') {
+      change(order.changes).then(() => tell({ type: 'changed' }), fail)
+    } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       const operation = operateOnFlows(order)
         .catch(fail)
         .finally(() => operations.delete(operation))

@@ -19,6 +19,7 @@ function sessionReport(of: Partial<SessionReport> & Pick<SessionReport, 'session
     untracked: 0,
     malformed: 0,
     filtered: 0,
+    unknownDirection: 0,
     duplicates: 0,
     cut: 0,
     cutCauses: {},
@@ -42,6 +43,8 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
   ledger.cutDatagrams = next++
   ledger.evictedSessions = next++
   ledger.evictedReceived = next++
+  ledger.deletedSessions = next++
+  ledger.deletedReceived = next++
   ledger.malformed['vxlan-truncated'] = next++
   return ledger.report({
     kernelLost: next++,

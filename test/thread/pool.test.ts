@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import type { Change } from '../../src/mirror/state.js'
 import type { CapturedFlows } from '../../src/session/captured-flows.js'
 import { Pool, type PoolOptions } from '../../src/thread/pool.js'
 
@@ -20,16 +21,23 @@ const ACTOR = `
     filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, cutDatagrams: 0,
     flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
       recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
-    evictedSessions: { sessions: 0, received: 0 }, sessions: [],
+    evictedSessions: { sessions: 0, received: 0 }, deletedSessions: { sessions: 0, received: 0 },
+    sessions: [],
   })
   const failed = (operator) => tell({ type: 'failed', message: 'the disk is on fire', operator })
-  parentPort.on('message', ({ type, id, request }) => {
+  parentPort.on('message', ({ type, id, request, changes }) => {
     orders.push(type)
     if (role === 'dies at ' + type) process.exit(3)
     if (role === 'leaves at ' + type) process.exit(0)
     if (role === 'throws at ' + type) throw new TypeError('a bug of ours')
     if (role === 'fails at ' + type) return failed(true)
     if (type === 'steer') tell({ type: 'steered' })
+    if (type === 'change') {
+      tell({ type: 'problem', line: index + ': ' + changes.map((change) => change.id).join(' ') })
+      const changed = () => tell({ type: 'changed' })
+      if (role === 'is slow') setTimeout(changed, 20)
+      else changed()
+    }
     if (type === 'report') {
       tell({ type: 'problem', line: index + ': ' + orders.join(' ') })
       tell({ type: 'report', report: report() })
@@ -167,6 +175,33 @@ describe('Pool', () => {
       expect(said).toEqual([expect.any(Error)])
     },
   )
+
+  const changeOf = (id: string): Change => ({
+    table: 'sessions',
+    id,
+    before: undefined,
+    after: undefined,
+  })
+
+  test('has every worker follow a change before it says so, one after the other', async () => {
+    const said: (string | Error)[] = []
+    const pool = await start(['', 'is slow', ''], said)
+    const order: string[] = []
+    const followed = (name: string) =>
+      order.push(name, ...said.map(String).filter((line) => line.endsWith(name)))
+    await Promise.all([
+      pool.apply([changeOf('x'), changeOf('a')]).then(() => followed('a')),
+      pool.apply([changeOf('b')]).then(() => followed('b')),
+    ])
+    expect([order[0], ...order.slice(1, 4).sort()]).toEqual(['a', '0: x a', '1: x a', '2: x a'])
+    expect([order[4], ...order.slice(5).sort()]).toEqual(['b', '0: b', '1: b', '2: b'])
+  })
+
+  test('says that a change was not followed by all when one worker has failed', async () => {
+    const pool = await start(['', 'dies at change'])
+    await expect(pool.apply([changeOf('a')])).rejects.toThrow('ended with code 3')
+    await expect(pool.apply([changeOf('b')])).rejects.toThrow('ended with code 3')
+  })
 
   const asked = (minimumAgeSeconds: number) => ({
     minimumAgeSeconds,
