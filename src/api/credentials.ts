@@ -26,6 +26,27 @@ const USER_NAME = /^[\w+=,.@-]{1,64}$/
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
  */
 export function parseCredentials(text: string, name: string): Map<string, Credential> {
+  const credentials = new Map<string, Credential>()
+  for (const credential of parseProfiles(text, name)) {
+    const { userName, accessKeyId } = credential
+    const other = credentials.get(accessKeyId)
+    if (other !== undefined) {
+      throw new OperatorError(
+        `${name}: profile ${userName} has the access key of profile ${other.userName}`,
+      )
+    }
+    credentials.set(accessKeyId, credential)
+  }
+  if (credentials.size === 0) {
+    throw new OperatorError(
+      `${name} holds no access key: add a profile, or remove the file to have one made`,
+    )
+  }
+  return credentials
+}
+
+/** The same as a client sees it, which may have one key in several profiles: all that have one. */
+export function parseProfiles(text: string, name: string): Credential[] {
   const profiles = new Map<string, Map<string, string>>()
   let profile: Map<string, string> | undefined
   const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
@@ -50,40 +71,30 @@ export function parseCredentials(text: string, name: string): Map<string, Creden
     if (profile === undefined) refuse('comes before any [profile]')
     profile!.set(key!.toLowerCase(), value!)
   }
-  return byAccessKey(profiles, name)
+  return withKeys(profiles, name)
 }
 
-function byAccessKey(
+function withKeys(
   profiles: ReadonlyMap<string, ReadonlyMap<string, string>>,
   name: string,
-): Map<string, Credential> {
-  const credentials = new Map<string, Credential>()
+): Credential[] {
+  const credentials: Credential[] = []
   for (const [userName, settings] of profiles) {
     const accessKeyId = settings.get('aws_access_key_id') ?? ''
     const secretAccessKey = settings.get('aws_secret_access_key') ?? ''
     const sessionToken = settings.get('aws_session_token') ?? ''
     if (accessKeyId === '' && secretAccessKey === '') continue
-    const profile = `${name}: profile ${userName}`
     if (!ACCESS_KEY_ID.test(accessKeyId) || secretAccessKey === '') {
       throw new OperatorError(
-        `${profile} needs aws_access_key_id (letters, digits, _ and -) and aws_secret_access_key`,
+        `${name}: profile ${userName} needs aws_access_key_id (letters, digits, _ and -) and aws_secret_access_key`,
       )
     }
-    const other = credentials.get(accessKeyId)
-    if (other !== undefined) {
-      throw new OperatorError(`${profile} has the access key of profile ${other.userName}`)
-    }
-    credentials.set(accessKeyId, {
+    credentials.push({
       userName,
       accessKeyId,
       secretAccessKey,
       ...(sessionToken === '' ? {} : { sessionToken }),
     })
-  }
-  if (credentials.size === 0) {
-    throw new OperatorError(
-      `${name} holds no access key: add a profile, or remove the file to have one made`,
-    )
   }
   return credentials
 }
