@@ -5,10 +5,14 @@ import { nearestName } from '../nearest-name.js'
 
 /**
  * Takes options from a YAML file: `port: 4789`, names as on the command line
- * without the dashes. What the command line says wins. Throws OperatorError (exit
- * code 2) that names the file and the key.
+ * without the dashes. What the command line says wins. Keys in `besides` are
+ * somebody else's. Throws OperatorError (exit code 2) that names the file and the key.
  */
-export async function applyConfig(command: Command, path: string): Promise<void> {
+export async function applyConfig(
+  command: Command,
+  path: string,
+  besides: readonly string[] = [],
+): Promise<void> {
   const { parse } = await import('yaml')
   let values: unknown
   try {
@@ -26,9 +30,10 @@ export async function applyConfig(command: Command, path: string): Promise<void>
   }
   const byName = new Map(command.options.map((option) => [nameOf(option), option]))
   for (const [name, value] of Object.entries(values)) {
+    if (besides.includes(name)) continue
     const option = byName.get(name)
     if (option === undefined || name === 'config') {
-      const nearest = nearestName(name, [...byName.keys()])
+      const nearest = nearestName(name, [...byName.keys(), ...besides])
       const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`
       throw new OperatorError(`${path}: there is no option "${name}"${hint}`, { exitCode: 2 })
     }

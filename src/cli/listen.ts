@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import type { ConfiguredResources } from '../mirror/declared-resources.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import { type ApiCliOptions, addApiOptions } from './api-options.js'
@@ -34,6 +35,7 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   fileFormat: 'plain-text' | 'parquet'
   hiveCompatiblePartitions?: true
   perHourPartition?: true
+  state?: string
   config?: string
   duration?: number
   stats?: string
@@ -60,7 +62,8 @@ export function addListen(program: Command): void {
   addApiOptions(command)
   addMetadataOptions(command)
   command
-    .option('--config <file>', 'all of these as YAML; the command line wins')
+    .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
+    .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
     .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
     .option('--stats <file>', 'write the final ledger as JSON')
     .addHelpText(
@@ -68,12 +71,20 @@ export function addListen(program: Command): void {
       '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',
     )
     .action(async (options: ListenOptions & Record<string, unknown>) => {
-      const { applyConfig } = await import('./config.js')
-      if (options.config !== undefined) await applyConfig(command, options.config)
+      const declared =
+        options.config === undefined ? undefined : await read(command, options.config)
       const { listen } = await import('./run-listen.js')
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
-      await listen(chosen, metadataOf(chosen))
+      await listen(chosen, metadataOf(chosen), declared)
     })
+}
+
+/** Takes the options of a configuration, and answers with the resources it declares. */
+async function read(command: Command, path: string): Promise<ConfiguredResources> {
+  const { applyConfig } = await import('./config.js')
+  const { readConfigResources, RESOURCE_KEYS } = await import('./config-resources.js')
+  await applyConfig(command, path, RESOURCE_KEYS)
+  return readConfigResources(path)
 }
 
 function addReceiving(command: Command): void {

@@ -1,3 +1,4 @@
+import { ec2Actions } from '../api/ec2/operations.js'
 import { networkFirewallActions } from '../api/network-firewall/actions.js'
 import { FlowOperations } from '../api/network-firewall/flow-operations.js'
 import { ensureDirectory } from '../deliver/directory.js'
@@ -8,6 +9,7 @@ import { parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { convertSpools, removeHalfConverted } from '../flowlog/spool-adoption.js'
 import { convertInThread } from '../flowlog/spool-thread.js'
+import type { ConfiguredResources } from '../mirror/declared-resources.js'
 import { adoptParts } from '../pcap/adoption.js'
 import type { ColumnOptions } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
@@ -17,6 +19,7 @@ import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
 import { formatListening } from './listening-text.js'
 import { openApi } from './open-api.js'
+import { changesTo, openControlPlane } from './open-control-plane.js'
 import { checkStats, writeStats } from './stats-file.js'
 
 /** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
@@ -28,17 +31,29 @@ const say = (line: string): void => {
 }
 
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
-export async function listen(options: ListenOptions, metadata: MetadataValues): Promise<void> {
+export async function listen(
+  options: ListenOptions,
+  metadata: MetadataValues,
+  declared?: ConfiguredResources,
+): Promise<void> {
   const column = columnOptions(options, metadata)
   const locks = await takeDirectories(options)
   try {
     // It may be in a directory that has just been made.
     if (options.stats !== undefined) checkStats(options.stats)
+    // Until there are workers, nobody asks for changes.
+    const workers: Pool[] = []
+    const plane = await openControlPlane(
+      { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
+      async (change) => void (await Promise.all(workers.map((pool) => pool.apply([change])))),
+      say,
+    )
     const stopped = new Stop(options.duration)
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
-      column,
+      column: { ...column, interfaces: plane.interfaces },
+      mirror: changesTo(plane),
       receiver: {
         choice: options.receiver,
         host: options.bind,
@@ -51,7 +66,13 @@ export async function listen(options: ListenOptions, metadata: MetadataValues): 
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
-    const actions = { ec2: [], networkFirewall: networkFirewallActions(new FlowOperations(pool)) }
+    workers.push(pool)
+    const actions = {
+      ec2: ec2Actions(plane, {
+        deliveryError: () => (options.flowLogDir === undefined ? 'Access error' : undefined),
+      }),
+      networkFirewall: networkFirewallActions(new FlowOperations(pool)),
+    }
     const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
       await pool.stop()
       throw error
@@ -60,6 +81,7 @@ export async function listen(options: ListenOptions, metadata: MetadataValues): 
     await stopped.reached
     clearInterval(redraw)
     await api?.close()
+    await plane.close()
 
     const report = await pool.stop()
     for (const line of formatLedger(report)) say(line)

@@ -1,6 +1,14 @@
-import { endpointOf, type WrittenResources } from './resource-schema.js'
+import {
+  endpointOf,
+  flowLogResourceType,
+  INVENTORY,
+  type WrittenConfiguration,
+  type WrittenFlowLog,
+  type WrittenResources,
+} from './resource-schema.js'
 import type {
   FilterRule,
+  FlowLog,
   MirrorFilter,
   MirrorSession,
   MirrorTarget,
@@ -39,6 +47,55 @@ export function declaredResources(written: WrittenResources): DeclaredResources 
   }
 }
 
+/** Those of a configuration, of which any may be missing. */
+export interface ConfiguredResources extends DeclaredResources {
+  /** Their log formats are as written, empty where none is. */
+  readonly flowLogs: readonly FlowLog[]
+}
+
+/** The same of a value that CONFIGURED_RESOURCES took. `now`: milliseconds since the epoch. */
+export function configuredResources(
+  written: WrittenConfiguration,
+  now: number,
+): ConfiguredResources {
+  const { FlowLogs = [], TrafficMirrorTargets = [], TrafficMirrorFilters = [] } = written
+  return {
+    ...declaredResources({
+      NetworkInterfaces: written.NetworkInterfaces ?? written[INVENTORY] ?? [],
+      TrafficMirrorTargets,
+      TrafficMirrorFilters,
+      TrafficMirrorSessions: written.TrafficMirrorSessions ?? [],
+    }),
+    flowLogs: FlowLogs.map((flowLog) => flowLogOf(flowLog, now)),
+  }
+}
+
+function flowLogOf(written: WrittenFlowLog, now: number): FlowLog {
+  const { DestinationOptions = {}, LogDestinationType = 's3' } = written
+  return {
+    id: written.FlowLogId,
+    createdAt: now,
+    resourceId: written.ResourceId,
+    resourceType: flowLogResourceType(written.ResourceId),
+    trafficType: written.TrafficType ?? 'ALL',
+    destinationType: LogDestinationType,
+    destination: written.LogDestination,
+    logGroupName: written.LogGroupName,
+    logFormat: written.LogFormat ?? '',
+    maxAggregationSeconds: written.MaxAggregationInterval ?? 600,
+    destinationOptions:
+      LogDestinationType !== 's3'
+        ? undefined
+        : {
+            fileFormat: DestinationOptions.FileFormat ?? 'plain-text',
+            hiveCompatiblePartitions: DestinationOptions.HiveCompatiblePartitions ?? false,
+            perHourPartition: DestinationOptions.PerHourPartition ?? false,
+          },
+    tagFields: [],
+    tags: tagsOf(written.Tags),
+  }
+}
+
 function interfaceOf(written: Written<'NetworkInterfaces'>): NetworkInterface {
   const { PrivateIpAddress, PrivateIpAddresses = [], Ipv6Addresses = [] } = written
   const primary = PrivateIpAddress === undefined ? [] : [PrivateIpAddress]
@@ -52,6 +109,8 @@ function interfaceOf(written: Written<'NetworkInterfaces'>): NetworkInterface {
     instanceId: written.InstanceId,
     accountId: written.OwnerId,
     availabilityZoneId: written.AvailabilityZoneId,
+    tags: written.TagSet && tagsOf(written.TagSet),
+    instanceTags: written.InstanceTags && tagsOf(written.InstanceTags),
   }
 }
 

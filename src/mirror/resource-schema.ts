@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
+import { isEc2Id } from './ids.js'
 import {
   fields,
   id,
@@ -11,6 +12,7 @@ import {
   refuseTwins,
   someText,
   text,
+  wanting,
   whole,
 } from './schema-fields.js'
 
@@ -155,6 +157,8 @@ const networkInterface = fields({
   InstanceId: id('i').optional(),
   OwnerId: account.optional(),
   AvailabilityZoneId: someText.optional(),
+  TagSet: tags.optional(),
+  InstanceTags: tags.optional(),
 })
 
 /**
@@ -194,3 +198,77 @@ export const RESOURCES = fields({
 })
 
 export type WrittenResources = z.output<typeof RESOURCES>
+
+/** What the id of a flow log's resource begins with, and what kind that is. */
+const FLOW_LOG_RESOURCES = { eni: 'NetworkInterface', vpc: 'VPC', subnet: 'Subnet' } as const
+
+export type FlowLogPrefix = keyof typeof FLOW_LOG_RESOURCES
+
+export function flowLogResourceType(resourceId: string) {
+  return FLOW_LOG_RESOURCES[resourceId.slice(0, resourceId.indexOf('-')) as FlowLogPrefix]
+}
+
+const flowLog = fields({
+  FlowLogId: text('fl- and 17 hexadecimal digits', (value) => isEc2Id('fl', value)),
+  ResourceId: text('the id of an interface, a subnet or a VPC', (value) =>
+    Object.keys(FLOW_LOG_RESOURCES).some((prefix) => id(prefix).safeParse(value).success),
+  ),
+  TrafficType: oneOf(['ACCEPT', 'REJECT', 'ALL']).optional(),
+  LogDestinationType: oneOf(['s3', 'cloud-watch-logs', 'kinesis-data-firehose']).optional(),
+  LogDestination: someText.optional(),
+  LogGroupName: someText.optional(),
+  LogFormat: someText.optional(),
+  MaxAggregationInterval: z.literal([60, 600], wanting('60 or 600')).optional(),
+  DestinationOptions: fields({
+    FileFormat: oneOf(['plain-text', 'parquet']).optional(),
+    HiveCompatiblePartitions: z.boolean(wanting('true or false')).optional(),
+    PerHourPartition: z.boolean(wanting('true or false')).optional(),
+  }).optional(),
+  Tags: tags.optional(),
+})
+
+const CONFIGURED = {
+  NetworkInterfaces: listOf(networkInterface).optional(),
+  TrafficMirrorTargets: listOf(target).optional(),
+  TrafficMirrorFilters: listOf(filter).optional(),
+  TrafficMirrorSessions: listOf(session).optional(),
+  FlowLogs: listOf(flowLog).optional(),
+}
+
+/** In a configuration, the other name of the list of interfaces. */
+export const INVENTORY = 'interfaces'
+
+/** Keys of a configuration that hold resources. */
+export const CONFIGURED_LISTS: readonly string[] = [INVENTORY, ...Object.keys(CONFIGURED)]
+
+/**
+ * The resources of a file that holds other things besides. Each list may be left out; what
+ * sessions name may be declared here or made by the API, which whoever puts them together checks.
+ */
+export const CONFIGURED_RESOURCES = z
+  .preprocess(
+    // A file that is all comments holds nothing.
+    (value) => value ?? {},
+    z.looseObject({ [INVENTORY]: listOf(networkInterface).optional(), ...CONFIGURED }),
+  )
+  .superRefine((value, context) => {
+    const ids = {
+      NetworkInterfaces: 'NetworkInterfaceId',
+      TrafficMirrorTargets: 'TrafficMirrorTargetId',
+      TrafficMirrorFilters: 'TrafficMirrorFilterId',
+      TrafficMirrorSessions: 'TrafficMirrorSessionId',
+      FlowLogs: 'FlowLogId',
+      [INVENTORY]: 'NetworkInterfaceId',
+    } as const
+    for (const [name, field] of Object.entries(ids)) {
+      const members = (value[name] as readonly object[] | undefined) ?? []
+      const keyOf = (member: object) => (member as Record<string, string>)[field]!
+      refuseTwins(context, { path: [name], members }, field, keyOf)
+    }
+    if (value[INVENTORY] !== undefined && value.NetworkInterfaces !== undefined) {
+      refuse(context, ['NetworkInterfaces'], `and ${INVENTORY} are the same: give one of them`)
+    }
+  })
+
+export type WrittenFlowLog = z.output<typeof flowLog>
+export type WrittenConfiguration = z.output<typeof CONFIGURED_RESOURCES>

@@ -140,4 +140,7 @@ export interface NetworkInterface {
   readonly instanceId?: string | undefined
   readonly accountId?: string | undefined
   readonly availabilityZoneId?: string | undefined
+  readonly tags?: readonly Tag[] | undefined
+  /** Of its instance. */
+  readonly instanceTags?: readonly Tag[] | undefined
 }

@@ -65,7 +65,7 @@ export interface ColumnOptions {
 }
 
 /** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
-const REGISTERED_MAX = 20_000
+export const REGISTERED_MAX = 20_000
 /** Flows looked at in one go: about a millisecond. */
 const WORK_BUDGET = 4096
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */

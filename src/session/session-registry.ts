@@ -191,6 +191,24 @@ export class SessionRegistry {
   }
 }
 
+/** Another session that wants the same packets; `inOrder` says which of the two has them. */
+export function rivalOf(
+  resource: MirrorSession,
+  { resources, interfaces }: MirrorResources,
+  key: SessionKey,
+): MirrorSession | undefined {
+  const isKnown = ({ networkInterfaceId }: MirrorSession) =>
+    key !== 'vni' && (interfaces.get(networkInterfaceId)?.addresses.length ?? 0) > 0
+  for (const other of resources.sessions.values()) {
+    if (other.virtualNetworkId !== resource.virtualNetworkId || other.id === resource.id) continue
+    const isSame = isKnown(resource)
+      ? other.networkInterfaceId === resource.networkInterfaceId
+      : !isKnown(other)
+    if (isSame) return other
+  }
+  return undefined
+}
+
 /** Which of two sessions that want the same packets comes first. */
 export function inOrder(a: MirrorSession, b: MirrorSession): number {
   if (a.sessionNumber !== b.sessionNumber) return a.sessionNumber - b.sessionNumber
