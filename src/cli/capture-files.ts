@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errnoOf } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
+import { ExpressionFilter } from '../filter/expression-filter.js'
 import { type CaptureFormat, LAST_SECOND } from '../pcap/capture-writer.js'
 import { JointCapture } from '../pcap/joint-capture.js'
 import { type CaptureSummary, readCapture } from '../pcap/reader.js'
@@ -11,7 +12,7 @@ import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
 import type { CaptureOptions } from './capture.js'
 import { jointOptions } from './joint-options.js'
-import { failWith } from './offline-options.js'
+import { failWith } from './offline-input.js'
 import { Progress } from './progress.js'
 import { writeStats } from './stats-file.js'
 import { Stop } from './stop.js'
@@ -47,7 +48,10 @@ class Conversion {
   #untimely = 0
 
   constructor(options: CaptureOptions) {
-    const { decap, vxlanPort, genevePort = GENEVE_PORT, vni } = options
+    const { decap, vxlanPort, genevePort = GENEVE_PORT, vni, filter: text } = options
+    const onProblem = (line: string) => this.#problems.push(line)
+    // Before a file is made that nothing would be written to.
+    const filter = text === undefined ? undefined : new ExpressionFilter(text, onProblem)
     const capture = openCapture(options)
     this.#capture = capture
     this.#format = jointOptions(options).format
@@ -59,6 +63,7 @@ class Conversion {
       vxlanPort,
       genevePort,
       ...(vni && { vnis: new Set(vni) }),
+      filter,
     })
   }
 

@@ -1,5 +1,6 @@
 import { errnoOf } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
+import { ExpressionFilter } from '../filter/expression-filter.js'
 import { JointCapture } from '../pcap/joint-capture.js'
 import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
@@ -43,7 +44,8 @@ class LiveCapture {
   constructor(options: CaptureOptions, stop: Stop) {
     this.#options = options
     this.#stop = stop
-    const { vni } = options
+    const { vni, filter: text } = options
+    const filter = text === undefined ? undefined : new ExpressionFilter(text, say)
     const capture = new JointCapture({
       ...jointOptions(options),
       limitBytes: PENDING_MAX,
@@ -56,6 +58,7 @@ class LiveCapture {
       maxSessions: SESSIONS_MAX,
       openCapture: (session) => capture.source(session.name!),
       ...(vni && { vnis: new Set(vni) }),
+      filter,
     })
   }
 
@@ -177,7 +180,7 @@ function formatSummary(captured: number, report: LedgerReport, capture: JointCap
       : `${report.kernelLost} lost by the kernel`,
     `${malformed} malformed${malformed > 0 ? ` (${reasons})` : ''}`,
   ]
-  if (report.filtered > 0) parts.push(`${report.filtered} of other VNIs`)
+  if (report.filtered > 0) parts.push(`${report.filtered} filtered`)
   if (capture.otherLinkType > 0) parts.push(`${capture.otherLinkType} of another link type`)
   if (capture.refused > 0) parts.push(`${capture.refused} found no room`)
   return parts.join(', ')

@@ -27,6 +27,8 @@ export interface CaptureOptions {
   decap: 'auto' | 'none'
   vxlanPort: number
   split?: true
+  /** pcap-filter(7): the words behind the options; undefined wants every packet. */
+  filter?: string
 }
 
 const LIVE_ONLY = ['bind', 'port', 'receiver', 'receiveBuffer', 'duration']
@@ -45,6 +47,10 @@ export function addCapture(program: Command): void {
         'type. .gz and .zst compress. SIGINT and SIGTERM finish the file; a second one\n' +
         'leaves at once.',
     )
+    .argument(
+      '[filter...]',
+      'pcap-filter(7) expression on the mirrored frames; vni and session too',
+    )
   addWriting(command)
   addReceiving(command)
   addReading(command)
@@ -60,9 +66,12 @@ export function addCapture(program: Command): void {
         'each interval, and -W is for each of them.\n' +
         '\nExamples:\n  mirrortap capture -w - | tshark -r -\n' +
         "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
-        '  mirrortap capture --read outer.pcap -w inner.pcapng',
+        '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +
+        "  mirrortap capture -w web.pcap 'tcp port 443 and not vni 7'\n" +
+        '\n--read and --vni take all words up to the next option: a filter behind them needs --.',
     )
-    .action(async (options: CaptureOptions) => {
+    .action(async (words: readonly string[], options: CaptureOptions) => {
+      if (words.length > 0) options.filter = words.join(' ')
       refuseWhatMakesNoSense(command, options)
       if (options.stats !== undefined) checkStats(options.stats)
       if (options.read === undefined) {

@@ -3,7 +3,7 @@ import type { AnalysisReport } from '../analyze/analysis-report.js'
 import { OperatorError } from '../errors.js'
 import { formatAnalysis } from './analysis-text.js'
 import type { AnalyzeOptions } from './analyze.js'
-import { failWith, offlineOptions, readFiles } from './offline-options.js'
+import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 
 /** Characters written at a time: less than a block of the sink in any script. */
@@ -17,8 +17,9 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
       exitCode: 2,
     })
   }
+  const leftOut: string[] = []
   const analysis = new Analysis({
-    ...offlineOptions(options),
+    ...offlineOptions(options, (line) => leftOut.push(line)),
     maxFlows: options.maxFlows,
     top: options.top,
   })
@@ -29,7 +30,7 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
     const report = analysis.report()
     if (output !== undefined) await writePage(output, report)
     if (page !== '-') await print(report, options)
-    failWith(problems)
+    failWith([...problems, ...leftOut])
   } catch (error) {
     await output?.discard()
     throw error

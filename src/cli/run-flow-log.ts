@@ -15,7 +15,7 @@ import { FlowThread } from '../thread/flow-thread.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
-import { failWith, offlineOptions, readFiles } from './offline-options.js'
+import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { RecordDirectory, RecordFile, type RecordOutput } from './record-output.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
@@ -78,8 +78,9 @@ async function writeRecords(
   const thread = isWorthAThread(files)
     ? new FlowThread({ ...flows, sessions: SESSION_INDICES }, onRecord)
     : undefined
+  const leftOut: string[] = []
   const offline = new Offline({
-    ...offlineOptions(options),
+    ...offlineOptions(options, (line) => leftOut.push(line)),
     ...(thread === undefined ? { flows: { ...flows, onRecord } } : { counter: thread }),
   })
   // Records on the terminal are progress enough.
@@ -94,7 +95,7 @@ async function writeRecords(
     if (thread === undefined) offline.tracker!.shutdown()
     else await thread.shutdown(written)
     await output.close()
-    return problems
+    return [...problems, ...leftOut]
   } catch (error) {
     await thread?.terminate()
     await output.discard()

@@ -10,7 +10,7 @@ import type { FlowsOptions } from './flows.js'
 import { formatFlags, formatProtocol, formatTable } from './format.js'
 import { formatCuts } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
-import { failWith, offlineOptions, readFiles } from './offline-options.js'
+import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 
 /** Rows put out between two looks at how much is waiting. */
@@ -20,8 +20,9 @@ const ROWS_AT_A_TIME = 1000
 export async function flows(files: readonly string[], options: FlowsOptions): Promise<void> {
   const filters = readFilters(options.flowFilters)
   const ended: FlowRow[] = []
+  const leftOut: string[] = []
   const offline = new Offline({
-    ...offlineOptions(options),
+    ...offlineOptions(options, (line) => leftOut.push(line)),
     ...(options.at && { until: options.at }),
     flows: {
       capacity: options.maxFlows,
@@ -38,7 +39,7 @@ export async function flows(files: readonly string[], options: FlowsOptions): Pr
     ? openFlows(tracker, options, filters, at, problems)
     : allFlows(tracker, options, filters, at, ended)
   await print(rows.sort(byFirst), offline, options, at)
-  failWith(problems)
+  failWith([...problems, ...leftOut])
 }
 
 function openFlows(

@@ -13,7 +13,7 @@ import { planOfInterface } from './mirror-interface.js'
 import { MirrorOutlets } from './mirror-outlets.js'
 import { type MirrorPlan, planOf } from './mirror-plan.js'
 import { printMirrorSummary } from './mirror-summary.js'
-import { failWith } from './offline-options.js'
+import { failWith } from './offline-input.js'
 
 /** Mirrors the packets of the source that the options name. Throws OperatorError. */
 export async function runMirror(options: MirrorOptions): Promise<void> {

@@ -7,7 +7,7 @@ import { type Answer, asOperatorError, query, writeParquet } from '../analyze/qu
 import { sortFiles } from '../analyze/query-files.js'
 import { OperatorError } from '../errors.js'
 import { lifetimeOf } from './lifetime-options.js'
-import { failWith, offlineOptions, readFiles } from './offline-options.js'
+import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 import type { QueryCliOptions, QueryFormat } from './query.js'
 import { writeAnswer } from './query-output.js'
@@ -27,12 +27,13 @@ export async function runQuery(
   await inTemporaryDirectory(async (temporaryDirectory) => {
     const parquet = join(temporaryDirectory, 'answer.parquet')
     let problems: readonly string[] = []
+    const leftOut: string[] = []
     const answer = await query(duckdb, {
       sql,
       files,
       mirrorSessions,
       load: {
-        offline: offlineOptions(options),
+        offline: offlineOptions(options, (line) => leftOut.push(line)),
         lifetime: lifetimeOf(options),
         windowSeconds: Number(options.maxAggregationInterval),
         maxFlows: options.maxFlows,
@@ -46,7 +47,7 @@ export async function runQuery(
       },
     })
     await write(duckdb, answer, format, options.output, parquet)
-    failWith(problems)
+    failWith([...problems, ...leftOut])
   })
 }
 

@@ -1,6 +1,7 @@
 import { Demux, type DemuxOptions } from './demux.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline, type PipelineOptions } from './pipeline.js'
+import type { PacketFilter } from './session.js'
 import { SessionDirectory } from './session-directory.js'
 
 export interface TapOptions
@@ -8,6 +9,8 @@ export interface TapOptions
   /** Sessions open at once; the one not used for longest goes for the next. */
   maxSessions: number
   openCapture: NonNullable<PipelineOptions['openCapture']>
+  /** Of every session; packets it does not want are counted as filtered. */
+  filter?: PacketFilter | undefined
 }
 
 /**
@@ -24,7 +27,9 @@ export class Tap {
     this.#sessions = new SessionDirectory({
       max: options.maxSessions,
       key: 'source+vni',
-      onOpen: () => undefined,
+      onOpen: (session) => {
+        session.filter = options.filter
+      },
       onClose: (session) => {
         ledger.evictedSessions++
         ledger.evictedReceived += session.received
@@ -33,6 +38,7 @@ export class Tap {
     })
     const pipeline = new Pipeline({ ledger, openCapture: options.openCapture })
     this.demux = new Demux({ ...options, ledger, pipeline, sessions: this.#sessions })
+    this.demux.unmirrored.filter = options.filter
   }
 
   /** `kernelLost`: null where it cannot be known. */

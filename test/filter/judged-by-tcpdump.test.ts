@@ -31,7 +31,10 @@ const AT_ONCE = 3
 const UNLIKE_THE_OPTIMIZER = ['1 = 1', 'not 1 = 2', '0xffffffff + 1 = 0', '100 >= len', '/0']
 
 function ourSelection(shots: readonly Shot[], linkType: number, text: string): number[] | string {
-  const filter = new ExpressionFilter(text)
+  let problem: string | undefined
+  const filter = new ExpressionFilter(text, (line) => {
+    problem = line
+  })
   const packet = new Packet()
   const frame = new Frame()
   packet.linkType = linkType
@@ -41,7 +44,7 @@ function ourSelection(shots: readonly Shot[], linkType: number, text: string): n
     packet.originalLength = originalLength ?? octets.length
     return filter.accepts(packet, frame, { vni: null, name: null }) ? [index] : []
   })
-  return filter.problems()[0] ?? selected
+  return problem ?? selected
 }
 
 /** The expressions that select differently, with what only we and only tcpdump selected. */

@@ -1,0 +1,88 @@
+import { OperatorError } from '../errors.js'
+import { ExpressionFilter } from '../filter/expression-filter.js'
+import type { CaptureOutcome } from '../pcap/capture-merge.js'
+import type { Offline } from '../session/offline.js'
+import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
+import type { OfflineCliOptions } from './offline-options.js'
+import { Progress } from './progress.js'
+
+/**
+ * The options as the offline pipeline takes them. `onProblem` hears of packets that the
+ * filter cannot be asked about. Throws OperatorError for a filter that is wrong.
+ */
+export function offlineOptions(options: OfflineCliOptions, onProblem: (line: string) => void) {
+  const { decap, vxlanPort, genevePort, vni, duplicates, filter } = options
+  return {
+    ...(filter !== undefined && { filter: new ExpressionFilter(filter, onProblem) }),
+    ...(duplicates && { duplicates }),
+    decap,
+    vxlanPort,
+    genevePort,
+    ...(vni && { vnis: new Set(vni) }),
+  }
+}
+
+/**
+ * Reads every file, in the order of time across them. Resolves with lines on what
+ * could not be read, each of which makes the exit code 1 once all that could has
+ * been put out. Rejects when there is nothing to put out: no file could be read at
+ * all.
+ */
+export async function readFiles(
+  offline: Pick<Offline, 'ledger' | 'readAll'>,
+  files: readonly string[],
+  afterBlock: () => boolean | Promise<boolean> = () => true,
+  mayShowProgress = true,
+): Promise<string[]> {
+  const progress = new Progress(files, mayShowProgress)
+  const reading = offline.readAll(files, (octets) => {
+    progress.show(octets)
+    return afterBlock()
+  })
+  const outcomes = await reading.finally(() => progress.done())
+  const problems = outcomes.flatMap(problemsOf)
+  const unreadable = offline.ledger.malformed['link-type']
+  if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
+  if (outcomes.every(({ summary }) => summary === undefined)) failWith(problems)
+  return problems
+}
+
+function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {
+  const problems: string[] = []
+  if (error !== undefined) problems.push(error.message)
+  if (isLate) {
+    problems.push(
+      `${path}: overlaps in time with too many others and was read late; merge some (mergecap)`,
+    )
+  }
+  if (summary?.damage !== undefined) {
+    const { offset, message } = summary.damage
+    problems.push(`${path}: damaged at octet ${offset}: ${message}; all before it was used`)
+  }
+  return problems
+}
+
+function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): string {
+  const types = new Set<number>()
+  const paths = new Set<string>()
+  for (const { path, summary } of outcomes) {
+    for (const { linkType } of summary?.interfaces ?? []) {
+      if (isReadableLinkType(linkType)) continue
+      types.add(linkType)
+      paths.add(path)
+    }
+  }
+  return (
+    `${[...paths].join(', ')}: ${packets} packets of link type ` +
+    `${[...types].map(linkTypeName).join(', ')} were left out; ` +
+    'Ethernet, raw IP, NULL, LOOP, Linux SLL and SLL2 can be read'
+  )
+}
+
+/** Says what was wrong, once everything readable has been put out; exit code 1. */
+export function failWith(problems: readonly string[]): void {
+  const last = problems.at(-1)
+  if (last === undefined) return
+  for (const line of problems.slice(0, -1)) process.stderr.write(`mirrortap: ${line}\n`)
+  throw new OperatorError(last)
+}
