@@ -1,7 +1,12 @@
 import { OperatorError } from '../errors.js'
 import { MirrorEvaluator, type SessionParts } from '../mirror/evaluator.js'
 import { InterfaceMatcher } from '../mirror/packet-direction.js'
-import type { MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type {
+  MirrorFilter,
+  MirrorSession,
+  MirrorTarget,
+  NetworkInterface,
+} from '../mirror/resources.js'
 import type { Endpoint, MirrorOptions } from './mirror.js'
 
 /** A session and where its copies go. */
@@ -50,21 +55,41 @@ function planOfOptions(options: MirrorOptions): MirrorPlan {
 
 async function planOfFile(path: string, options: MirrorOptions): Promise<MirrorPlan> {
   const { readSessionFile } = await import('../mirror/session-file.js')
-  const { interfaces, targets, filters, sessions } = readSessionFile(path)
+  const written = readSessionFile(path)
+  const plan = planOfInterfaces(
+    written,
+    (target) => {
+      const endpoint = target.endpoint ?? options.to
+      if (endpoint !== undefined) return endpoint
+      throw new OperatorError(
+        `${path}: the target ${target.id} has no Address; give it one (HOST:PORT), or give --to`,
+        { exitCode: 2 },
+      )
+    },
+    options,
+  )
+  return plan.filter(({ evaluator }) => evaluator.sessions.length > 0)
+}
+
+/** Each interface with its sessions, of which every filter and target must be there. */
+export function planOfInterfaces<Target extends MirrorTarget>(
+  resources: {
+    readonly interfaces: readonly NetworkInterface[]
+    readonly sessions: readonly MirrorSession[]
+    readonly filters: readonly MirrorFilter[]
+    readonly targets: readonly Target[]
+  },
+  endpointOf: (target: Target) => Endpoint,
+  options: Pick<MirrorOptions, 'gateway' | 'neverMirrored'>,
+): MirrorPlan {
+  const { interfaces, sessions, filters, targets } = resources
   const { neverMirrored = 'leave-out' } = options
-  return interfaces.flatMap((networkInterface) => {
+  return interfaces.map((networkInterface) => {
     const own = sessions.filter((session) => session.networkInterfaceId === networkInterface.id)
-    if (own.length === 0) return []
     const parts = own.map((session) => {
       const target = targets.find(({ id }) => id === session.targetId)!
       const filter = filters.find(({ id }) => id === session.filterId)!
-      const endpoint = target.endpoint ?? options.to
-      if (endpoint === undefined) {
-        throw new OperatorError(
-          `${path}: the target ${target.id} has no Address; give it one (HOST:PORT), or give --to`,
-          { exitCode: 2 },
-        )
-      }
+      const endpoint = endpointOf(target)
       const isGateway = options.gateway === true || target.kind === 'gateway-load-balancer-endpoint'
       return { session, filter, target, endpoint, isGateway }
     })

@@ -1,18 +1,15 @@
-import type { MirrorCounters } from '../mirror/mirror-counters.js'
 import type { InterfaceSource } from '../send/interface-source.js'
-import type { MirroredInterface, MirrorSource } from '../send/mirror-source.js'
+import type { MirrorSource } from '../send/mirror-source.js'
 import type { Outlet } from '../send/outlet.js'
 import type { VxlanSender } from '../send/vxlan-sender.js'
-import type { MirrorPlan } from './mirror-plan.js'
+import type { MirroredSessions } from './mirrored-sessions.js'
 
 /** All that counted something. */
 export interface MirrorRun {
-  readonly plan: MirrorPlan
-  readonly interfaces: readonly MirroredInterface[]
+  readonly sessions: MirroredSessions
   readonly source: MirrorSource
   readonly sender: VxlanSender
   readonly outlets: readonly Outlet[]
-  readonly counters: MirrorCounters
   /** Where packets are those of an interface. */
   readonly live: Pick<InterfaceSource, 'kernelDrops' | 'overMtu'> | undefined
   readonly seconds: number
@@ -28,39 +25,30 @@ export function printMirrorSummary(run: MirrorRun, options: { json?: true }): vo
 type Summary = ReturnType<typeof summaryOf>
 
 function summaryOf(run: MirrorRun) {
-  const { plan, interfaces, source, sender, outlets, counters, live, seconds } = run
-  const sum = (of: (each: MirrorPlan[number]['evaluator']) => number): number =>
-    plan.reduce((total, { evaluator }) => total + of(evaluator), 0)
+  const { sessions, source, sender, outlets, live, seconds } = run
+  const { counters } = sessions
   const notSent = new Map<string, number>(sender.unsent)
   for (const outlet of outlets) {
     for (const [code, count] of outlet.notSent) notSent.set(code, (notSent.get(code) ?? 0) + count)
   }
-  const routes = interfaces.flatMap((each) => each.routes)
   return {
     packets: source.packets,
     ...(live && { kernelLost: live.kernelDrops, overMtu: live.overMtu }),
     sent: outlets.reduce((total, { sent }) => total + sent, 0),
     octets: outlets.reduce((total, { octets }) => total + octets, 0),
-    cut: routes.reduce((total, { cut }) => total + cut, 0),
-    filtered: sum(({ filtered }) => filtered),
-    neverMirrored: sum((evaluator) => evaluator.neverMirrored),
-    passing: sum(({ passing }) => passing),
+    cut: sessions.cut,
+    ...sessions.passed,
     unknownDirection: counters.unknownDirection,
     notSent: Object.fromEntries(notSent),
     ...counters.metrics(),
-    sessions: plan.flatMap(({ evaluator }, index) =>
-      evaluator.sessions.map(({ session, endpoint }, at) => {
-        const { packets, sent, cut } = interfaces[index]!.routes[at]!
-        return {
-          session: session.id,
-          vni: session.virtualNetworkId,
-          target: `${endpoint.host}:${endpoint.port}`,
-          packets,
-          sent,
-          cut,
-        }
-      }),
-    ),
+    sessions: sessions.all.map(({ parts: { session, endpoint }, route }) => ({
+      session: session.id,
+      vni: session.virtualNetworkId,
+      target: `${endpoint.host}:${endpoint.port}`,
+      packets: route.packets,
+      sent: route.sent,
+      cut: route.cut,
+    })),
     seconds: Number(seconds.toFixed(3)),
   }
 }

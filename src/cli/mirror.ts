@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../errors.js'
 import type { Speed } from '../send/pace.js'
-import { integerBetween, parseHostPort, parseSize, parseVni } from './options.js'
+import { integerBetween, parseDuration, parseHostPort, parseSize, parseVni } from './options.js'
 
 export interface Endpoint {
   host: string
@@ -16,6 +16,17 @@ export interface MirrorOptions {
   receiveBuffer: number
   gateway?: true
   session?: string
+  /** URL of a control plane. */
+  control?: string
+  /** With `control`: whose sessions. */
+  networkInterfaceId?: string
+  /** By target id. */
+  target?: ReadonlyMap<string, Endpoint>
+  /** Seconds. */
+  controlInterval: number
+  credentials?: string
+  profile?: string
+  region?: string
   to?: Endpoint
   vni?: number
   packetLength?: number
@@ -59,21 +70,46 @@ export function addMirror(program: Command): void {
         .default(64 * 2 ** 20, '64MiB'),
     )
     .option('--session <file>', 'YAML with interfaces, sessions, filters and targets')
+    .option(
+      '--control <url>',
+      'follow the sessions of an interface at an appliance or at AWS; addresses of interface and ' +
+        'targets from --session FILE, with no sessions in it',
+      parseControl,
+    )
+    .option('--network-interface-id <eni>', 'with --control: the mirrored interface', parseEni)
+    .option(
+      '--target <id=host:port>',
+      'with --control: where a target is, once for each (default: --to, else the host of --control, ' +
+        'port 4789, for a Gateway Load Balancer endpoint 6081)',
+      collectTarget,
+    )
+    .addOption(
+      new Option('--control-interval <time>', 'ask --control so often')
+        .argParser(parseDuration)
+        .default(5, '5s'),
+    )
+    .option(
+      '--credentials <file>',
+      "with --control: access keys in AWS's shared format (default: AWS_ACCESS_KEY_ID, " +
+        'AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN)',
+    )
+    .option('--profile <name>', "of --credentials, else of AWS's own file (default: default)")
+    .option('--region <name>', 'with --control (default: of its name, AWS_REGION, us-east-1)')
     .addOption(
       new Option(
         '--to <host:port>',
-        'the mirror target; with --session, of targets without an Address',
+        'the mirror target; with --session, of targets without an Address; with --control, of those without --target',
       ).argParser(parseHostPort),
     )
     .addOption(
       new Option('--vni <number>', 'VXLAN network identifier')
         .argParser(parseVni)
-        .conflicts('session'),
+        .conflicts(['session', 'control']),
     )
     .addOption(
       new Option('--packet-length <octets>', 'octets kept of each frame (default: all)')
         .argParser(parsePacketLength)
-        .conflicts('session'),
+        .conflicts(['session', 'control']),
     )
     .option(
       '--gateway',
@@ -104,7 +140,9 @@ export function addMirror(program: Command): void {
       '\nExamples:\n' +
         '  mirrortap mirror --read web.pcap --to 10.0.0.5:4789 --vni 7 --speed 10\n' +
         '  mirrortap mirror --read web.pcap --session samples/session-dns.yaml --to 10.0.0.5:4789\n' +
-        '  mirrortap mirror --interface eth0 --to 10.0.0.5:6081 --vni 7 --gateway',
+        '  mirrortap mirror --interface eth0 --to 10.0.0.5:6081 --vni 7 --gateway\n' +
+        '  mirrortap mirror --interface eth0 --control http://10.0.0.5:4780 --credentials keys \\\n' +
+        '    --network-interface-id eni-0a1b2c3d4e5f60718',
     )
     .action(async (options: MirrorOptions) => {
       check(options)
@@ -114,15 +152,23 @@ export function addMirror(program: Command): void {
 }
 
 function check(options: MirrorOptions): void {
-  const { read = [], loop, session, to, vni } = options
+  const { read = [], loop, session, control, to, vni } = options
   if (read.length === 0 && options.interface === undefined) {
     refuse('what? Give --read FILE or --interface NAME')
   }
   if (read.includes('-') && (loop !== 1 || read.indexOf('-') !== read.lastIndexOf('-'))) {
     refuse('standard input can be read only once; give --loop a file')
   }
-  if (session === undefined && (to === undefined || vni === undefined)) {
-    refuse('where to? Give --to HOST:PORT and --vni NUMBER, or --session FILE')
+  if (control === undefined) {
+    const vain = (['networkInterfaceId', 'target', 'credentials', 'profile', 'region'] as const)
+      .filter((name) => options[name] !== undefined)
+      .map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))
+    if (vain.length > 0) refuse(`--${vain[0]} is for --control URL: give that too`)
+    if (session === undefined && (to === undefined || vni === undefined)) {
+      refuse('where to? Give --to HOST:PORT and --vni NUMBER, or --session FILE, or --control URL')
+    }
+  } else if (options.networkInterfaceId === undefined) {
+    refuse('whose sessions? Give --network-interface-id eni-… with --control')
   }
 }
 
@@ -143,4 +189,30 @@ function parseRate(text: string): number {
   const rate = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0
   if (rate === 0) throw new InvalidArgumentError('Give packets per second, such as 1000.')
   return rate
+}
+
+function parseControl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
+    throw new InvalidArgumentError(
+      'Give a URL such as http://10.0.0.5:4780 or https://ec2.us-east-1.amazonaws.com.',
+    )
+  }
+  return text
+}
+
+function parseEni(text: string): string {
+  if (/^eni-[0-9A-Za-z-]{1,64}$/.test(text)) return text
+  throw new InvalidArgumentError('Give an id such as eni-0a1b2c3d4e5f60718.')
+}
+
+/** `tmt-0a1b2c3d4e5f60718=10.0.0.5:4789`. */
+function collectTarget(
+  text: string,
+  before: ReadonlyMap<string, Endpoint> | undefined,
+): Map<string, Endpoint> {
+  const [, id, address] = /^(tmt-[0-9A-Za-z-]{1,64})=(.*)$/.exec(text) ?? []
+  if (id === undefined || address === undefined) {
+    throw new InvalidArgumentError('Give TARGET=HOST:PORT, such as tmt-0a1b2c=10.0.0.5:4789.')
+  }
+  return new Map([...(before ?? []), [id, parseHostPort(address)]])
 }

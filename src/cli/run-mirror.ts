@@ -1,32 +1,30 @@
-import { packetLengthOf } from '../mirror/evaluator.js'
-import { MirrorCounters } from '../mirror/mirror-counters.js'
+import type { FilterTarget } from '../receive/packet-socket-filter.js'
 import type { LinkState } from '../receive/packet-socket-watch.js'
 import { CaptureSource } from '../send/capture-source.js'
 import { InterfaceSource } from '../send/interface-source.js'
-import { type MirroredInterface, MirrorSource } from '../send/mirror-source.js'
+import { MirrorSource } from '../send/mirror-source.js'
 import { Pace, type Speed, systemClock } from '../send/pace.js'
-import type { PacketSource } from '../send/packet-source.js'
-import { Route } from '../send/route.js'
+import { PacedSink } from '../send/paced-sink.js'
+import type { PacketSink, PacketSource } from '../send/packet-source.js'
 import { VxlanSender } from '../send/vxlan-sender.js'
 import type { MirrorOptions } from './mirror.js'
+import type { ControlledSessions } from './mirror-control.js'
 import { planOfInterface } from './mirror-interface.js'
 import { MirrorOutlets } from './mirror-outlets.js'
 import { type MirrorPlan, planOf } from './mirror-plan.js'
 import { printMirrorSummary } from './mirror-summary.js'
+import { MirroredSessions } from './mirrored-sessions.js'
 import { failWith } from './offline-input.js'
 
 /** Mirrors the packets of the source that the options name. Throws OperatorError. */
 export async function runMirror(options: MirrorOptions): Promise<void> {
-  const planned = await planOf(options)
-  const { interface: name } = options
-  const plan = name === undefined ? planned : planOfInterface(planned, name)
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   // Once: the second Ctrl-C ends the process in the usual way.
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   const outlets = new MirrorOutlets()
   try {
-    await mirror(options, plan, outlets, stop.signal)
+    await mirror(options, outlets, stop)
   } finally {
     outlets.close()
     process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal)
@@ -35,45 +33,50 @@ export async function runMirror(options: MirrorOptions): Promise<void> {
 
 async function mirror(
   options: MirrorOptions,
-  plan: MirrorPlan,
   outlets: MirrorOutlets,
-  signal: AbortSignal,
+  stop: AbortController,
 ): Promise<void> {
+  const { signal } = stop
+  const isFollowed = options.control !== undefined
   const speed = speedOf(options)
-  const sender = new VxlanSender(new Pace(speed, systemClock(signal)), signal)
-  const counters = new MirrorCounters()
-  const interfaces: MirroredInterface[] = []
-  for (const planned of plan) {
-    const { matcher, evaluator } = planned
-    const routes: Route[] = []
-    for (const parts of evaluator.sessions) {
-      const { session, endpoint, isGateway } = parts
-      const outlet = await outlets.open(endpoint, isGateway, planned)
-      const packetLength = packetLengthOf(parts)
-      routes.push(new Route({ vni: session.virtualNetworkId, packetLength, outlet, counters }))
-    }
-    interfaces.push({ matcher, evaluator, routes })
+  const pace = new Pace(speed, systemClock(signal))
+  // Where sessions may change, they decide about a packet when it is due.
+  const isHeld = isFollowed && speed.kind !== 'max'
+  const sender = new VxlanSender(isHeld ? UNPACED : pace, signal)
+  const sessions = new MirroredSessions(outlets)
+  const mirrorSource = new MirrorSource([], sender)
+  const take = async (plan: MirrorPlan): Promise<void> => {
+    await sessions.set(plan)
+    mirrorSource.replace(sessions.interfaces)
   }
+  const control = isFollowed ? await openControlOf(options, take, signal) : undefined
+  if (control === undefined) {
+    const planned = await planOf(options)
+    const { interface: name } = options
+    await take(name === undefined ? planned : planOfInterface(planned, name))
+  }
+  await control?.start()
+  const following = control?.run()
 
-  const mirrorSource = new MirrorSource(interfaces, sender)
-  const live = liveSource(options, outlets, signal)
+  const live = liveSource(options, control?.targets ?? outlets.targets, signal)
   const source: PacketSource = live ?? new CaptureSource({ ...filesOf(options), signal })
+  const sink: PacketSink = isHeld ? new PacedSink(mirrorSource, pace, signal) : mirrorSource
   const startedAt = performance.now()
   let problems: readonly string[] = []
   let failure: unknown
   try {
-    problems = await source.run(mirrorSource)
+    if (!signal.aborted) problems = await source.run(sink)
   } catch (error) {
     failure = error
   }
   const seconds = (performance.now() - startedAt) / 1000
+  stop.abort()
+  await following
   const run = {
-    plan,
-    interfaces,
+    sessions,
     source: mirrorSource,
     sender,
     outlets: outlets.all,
-    counters,
     live,
     seconds,
   }
@@ -81,6 +84,15 @@ async function mirror(
   if (failure === undefined || mirrorSource.packets > 0) printMirrorSummary(run, options)
   if (failure !== undefined) throw failure
   failWith(problems)
+}
+
+async function openControlOf(
+  options: MirrorOptions,
+  take: (plan: MirrorPlan) => Promise<void>,
+  signal: AbortSignal,
+): Promise<ControlledSessions> {
+  const { openControl } = await import('./mirror-control.js')
+  return openControl(options, take, { say, signal })
 }
 
 function speedOf({ interface: live, rate, speed }: MirrorOptions): Speed {
@@ -95,13 +107,10 @@ function filesOf({ read = [], loop }: MirrorOptions) {
 /** Where packets are those of an interface, as they pass. */
 function liveSource(
   { interface: interfaceName, receiveBuffer }: MirrorOptions,
-  { targets }: MirrorOutlets,
+  targets: readonly FilterTarget[],
   signal: AbortSignal,
 ): InterfaceSource | undefined {
   if (interfaceName === undefined) return undefined
-  const say = (line: string): void => {
-    process.stderr.write(`${line}\n`)
-  }
   return new InterfaceSource({
     interfaceName,
     receiveBufferBytes: receiveBuffer,
@@ -111,6 +120,13 @@ function liveSource(
     signal,
   })
 }
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** When packets leave is not the sender's to say. */
+const UNPACED = new Pace({ kind: 'max' }, systemClock(new AbortController().signal))
 
 const LINK_STATES: Readonly<Record<LinkState, string>> = {
   down: 'is down: waiting until it is up',

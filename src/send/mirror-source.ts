@@ -29,13 +29,18 @@ export class MirrorSource implements PacketSink {
   /** Packets taken. */
   packets = 0
 
-  readonly #interfaces: readonly MirroredInterface[]
+  #interfaces: readonly MirroredInterface[]
   readonly #sender: VxlanSender
   readonly #frame = new Frame()
 
   constructor(interfaces: readonly MirroredInterface[], sender: VxlanSender) {
     this.#interfaces = interfaces
     this.#sender = sender
+  }
+
+  /** From the next packet on. What was taken before goes where it was to go. */
+  replace(interfaces: readonly MirroredInterface[]): void {
+    this.#interfaces = interfaces
   }
 
   take(packet: Packet, direction?: PacketDirection): void {
