@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
-import { readWritten } from '../support/written-captures.js'
 import { mirroringClassifier, Namespace, whyNoNamespaces } from './namespaces.js'
 import {
   Appliance,
@@ -10,11 +9,11 @@ import {
   filesBelow,
   IS_BUILT,
   NEEDS_BUILD,
-  type Program,
   readStats,
   UNHURRIED,
   until,
 } from './program.js'
+import { framesOf, startTcpdump } from './tcpdump.js'
 
 /**
  * The kernel's own VXLAN at the other end: as the source that mirrors real traffic of two
@@ -102,26 +101,6 @@ function mirroredHosts(way: string) {
   bridge.ip('link set bob master bridge')
   bridge.ip('link set bridge up')
   return { alice, bob, bridge, target }
-}
-
-async function startTcpdump(within: Namespace, device: string, file: string): Promise<Program> {
-  const tcpdump = within.start(
-    ...['tcpdump', '-n', '-U', '--immediate-mode', '--time-stamp-precision=nano'],
-    ...['-Z', 'root', '-i', device, '-w', file],
-  )
-  await tcpdump.says(/listening on/)
-  return tcpdump
-}
-
-/** Sorted; undefined while the file is being written. */
-function framesOf(file: string): string[] | undefined {
-  try {
-    return readWritten(file)
-      .map(({ frame }) => frame.toString('hex'))
-      .sort()
-  } catch {
-    return undefined
-  }
 }
 
 const lastWords = Buffer.from(LAST_WORDS).toString('hex')
