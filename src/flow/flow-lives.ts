@@ -136,6 +136,14 @@ export class FlowLives {
     }
   }
 
+  /** Hands over what the flows of a session did so far in their windows. */
+  reportSession(session: number): void {
+    const { sessions } = this
+    for (let flow = sessions.oldest(session); flow !== NO_ENTRY; flow = sessions.younger(flow)) {
+      this.reports.reportSoFar(flow)
+    }
+  }
+
   /** Ends every flow. */
   endAll(): void {
     for (let flow = 0; flow < this.table.used; flow++) {

@@ -171,6 +171,12 @@ export class FlowTracker implements PacketCounter {
     this.#lives.endSession(session, reason)
   }
 
+  /** Hands over a record of what each flow of a session did so far in its windows, as if those were over. */
+  reportSession(session: number): void {
+    this.countQueued()
+    this.#lives.reportSession(session)
+  }
+
   /** Ends one connection that is in the table; what comes of it later begins anew, in mid-stream. */
   flush(flow: number): void {
     this.#lives.end(flow, 'flushed')

@@ -11,6 +11,7 @@ import {
 } from './flow-entry.js'
 import { type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
 import type { FlowTable } from './flow-table.js'
+import { LongReports, type LongReportsOptions } from './long-reports.js'
 import { readRecord } from './read-record.js'
 import type { StoredTime } from './stored-time.js'
 
@@ -21,6 +22,8 @@ export interface WindowReportsOptions {
   onRecord?: OnFlowRecord
   /** A window is over and every record of it has been handed over. */
   onWindow?: (windowStart: number, windowEnd: number) => void
+  /** Windows of another length besides. */
+  long?: LongReportsOptions
 }
 
 /**
@@ -35,6 +38,7 @@ export class WindowReports {
   readonly #windowSeconds: number
   readonly #onRecord: OnFlowRecord | undefined
   readonly #onWindow: WindowReportsOptions['onWindow']
+  readonly #long: LongReports | undefined
   /** No packet from before this second is expected any more. */
   #settled = 0
   /** End of the window to be swept for next, and how far the sweep has come; -1: none under way. */
@@ -51,6 +55,7 @@ export class WindowReports {
     this.#windowSeconds = options.windowSeconds ?? 0
     this.#onRecord = options.onRecord
     this.#onWindow = options.onWindow
+    this.#long = options.long && new LongReports(table, time, options.long)
   }
 
   /** A flow begins. */
@@ -93,6 +98,7 @@ export class WindowReports {
       if (this.#onRecord !== undefined) {
         readRecord(this.#table, flow, direction, this.#windowSeconds, this.#record)
         this.#record.reason = reason
+        this.#long?.add(flow, direction, this.#record)
         this.#unstore(this.#record)
         this.#onRecord(this.#record)
       }
@@ -102,12 +108,22 @@ export class WindowReports {
     }
     words[at + WINDOW_FIRST] = 0
     words[at + FLAGS]! &= 0xffff_0000
+    if (reason !== 'window') this.#long?.report(flow, reason)
+  }
+
+  /** Hands over what a flow did so far in its windows, long ones too, which go on with another record. */
+  reportSoFar(flow: number): void {
+    this.report(flow, 'window')
+    this.#long?.report(flow, 'window')
   }
 
   /** The packet clock stands at `now`, and nothing from before `settled` is expected any more. */
   advance(now: number, settled: number): void {
     if (this.#windowSeconds === 0) return
-    if (this.#sweepEnd === NEVER) this.#sweepEnd = this.#endOf(now)
+    if (this.#sweepEnd === NEVER) {
+      this.#sweepEnd = this.#endOf(now)
+      this.#long?.start(now)
+    }
     if (settled > this.#settled) this.#settled = settled
   }
 
@@ -118,14 +134,18 @@ export class WindowReports {
    */
   sweep(budget: number): number {
     const table = this.#table
+    const long = this.#long
     while (this.#settled >= this.#sweepEnd) {
       if (this.#sweepAt < 0) this.#sweepAt = 0
       const until = Math.min(table.used, this.#sweepAt + budget)
       budget -= until - this.#sweepAt
+      const longIsDue = long?.isDue(this.#sweepEnd) === true
       for (let flow = this.#sweepAt; flow < until; flow++) {
-        if (table.isLive(flow) && table.words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
+        if (!table.isLive(flow)) continue
+        if (table.words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
           this.report(flow, 'window')
         }
+        if (longIsDue) long.sweep(flow, this.#sweepEnd)
       }
       this.#sweepAt = until
       if (until < table.used) return 0
@@ -142,6 +162,7 @@ export class WindowReports {
     this.#sweepAt = -1
     const time = this.#time
     this.#onWindow?.(time.secondsOf(end - this.#windowSeconds), time.secondsOf(end))
+    this.#long?.close(end, this.#settled)
   }
 
   #endOf(seconds: number): number {

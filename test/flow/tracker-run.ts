@@ -36,7 +36,7 @@ export class TrackerRun {
     this.tracker = new FlowTracker({
       capacity: 4096,
       sessions: 8,
-      onRecord: (record) => this.records.push(this.#plain(record)),
+      onRecord: (record) => this.records.push(this.plain(record)),
       onWindow: (_start, end) => this.windows.push(end),
       ...options,
     })
@@ -83,7 +83,7 @@ export class TrackerRun {
     )
   }
 
-  #plain(record: FlowRecord): LeftRecord {
+  plain(record: FlowRecord): LeftRecord {
     return {
       flow: flowText({
         session: record.session,

@@ -1,0 +1,145 @@
+import { HOT_WORDS, NEVER, SESSION, STATE } from './flow-entry.js'
+import { type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
+import { INTERFACE_CONFIRMED } from './flow-state.js'
+import type { FlowTable } from './flow-table.js'
+import { interfaceDirection, readKey } from './read-record.js'
+import type { StoredTime } from './stored-time.js'
+
+export interface LongReportsOptions {
+  /** A multiple of the short windows' length, in seconds. */
+  longWindowSeconds: number
+  /** Takes what each flow did in each long window. */
+  onLongRecord: OnFlowRecord
+  /** A long window is over and every record of it has been handed over. */
+  onLongWindow?: (windowStart: number, windowEnd: number) => void
+}
+
+/** Packets and octets of direction 0, then of direction 1. */
+const COUNTS = 4
+/** Words of a flow: first and last second of each direction, the window's end, and flags (direction 0 in the low octet). */
+const FIRST = 0
+const LAST = 2
+const LONG_END = 4
+const LONG_FLAGS = 5
+const WORDS = 6
+
+/**
+ * Records of long windows beside those of short ones: adds up what a flow's records say
+ * until its long window, or the flow, is over. No packet touches it, only records
+ * do, so that it costs nothing but when windows end; memory is laid out
+ * once, 56 octets for each entry of the table.
+ */
+export class LongReports {
+  readonly #table: FlowTable
+  readonly #time: Pick<StoredTime, 'secondsOf'>
+  readonly #seconds: number
+  readonly #onRecord: OnFlowRecord
+  readonly #onWindow: LongReportsOptions['onLongWindow']
+  readonly #record = new FlowRecord()
+  readonly #counts: Float64Array
+  readonly #words: Uint32Array
+  /** End of the window to be closed next. */
+  #end = NEVER
+
+  constructor(
+    table: FlowTable,
+    time: Pick<StoredTime, 'secondsOf'>,
+    { longWindowSeconds, onLongRecord, onLongWindow }: LongReportsOptions,
+  ) {
+    this.#table = table
+    this.#time = time
+    this.#seconds = longWindowSeconds
+    this.#onRecord = onLongRecord
+    this.#onWindow = onLongWindow
+    this.#counts = new Float64Array(table.capacity * COUNTS)
+    this.#words = new Uint32Array(table.capacity * WORDS)
+  }
+
+  /** The clock starts at `now`. */
+  start(now: number): void {
+    this.#end = this.#endOf(now)
+  }
+
+  /** Adds what a record of a short window says, whose times are as the table keeps them. */
+  add(flow: number, direction: number, record: FlowRecord): void {
+    const words = this.#words
+    const counts = this.#counts
+    const at = flow * WORDS
+    const countsAt = flow * COUNTS
+    const end = this.#endOf(record.windowStart)
+    if (words[at + LONG_END] !== end) {
+      this.report(flow, 'window')
+      words[at + LONG_END] = end
+    }
+    // A flow's records come in the order of their windows, and so of their times.
+    if (counts[countsAt + direction * 2] === 0) words[at + FIRST + direction] = record.startSeconds
+    words[at + LAST + direction] = record.endSeconds
+    counts[countsAt + direction * 2]! += record.packets
+    counts[countsAt + direction * 2 + 1]! += record.bytes
+    words[at + LONG_FLAGS]! |= record.vpcTcpFlags << (direction * 8)
+  }
+
+  /** Hands over a record for each direction that has something not yet reported. */
+  report(flow: number, reason: EndReason): void {
+    const words = this.#words
+    const counts = this.#counts
+    const at = flow * WORDS
+    const countsAt = flow * COUNTS
+    for (let direction = 0; direction < 2; direction++) {
+      const packets = counts[countsAt + direction * 2]!
+      if (packets === 0) continue
+      this.#hand(flow, direction, reason)
+      counts[countsAt + direction * 2] = 0
+      counts[countsAt + direction * 2 + 1] = 0
+    }
+    words[at + LONG_FLAGS] = 0
+  }
+
+  /** Whether a window is over once the short one that ends at `shortEnd` is: then `sweep` is to see every flow. */
+  isDue(shortEnd: number): boolean {
+    return shortEnd >= this.#end
+  }
+
+  /** Hands over what a flow has of windows that are over by `shortEnd`. */
+  sweep(flow: number, shortEnd: number): void {
+    if (this.#words[flow * WORDS + LONG_END]! <= shortEnd) this.report(flow, 'window')
+  }
+
+  /** Every record of the short window has left; nothing from before `settled` is expected any more. */
+  close(shortEnd: number, settled: number): void {
+    while (shortEnd >= this.#end) {
+      const end = this.#end
+      this.#end = Math.max(end + this.#seconds, settled - (settled % this.#seconds))
+      const time = this.#time
+      this.#onWindow?.(time.secondsOf(end - this.#seconds), time.secondsOf(end))
+    }
+  }
+
+  #hand(flow: number, direction: number, reason: EndReason): void {
+    const table = this.#table
+    const words = this.#words
+    const at = flow * WORDS
+    const countsAt = flow * COUNTS + direction * 2
+    const state = table.words[flow * HOT_WORDS + STATE]!
+    const time = this.#time
+    const record = this.#record
+    readKey(table, flow, direction, record)
+    record.session = table.words[flow * HOT_WORDS + SESSION]!
+    record.packets = this.#counts[countsAt]!
+    record.bytes = this.#counts[countsAt + 1]!
+    record.startSeconds = time.secondsOf(words[at + FIRST + direction]!)
+    record.endSeconds = time.secondsOf(words[at + LAST + direction]!)
+    record.windowStart = time.secondsOf(words[at + LONG_END]! - this.#seconds)
+    record.windowEnd = time.secondsOf(words[at + LONG_END]!)
+    record.vpcTcpFlags = (words[at + LONG_FLAGS]! >>> (direction * 8)) & 0xff
+    record.direction = interfaceDirection(state, direction)
+    record.isInterfaceConfirmed = (state & INTERFACE_CONFIRMED) !== 0
+    record.interfaceAddress = undefined
+    record.reason = reason
+    this.#onRecord(record)
+  }
+
+  #endOf(seconds: number): number {
+    return seconds - (seconds % this.#seconds) + this.#seconds
+  }
+}
