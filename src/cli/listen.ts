@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { ConfiguredResources } from '../mirror/declared-resources.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { DuplicateMode } from '../session/duplicates.js'
+import type { NamedFilter } from '../session/session-filter.js'
 import { type ApiCliOptions, addApiOptions } from './api-options.js'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addMetadataOptions, metadataOf } from './metadata-options.js'
@@ -39,6 +40,10 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   config?: string
   duration?: number
   stats?: string
+  /** pcap-filter(7). */
+  filter?: string
+  /** Of single sessions, from the configuration. */
+  filters?: readonly NamedFilter[]
 }
 
 const WORKERS_MAX = 64
@@ -83,7 +88,9 @@ export function addListen(program: Command): void {
 async function read(command: Command, path: string): Promise<ConfiguredResources> {
   const { applyConfig } = await import('./config.js')
   const { readConfigResources, RESOURCE_KEYS } = await import('./config-resources.js')
-  await applyConfig(command, path, RESOURCE_KEYS)
+  const { FILTERS_KEY, readConfigFilters } = await import('./config-filters.js')
+  await applyConfig(command, path, [...RESOURCE_KEYS, FILTERS_KEY])
+  command.setOptionValueWithSource('filters', readConfigFilters(path), 'config')
   return readConfigResources(path)
 }
 
@@ -123,6 +130,7 @@ function addSessions(command: Command): void {
         .default('accept'),
     )
     .addOption(duplicatesOption())
+    .option('--filter <expression>', 'packets wanted: pcap-filter(7), and vni and session')
     .option('--max-sessions <number>', 'open at once', integerBetween(1, 65_000), 1024)
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
     .option(

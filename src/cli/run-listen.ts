@@ -13,6 +13,7 @@ import type { ConfiguredResources } from '../mirror/declared-resources.js'
 import { adoptParts } from '../pcap/adoption.js'
 import type { ColumnOptions } from '../session/column.js'
 import type { LedgerReport } from '../session/ledger.js'
+import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
 import { Pool } from '../thread/pool.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
@@ -129,6 +130,10 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
     sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
     lifetime: lifetimeOf(options),
   }
+  const filters: FilterOptions = { filter: options.filter, filters: options.filters }
+  // Refused here, before anything is opened, rather than in a thread.
+  openSessionFilter(filters, () => undefined)
+  column.filters = filters
   if (options.duplicates === 'mark' && options.captureFormat === 'pcap' && options.captureDir) {
     throw new OperatorError(
       'a pcap file has no place for marks: give --capture-format pcapng with --duplicates mark',

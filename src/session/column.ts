@@ -24,8 +24,9 @@ import type { DuplicateMode } from './duplicates.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline } from './pipeline.js'
-import type { Session, SessionCapture } from './session.js'
+import type { PacketFilter, Session, SessionCapture } from './session.js'
 import { SessionDirectory, type SessionKey } from './session-directory.js'
+import { type FilterOptions, openSessionFilter } from './session-filter.js'
 import { SessionRegistry } from './session-registry.js'
 
 /** What a flow capture or flush asks of a column. Plain data. */
@@ -50,6 +51,8 @@ export interface ColumnOptions {
   sessionQuota: number
   lifetime: Lifetime
   duplicates: DuplicateMode
+  /** Which packets are wanted of which sessions; of registered ones, of those that their rules let in. */
+  filters?: FilterOptions
   /** Of the control plane: those that the configuration names, by id. */
   interfaces?: ReadonlyMap<string, NetworkInterface>
   capture?: CapturePolicy
@@ -86,6 +89,7 @@ export class Column {
   readonly #options: ColumnOptions
   readonly #onProblem: (line: string) => void
   readonly #sessions: SessionDirectory
+  readonly #filter: PacketFilter | undefined
   readonly #registry: SessionRegistry
   readonly #tracker: FlowTracker
   readonly #flowLog: FlowLogDirectory | undefined
@@ -111,6 +115,7 @@ export class Column {
   constructor(options: ColumnOptions, onProblem: (line: string) => void) {
     this.#options = options
     this.#onProblem = onProblem
+    this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
     this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
     this.#metadata = new SessionMetadata(options.flowLog?.metadata ?? {})
     this.#flowLog = options.flowLog && openFlowLog(options.flowLog, onProblem)
@@ -136,7 +141,7 @@ export class Column {
       sessions: this.#sessions,
       key: options.sessionKey,
       interfaces: options.interfaces ?? new Map(),
-      filter: undefined,
+      filter: this.#filter,
       onChange: (session, now, before) => {
         // Its next packets may come to another column, which will want the file's name.
         if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
@@ -280,6 +285,7 @@ export class Column {
 
   #openSession(session: Session): void {
     session.metadata = this.#metadata
+    session.filter = this.#filter
     this.#byIndex[session.index] = session
   }
 

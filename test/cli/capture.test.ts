@@ -450,6 +450,16 @@ describe('capture', () => {
     )
   })
 
+  test('takes the packets that its filter wants', async () => {
+    const filter = ['udp', 'and', 'vni', '8', 'or', 'tcp']
+    const { ended, port } = await start('-w', at('o.pcap'), '-c', '4', '--', ...filter)
+    await send(port, [vxlan(7, FIRST), vxlan(7, SECOND), vxlan(8, SECOND), vxlan(8, FIRST)])
+    await send(port, [vxlan(9, FIRST)])
+    expect(await ended).toBe(0)
+    expect(await frames(at('o.pcap'))).toEqual(hex([FIRST, SECOND, FIRST, FIRST]))
+    expect(err).toMatch(/\n4 packets captured, 5 received, [^\n]*, 1 filtered\n$/)
+  })
+
   test('says once that a pcap file cannot hold raw IP beside Ethernet, and goes on', async () => {
     const { ended, port } = await start('-w', at('o.pcap'), '--geneve-port', '0')
     const genevePort = Number((await says(/port (\d+) \(GENEVE\)/))[1])

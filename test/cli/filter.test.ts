@@ -108,6 +108,7 @@ describe('a filter of', () => {
     ['flows', '--filter', 'tcp prot 80', 'INPUT'],
     ['flow-log', '-o', 'out.pcap', '--filter', 'tcp prot 80', 'INPUT'],
     ['analyze', '--filter', 'tcp prot 80', 'INPUT'],
+    ['listen', '--no-api', '--filter', 'tcp prot 80'],
   ])('%s that is wrong is refused before anything is made', async (...args) => {
     const directory = temporaryDirectory()
     const out = join(directory, 'out.pcap')
