@@ -5,6 +5,7 @@ import { join } from 'node:path'
 let failed = false
 for (const [name, ...options] of [
   ['flow-table.mjs'],
+  ['filter.mjs'],
   ['mirror-rules.mjs'],
   ['offline.mjs', '--rounds', '3'],
   ['receive.mjs', '--rates', '200000,max,backlog'],
