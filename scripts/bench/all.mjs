@@ -6,6 +6,7 @@ let failed = false
 for (const [name, ...options] of [
   ['flow-table.mjs'],
   ['filter.mjs'],
+  ['mirror.mjs'],
   ['mirror-rules.mjs'],
   ['offline.mjs', '--rounds', '3'],
   ['receive.mjs', '--rates', '200000,max,backlog'],

@@ -21,11 +21,12 @@
 import { execFile, fork, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
+import { cpuOf, settle } from './process-cpu.js'
 
 const { values: options, positionals: listenOptions } = parseArgs({
   allowPositionals: true,
@@ -111,29 +112,10 @@ function isBound(port) {
   return readFileSync('/proc/net/udp', 'latin1').includes(suffix)
 }
 
-/** Time on a CPU of all threads in ns (proc(5), schedstat). Threads that have ended are forgotten. */
-function cpuOf(pid) {
-  let total = 0
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
-    const fields = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')
-    total += Number(fields[0])
-  }
-  return total
-}
-
 async function send(port, rate, total) {
   const args = [here('receive-sender.mjs'), port, rate, total, options.length, options.flows]
   const { stdout } = await promisify(execFile)(process.execPath, args.map(String))
   return JSON.parse(stdout)
-}
-
-/** Until the process has been idle for a while: it has worked off what it holds. */
-async function settle(pid) {
-  for (let last = -1, now = cpuOf(pid); now - last > 5e6; ) {
-    await sleep(100)
-    last = now
-    now = cpuOf(pid)
-  }
 }
 
 async function measure(name, rate) {
