@@ -15,6 +15,8 @@ export interface Token {
   readonly kind: 'keyword' | 'name' | 'number' | 'ipv4' | 'ipv6' | 'mac' | 'symbol' | 'end'
   /** As it is to be understood; for a name without its backslash. */
   readonly text: string
+  /** As it was typed. */
+  readonly written: string
   /** Offset of its first character. */
   readonly at: number
   /** Of a number. */
@@ -63,7 +65,7 @@ export function tokenize(text: string): Token[] {
     tokens.push(token.token)
     at = match(SPACE, text, token.end)
   }
-  tokens.push({ kind: 'end', text: '', at: text.length, value: 0 })
+  tokens.push({ kind: 'end', text: '', written: '', at: text.length, value: 0 })
   return tokens
 }
 
@@ -76,7 +78,7 @@ function match(pattern: RegExp, text: string, at: number): number {
 function sessionNameAt(text: string, at: number): { token: Token; end: number } | undefined {
   const end = match(SESSION_NAME, text, at)
   if (end === at) return undefined
-  return { token: { kind: 'name', text: text.slice(at, end), at, value: 0 }, end }
+  return { token: nameToken(text.slice(at, end), at), end }
 }
 
 /** The longest token that begins at `at`; of two as long the more special one, as flex chooses. */
@@ -99,29 +101,35 @@ function tokenAt(text: string, at: number): { token: Token; end: number } {
   }
   if (end === at) {
     const word = text.slice(at, Math.max(at + 1, match(WHOLE_WORD, text, at)))
-    const token: Token = { kind: 'name', text: word, at, value: 0 }
-    throw refusal(token, 'this is no part of a pcap-filter(7) expression')
+    throw refusal(nameToken(word, at), 'this is no part of a pcap-filter(7) expression')
   }
   const written = text.slice(at, end)
   if (kind === 'number') return { token: numberToken(written, at), end }
-  if (written[0] === '\\') return { token: { kind, text: written.slice(1), at, value: 0 }, end }
-  return { token: wordToken(kind, SYNONYMS.get(written) ?? written, at), end }
+  if (written[0] === '\\') {
+    return { token: { kind, text: written.slice(1), written, at, value: 0 }, end }
+  }
+  return { token: wordToken(kind, written, at), end }
 }
 
-function wordToken(kind: Token['kind'], text: string, at: number): Token {
+function nameToken(text: string, at: number): Token {
+  return { kind: 'name', text, written: text, at, value: 0 }
+}
+
+function wordToken(kind: Token['kind'], written: string, at: number): Token {
+  const text = SYNONYMS.get(written) ?? written
   const constant = CONSTANTS.get(text)
-  if (constant !== undefined) return { kind: 'number', text, at, value: constant }
+  if (constant !== undefined) return { kind: 'number', text, written, at, value: constant }
   const isKeyword = WORD_OPERATORS.has(text) || KEYWORDS.has(text)
-  return { kind: isKeyword ? 'keyword' : kind, text, at, value: 0 }
+  return { kind: isKeyword ? 'keyword' : kind, text, written, at, value: 0 }
 }
 
 function numberToken(text: string, at: number): Token {
   const isOctal = /^0\d/.test(text)
   if (isOctal && /[89]/.test(text)) {
-    throw refusal({ kind: 'name', text, at, value: 0 }, 'a number that begins with 0 is octal')
+    throw refusal(nameToken(text, at), 'a number that begins with 0 is octal')
   }
   const value = isOctal ? Number.parseInt(text, 8) : Number(text)
-  const token: Token = { kind: 'number', text, at, value }
+  const token: Token = { kind: 'number', text, written: text, at, value }
   if (value > 0xffff_ffff) throw refusal(token, 'numbers have 32 bits at most')
   return token
 }

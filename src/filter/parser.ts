@@ -23,7 +23,8 @@ const ADDRESS_WORDS: ReadonlySet<string> = new Set(ADDRESS_KINDS)
  */
 export function parseExpression(text: string): Expression | undefined {
   if (text.length > TEXT_MAX) {
-    const token: Token = { kind: 'name', text: `${text.slice(0, 20)}…`, at: 0, value: 0 }
+    const written = `${text.slice(0, 20)}…`
+    const token: Token = { kind: 'name', text: written, written, at: 0, value: 0 }
     throw refusal(token, `an expression has ${TEXT_MAX} characters at most`)
   }
   const reader = new TokenReader(tokenize(text))
