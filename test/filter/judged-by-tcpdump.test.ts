@@ -141,12 +141,16 @@ describe('tcpdump selects the same packets', () => {
         const joined = `${make(depth - 1)} ${random.pick(['and', 'or'])} ${make(depth - 1)}`
         return random.pick([joined, `(${joined})`, `not (${joined})`])
       }
-      const count = WHOLE_MATRIX ? 1000 : 40
       // What ours refuses tcpdump refuses too; the other way is seen in `differences`.
-      const expressions = Array.from({ length: count }, () => make(2)).filter(isAccepted)
-      expect(expressions.length).toBeGreaterThan(count / 2)
-      const shots = everyPrefix(sampleFrames())
-      expect(await differences(shots, LINKTYPE_ETHERNET, expressions)).toEqual([])
+      const expressions = (count: number): string[] =>
+        Array.from({ length: count }, () => make(2)).filter(isAccepted)
+      const few = expressions(30)
+      expect(few.length).toBeGreaterThan(15)
+      expect(await differences(everyPrefix(sampleFrames()), LINKTYPE_ETHERNET, few)).toEqual([])
+      // Of whole frames optimizers may leave out what they like.
+      const whole = sampleFrames().map((frame) => ({ frame }))
+      const many = expressions(WHOLE_MATRIX ? 1000 : 30)
+      expect(await differences(whole, LINKTYPE_ETHERNET, many)).toEqual([])
     },
     600_000,
   )
