@@ -19,7 +19,7 @@ import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
 import type { ListenOptions } from './listen.js'
 import { formatListening } from './listening-text.js'
-import { openApi } from './open-api.js'
+import { openApi, regionAndAccount } from './open-api.js'
 import { changesTo, openControlPlane } from './open-control-plane.js'
 import { checkStats, writeStats } from './stats-file.js'
 
@@ -49,6 +49,9 @@ export async function listen(
       async (change) => void (await Promise.all(workers.map((pool) => pool.apply([change])))),
       say,
     )
+    // Without either, flow logs are what the options say, for good.
+    const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
+    if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
     const stopped = new Stop(options.duration)
     const pool = await Pool.start({
       workers: options.workers,

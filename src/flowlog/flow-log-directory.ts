@@ -9,6 +9,7 @@ import { PART } from '../deliver/file-sink.js'
 import { openSink } from '../deliver/open.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import { endSeconds } from './fields.js'
+import type { FlowLogDestination, FlowLogStatistics } from './flow-log-destination.js'
 import { BUCKET_SECONDS, bucketOf, type FlowLogLayout } from './layout.js'
 import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'
@@ -45,18 +46,6 @@ export interface FlowLogDirectoryOptions {
   onProblem: (line: string) => void
 }
 
-/** Counts of records and files since the start. */
-export interface FlowLogStatistics {
-  /** Taken into a file. */
-  readonly written: number
-  /** Visible in a published file. */
-  readonly published: number
-  /** Not taken, or written into a file that then could not be published. */
-  readonly lost: number
-  readonly filesPublished: number
-  readonly filesFailed: number
-}
-
 interface OpenFile {
   readonly path: string
   /** What is written while records come: the file itself, or its spool. */
@@ -81,7 +70,7 @@ interface OpenFile {
  * gone begin another file of that bucket. When the disk fails, the records of
  * the file at hand are lost and counted and a new file is tried once a tick.
  */
-export class FlowLogDirectory {
+export class FlowLogDirectory implements FlowLogDestination {
   readonly #options: FlowLogDirectoryOptions
   readonly #filesMax: number
   readonly #fileBytesMax: number

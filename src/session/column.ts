@@ -6,21 +6,15 @@ import {
   type FlowCaptureRequest,
   type FlowCaptureStatus,
 } from '../flow/flow-capture.js'
-import type { FlowRecord } from '../flow/flow-record.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
-import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
-import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
-import { parseLogFormat } from '../flowlog/log-format.js'
-import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
-import { RecordLine } from '../flowlog/text.js'
-import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
 import type { NetworkInterface } from '../mirror/resources.js'
 import type { Change } from '../mirror/state.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { CutCapture } from './cut-capture.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
+import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Pipeline } from './pipeline.js'
@@ -56,15 +50,7 @@ export interface ColumnOptions {
   /** Of the control plane: those that the configuration names, by id. */
   interfaces?: ReadonlyMap<string, NetworkInterface>
   capture?: CapturePolicy
-  flowLog?: {
-    directory: string
-    layout: LayoutOptions
-    logFormat: string | undefined
-    maxAggregationInterval: 60 | 600
-    metadata: MetadataValues
-    /** Whether this column sees all of a session, and so can say that it was quiet. */
-    wholeSessions: boolean
-  }
+  flowLog?: FlowLogOptions
 }
 
 /** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
@@ -73,8 +59,6 @@ export const REGISTERED_MAX = 20_000
 const WORK_BUDGET = 4096
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
-/** Text of flow logs that may wait for the compressor, in octets. */
-const FLOW_LOG_PENDING_MAX = 64 * 1024 * 1024
 /** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
 const CAPTURE_BLOCKS = 256
 
@@ -92,9 +76,7 @@ export class Column {
   readonly #filter: PacketFilter | undefined
   readonly #registry: SessionRegistry
   readonly #tracker: FlowTracker
-  readonly #flowLog: FlowLogDirectory | undefined
-  readonly #windowStatus: WindowStatus
-  readonly #metadata: SessionMetadata
+  readonly #flowLogs: FlowLogs | undefined
   readonly #capturePool: BlockPool
   readonly #closingCaptures = new Set<Promise<void>>()
   /** How long `work` held the thread, in microseconds. */
@@ -106,8 +88,6 @@ export class Column {
   #recordsLostSeen = 0
   /** The latest second in which a loss was noticed; -1: never. */
   #lostAt = -1
-  /** Packets and records known lost, by the end of the window they were lost in. */
-  readonly #lossByWindow = new Map<number, number>()
   #isWorking = false
   #working: Promise<void> | undefined = undefined
   #lastTick = 0
@@ -117,19 +97,22 @@ export class Column {
     this.#onProblem = onProblem
     this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
     this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
-    this.#metadata = new SessionMetadata(options.flowLog?.metadata ?? {})
-    this.#flowLog = options.flowLog && openFlowLog(options.flowLog, onProblem)
-    this.#windowStatus = new WindowStatus((record) => this.#writeRecord(record))
+    const interfaces = options.interfaces ?? new Map<string, NetworkInterface>()
+    this.#flowLogs =
+      options.flowLog &&
+      new FlowLogs(options.flowLog, {
+        interfaces,
+        sessions: () => this.#sessions.values(),
+        sessionAt: (index) => this.#byIndex[index]!,
+        reportSession: (index) => this.#tracker.reportSession(index),
+        onProblem,
+      })
     this.#tracker = new FlowTracker({
       capacity: options.maxFlows,
       sessions: options.maxSessions + REGISTERED_MAX + 2,
       sessionQuota: options.sessionQuota,
       lifetime: options.lifetime,
-      ...(options.flowLog && {
-        windowSeconds: options.flowLog.maxAggregationInterval,
-        onRecord: (record) => this.#onRecord(record),
-        onWindow: (start, end) => this.#onWindow(start, end),
-      }),
+      ...this.#flowLogs?.windows,
     })
     this.#sessions = new SessionDirectory({
       max: options.maxSessions,
@@ -140,9 +123,10 @@ export class Column {
     this.#registry = new SessionRegistry({
       sessions: this.#sessions,
       key: options.sessionKey,
-      interfaces: options.interfaces ?? new Map(),
+      interfaces,
       filter: this.#filter,
       onChange: (session, now, before) => {
+        this.#flowLogs?.follow(session, now)
         // Its next packets may come to another column, which will want the file's name.
         if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
           this.#finishCapture(session)
@@ -168,10 +152,14 @@ export class Column {
   /**
    * Follows the control plane: from the next packet on it is as `changes` say. Resolves when
    * the capture files of sessions that are no more have their names and their last
-   * records are written. Never rejects.
+   * records are written, and the files of flow logs that are no more have theirs. Not to be
+   * called before the last call has resolved. Never rejects.
    */
   async apply(changes: readonly Change[], nowSeconds: number): Promise<void> {
-    for (const change of changes) this.#registry.apply(change, nowSeconds)
+    for (const change of changes) {
+      if (change.table === 'flowLogs') await this.#flowLogs?.apply(change.id, change.after)
+      else this.#registry.apply(change, nowSeconds)
+    }
     await Promise.all(this.#closingCaptures)
   }
 
@@ -182,7 +170,7 @@ export class Column {
   tick(nowSeconds: number, kernelLost: number | null): void {
     this.#noteLoss(nowSeconds, kernelLost)
     this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
-    this.#flowLog?.tick(nowSeconds)
+    this.#flowLogs?.tick(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
       for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
     }
@@ -196,11 +184,7 @@ export class Column {
     this.#tracker.shutdown()
     for (const session of this.#sessions.values()) this.#finishCapture(session)
     await Promise.all(this.#closingCaptures)
-    try {
-      await this.#flowLog?.close()
-    } catch (error) {
-      this.#onProblem((error as Error).message)
-    }
+    await this.#flowLogs?.close()
   }
 
   /**
@@ -227,6 +211,7 @@ export class Column {
   }
 
   report(): LedgerReport {
+    const records = this.#flowLogs?.statistics
     const ended: Record<string, number> = {}
     for (const [reason, count] of Object.entries(this.#tracker.ended)) {
       if (count > 0) ended[reason] = count
@@ -239,8 +224,8 @@ export class Column {
         ended,
         emergencies: this.#tracker.emergencies,
         inEmergency: this.#tracker.inEmergency,
-        recordsWritten: this.#flowLog?.statistics.written ?? 0,
-        recordsLost: this.#flowLog?.statistics.lost ?? 0,
+        recordsWritten: records?.written ?? 0,
+        recordsLost: records?.lost ?? 0,
         longestPauseMs: this.#pauses.maxValue / 1000,
       },
       sessions: [...this.#sessions.values()].map((session) => session.report()),
@@ -284,9 +269,9 @@ export class Column {
   }
 
   #openSession(session: Session): void {
-    session.metadata = this.#metadata
     session.filter = this.#filter
     this.#byIndex[session.index] = session
+    this.#flowLogs?.follow(session)
   }
 
   #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
@@ -301,6 +286,7 @@ export class Column {
     // Its flows may have been open still.
     if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
     this.#finishCapture(session)
+    this.#flowLogs?.forget(session)
     this.#byIndex[session.index] = undefined
   }
 
@@ -325,74 +311,16 @@ export class Column {
     this.#closingCaptures.add(closing)
   }
 
-  #onRecord(record: FlowRecord): void {
-    const session = this.#byIndex[record.session]!
-    if (record.windowEnd > session.windowEnd) {
-      session.previousWindowEnd = session.windowEnd
-      session.windowEnd = record.windowEnd
-    } else if (record.windowEnd < session.windowEnd) {
-      // A flow of the window after it has ended before the sweep: one second is both's.
-      session.previousWindowEnd = Math.max(session.previousWindowEnd, record.windowEnd)
-    }
-    this.#writeRecord(record)
-  }
-
-  #writeRecord(record: FlowRecord): void {
-    const session = this.#byIndex[record.session]!
-    session.completeRecord(record)
-    this.#flowLog!.write(record, session.metadata)
-  }
-
-  #onWindow(start: number, end: number): void {
-    // A stall may have skipped windows: what was lost in them is said of this one.
-    let lost = 0
-    for (const [key, count] of this.#lossByWindow) {
-      if (key > end) continue
-      lost += count
-      this.#lossByWindow.delete(key)
-    }
-    if (lost === 0 && this.#options.flowLog?.wholeSessions !== true) return
-    this.#windowStatus.end(start, end, this.#windowsOf(end, lost))
-  }
-
-  *#windowsOf(end: number, lost: number): Iterable<SessionWindow> {
-    for (const session of this.#sessions.values()) {
-      if (session.openedAt >= end) continue
-      const had = session.windowEnd === end || session.previousWindowEnd === end
-      yield { session: session.index, records: had ? 1 : 0, lost }
-    }
-  }
-
-  /** Loss is known only by its sum: it may have happened at any time since the last tick. */
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {
-    const recordsLost = this.#flowLog?.statistics.lost ?? 0
+    const recordsLost = this.#flowLogs?.statistics.lost ?? 0
     // A counter that cannot be read for a while is taken up where it was left.
     const known = kernelLost ?? this.#kernelLostSeen
     const lost = known - this.#kernelLostSeen + recordsLost - this.#recordsLostSeen
     this.#kernelLost = kernelLost
     this.#kernelLostSeen = known
     this.#recordsLostSeen = recordsLost
+    if (lost === 0) return
     if (lost > 0) this.#lostAt = nowSeconds
-    if (lost === 0 || this.#options.flowLog === undefined) return
-    const interval = this.#options.flowLog.maxAggregationInterval
-    const since = this.#lastTick === 0 ? nowSeconds : this.#lastTick
-    for (const at of new Set([since, nowSeconds])) {
-      const end = at - (at % interval) + interval
-      this.#lossByWindow.set(end, (this.#lossByWindow.get(end) ?? 0) + lost)
-    }
+    this.#flowLogs?.noteLoss(lost, this.#lastTick === 0 ? nowSeconds : this.#lastTick, nowSeconds)
   }
-}
-
-function openFlowLog(
-  options: NonNullable<ColumnOptions['flowLog']>,
-  onProblem: (line: string) => void,
-): FlowLogDirectory {
-  return new FlowLogDirectory({
-    directory: options.directory,
-    layout: new FlowLogLayout(options.layout),
-    encoder: new RecordLine(parseLogFormat(options.logFormat)),
-    graceSeconds: 2 * TIMER_LAG_SECONDS + 1,
-    pendingBytesMax: FLOW_LOG_PENDING_MAX,
-    onProblem,
-  })
 }

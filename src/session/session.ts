@@ -1,11 +1,13 @@
 import type { FlowRecord } from '../flow/flow-record.js'
-import { NO_METADATA, type SessionMetadata } from '../flowlog/metadata.js'
+import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
+import type { SessionMetadata } from '../flowlog/metadata.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
 import type { Datagram, Packet } from '../wire/packet.js'
 import { CutFrames } from './cut-frames.js'
 import { InterfaceIdentity, type KnownInterface } from './interface-identity.js'
 import type { SessionReport } from './ledger.js'
+import { SeenWindows } from './seen-windows.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
@@ -32,6 +34,14 @@ export interface PacketFilter {
   /** `frame` is what parseFrame found in `packet`, as far as it got where there was a fault. */
   accepts(packet: Packet, frame: Frame, session: Session): boolean
 }
+
+/** A flow log that holds a session's records, and what it says of the session beside them. */
+export interface SessionLog {
+  readonly destination: FlowLogDestination
+  readonly metadata: SessionMetadata
+}
+
+const NO_LOGS: readonly SessionLog[] = []
 
 /** What the control plane says of a session, beside its VNI. */
 export interface SessionIdentity {
@@ -61,7 +71,9 @@ export class Session {
   readonly name: string | null
   readonly isRegistered: boolean
   readonly identity: InterfaceIdentity
-  metadata: SessionMetadata = NO_METADATA
+  /** Flow logs by the windows that they are in. */
+  logs = NO_LOGS
+  longLogs = NO_LOGS
   /** Undefined wants every packet. */
   filter: PacketFilter | undefined = undefined
 
@@ -88,9 +100,8 @@ export class Session {
   bytes = 0
   /** Second of the first packet. */
   openedAt = 0
-  /** Ends of the latest two windows that the session had flow records in. */
-  windowEnd = 0
-  previousWindowEnd = 0
+  readonly seen = new SeenWindows()
+  readonly seenLong = new SeenWindows()
   /** The last second in which the session was found, so that its recency is noted once a second. */
   usedAt = -1
 

@@ -19,10 +19,15 @@ const tell = (notice: Notice): void => parentPort!.postMessage(notice)
 const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
 const receivers: Receiver[] = []
 
-/** Where several workers see one session, each writes capture files under names of its own. */
+/** What a column is told of the others. */
 function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {
-  if (column.capture === undefined || workers === 1 || steer === 'vni') return column
-  return { ...column, capture: { ...column.capture, suffix: `.w${index}` } }
+  if (workers === 1) return column
+  const { capture, flowLog } = column
+  if (steer === 'vni') {
+    return { ...column, ...(flowLog && { flowLog: { ...flowLog, share: { index, of: workers } } }) }
+  }
+  // Several see one session: each writes capture files under names of its own.
+  return { ...column, ...(capture && { capture: { ...capture, suffix: `.w${index}` } }) }
 }
 
 function fail(error: unknown): void {

@@ -1,0 +1,29 @@
+import type { FlowRecord } from '../flow/flow-record.js'
+import type { SessionMetadata } from './metadata.js'
+
+/** Counts of records and files since the start. */
+export interface FlowLogStatistics {
+  /** Taken into a file. */
+  readonly written: number
+  /** Visible in a published file. */
+  readonly published: number
+  /** Not taken, or written into a file that then could not be published. */
+  readonly lost: number
+  readonly filesPublished: number
+  readonly filesFailed: number
+}
+
+/**
+ * Where the records of one flow log go. FlowLogDirectory is one; others would deliver
+ * to a bucket, a log group or a stream. A destination keeps nothing of a record behind
+ * `write`, holds a bounded amount of what is on its way, and counts what it loses.
+ */
+export interface FlowLogDestination {
+  readonly statistics: FlowLogStatistics
+  /** Never waits, throws or logs. False when the record was lost; it is counted. */
+  write(record: FlowRecord, metadata: SessionMetadata): boolean
+  /** By a timer, every second or so, with the records' clock. */
+  tick(nowSeconds: number): void
+  /** Delivers what there is. Rejects with the first error, after all has been tried. */
+  close(): Promise<void>
+}
