@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
-import { AF_PACKET, type Libc, loadLibc } from '../../src/receive/libc.js'
+import { type Libc, loadLibc } from '../../src/receive/libc.js'
 import {
   type PacketDirection,
   PacketSocket,
@@ -11,22 +11,11 @@ import {
 import type { LinkState } from '../../src/receive/packet-socket-watch.js'
 import type { Packet } from '../../src/wire/packet.js'
 import { ethernet, udp4, vlan, vxlan } from '../support/frames.js'
+import { whyNoPacketSockets } from '../support/packet-sockets.js'
 import { Random } from '../support/random.js'
 import { RawSender } from '../support/raw-sender.js'
 
-/** Whether a packet socket can be had here; else why not. */
-function whyNot(): string | undefined {
-  try {
-    const libc = loadLibc()
-    const fd = libc.socket(AF_PACKET, 3, 0)
-    if (fd < 0) return 'CAP_NET_RAW'
-    libc.close(fd)
-    return undefined
-  } catch {
-    return 'Linux and koffi'
-  }
-}
-const missing = whyNot()
+const missing = whyNoPacketSockets()
 
 const LOOPBACK_MAC = '00:00:00:00:00:00'
 const EPERM = 1

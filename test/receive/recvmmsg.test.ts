@@ -7,6 +7,7 @@ import type { Receiver, ReceiverOptions } from '../../src/receive/receiver.js'
 import { openRecvmmsg, type RecvmmsgParts } from '../../src/receive/recvmmsg.js'
 import { Collector } from '../support/collector.js'
 import { ethernet, udp6 } from '../support/frames.js'
+import { whyNoPacketSockets } from '../support/packet-sockets.js'
 import { Random } from '../support/random.js'
 import { RawSender } from '../support/raw-sender.js'
 import { burst, UdpSender } from '../support/udp-sender.js'
@@ -16,15 +17,6 @@ const ENETDOWN = 100
 const ECONNREFUSED = 111
 const EINTR = 4
 const EPERM = 1
-
-function canSendRaw(): boolean {
-  try {
-    new RawSender('lo').close()
-    return true
-  } catch {
-    return false
-  }
-}
 
 describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, () => {
   const closing: Array<() => Promise<void>> = []
@@ -208,7 +200,7 @@ describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, 
     },
   )
 
-  const raw = here && canSendRaw()
+  const raw = whyNoPacketSockets() === undefined
   test.skipIf(!raw)(
     `accepts VXLAN over IPv6 without a checksum${raw ? '' : ' (needs CAP_NET_RAW)'}`,
     async () => {

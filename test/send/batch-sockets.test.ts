@@ -3,6 +3,7 @@ import { type Libc, loadLibc } from '../../src/receive/libc.js'
 import { PacketSocket } from '../../src/receive/packet-socket.js'
 import { BatchSockets, type BatchSocketsParts } from '../../src/send/batch-sockets.js'
 import { OUTER_SOCKETS } from '../../src/send/outer-sockets.js'
+import { whyNoPacketSockets } from '../support/packet-sockets.js'
 import { Random } from '../support/random.js'
 import { UdpTarget } from '../support/udp-target.js'
 
@@ -14,19 +15,8 @@ function koffiHere(): Libc | undefined {
   }
 }
 
-function canSniff(): boolean {
-  try {
-    const quiet = { onPacket: () => undefined, onLink: () => undefined, onError: () => undefined }
-    const socket = new PacketSocket({ interfaceName: 'lo', receiveBufferBytes: 1, ...quiet })
-    void socket.close()
-    return true
-  } catch {
-    return false
-  }
-}
-
 const here = koffiHere()
-const sniffs = here !== undefined && canSniff()
+const sniffs = whyNoPacketSockets() === undefined
 const EAGAIN = 11
 const EINTR = 4
 const EPERM = 1
