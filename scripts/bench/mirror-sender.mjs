@@ -44,7 +44,7 @@ const ways = {
       const room = sockets.room()
       if (room !== undefined) await room
       const at = (n % Number(flows)) * stride
-      sockets.send(memory, at, at + stride, Math.imul(n, 0x9e37_79b1) >>> 0)
+      sockets.send(memory, at, at + stride, Math.imul(n, 0x9e37_79b1) >>> 0, n)
       if (n % BATCH === BATCH - 1) await sockets.settled()
     }
     await sockets.settled()

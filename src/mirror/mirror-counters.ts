@@ -38,6 +38,14 @@ export class MirrorCounters {
     this.#counts[at + 1]! += octets
   }
 
+  /** What was counted as sent was skipped after all. */
+  takeBack(direction: PacketDirection, octets: number): void {
+    const at = direction * STRIDE
+    this.#counts[at + MIRRORED]! -= 1
+    this.#counts[at + MIRRORED_OCTETS]! -= octets
+    this.count(direction, octets, false)
+  }
+
   metrics(): MirrorMetrics {
     return {
       NetworkMirrorIn: this.#of(INGRESS, MIRRORED_OCTETS),

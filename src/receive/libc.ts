@@ -94,6 +94,9 @@ export const MSG_DONTWAIT = 0x40
 export const MSG_ERRQUEUE = 0x2000
 export const EINTR = 4
 export const EAGAIN = 11
+export const EADDRNOTAVAIL = 99
+export const ENETUNREACH = 101
+export const EHOSTUNREACH = 113
 export const ENETDOWN = 100
 export const ECONNREFUSED = 111
 

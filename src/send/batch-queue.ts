@@ -9,6 +9,7 @@ import {
   wordsOf,
 } from '../receive/mmsghdr.js'
 import type { SocketAddress } from '../receive/socket-address.js'
+import { SentMemory } from './sent-memory.js'
 
 /** Messages of one sendmmsg(2), at most UIO_MAXIOV (1024); more made no difference. */
 export const QUEUE_LEN = 64
@@ -23,12 +24,16 @@ export class BatchQueue {
   /** Datagrams queued, and how many of these have left or were given up. */
   count = 0
   done = 0
+  /** Datagrams that have left. */
+  readonly memory = new SentMemory()
   /** What sendmmsg takes from the datagram of this number on. */
   readonly #from: readonly Buffer[]
   /** Referred to by pointers alone; held here so that it lives. */
   readonly #iovecs: Buffer
   readonly #to: SocketAddress
   readonly #words: Uint32Array
+  readonly #tags = new Float64Array(QUEUE_LEN)
+  readonly #prints = new Int32Array(QUEUE_LEN)
 
   constructor(libc: Libc, fd: number, to: SocketAddress) {
     this.fd = fd
@@ -58,6 +63,20 @@ export class BatchQueue {
   /** What is left to be sent, for sendmmsg; `count - done` messages. */
   get messages(): Buffer {
     return this.#from[this.done]!
+  }
+
+  /** Says what the datagram is called that is pushed next, and what it looks like. */
+  label(tag: number, print: number): void {
+    this.#tags[this.count] = tag
+    this.#prints[this.count] = print
+  }
+
+  tagOf(index: number): number {
+    return this.#tags[index]!
+  }
+
+  printOf(index: number): number {
+    return this.#prints[index]!
   }
 
   /** Adds a datagram that lies `at` octets behind an address in memory, given in two words. Not when full. */

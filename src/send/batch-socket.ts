@@ -1,5 +1,9 @@
 import {
   AF_INET6,
+  EADDRNOTAVAIL,
+  EHOSTUNREACH,
+  ENETDOWN,
+  ENETUNREACH,
   IP_MTU_DISCOVER,
   IP_RECVERR,
   IP_TTL,
@@ -37,12 +41,18 @@ const TIME_TO_LIVE = 255
 /** IP_PMTUDISC_DONT: no DF bit, so that what is too long for the path is sent in fragments. */
 const MAY_FRAGMENT = 0
 
-/** The address that datagrams to `to` have as their source, as the routes are now. */
+/** What is said of a target to which there is no way, or not yet. */
+const WAYLESS = new Set([EADDRNOTAVAIL, EHOSTUNREACH, ENETDOWN, ENETUNREACH])
+
+/** The address that datagrams to `to` have as their source, as the routes are now; unspecified where there is none. */
 export function localHostTo(libc: Libc, to: SocketAddress): string {
   const fd = libc.socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP)
   if (fd < 0) throw systemError(libc, 'socket')
   try {
-    if (libc.connect(fd, to.bytes, to.length) < 0) throw systemError(libc, 'connect')
+    if (libc.connect(fd, to.bytes, to.length) < 0) {
+      if (WAYLESS.has(libc.errno())) return anyOf(to.family)
+      throw systemError(libc, 'connect')
+    }
     const bytes = Buffer.alloc(SOCKADDR_LEN)
     if (libc.getsockname(fd, bytes, lengthWord()) < 0) throw systemError(libc, 'getsockname')
     return hostOf(bytes)
@@ -84,7 +94,7 @@ export function bindFrom(
   family: SocketAddress['family'],
   first: number,
 ): number {
-  const any = family === AF_INET6 ? '::' : '0.0.0.0'
+  const any = anyOf(family)
   for (let port = first; port <= LAST_PORT; port++) {
     const address = socketAddress(libc, any, port)
     if (libc.bind(fd, address.bytes, address.length) === 0) return port
@@ -93,6 +103,10 @@ export function bindFrom(
   if (libc.bind(fd, address.bytes, address.length) < 0) throw systemError(libc, 'bind')
   if (libc.getsockname(fd, address.bytes, lengthWord()) < 0) throw systemError(libc, 'getsockname')
   return portOf(address.bytes)
+}
+
+function anyOf(family: SocketAddress['family']): string {
+  return family === AF_INET6 ? '::' : '0.0.0.0'
 }
 
 function lengthWord(): Buffer {

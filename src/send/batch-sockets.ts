@@ -6,6 +6,7 @@ import { BatchErrors } from './batch-errors.js'
 import { BatchQueue } from './batch-queue.js'
 import { bindFrom, FIRST_PORT, localHostTo, openSocket } from './batch-socket.js'
 import { OUTER_SOCKETS, type OuterSockets } from './outer-sockets.js'
+import { printOf } from './sent-memory.js'
 
 const SEND_BUFFER_BYTES = 4 << 20
 /**
@@ -51,6 +52,7 @@ export class BatchSockets implements OuterSockets {
   sent = 0
   octets = 0
   readonly notSent = new Map<string, number>()
+  readonly lost: number[] = []
   readonly ports: readonly number[]
   readonly target: { readonly host: string; readonly port: number }
   readonly localHost: string
@@ -97,20 +99,21 @@ export class BatchSockets implements OuterSockets {
     this.#queues = queues
     this.ports = ports
     const fds = queues.map(({ fd }) => fd)
-    this.#errors = new BatchErrors(libc, fds, (errno) => {
+    this.#errors = new BatchErrors(libc, fds, (errno, index, print) => {
       if (this.sent > 0) this.sent--
-      this.#countFailure(errno)
+      this.#countFailure(errno, queues[index]!.memory.recall(print))
     })
   }
 
-  send(bytes: Buffer, start: number, end: number, flow: number): void {
+  send(bytes: Buffer, start: number, end: number, flow: number, tag: number): void {
     if (bytes !== this.#memory) this.#pointAt(bytes)
     const queue = this.#queues[flow % OUTER_SOCKETS]!
     // Whoever does not ask for room first loses what is not there.
     if (queue.isFull && !this.#flushQueue(queue)) {
-      this.#countFailure(EAGAIN)
+      this.#countFailure(EAGAIN, tag)
       return
     }
+    queue.label(tag, printOf(bytes, start, end))
     queue.push(this.#memoryHigh, this.#memoryLow, start, end - start)
     this.#queued++
     this.#sinceTurn++
@@ -193,21 +196,24 @@ export class BatchSockets implements OuterSockets {
       const errno = libc.errno()
       if (errno === EAGAIN) return false
       // An error that came back is about another datagram: this one has not been tried.
-      if (errno === EINTR || this.#errors.take(queue.fd) > 0) continue
-      this.#countFailure(errno)
+      if (errno === EINTR || this.#errors.take(this.#queues.indexOf(queue)) > 0) continue
+      this.#countFailure(errno, queue.tagOf(queue.done))
       this.#passOver(queue, 1)
     }
     return true
   }
 
   #countSent(queue: BatchQueue, taken: number): void {
-    for (let at = queue.done; at < queue.done + taken; at++) this.octets += queue.lengthOf(at)
+    for (let at = queue.done; at < queue.done + taken; at++) {
+      this.octets += queue.lengthOf(at)
+      queue.memory.remember(queue.printOf(at), queue.tagOf(at))
+    }
     this.sent += taken
     this.#passOver(queue, taken)
   }
 
   #giveUp(queue: BatchQueue): void {
-    for (let left = queue.count - queue.done; left > 0; left--) this.#countFailure(EAGAIN)
+    for (let at = queue.done; at < queue.count; at++) this.#countFailure(EAGAIN, queue.tagOf(at))
     this.#passOver(queue, queue.count - queue.done)
   }
 
@@ -217,7 +223,8 @@ export class BatchSockets implements OuterSockets {
     if (queue.isEmpty) queue.clear()
   }
 
-  #countFailure(errno: number): void {
+  #countFailure(errno: number, tag: number | undefined): void {
+    if (tag !== undefined) this.lost.push(tag)
     const code = getSystemErrorName(-errno)
     this.notSent.set(code, (this.notSent.get(code) ?? 0) + 1)
   }

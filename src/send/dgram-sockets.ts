@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type Socket, type SocketType } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import { OUTER_SOCKETS, type OuterSockets } from './outer-sockets.js'
@@ -19,6 +19,7 @@ export class DgramSockets implements OuterSockets {
   sent = 0
   octets = 0
   readonly notSent = new Map<string, number>()
+  readonly lost: number[] = []
 
   readonly ports: readonly number[]
   readonly target: { readonly host: string; readonly port: number }
@@ -28,12 +29,13 @@ export class DgramSockets implements OuterSockets {
   #onRoom: (() => void) | undefined
   #room = 0
 
-  readonly #done = (error: Error | null, octets = 0): void => {
+  #done(tag: number, error: Error | null, octets = 0): void {
     this.#outstanding--
     if (error === null) {
       this.sent++
       this.octets += octets
     } else {
+      this.lost.push(tag)
       this.#countFailure(error)
     }
     if (this.#onRoom !== undefined && this.#outstanding <= this.#room) {
@@ -43,8 +45,16 @@ export class DgramSockets implements OuterSockets {
     }
   }
 
-  private constructor(sockets: readonly Socket[], target: DgramSockets['target']) {
+  /** False where there was no way to the target when they were opened. */
+  readonly #isConnected: boolean
+
+  private constructor(
+    sockets: readonly Socket[],
+    target: DgramSockets['target'],
+    isConnected: boolean,
+  ) {
     this.#sockets = sockets
+    this.#isConnected = isConnected
     this.target = target
     this.ports = sockets.map((socket) => socket.address().port)
     this.localHost = sockets[0]!.address().address
@@ -60,23 +70,33 @@ export class DgramSockets implements OuterSockets {
   /** `host` is an IP address. Rejects with what the kernel answered when there is no way to it. */
   static async open(host: string, port: number): Promise<DgramSockets> {
     const type = isIPv6(host) ? 'udp6' : 'udp4'
-    const sockets = Array.from({ length: OUTER_SOCKETS }, () => createSocket({ type }))
+    const target = { host, port }
     try {
-      for (const socket of sockets) {
+      const sockets = await socketsBy(type, async (socket) => {
         const connected = once(socket, 'connect')
         socket.connect(port, host)
         await connected
-      }
+      })
+      return new DgramSockets(sockets, target, true)
     } catch (error) {
-      for (const socket of sockets) socket.close()
-      throw error
+      if (!WAYLESS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
-    return new DgramSockets(sockets, { host, port })
+    // The way there may come later; until then each datagram fails by that name.
+    const sockets = await socketsBy(type, async (socket) => {
+      const bound = once(socket, 'listening')
+      socket.bind()
+      await bound
+    })
+    return new DgramSockets(sockets, target, false)
   }
 
-  send(bytes: Buffer, start: number, end: number, flow: number): void {
+  send(bytes: Buffer, start: number, end: number, flow: number, tag: number): void {
     this.#outstanding++
-    this.#sockets[flow % OUTER_SOCKETS]!.send(bytes, start, end - start, this.#done)
+    const socket = this.#sockets[flow % OUTER_SOCKETS]!
+    // A closure for each: Node makes more than that for a datagram.
+    const done = (error: Error | null, octets: number): void => this.#done(tag, error, octets)
+    if (this.#isConnected) socket.send(bytes, start, end - start, done)
+    else socket.send(bytes, start, end - start, this.target.port, this.target.host, done)
   }
 
   room(): Promise<void> | undefined {
@@ -101,5 +121,28 @@ export class DgramSockets implements OuterSockets {
   #countFailure(error: NodeJS.ErrnoException): void {
     const code = error.code ?? 'unknown'
     this.notSent.set(code, (this.notSent.get(code) ?? 0) + 1)
+  }
+}
+
+/** What is said of a target to which there is no way, or not yet. */
+const WAYLESS = new Set(['EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH'])
+
+async function socketsBy(
+  type: SocketType,
+  open: (socket: Socket) => Promise<void>,
+): Promise<Socket[]> {
+  // Addresses only: nothing is looked up.
+  const lookup = (
+    host: string,
+    _: unknown,
+    done: (e: null, host: string, family: number) => void,
+  ) => done(null, host, type === 'udp6' ? 6 : 4)
+  const sockets = Array.from({ length: OUTER_SOCKETS }, () => createSocket({ type, lookup }))
+  try {
+    for (const socket of sockets) await open(socket)
+    return sockets
+  } catch (error) {
+    for (const socket of sockets) socket.close()
+    throw error
   }
 }

@@ -85,18 +85,22 @@ export class Gateway implements Outlet {
     return this.#outlet.notSent
   }
 
-  send(bytes: Buffer, start: number, end: number, flow: number): void {
+  get lost(): number[] {
+    return this.#outlet.lost
+  }
+
+  send(bytes: Buffer, start: number, end: number, flow: number, tag: number): void {
     const length = this.#headLen + end - start
     if (length > DATAGRAM_MAX) {
       // The kernel says EMSGSIZE, whatever is in it.
-      this.#outlet.send(this.#memory, 0, DATAGRAM_MAX + 1, flow)
+      this.#outlet.send(this.#memory, 0, DATAGRAM_MAX + 1, flow, tag)
       return
     }
     const from = this.#used
     this.#used += length
     bytes.copy(this.#memory, from + this.#headLen, start, end)
     this.#emitHead(from, end - start, flow)
-    this.#outlet.send(this.#memory, from, this.#used, flow)
+    this.#outlet.send(this.#memory, from, this.#used, flow, tag)
   }
 
   room(): Promise<void> | undefined {

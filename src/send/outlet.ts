@@ -9,12 +9,18 @@ export interface Outlet {
   readonly octets: number
   /** Datagrams that were not sent, by error code. */
   readonly notSent: ReadonlyMap<string, number>
+  /**
+   * Tags of those of them that can be told, in any order; whoever reads them empties the list,
+   * or it grows. A datagram that came back long after it left may be missing.
+   */
+  readonly lost: number[]
 
   /**
    * Sends `bytes[start, end)`, which must stay as it is until `settled`, from the outer
-   * source port that `flow` chooses. Only while `room` says undefined.
+   * source port that `flow` chooses. Only while `room` says undefined. `tag` is what `lost` calls
+   * it: a whole number.
    */
-  send(bytes: Buffer, start: number, end: number, flow: number): void
+  send(bytes: Buffer, start: number, end: number, flow: number, tag: number): void
 
   /** Undefined when another datagram may be sent; else a promise that resolves when it may. */
   room(): Promise<void> | undefined

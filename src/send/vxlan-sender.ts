@@ -14,6 +14,7 @@ import { flowHash } from './flow-hash.js'
 import type { Outlet } from './outlet.js'
 import type { Pace } from './pace.js'
 import type { Route } from './route.js'
+import { SentHistory } from './sent-history.js'
 
 /**
  * Why a packet was not sent, beside the error codes of its outlet:
@@ -31,19 +32,6 @@ const MADE_DESTINATION = 0x0200_0000_0002
 const MADE_SOURCE = 0x0200_0000_0001
 
 const BATCH_LEN_FIRST = 1024 * 1024
-
-/** What was given to one outlet, and what came of it. */
-interface Share {
-  readonly outlet: Outlet
-  /** Datagrams of the batch that it was given. */
-  given: number
-  /** Of these, not sent. */
-  failed: number
-  /** Datagrams of all batches that were counted as sent. */
-  counted: number
-  /** Between 0 and `given`: how near the next of the failed ones is. */
-  owed: number
-}
 
 /**
  * Mirrors packets as AWS Traffic Mirroring does: each frame, cut to the packet
@@ -71,7 +59,14 @@ export class VxlanSender {
   /** Octets of the frames on the interface. */
   readonly #lengths: number[] = []
 
-  readonly #shares = new Map<Outlet, Share>()
+  /** 1 where the datagram is known not to have been sent. */
+  readonly #lost: number[] = []
+
+  /** All that were ever sent to. */
+  readonly #outlets = new Set<Outlet>()
+  readonly #history = new SentHistory()
+  /** Tag of the first datagram of the batch: they are numbered through all batches. */
+  #firstTag = 0
   #draining: Promise<boolean> | undefined
 
   /** `signal`: all is to stop. */
@@ -111,6 +106,7 @@ export class VxlanSender {
     this.#seconds.push(packet.seconds)
     this.#nanoseconds.push(packet.nanoseconds)
     this.#directions.push(direction)
+    this.#lost.push(0)
     this.#lengths.push(madeLen + Math.max(packet.originalLength - (from - start), end - from))
     this.#used = at + keep
   }
@@ -145,55 +141,41 @@ export class VxlanSender {
       if (room !== undefined) await room
       if (signal.aborted) break
       const end = index + 1 < count ? this.#starts[index + 1]! : this.#used
-      this.#shareOf(outlet).given++
-      outlet.send(this.#batch, this.#starts[index]!, end, this.#flows[index]!)
+      this.#outlets.add(outlet)
+      const tag = this.#firstTag + index
+      outlet.send(this.#batch, this.#starts[index]!, end, this.#flows[index]!, tag)
     }
     if (index < count) this.#countUnsent('interrupted', count - index)
 
     // The kernel may still be reading from the batch.
-    for (const { outlet } of this.#shares.values()) await outlet.settled()
+    for (const outlet of this.#outlets) await outlet.settled()
     this.#settle(index)
     this.#empty()
     return !signal.aborted
   }
 
-  #shareOf(outlet: Outlet): Share {
-    let share = this.#shares.get(outlet)
-    if (share === undefined) {
-      share = { outlet, given: 0, failed: 0, counted: outlet.sent, owed: 0 }
-      this.#shares.set(outlet, share)
-    }
-    return share
-  }
-
-  /**
-   * Counts the batch for its sessions; `offered` of it were given to outlets. An outlet says how
-   * many datagrams failed and not which: where some did, they are taken to be spread evenly.
-   * A failure that became known after its batch counts in the next.
-   */
+  /** Counts the batch for its sessions; `offered` of it were given to outlets. */
   #settle(offered: number): void {
-    for (const share of this.#shares.values()) {
-      const failed = share.counted + share.given - share.outlet.sent
-      share.failed = Math.max(0, Math.min(share.given, failed))
-      share.counted += share.given - share.failed
+    const first = this.#firstTag
+    for (const { lost } of this.#outlets) {
+      for (const tag of lost) {
+        if (tag >= first) this.#lost[tag - first] = 1
+        // What became known after its batch.
+        else this.#history.takeBack(tag)
+      }
+      lost.length = 0
     }
     for (let index = 0; index < this.#starts.length; index++) {
       const route = this.#routes[index]!
-      const sent = index < offered && this.#isSent(this.#shareOf(route.outlet))
-      if (sent) route.sent++
-      route.counters.count(this.#directions[index]!, this.#lengths[index]!, sent)
+      const direction = this.#directions[index]!
+      const length = this.#lengths[index]!
+      const sent = index < offered && this.#lost[index] === 0
+      route.counters.count(direction, length, sent)
+      if (!sent) continue
+      route.sent++
+      this.#history.put(first + index, route, direction, length)
     }
-    for (const share of this.#shares.values()) {
-      share.given = 0
-      share.owed = 0
-    }
-  }
-
-  #isSent(share: Share): boolean {
-    share.owed += share.failed
-    if (share.owed < share.given) return true
-    share.owed -= share.given
-    return false
+    this.#firstTag += this.#starts.length
   }
 
   #empty(): void {
@@ -206,6 +188,7 @@ export class VxlanSender {
       this.#nanoseconds,
       this.#directions,
       this.#lengths,
+      this.#lost,
     ]) {
       column.length = 0
     }

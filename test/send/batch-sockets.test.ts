@@ -86,7 +86,7 @@ describe.skipIf(here === undefined)(
         // To await nothing would give way, and send.
         const room = sockets.room()
         if (room !== undefined) await room
-        sockets.send(Buffer.of(id >>> 8, id), 0, 2, flow ?? id)
+        sockets.send(Buffer.of(id >>> 8, id), 0, 2, flow ?? id, id)
       }
       await sockets.settled()
     }
@@ -99,9 +99,9 @@ describe.skipIf(here === undefined)(
           return undefined
         },
       })
-      for (let id = 0; id < 63; id++) sockets.send(Buffer.of(id), 0, 1, id)
+      for (let id = 0; id < 63; id++) sockets.send(Buffer.of(id), 0, 1, id, id)
       expect(calls).toEqual([])
-      sockets.send(Buffer.of(63), 0, 1, 63)
+      sockets.send(Buffer.of(63), 0, 1, 63, 63)
       expect(calls).toEqual(new Array(OUTER_SOCKETS).fill(4))
       expect([sockets.sent, sockets.octets]).toEqual([64, 64])
     })
@@ -124,6 +124,7 @@ describe.skipIf(here === undefined)(
       const sockets = open({ sendmmsg: () => (stuck ? -EAGAIN : undefined) }, { stuckMs: 1 })
       await sendAll(sockets, 100, 3)
       expect([sockets.sent, ...sockets.notSent]).toEqual([0, ['EAGAIN', 100]])
+      expect(sockets.lost.splice(0)).toEqual(Array.from({ length: 100 }, (_, id) => id))
       stuck = false
       await sendAll(sockets, 10)
       expect([sockets.sent, ...sockets.notSent]).toEqual([10, ['EAGAIN', 100]])
@@ -132,11 +133,12 @@ describe.skipIf(here === undefined)(
     test('loses what is given to it while it has no room', async () => {
       let stuck = true
       const sockets = open({ sendmmsg: () => (stuck ? -EAGAIN : undefined) })
-      for (let id = 0; id < 100; id++) sockets.send(Buffer.of(id), 0, 1, 3)
+      for (let id = 0; id < 100; id++) sockets.send(Buffer.of(id), 0, 1, 3, id)
       expect(sockets.room()).toBeInstanceOf(Promise)
       stuck = false
       await sockets.settled()
       expect([sockets.sent, ...sockets.notSent]).toEqual([64, ['EAGAIN', 36]])
+      expect(sockets.lost).toEqual(Array.from({ length: 36 }, (_, at) => 64 + at))
     })
 
     test.each([
@@ -152,6 +154,7 @@ describe.skipIf(here === undefined)(
       await sendAll(sockets, 50, 3)
       await target.received(49)
       expect([sockets.sent, ...sockets.notSent]).toEqual([49, [code, 1]])
+      expect(sockets.lost).toEqual([3])
       expect(target.datagrams.map(({ payload }) => payload[1])).not.toContain(3)
     })
 
@@ -210,6 +213,9 @@ describe.skipIf(here === undefined)(
       await sendAll(sockets, 2000, 3)
       const refused = sockets.notSent.get('ECONNREFUSED') ?? 0
       expect(sockets.sent + refused).toBe(2000)
+      // Each by its name.
+      expect(sockets.lost).toHaveLength(refused)
+      expect(new Set(sockets.lost).size).toBe(refused)
     })
 
     test('finds datagrams wherever memory is (seed 1)', async () => {
@@ -225,7 +231,7 @@ describe.skipIf(here === undefined)(
         const start = random.below(memory.length)
         const end = start + random.below(Math.min(1000, memory.length - start + 1))
         await sockets.room()
-        sockets.send(memory, start, end, 3)
+        sockets.send(memory, start, end, 3, id)
         sent.push(memory.toString('hex', start, end))
         await sockets.settled()
         await target.received(id + 1)

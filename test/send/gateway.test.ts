@@ -18,6 +18,7 @@ class Shelf implements Outlet {
   sent = 0
   octets = 0
   readonly notSent = new Map<string, number>()
+  readonly lost: number[] = []
   readonly kept: { memory: Buffer; start: number; end: number; copy: Buffer; flow: number }[] = []
   busy: Promise<void> | undefined
   closed = false
@@ -51,7 +52,7 @@ function wrapped(options: typeof V4, frames: readonly Buffer[]): Buffer[] {
   const gateway = new Gateway(shelf, options)
   for (const [flow, frame] of frames.entries()) {
     const datagram = Buffer.concat([Buffer.alloc(3, 0xee), vxlan(7, frame), Buffer.alloc(3, 0xee)])
-    gateway.send(datagram, 3, datagram.length - 3, 0xabcd_0000 + flow)
+    gateway.send(datagram, 3, datagram.length - 3, 0xabcd_0000 + flow, flow)
   }
   return shelf.kept.map(({ copy }) => copy)
 }
@@ -122,7 +123,7 @@ describe('Gateway', () => {
         shelf.kept.length = 0
       }
       const payload = Buffer.alloc(random.pick([random.below(2000), 65_507 - 68]), count)
-      gateway.send(payload, 0, payload.length, count)
+      gateway.send(payload, 0, payload.length, count, count)
     }
     await gateway.settled()
     expect(waited).toBeGreaterThan(3)
@@ -134,12 +135,13 @@ describe('Gateway', () => {
     const sockets = await openOuterSockets('127.0.0.1', target.port)
     const gateway = new Gateway(sockets, V4)
     for (const length of [65_507 - 68, 65_507 - 67, 65_507, 200_000]) {
-      gateway.send(Buffer.alloc(length), 0, length, 1)
+      gateway.send(Buffer.alloc(length), 0, length, 1, length)
     }
     await gateway.settled()
     gateway.close()
     await target.close()
     expect([gateway.sent, gateway.octets, ...gateway.notSent]).toEqual([1, 65_507, ['EMSGSIZE', 3]])
+    expect(gateway.lost).toEqual([65_507 - 67, 65_507, 200_000])
     const shelf = new Shelf()
     new Gateway(shelf, V4).close()
     expect(shelf.closed).toBe(true)

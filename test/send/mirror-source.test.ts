@@ -22,6 +22,7 @@ class MemoryOutlet implements Outlet {
   sent = 0
   octets = 0
   readonly notSent = new Map<string, number>()
+  readonly lost: number[] = []
   readonly datagrams: Buffer[] = []
 
   send(bytes: Buffer, start: number, end: number): void {

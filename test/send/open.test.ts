@@ -17,7 +17,7 @@ function hasKoffi(): boolean {
 /** Sends `bytes` from the socket of `flow` as soon as there is room. */
 async function send(sockets: OuterSockets, bytes: Buffer, flow = 0): Promise<void> {
   await sockets.room()
-  sockets.send(bytes, 0, bytes.length, flow)
+  sockets.send(bytes, 0, bytes.length, flow, bytes.length)
 }
 
 function failures(sockets: OuterSockets): number {
@@ -77,9 +77,9 @@ for (const { how, turn, missing } of WAYS) {
       const shared = Buffer.from('abcdefgh')
       const own = Buffer.alloc(100_000)
       own.write('ijkl', 99_996)
-      sockets.send(shared, 2, 6, 0)
-      sockets.send(own, 99_996, 100_000, 0)
-      sockets.send(shared, 8, 8, 0)
+      sockets.send(shared, 2, 6, 0, 0)
+      sockets.send(own, 99_996, 100_000, 0, 1)
+      sockets.send(shared, 8, 8, 0, 2)
       await sockets.settled()
       await target.received(3)
       sockets.close()
@@ -94,9 +94,9 @@ for (const { how, turn, missing } of WAYS) {
     test('sends what was given to it before it gives way to others', async () => {
       const target = await UdpTarget.open()
       const sockets = await openOuterSockets('127.0.0.1', target.port, how)
-      sockets.send(Buffer.from('one'), 0, 3, 0)
+      sockets.send(Buffer.from('one'), 0, 3, 0, 0)
       await target.received(1)
-      sockets.send(Buffer.from('two'), 0, 3, 0)
+      sockets.send(Buffer.from('two'), 0, 3, 0, 1)
       await target.received(2)
       await sockets.settled()
       sockets.close()
@@ -120,7 +120,7 @@ for (const { how, turn, missing } of WAYS) {
           waited++
           await room
         }
-        sockets.send(Buffer.of(1), 0, 1, count)
+        sockets.send(Buffer.of(1), 0, 1, count, count)
       }
       await sockets.settled()
       clearImmediate(ticking)
@@ -143,6 +143,8 @@ for (const { how, turn, missing } of WAYS) {
       sockets.close()
       await target.close()
       expect([...sockets.notSent]).toEqual([['EMSGSIZE', 2]])
+      // They are called by their lengths.
+      expect(sockets.lost).toEqual([65_508, 100_000])
       expect([sockets.sent, sockets.octets]).toEqual([2, 65_508])
     })
 
@@ -165,6 +167,16 @@ for (const { how, turn, missing } of WAYS) {
         expect(sockets.sent + failures(sockets)).toBe(20)
       },
     )
+
+    test('opens a target to which there is no way yet, and counts what is sent there', async () => {
+      // Of a block for documentation: most hosts have no route to it, and nobody answers.
+      const sockets = await openOuterSockets('2001:db8::1', 4789, how)
+      for (let count = 0; count < 3; count++) await send(sockets, Buffer.of(1))
+      await sockets.settled()
+      sockets.close()
+      expect(sockets.sent + failures(sockets)).toBe(3)
+      expect(sockets.lost).toHaveLength(failures(sockets))
+    })
 
     test('says so when there is no way to the target', async () => {
       const opening = openOuterSockets('255.255.255.255', 4789, how)

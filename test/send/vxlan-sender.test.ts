@@ -209,39 +209,51 @@ describe('VxlanSender', () => {
     expect([...rig.sender.unsent]).toEqual([['interrupted', 2]])
   })
 
-  test('counts what an outlet did not send as skipped, by direction', async () => {
-    /** Says that it sent so many of every ten datagrams. */
-    const failing = (ofTen: number): Outlet => {
-      const outlet = {
-        sent: 0,
-        octets: 0,
-        notSent: new Map<string, number>(),
-        given: 0,
-        send: () => {
-          if (outlet.given++ % 10 < ofTen) outlet.sent++
-        },
-        room: () => undefined,
-        settled: () => undefined,
-        close: () => undefined,
-      }
-      return outlet
+  test('counts what an outlet did not send as skipped, each by its own direction', async () => {
+    const lost: number[] = []
+    const tags: number[] = []
+    const outlet: Outlet = {
+      sent: 0,
+      octets: 0,
+      notSent: new Map(),
+      lost,
+      send: (_bytes, _start, _end, _flow, tag) => void tags.push(tag),
+      room: () => undefined,
+      settled: () => undefined,
+      close: () => undefined,
     }
-    const frame = ethernet(udp4(FLOW))
-    for (const ofTen of [0, 3, 10]) {
-      const rig = rigOf()
-      const route = new Route({ ...rig.route, outlet: failing(ofTen) })
-      for (let index = 0; index < 40; index++) {
-        take({ ...rig, route }, packetOf(frame), index % 2 === 0 ? INGRESS : EGRESS)
+    const { sender, route: base } = rigOf()
+    const routes = [base, base].map((of) => new Route({ ...of, outlet }))
+    const frames = [ethernet(udp4(FLOW)), ethernet(tcp4(FLOW))]
+    const [short, long] = frames.map(({ length }) => length) as [number, number]
+    const batch = async (...kinds: [which: 0 | 1, direction: 0 | 1][]): Promise<void> => {
+      for (const [which, direction] of kinds) {
+        take({ sender, route: routes[which]! }, packetOf(frames[which]!), direction)
       }
-      await rig.sender.drain()
-      const metrics = route.counters.metrics()
-      expect(route).toMatchObject({ packets: 40, sent: 4 * ofTen })
-      expect(metrics.NetworkPacketsMirrorIn + metrics.NetworkPacketsMirrorOut).toBe(4 * ofTen)
-      expect(metrics.NetworkPacketsMirrorIn + metrics.NetworkPacketsSkipMirrorIn).toBe(20)
-      expect(metrics.NetworkPacketsMirrorOut + metrics.NetworkPacketsSkipMirrorOut).toBe(20)
-      expect(metrics.NetworkMirrorIn).toBe(metrics.NetworkPacketsMirrorIn * frame.length)
-      expect(metrics.NetworkSkipMirrorOut).toBe(metrics.NetworkPacketsSkipMirrorOut * frame.length)
+      await sender.drain()
     }
+    await batch([0, INGRESS], [1, EGRESS], [0, EGRESS])
+    expect(tags).toEqual([0, 1, 2])
+    // One of its own batch, two that come back from the one before, one of long ago.
+    lost.push(3, 1, 2, 1)
+    await batch([0, INGRESS], [1, INGRESS])
+    expect(lost).toEqual([])
+    lost.push(-7)
+    await batch()
+    expect(routes.map(({ packets, sent }) => [packets, sent])).toEqual([
+      [3, 1],
+      [2, 1],
+    ])
+    expect(base.counters.metrics()).toEqual({
+      NetworkMirrorIn: short + long,
+      NetworkMirrorOut: 0,
+      NetworkPacketsMirrorIn: 2,
+      NetworkPacketsMirrorOut: 0,
+      NetworkSkipMirrorIn: short,
+      NetworkSkipMirrorOut: short + long,
+      NetworkPacketsSkipMirrorIn: 1,
+      NetworkPacketsSkipMirrorOut: 2,
+    })
   })
 
   test('counts frames at the length they had on the wire', async () => {
