@@ -30,6 +30,10 @@ export function formatLedger(report: LedgerReport): string[] {
     const { sessions, received } = report.evictedSessions
     lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
   }
+  if (report.deletedSessions.sessions > 0) {
+    const { sessions, received } = report.deletedSessions
+    lines.push(`sessions deleted or renamed: ${sessions}, which had received ${received}`)
+  }
   if (report.sessions.length > 0) lines.push(...sessionTable(report.sessions))
   lines.push(...formatCuts(report.sessions))
   return lines
@@ -60,10 +64,21 @@ export function formatLedgerLine(report: LedgerReport): string {
 
 function sessionTable(sessions: readonly SessionReport[]): string[] {
   return formatTable(
-    ['session', 'received', 'captured', 'in flows', 'untracked', 'malformed', 'cut', 'size'],
+    [
+      'session',
+      'received',
+      'filtered',
+      'captured',
+      'in flows',
+      'untracked',
+      'malformed',
+      'cut',
+      'size',
+    ],
     sessions.map((session) => [
       session.session ?? '-',
       String(session.received),
+      String(session.filtered),
       String(session.captured),
       String(session.flowPackets),
       String(session.untracked),
@@ -71,6 +86,6 @@ function sessionTable(sessions: readonly SessionReport[]): string[] {
       String(session.cut),
       formatOctets(session.bytes),
     ]),
-    [1, 2, 3, 4, 5, 6, 7],
+    [1, 2, 3, 4, 5, 6, 7, 8],
   )
 }

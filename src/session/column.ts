@@ -278,7 +278,7 @@ export class Column {
     if (why === 'evicted') {
       this.ledger.evictedSessions++
       this.ledger.evictedReceived += session.received
-    } else {
+    } else if (session.received > 0) {
       this.ledger.deletedSessions++
       this.ledger.deletedReceived += session.received
     }

@@ -30,7 +30,7 @@ export class Ledger {
   evictedSessions = 0
   /** Packets those had received. */
   evictedReceived = 0
-  /** Sessions closed because they were deleted, or go on under the id they were registered with. */
+  /** Sessions with packets that were closed because they were deleted, or go on under the id they were registered with. */
   deletedSessions = 0
   deletedReceived = 0
 
