@@ -1,5 +1,5 @@
 import { OperatorError } from '../errors.js'
-import { ExpressionFilter } from '../filter/expression-filter.js'
+import type { ExpressionFilter } from '../filter/expression-filter.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
 import type { Offline } from '../session/offline.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
@@ -10,16 +10,28 @@ import { Progress } from './progress.js'
  * The options as the offline pipeline takes them. `onProblem` hears of packets that the
  * filter cannot be asked about. Throws OperatorError for a filter that is wrong.
  */
-export function offlineOptions(options: OfflineCliOptions, onProblem: (line: string) => void) {
+export async function offlineOptions(
+  options: OfflineCliOptions,
+  onProblem: (line: string) => void,
+) {
   const { decap, vxlanPort, genevePort, vni, duplicates, filter } = options
   return {
-    ...(filter !== undefined && { filter: new ExpressionFilter(filter, onProblem) }),
+    ...(filter !== undefined && { filter: await compile(filter, onProblem) }),
     ...(duplicates && { duplicates }),
     decap,
     vxlanPort,
     genevePort,
     ...(vni && { vnis: new Set(vni) }),
   }
+}
+
+/** The compiler is loaded where there is something to compile. */
+async function compile(
+  filter: string,
+  onProblem: (line: string) => void,
+): Promise<ExpressionFilter> {
+  const { ExpressionFilter } = await import('../filter/expression-filter.js')
+  return new ExpressionFilter(filter, onProblem)
 }
 
 /**

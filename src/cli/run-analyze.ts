@@ -19,7 +19,7 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
   }
   const leftOut: string[] = []
   const analysis = new Analysis({
-    ...offlineOptions(options, (line) => leftOut.push(line)),
+    ...(await offlineOptions(options, (line) => leftOut.push(line))),
     maxFlows: options.maxFlows,
     top: options.top,
   })

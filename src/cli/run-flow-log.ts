@@ -1,12 +1,9 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
-import { ensureDirectory } from '../deliver/directory.js'
-import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import { JsonLine } from '../flowlog/json.js'
-import { FlowLogLayout } from '../flowlog/layout.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
@@ -16,7 +13,7 @@ import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
-import { RecordDirectory, RecordFile, type RecordOutput } from './record-output.js'
+import { RecordFile, type RecordOutput } from './record-output.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
 
@@ -34,35 +31,38 @@ export async function flowLog(files: readonly string[], options: Options): Promi
   const fields = parseLogFormat(options.logFormat)
   const encoder = format === 'json' ? new JsonLine(fields) : new RecordLine(fields)
   const metadata = new SessionMetadata(values)
+  const leftOut: string[] = []
+  // What is wrong with it is said before there is any output.
+  const input = await offlineOptions(options, (line) => leftOut.push(line))
 
   if (directory === undefined) {
     const target = options.output
     const parquet = format === 'parquet'
     const prompt = files.includes('-')
     const file = await RecordFile.open({ target, encoder, metadata, parquet, prompt })
-    failWith(await writeRecords(files, options, file))
+    failWith([...(await writeRecords(files, input, options, file)), ...leftOut])
     return
   }
-  const layout = new FlowLogLayout({
-    accountId: values['account-id'],
-    region: values.region,
-    hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
-    perHourPartition: options.perHourPartition ?? false,
-    fileFormat: format === 'parquet' ? 'parquet' : 'plain-text',
+  const { RecordDirectory } = await import('./record-directory.js')
+  const logs = await RecordDirectory.open({
+    directory,
+    layout: {
+      accountId: values['account-id'],
+      region: values.region,
+      hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
+      perHourPartition: options.perHourPartition ?? false,
+      fileFormat: format === 'parquet' ? 'parquet' : 'plain-text',
+    },
+    encoder,
+    metadata,
+    graceSeconds: Number(options.maxAggregationInterval) + CLOCK_LAG_SECONDS,
   })
-  const graceSeconds = Number(options.maxAggregationInterval) + CLOCK_LAG_SECONDS
-  ensureDirectory(directory)
-  const lock = new DirectoryLock(directory)
-  try {
-    const logs = await RecordDirectory.open({ directory, layout, encoder, metadata, graceSeconds })
-    failWith(await writeRecords(files, options, logs))
-  } finally {
-    lock.release()
-  }
+  failWith([...(await writeRecords(files, input, options, logs)), ...leftOut])
 }
 
 async function writeRecords(
   files: readonly string[],
+  input: Awaited<ReturnType<typeof offlineOptions>>,
   options: Options,
   output: RecordOutput,
 ): Promise<string[]> {
@@ -78,9 +78,8 @@ async function writeRecords(
   const thread = isWorthAThread(files)
     ? new FlowThread({ ...flows, sessions: SESSION_INDICES }, onRecord)
     : undefined
-  const leftOut: string[] = []
   const offline = new Offline({
-    ...offlineOptions(options, (line) => leftOut.push(line)),
+    ...input,
     ...(thread === undefined ? { flows: { ...flows, onRecord } } : { counter: thread }),
   })
   // Records on the terminal are progress enough.
@@ -95,7 +94,7 @@ async function writeRecords(
     if (thread === undefined) offline.tracker!.shutdown()
     else await thread.shutdown(written)
     await output.close()
-    return [...problems, ...leftOut]
+    return problems
   } catch (error) {
     await thread?.terminate()
     await output.discard()

@@ -22,7 +22,7 @@ export async function flows(files: readonly string[], options: FlowsOptions): Pr
   const ended: FlowRow[] = []
   const leftOut: string[] = []
   const offline = new Offline({
-    ...offlineOptions(options, (line) => leftOut.push(line)),
+    ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
     flows: {
       capacity: options.maxFlows,

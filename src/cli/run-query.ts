@@ -33,7 +33,7 @@ export async function runQuery(
       files,
       mirrorSessions,
       load: {
-        offline: offlineOptions(options, (line) => leftOut.push(line)),
+        offline: await offlineOptions(options, (line) => leftOut.push(line)),
         lifetime: lifetimeOf(options),
         windowSeconds: Number(options.maxAggregationInterval),
         maxFlows: options.maxFlows,

@@ -42,7 +42,7 @@ import { timeoutIndex } from './lifetime.js'
 import type { WindowReports } from './window-reports.js'
 
 /** Packets whose cache misses overlap: enough to hide them, few enough to stay in the first-level cache. */
-export const BATCH = 16
+export const BATCH = 32
 /** Words of a cache line. */
 const LINE = 16
 

@@ -1,0 +1,105 @@
+import { ensureDirectory } from '../deliver/directory.js'
+import { DirectoryLock } from '../deliver/directory-lock.js'
+import { OperatorError } from '../errors.js'
+import { FlowRecord } from '../flow/flow-record.js'
+import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
+import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
+import type { SessionMetadata } from '../flowlog/metadata.js'
+import type { RecordEncoder } from '../flowlog/record-encoder.js'
+import type { RecordOutput } from './record-output.js'
+
+/** Octets of text that may wait before `room` waits for them. */
+const PENDING_MAX = 8 * 1024 * 1024
+
+export interface RecordDirectoryOptions {
+  directory: string
+  layout: LayoutOptions
+  encoder: RecordEncoder
+  metadata: SessionMetadata
+  /** How long after a second its records may come: the aggregation interval, and what the clock lags. */
+  graceSeconds: number
+}
+
+/** Files below a directory, in AWS's key layout. Nobody else may write there meanwhile. */
+export class RecordDirectory implements RecordOutput {
+  readonly #lock: DirectoryLock
+  readonly #log: FlowLogDirectory
+  readonly #metadata: SessionMetadata
+  /** Copies of records that came when too many files were on their way to their names. */
+  #waiting: FlowRecord[] = []
+  #problem: string | undefined = undefined
+
+  static async open(options: RecordDirectoryOptions): Promise<RecordDirectory> {
+    // Nobody waits for this thread: it may as well convert by itself.
+    const { convertSpool } = await import('../flowlog/spool-conversion.js')
+    return new RecordDirectory(options, convertSpool)
+  }
+
+  private constructor(
+    options: RecordDirectoryOptions,
+    convert: (spool: string, path: string) => Promise<void>,
+  ) {
+    ensureDirectory(options.directory)
+    this.#lock = new DirectoryLock(options.directory)
+    this.#metadata = options.metadata
+    this.#log = new FlowLogDirectory({
+      directory: options.directory,
+      layout: new FlowLogLayout(options.layout),
+      encoder: options.encoder,
+      graceSeconds: options.graceSeconds,
+      pendingBytesMax: Number.POSITIVE_INFINITY,
+      flushSeconds: Number.POSITIVE_INFINITY,
+      convert,
+      onProblem: (line) => {
+        this.#problem ??= line.replace(/^flow logs: /, '').replace(/; records are lost.*$/, '')
+      },
+    })
+  }
+
+  write(record: FlowRecord): void {
+    if (this.#waiting.length > 0 || this.#log.isFull) this.#waiting.push(copyOf(record))
+    else this.#log.write(record, this.#metadata)
+  }
+
+  room(nowSeconds: number): boolean | Promise<boolean> {
+    if (this.#problem !== undefined) return false
+    this.#log.tick(nowSeconds)
+    const isFull = this.#waiting.length > 0 || this.#log.pendingBytes > PENDING_MAX
+    return isFull ? this.#catchUp().then(() => this.#problem === undefined) : true
+  }
+
+  async discard(): Promise<void> {
+    await this.#log.close().finally(() => this.#lock.release())
+  }
+
+  async close(): Promise<void> {
+    await this.#catchUp()
+    await this.#log.close().catch((error: Error) => {
+      this.#problem ??= error.message
+    })
+    this.#lock.release()
+    if (this.#problem !== undefined) throw new OperatorError(this.#problem)
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#log.drained()
+    while (this.#waiting.length > 0) {
+      const some = this.#waiting.findIndex((record) => {
+        if (this.#log.isFull) return true
+        this.#log.write(record, this.#metadata)
+        return false
+      })
+      this.#waiting = some === -1 ? [] : this.#waiting.slice(some)
+      await this.#log.drained()
+    }
+  }
+}
+
+/** The tracker overwrites a record that it has handed over. */
+function copyOf(record: FlowRecord): FlowRecord {
+  const { packetSource, packetDestination, ...scalars } = record
+  const copy = Object.assign(new FlowRecord(), scalars)
+  copy.packetSource.set(packetSource)
+  copy.packetDestination.set(packetDestination)
+  return copy
+}
