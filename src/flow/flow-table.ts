@@ -125,6 +125,11 @@ export class FlowTable {
     this.count--
   }
 
+  /** What lies where the search for this entry begins: what to bring near before `remove`. */
+  homeOf(flow: number): number {
+    return this.#slots[this.words[flow * HOT_WORDS + HASH]! & this.#mask]!
+  }
+
   /** Whether the entry is in use: no live flow has a KIND of 0. */
   isLive(flow: number): boolean {
     return this.words[flow * HOT_WORDS + KIND] !== 0
