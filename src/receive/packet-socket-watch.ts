@@ -1,7 +1,8 @@
 /** `down`: nothing comes until it is up again. `gone`: there is none of this name, until there is one. */
 export type LinkState = 'up' | 'down' | 'gone'
 
-const LOOK_MS = 1000
+/** Three system calls each time, and only while it is not up. */
+const LOOK_MS = 250
 
 /**
  * Follows an interface that is down. The kernel says ENETDOWN once, also to a packet socket
