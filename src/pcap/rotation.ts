@@ -255,6 +255,7 @@ export class RotatingCapture {
 
   #open(start: number): FileSink {
     let index = start === this.#lastStart ? this.#lastIndex + 1 : 0
+    let wasThere = false
     for (;;) {
       const name = formatCaptureName(start, index, this.#policy.suffix, this.#policy.format)
       try {
@@ -274,9 +275,10 @@ export class RotatingCapture {
         if (errno === 'EEXIST') {
           index++
         } else if (errno === 'ENOENT') {
+          // Another worker may have made it in between; if it is there again, something else is missing.
+          if (wasThere) throw error
           this.#made = mkdirSync(this.#directory, { recursive: true })
-          // It was there after all: what is missing is something else.
-          if (this.#made === undefined) throw error
+          wasThere = this.#made === undefined
         } else {
           throw error
         }

@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { BlockPool } from '../../src/deliver/block-pool.js'
 import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-name.js'
 import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
@@ -88,6 +89,24 @@ function readAll(directory: string): WrittenPacket[] {
 }
 
 describe('RotatingCapture', () => {
+  test('writes into a directory that another worker makes at the same moment', async () => {
+    const { capture, files, lines } = rig()
+    const make = fs.mkdirSync
+    fs.mkdirSync = ((path: string, options: fs.MakeDirectoryOptions) => {
+      make(path, options)
+      return make(path, options)
+    }) as typeof fs.mkdirSync
+    syncBuiltinESMExports()
+    onTestFinished(() => {
+      fs.mkdirSync = make
+      syncBuiltinESMExports()
+    })
+    expect(put(capture, packet(new Random(1), T0))).toBe(true)
+    await capture.close()
+    expect(files()).toHaveLength(1)
+    expect(lines).toEqual([])
+  })
+
   test.each(
     [11, 12, 13, 14, 15, 16, 17, 18].map((seed) => ({
       seed,
