@@ -72,13 +72,14 @@ export class Pool {
     }
   }
 
-  /** The ledger of all workers as of now. */
+  /** The ledger of all workers as of now; once they were told to stop, the final one. */
   async report(): Promise<LedgerReport> {
-    return this.#gather('report', { type: 'report' })
+    return this.#stopped ?? this.#gather('report', { type: 'report' })
   }
 
   /** Has every worker follow the control plane; resolves when all do. Rejects when one has failed. */
   async apply(changes: readonly Change[]): Promise<void> {
+    this.#refuseWhenStopped()
     await Promise.all(
       this.#members.map((member) => {
         member.order({ type: 'change', changes })
@@ -118,6 +119,7 @@ export class Pool {
     request: FlowOperationRequest,
     limit: number | undefined,
   ): Promise<FlowOperationResult> {
+    this.#refuseWhenStopped()
     const id = this.#nextOperation++
     const flows = new CapturedFlows(limit)
     const answers = await Promise.allSettled(
@@ -133,6 +135,11 @@ export class Pool {
     if (flows.refused > 0) reason = 'More flows matched than a result may hold'
     if (outcomes.length < answers.length) reason = 'A receiving thread has failed'
     return { status: reason === null ? 'COMPLETED' : 'COMPLETED_WITH_ERRORS', reason, flows }
+  }
+
+  /** What they are asked behind the order to stop they do not answer. */
+  #refuseWhenStopped(): void {
+    if (this.#stopped !== undefined) throw new Error('the receiving threads were told to stop')
   }
 
   /** The sum over the workers that still answer; rejects when none does. */

@@ -194,7 +194,7 @@ describe.skipIf(!IS_BUILT)(`the control plane of listen${NEEDS_BUILD}`, UNHURRIE
 
       // Its packets are nobody's again, and those of the default flow log.
       await appliance.send(7, DNS)
-      expect(await appliance.program.stop()).toBe(0)
+      expect(await appliance.program.stop(), appliance.program.stderr).toBe(0)
 
       const [file] = filesBelow(logs!).filter((name) => name.includes(parquet!))
       expect(file).toMatch(

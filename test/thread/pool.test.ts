@@ -176,6 +176,17 @@ describe('Pool', () => {
     },
   )
 
+  test('asks nothing of workers that were told to stop', async () => {
+    const said: (string | Error)[] = []
+    const pool = await start(['', ''], said)
+    const stopped = pool.stop()
+    const asked = { minimumAgeSeconds: 0, filters: [], atSeconds: 0, atNanoseconds: 0 }
+    await expect(pool.apply([])).rejects.toThrow('told to stop')
+    await expect(pool.captureFlows(asked)).rejects.toThrow('told to stop')
+    expect(await pool.report()).toBe(await stopped)
+    expect(said).toEqual([])
+  })
+
   const changeOf = (id: string): Change => ({
     table: 'sessions',
     id,
