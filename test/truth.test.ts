@@ -92,6 +92,7 @@ async function ourFlows(file: string, decap: 'auto' | 'none'): Promise<Map<strin
   })
   await offline.read(file)
   offline.tracker!.fragments.flush(Number.POSITIVE_INFINITY)
+  offline.tracker!.countQueued()
   const flows = new Map<string, Flow>()
   const table = offline.tracker!.table
   for (let entry = 0; entry < table.used; entry++) {

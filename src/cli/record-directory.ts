@@ -39,12 +39,14 @@ export class RecordDirectory implements RecordOutput {
     options: RecordDirectoryOptions,
     convert: (spool: string, path: string) => Promise<void>,
   ) {
+    // First what may be wrong with it: nothing is made then.
+    const layout = new FlowLogLayout(options.layout)
     ensureDirectory(options.directory)
     this.#lock = new DirectoryLock(options.directory)
     this.#metadata = options.metadata
     this.#log = new FlowLogDirectory({
       directory: options.directory,
-      layout: new FlowLogLayout(options.layout),
+      layout,
       encoder: options.encoder,
       graceSeconds: options.graceSeconds,
       pendingBytesMax: Number.POSITIVE_INFINITY,
