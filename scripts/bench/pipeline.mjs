@@ -1,8 +1,9 @@
 /**
  * What a datagram costs behind the socket: nanoseconds from acceptVxlan to the
  * end, of one column, in memory-resident traffic: 200-octet frames of TCP over
- * 16 sessions and 16 k flows. Rows add one part of the pipeline each. Not
- * measured: receiving, and the disk beyond handing blocks to the kernel.
+ * 16 sessions and 16 k flows. Rows add one part of the pipeline each; registered
+ * sessions are held to ten rules. Not measured: receiving, and the disk beyond
+ * handing blocks to the kernel.
  *
  * Run after `npm run build`: node scripts/bench/pipeline.mjs
  */
@@ -78,8 +79,44 @@ const flowLog = {
   wholeSessions: true,
 }
 
-async function run(name, options) {
+/** The 16 sessions, registered, of an interface whose address is the outer source, with a filter of ten rules of which the last accepts. */
+const interfaces = new Map([['eni-1', { id: 'eni-1', addresses: ['10.0.0.1'] }]])
+const made = (table, after) => ({ table, id: after.id, before: undefined, after })
+const registered = [
+  made('targets', { id: 'tmt-1', kind: 'network-interface', address: 'eni-2', tags: [] }),
+  made('filters', {
+    id: 'tmf-1',
+    networkServices: [],
+    rules: ['ingress', 'egress'].flatMap((direction) =>
+      Array.from({ length: 10 }, (_, index) => ({
+        direction,
+        ruleNumber: index + 1,
+        action: 'accept',
+        protocol: 6,
+        destinationPortRange: index === 9 ? undefined : { from: index + 1, to: index + 1 },
+        sourceCidr: '0.0.0.0/0',
+        destinationCidr: '0.0.0.0/0',
+      })),
+    ),
+    tags: [],
+  }),
+  ...Array.from({ length: SESSIONS }, (_, index) =>
+    made('sessions', {
+      id: `tms-${index}`,
+      networkInterfaceId: 'eni-1',
+      targetId: 'tmt-1',
+      filterId: 'tmf-1',
+      sessionNumber: index + 1,
+      virtualNetworkId: 1000 + index,
+      packetLength: 128,
+      tags: [],
+    }),
+  ),
+]
+
+async function run(name, options, changes = []) {
   const column = new Column(options, (line) => console.error(line))
+  await column.apply(changes, 1_700_000_000)
   const { bytes, slot } = datagrams()
   // As a receiver does: few slots, filled anew for each batch, so that they are in the cache.
   const arena = Buffer.alloc(BATCH * slot)
@@ -122,4 +159,11 @@ await run('flows', base)
 await run('flows, flow logs', { ...base, flowLog })
 await run('flows, captures', { ...base, capture })
 await run('flows, flow logs, captures', { ...base, flowLog, capture })
+const logged = { ...flowLog, owner: { accountId: '111122223333', region: 'us-east-1' } }
+await run('flows, registered', { ...base, interfaces }, registered)
+await run(
+  'all, registered, PacketLength 128',
+  { ...base, interfaces, flowLog: logged, capture },
+  registered,
+)
 rmSync(directory, { recursive: true })

@@ -34,7 +34,10 @@ export function formatLedger(report: LedgerReport): string[] {
     const { sessions, received } = report.deletedSessions
     lines.push(`sessions deleted or renamed: ${sessions}, which had received ${received}`)
   }
-  if (report.sessions.length > 0) lines.push(...sessionTable(report.sessions))
+  const heard = report.sessions.filter(({ received }) => received > 0)
+  const quiet = report.sessions.length - heard.length
+  if (quiet > 0) lines.push(`sessions that nothing came for: ${quiet}`)
+  if (heard.length > 0) lines.push(...sessionTable(heard))
   lines.push(...formatCuts(report.sessions))
   return lines
 }
