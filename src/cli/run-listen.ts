@@ -49,6 +49,9 @@ export async function listen(
       async (change) => void (await Promise.all(workers.map((pool) => pool.apply([change])))),
       say,
     )
+    if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
+      say(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
+    }
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)

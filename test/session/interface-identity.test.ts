@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { A_IS_LOCAL } from '../../src/flow/flow-state.js'
 import { FlowTable } from '../../src/flow/flow-table.js'
+import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import { InterfaceIdentity } from '../../src/session/interface-identity.js'
-import { formatMac, parseAddress } from '../../src/wire/address.js'
+import { formatMac, parseAddress, parseMac } from '../../src/wire/address.js'
 import { Frame } from '../../src/wire/frame.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
@@ -372,5 +373,55 @@ describe('flow-log of a mirrored interface', () => {
         `${FAR} ${SECONDARY} ${FAR} ${SECONDARY} 3 ingress`,
       ].sort(),
     )
+  })
+})
+
+describe('InterfaceIdentity of an interface that a configuration names', () => {
+  const knowing = (mac: string | undefined, ...addresses: string[]) =>
+    new InterfaceIdentity(null, {
+      addresses: addresses.map((address) => parseAddress(address)!),
+      mac: mac === undefined ? undefined : parseMac(mac)!,
+    })
+
+  test.each([
+    { src: SECONDARY, dst: FAR, verdict: 'egress' },
+    { src: FAR, dst: SECONDARY, verdict: 'ingress' },
+    { src: 'fd00::10', dst: 'fd99::1', verdict: 'egress' },
+    { src: 'fd99::1', dst: 'fd00::10', verdict: 'ingress' },
+    { src: PRIMARY, dst: FAR, verdict: 'egress' },
+    { src: FAR, dst: '192.0.2.2', verdict: 'unknown' },
+  ])('knows its other addresses from the first frame on: $src to $dst', ({ src, dst, verdict }) => {
+    const identity = knowing(undefined, PRIMARY, SECONDARY, 'fd00::10')
+    expect(decide(identity, frame(src, dst, ROUTER, NEIGHBOUR))).toBe(verdict)
+    expect(identity.primaryConfirmed).toBe(true)
+  })
+
+  test('knows its MAC from the first frame on', () => {
+    expect(decide(knowing(ME), frame('10.9.9.9', FAR, ME, ROUTER))).toBe('egress')
+    expect(decide(knowing(ME), frame(FAR, '10.9.9.9', ROUTER, ME))).toBe('ingress')
+    expect(formatMac(knowing(ME).mac!)).toBe(ME)
+  })
+
+  test('learns its primary address where none is known, once', () => {
+    const identity = knowing(undefined)
+    expect(decide(identity, frame(PRIMARY, FAR, ROUTER, NEIGHBOUR))).toBe('unknown')
+    expect(identity.primaryConfirmed).toBe(false)
+    identity.learnPrimary(parseAddress(PRIMARY)!)
+    identity.learnPrimary(parseAddress(SECONDARY)!)
+    expect(decide(identity, frame(PRIMARY, FAR, ROUTER, NEIGHBOUR))).toBe('egress')
+    expect(decide(identity, frame(SECONDARY, PRIMARY, ROUTER, NEIGHBOUR))).toBe('ingress')
+  })
+})
+
+describe('InterfaceIdentity.directionOf', () => {
+  test.each([
+    { bytes: out(PRIMARY), direction: EGRESS },
+    { bytes: back(PRIMARY), direction: INGRESS },
+    { bytes: frame('10.9.9.9', FAR, NEIGHBOUR, ROUTER), direction: DIRECTION_UNKNOWN },
+    { bytes: ethernet(Buffer.alloc(46), { type: 0x0806 }), direction: DIRECTION_UNKNOWN },
+  ])('says it as rules do: $direction', ({ bytes, direction }) => {
+    const view = new Frame()
+    parseFrame(bytes, 0, bytes.length, LINKTYPE_ETHERNET, bytes.length, view)
+    expect(new InterfaceIdentity(parseAddress(PRIMARY)!).directionOf(view)).toBe(direction)
   })
 })
