@@ -14,11 +14,20 @@ import {
 import { describe, expect, test } from 'vitest'
 import { chooseReceiver } from '../../src/receive/open.js'
 import { readParquet } from '../flowlog/parquet-file.js'
-import { ethernet, MAC_A, MAC_B, tcp4, udp4 } from '../support/frames.js'
+import { ethernet, MAC_A, MAC_B, tcp4, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { UdpSender } from '../support/udp-sender.js'
 import { readWritten } from '../support/written-captures.js'
 import { ControlledAppliance } from './controlled-appliance.js'
-import { filesBelow, IS_BUILT, NEEDS_BUILD, readStats, sumOf, UNHURRIED } from './program.js'
+import {
+  Appliance,
+  filesBelow,
+  IS_BUILT,
+  NEEDS_BUILD,
+  readStats,
+  sumOf,
+  UNHURRIED,
+} from './program.js'
 
 const HAS_RECVMMSG = chooseReceiver('auto') === 'recvmmsg'
 const missing = HAS_RECVMMSG ? '' : ' (needs Linux and koffi)'
@@ -264,6 +273,58 @@ describe.skipIf(!IS_BUILT)(`the control plane of listen${NEEDS_BUILD}`, UNHURRIE
     // Of the first run that had packets, what had reached the disk; of the second all.
     expect(frames.length).toBeGreaterThanOrEqual(COUNT)
     expect(filesBelow(captures).every((name) => name.startsWith(`${session}/`))).toBe(true)
+  })
+
+  test('does what the configuration declares, without an API too', async () => {
+    const dir = temporaryDirectory()
+    const [captures, logs, stats] = ['captures', 'logs', 'stats.json'].map((name) =>
+      join(dir, name),
+    )
+    const config = join(dir, 'mirrortap.yaml')
+    writeFileSync(
+      config,
+      `${INVENTORY}
+no-api: true
+unknown-sessions: drop
+TrafficMirrorTargets: [{ TrafficMirrorTargetId: tmt-here, NetworkInterfaceId: eni-here }]
+TrafficMirrorFilters:
+  - TrafficMirrorFilterId: tmf-web
+    EgressFilterRules:
+      - { RuleNumber: 1, RuleAction: accept, Protocol: 6, SourceCidrBlock: 0.0.0.0/0, DestinationCidrBlock: 0.0.0.0/0 }
+TrafficMirrorSessions:
+  - TrafficMirrorSessionId: tms-web
+    NetworkInterfaceId: ${ENI}
+    TrafficMirrorTargetId: tmt-here
+    TrafficMirrorFilterId: tmf-web
+    SessionNumber: 1
+    VirtualNetworkId: 7
+    PacketLength: 60
+FlowLogs:
+  - { FlowLogId: fl-0123456789abcdef0, ResourceId: vpc-0aa11bb22cc33dd44, LogFormat: '${LOG_FORMAT}' }
+`,
+    )
+    const program = new Appliance([
+      ...['--config', config, '--stats', stats!],
+      ...['--capture-dir', captures!, '--flow-log-dir', logs!, '--rotate-interval', '30d'],
+    ])
+    const port = await program.port()
+    const sender = await UdpSender.open('127.0.0.1')
+    for (const vni of [7, 8]) {
+      for (const frame of [...WEB, ...DNS]) await sender.send(vxlan(vni, frame), port, '127.0.0.1')
+    }
+    await sender.close()
+    expect(await program.stop(), program.stderr).toBe(0)
+    expect(readStats(stats!)).toMatchObject({
+      received: 4 * COUNT,
+      accepted: COUNT,
+      filtered: COUNT,
+      unknownSession: 2 * COUNT,
+    })
+    const frames = filesBelow(join(captures!, 'tms-web')).flatMap((name) =>
+      readWritten(join(captures!, 'tms-web', name)),
+    )
+    expect(frames.map(({ frame }) => frame.length)).toEqual(WEB.map(() => 60))
+    expect(records(logs!, 'fl-0123456789abcdef0')).toEqual({ [`${KNOWN} egress 6 1`]: COUNT })
   })
 
   test('takes flow logs that it cannot deliver, and says so', async () => {
