@@ -1,7 +1,3 @@
-import { HOT_WORDS, PACKETS_0, PACKETS_1, STATE } from '../flow/flow-entry.js'
-import type { InterfaceOracle } from '../flow/flow-queue.js'
-import { INTERFACE_CONFIRMED, INTERFACE_MASK, INTERFACE_SHIFT } from '../flow/flow-state.js'
-import type { FlowTable } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import type { Session } from '../session/session.js'
 import type { Fault } from '../wire/fault.js'
@@ -17,6 +13,7 @@ import { TimeSeries } from './time-series.js'
 
 /** Sessions with a line of their own in the time series; the others share one. */
 const SESSION_LINES = 64
+const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
 
 export interface TrafficOptions {
   tracker: FlowTracker
@@ -100,11 +97,11 @@ export class Traffic {
     const tracker = this.#tracker
     const { seconds, nanoseconds, timed } = packet
     const { session } = facts
-    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
+    const oracle = session.vni === null ? undefined : session.identity
+    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed, oracle)
     // A fragment that waits for its first.
     if (flow < 0) return
     const { direction } = tracker.table
-    if (session.vni !== null) noteInterface(tracker.table, flow, frame, session.identity)
     if (frame.protocol === PROTOCOL_TCP) {
       this.#tcp.observe(flow, direction, frame, seconds, nanoseconds, timed, facts.tcp)
     }
@@ -124,28 +121,3 @@ export class Traffic {
     return facts
   }
 }
-
-/**
- * Which end of a flow the mirrored interface is, as the tracker notes it for those
- * who need not know the flow.
- */
-function noteInterface(
-  table: FlowTable,
-  flow: number,
-  frame: Frame,
-  identity: InterfaceOracle,
-): void {
-  const { words, counts, direction } = table
-  // Asked for every packet: it learns from each.
-  const end = identity.decide(frame, direction)
-  const at = flow * HOT_WORDS + STATE
-  const state = words[at]!
-  if (end === 0 || ((state & INTERFACE_MASK) !== 0 && (state & INTERFACE_CONFIRMED) !== 0)) return
-  const countsAt = (flow * HOT_WORDS) >>> 1
-  const packets = counts[countsAt + PACKETS_0]! + counts[countsAt + PACKETS_1]!
-  if (packets > 4 && packets % 64 !== 0) return
-  if ((state & INTERFACE_MASK) === 0) words[at]! |= end << INTERFACE_SHIFT
-  if (identity.primaryConfirmed) words[at]! |= INTERFACE_CONFIRMED
-}
-
-const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES

@@ -106,8 +106,15 @@ export class FlowTracker implements PacketCounter {
    * flow's first and last times alone. Returns the flow, WAITING_FLOW for a fragment
    * that waits for its first, or NO_FLOW where the capacity is 0.
    */
-  track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
-    const queued = this.#intake.take(frame, session, seconds, nanoseconds, timed, undefined)
+  track(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed = true,
+    oracle?: InterfaceOracle,
+  ): number {
+    const queued = this.#intake.take(frame, session, seconds, nanoseconds, timed, oracle)
     this.countQueued()
     return queued ? this.#counter.latest : WAITING_FLOW
   }
