@@ -3,19 +3,20 @@
  * through sendmmsg(2), without UDP segmentation offload, so that each is a packet to the
  * kernel as it would be from a network. Every millisecond it sends what has come due.
  *
- * Arguments: port, rate in packets a second (`max`: no pause), packets in all, octets each, flows.
+ * Arguments: port, rate in packets a second (`max`: no pause), packets in all, octets each,
+ * flows, and sessions they are of (8), whose VNIs begin at 1000.
  * Prints {sent, seconds} as JSON.
  */
 import { AF_INET, loadLibc, SOCK_DGRAM, systemError } from '../../dist/receive/libc.js'
 import { socketAddress } from '../../dist/receive/socket-address.js'
 import { emitVxlan } from '../../dist/wire/vxlan.js'
 
-const [port, rate, total, length, flows] = process.argv.slice(2)
+const [port, rate, total, length, flows, sessions = 8] = process.argv.slice(2)
 const HOST = '127.0.0.1'
 const BATCH = 64
 /** Outer ports differ as they do at AWS: few, by flow. */
 const SOCKETS = 16
-const SESSIONS = 8
+const FIRST_VNI = 1000
 
 const libc = loadLibc()
 const fds = Array.from({ length: SOCKETS }, () => libc.socket(AF_INET, SOCK_DGRAM, 0))
@@ -24,7 +25,7 @@ const to = socketAddress(libc, HOST, Number(port))
 /** Ethernet, IPv4 and TCP around nothing in particular: checksums are not filled in. */
 function mirroredFrame(flow, bytes) {
   bytes.fill(0)
-  emitVxlan({ vni: 1000 + (flow % SESSIONS) }, bytes, 0)
+  emitVxlan({ vni: FIRST_VNI + (flow % Number(sessions)) }, bytes, 0)
   bytes.write('02000000000a02000000000b0800', 8, 'hex')
   bytes.writeUInt8(0x45, 22)
   bytes.writeUInt16BE(bytes.length - 22, 24)
