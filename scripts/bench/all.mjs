@@ -10,6 +10,7 @@ for (const [name, ...options] of [
   ['mirror-rules.mjs'],
   ['offline.mjs', '--rounds', '3'],
   ['receive.mjs', '--rates', '200000,max,backlog'],
+  ['api.mjs'],
 ]) {
   console.log(`\n== ${[name, ...options].join(' ')}`)
   const args = [join(import.meta.dirname, name), ...options]
