@@ -10,7 +10,7 @@ import { type Change, everything, type Model, RandomChanges } from './random-cha
 const KILLS = 4
 const CHANGES_BETWEEN = 8
 /** A change takes a few milliseconds, until it is on the disk: the kill is to fall anywhere in it. */
-const CHANGE_MS = 8
+const CHANGE_MS = 6
 
 describe.skipIf(!IS_BUILT)(`the state of listen${NEEDS_BUILD}`, UNHURRIED, () => {
   test.each([1, 2, 3])(
