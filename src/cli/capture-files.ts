@@ -12,6 +12,7 @@ import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
 import type { CaptureOptions } from './capture.js'
 import { jointOptions } from './joint-options.js'
+import { checkNames } from './named-files.js'
 import { failWith } from './offline-input.js'
 import { Progress } from './progress.js'
 import { writeStats } from './stats-file.js'
@@ -29,6 +30,8 @@ export async function captureFiles(
   options: CaptureOptions,
   files: readonly string[],
 ): Promise<void> {
+  // A capture may take the place of one that it is made of: it does so when it is whole.
+  checkNames(files, options.stats === undefined ? [] : [options.stats])
   const conversion = new Conversion(options)
   const stop = new Stop()
   try {

@@ -107,7 +107,7 @@ function addWriting(command: Command): void {
         'pcapng',
       ]),
     )
-    .option('--stats <file>', 'write the final ledger as JSON')
+    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
 }
 
 function addReceiving(command: Command): void {
@@ -125,7 +125,11 @@ function addReceiving(command: Command): void {
         .choices(['auto', 'recvmmsg', 'dgram'])
         .default('auto'),
     )
-    .option('--receive-buffer <size>', 'asked of the kernel', parseSize, parseSize('64MiB'))
+    .addOption(
+      new Option('--receive-buffer <size>', 'asked of the kernel')
+        .argParser(parseSize)
+        .default(64 * 2 ** 20, '64MiB'),
+    )
     .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
 }
 
@@ -165,6 +169,9 @@ function refuseWhatMakesNoSense(command: Command, options: CaptureOptions): void
   }
   if (options.write === '-' && isRotated) {
     refuse('standard output is one file: name one with -w, or leave out -C and -G')
+  }
+  if (options.write === '-' && options.stats === '-') {
+    refuse('-w - and --stats - both want standard output; name a file')
   }
   if (options.split === true && (options.write === '-' || isRotated)) {
     refuse('--split writes one file a session: give -w a directory, and neither -C nor -G')

@@ -70,7 +70,7 @@ export function addListen(program: Command): void {
     .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
     .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
     .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
-    .option('--stats <file>', 'write the final ledger as JSON')
+    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
     .addHelpText(
       'after',
       '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',

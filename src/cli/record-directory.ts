@@ -1,4 +1,4 @@
-import { ensureDirectory } from '../deliver/directory.js'
+import { ensureDirectory, removeEmpty } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
 import { FlowRecord } from '../flow/flow-record.js'
@@ -23,6 +23,7 @@ export interface RecordDirectoryOptions {
 /** Files below a directory, in AWS's key layout. Nobody else may write there meanwhile. */
 export class RecordDirectory implements RecordOutput {
   readonly #lock: DirectoryLock
+  readonly #made: readonly string[]
   readonly #log: FlowLogDirectory
   readonly #metadata: SessionMetadata
   /** Copies of records that came when too many files were on their way to their names. */
@@ -41,7 +42,7 @@ export class RecordDirectory implements RecordOutput {
   ) {
     // First what may be wrong with it: nothing is made then.
     const layout = new FlowLogLayout(options.layout)
-    ensureDirectory(options.directory)
+    this.#made = ensureDirectory(options.directory)
     this.#lock = new DirectoryLock(options.directory)
     this.#metadata = options.metadata
     this.#log = new FlowLogDirectory({
@@ -72,6 +73,7 @@ export class RecordDirectory implements RecordOutput {
 
   async discard(): Promise<void> {
     await this.#log.close().finally(() => this.#lock.release())
+    removeEmpty(this.#made)
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import type { AnalysisReport } from '../analyze/analysis-report.js'
 import { OperatorError } from '../errors.js'
 import { formatAnalysis } from './analysis-text.js'
 import type { AnalyzeOptions } from './analyze.js'
+import { checkNames } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 
@@ -17,6 +18,7 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
       exitCode: 2,
     })
   }
+  checkNames(files, page === undefined ? [] : [page])
   const leftOut: string[] = []
   const analysis = new Analysis({
     ...(await offlineOptions(options, (line) => leftOut.push(line))),

@@ -12,6 +12,7 @@ import { FlowThread } from '../thread/flow-thread.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
+import { checkNames } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { RecordFile, type RecordOutput } from './record-output.js'
 
@@ -25,6 +26,7 @@ const CLOCK_LAG_SECONDS = 2
 
 /** Reads the files and writes their records. */
 export async function flowLog(files: readonly string[], options: Options): Promise<void> {
+  checkNames(files, [options.output])
   const format = formatOf(options)
   const directory = directoryOf(options, format)
   const values = metadataOf(options)

@@ -10,6 +10,7 @@ import type { FlowsOptions } from './flows.js'
 import { formatFlags, formatProtocol, formatTable } from './format.js'
 import { formatCuts } from './ledger-text.js'
 import { lifetimeOf } from './lifetime-options.js'
+import { checkNames } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 
@@ -18,6 +19,7 @@ const ROWS_AT_A_TIME = 1000
 
 /** Reads the files and prints their flows. */
 export async function flows(files: readonly string[], options: FlowsOptions): Promise<void> {
+  checkNames(files, [])
   const filters = readFilters(options.flowFilters)
   const ended: FlowRow[] = []
   const leftOut: string[] = []

@@ -1,7 +1,7 @@
 import { ec2Actions } from '../api/ec2/operations.js'
 import { networkFirewallActions } from '../api/network-firewall/actions.js'
 import { FlowOperations } from '../api/network-firewall/flow-operations.js'
-import { ensureDirectory } from '../deliver/directory.js'
+import { ensureDirectory, removeEmpty } from '../deliver/directory.js'
 import { DirectoryLock } from '../deliver/directory-lock.js'
 import { OperatorError } from '../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../flowlog/layout.js'
@@ -38,7 +38,7 @@ export async function listen(
   declared?: ConfiguredResources,
 ): Promise<void> {
   const column = columnOptions(options, metadata)
-  const locks = await takeDirectories(options)
+  const directories = await takeDirectories(options)
   try {
     // It may be in a directory that has just been made.
     if (options.stats !== undefined) checkStats(options.stats)
@@ -93,9 +93,11 @@ export async function listen(
     const report = await pool.stop()
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
+    directories.release()
     if (stopped.failure !== undefined) throw stopped.failure
-  } finally {
-    for (const lock of locks) lock.release()
+  } catch (error) {
+    directories.abandon()
+    throw error
   }
 }
 
@@ -183,24 +185,42 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
   return column
 }
 
+/** Directories that are this process's alone. */
+class TakenDirectories {
+  readonly #locks: DirectoryLock[] = []
+  readonly #made: string[] = []
+
+  take(directory: string): void {
+    this.#made.push(...ensureDirectory(directory))
+    this.#locks.push(new DirectoryLock(directory))
+  }
+
+  release(): void {
+    for (const lock of this.#locks) lock.release()
+  }
+
+  /** In place of `release`, when the work has failed: leaves no empty directories that were not there. */
+  abandon(): void {
+    this.release()
+    removeEmpty(this.#made)
+  }
+}
+
 /** Makes sure of the directories, and takes over what an earlier run left unfinished. */
-async function takeDirectories(options: ListenOptions): Promise<DirectoryLock[]> {
-  const locks: DirectoryLock[] = []
+async function takeDirectories(options: ListenOptions): Promise<TakenDirectories> {
+  const taken = new TakenDirectories()
   const named = [options.captureDir, options.flowLogDir]
   const directories = new Set(named.filter((name) => name !== undefined))
   try {
-    for (const directory of directories) {
-      ensureDirectory(directory)
-      locks.push(new DirectoryLock(directory))
-    }
+    for (const directory of directories) taken.take(directory)
     for (const directory of directories) {
       await removeHalfConverted(directory)
       for (const line of (await adoptParts(directory)).lines) say(line)
       for (const line of await convertSpools(directory, convertInThread)) say(line)
     }
-    return locks
+    return taken
   } catch (error) {
-    for (const lock of locks) lock.release()
+    taken.abandon()
     throw error
   }
 }

@@ -7,6 +7,7 @@ import { type Answer, asOperatorError, query, writeParquet } from '../analyze/qu
 import { sortFiles } from '../analyze/query-files.js'
 import { OperatorError } from '../errors.js'
 import { lifetimeOf } from './lifetime-options.js'
+import { checkNames } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { Output } from './output.js'
 import type { QueryCliOptions, QueryFormat } from './query.js'
@@ -19,6 +20,8 @@ export async function runQuery(
   names: readonly string[],
   options: QueryCliOptions,
 ): Promise<void> {
+  const { output, state } = options
+  checkNames(state === undefined ? names : [...names, state], [output])
   const format = formatOf(options)
   const files = sortFiles(names)
   const duckdb = await loadDuckDb()

@@ -6,6 +6,7 @@ const PART = '.part'
 
 /** Throws OperatorError where `writeStats` would have to: rather now than after a month. */
 export function checkStats(path: string): void {
+  if (path === '-') return
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
       throw Object.assign(new Error('a directory'), { code: 'EISDIR' })
@@ -17,10 +18,15 @@ export function checkStats(path: string): void {
   }
 }
 
-/** What `--stats` names, whole or not at all. Throws OperatorError. */
+/** To what `--stats` names, `-` being standard output: whole or not at all. Throws OperatorError. */
 export function writeStats(path: string, report: LedgerReport): void {
+  const text = `${JSON.stringify(report, null, 2)}\n`
+  if (path === '-') {
+    process.stdout.write(text)
+    return
+  }
   try {
-    writeFileSync(path + PART, `${JSON.stringify(report, null, 2)}\n`)
+    writeFileSync(path + PART, text)
     renameSync(path + PART, path)
   } catch (error) {
     throw new WriteError(path, error)

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   open as openFd,
   openSync,
+  rmdirSync,
   rmSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -22,25 +23,40 @@ const NO_DIRECTORY_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EACCES', 'EPE
 /**
  * Makes the directory if it is not there and proves that files can be made in
  * it by making one: permission bits say nothing about root, read-only mounts and
- * full disks. Throws WriteError.
+ * full disks. Returns what it had to make, outermost first. Throws WriteError.
  */
-export function ensureDirectory(directory: string): void {
+export function ensureDirectory(directory: string): readonly string[] {
   const probe = join(directory, `.mirrortap-probe-${process.pid}`)
+  const made: string[] = []
   try {
-    makeDirectory(directory)
+    makeDirectory(directory, made)
     closeSync(openSync(probe, 'w'))
     rmSync(probe)
+    return made
   } catch (error) {
+    removeEmpty(made)
     throw new WriteError(directory, error)
   }
 }
 
+/** For work that came to nothing: removes directories, outermost first, as far as there is nothing in them. */
+export function removeEmpty(directories: readonly string[]): void {
+  for (const directory of directories.toReversed()) {
+    try {
+      rmdirSync(directory)
+    } catch {
+      // There is something in it, or somebody was faster.
+    }
+  }
+}
+
 /** With all above it. Where none can be made, as in /proc, Node's own way to do that never ends. */
-function makeDirectory(directory: string): void {
+function makeDirectory(directory: string, made: string[]): void {
   if (existsSync(directory)) return
-  makeDirectory(dirname(directory))
+  makeDirectory(dirname(directory), made)
   try {
     mkdirSync(directory)
+    made.push(directory)
   } catch (error) {
     // Another process was faster.
     if (!existsSync(directory)) throw error

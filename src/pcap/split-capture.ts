@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { AppendSink } from '../deliver/append-sink.js'
 import { BlockPool } from '../deliver/block-pool.js'
-import { ensureDirectory } from '../deliver/directory.js'
+import { ensureDirectory, removeEmpty } from '../deliver/directory.js'
 import { Turns } from '../deliver/turns.js'
 import { linkTypeName } from '../wire/link-type.js'
 import type { CaptureFormat } from './capture-writer.js'
@@ -35,6 +35,7 @@ export class SplitCapture {
   readonly #options: SplitCaptureOptions
   readonly #pool = new BlockPool(Number.POSITIVE_INFINITY)
   readonly #turns = new Turns(OPEN_MAX)
+  readonly #made: readonly string[]
   readonly #open = new Set<SplitSource>()
   readonly #closing = new Set<Promise<void>>()
   /** How often each name has been used. */
@@ -42,7 +43,7 @@ export class SplitCapture {
 
   /** Throws OperatorError when the directory cannot be written to. */
   constructor(options: SplitCaptureOptions) {
-    ensureDirectory(options.directory)
+    this.#made = ensureDirectory(options.directory)
     this.#options = options
   }
 
@@ -99,6 +100,7 @@ export class SplitCapture {
   async discard(): Promise<void> {
     await Promise.all([...this.#open].map((source) => source.discard()))
     await Promise.all(this.#closing)
+    removeEmpty(this.#made)
   }
 
   async #drained(): Promise<void> {

@@ -1,8 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ensureDirectory, syncDirectory, syncMadeDirectories } from '../../src/deliver/directory.js'
+import {
+  ensureDirectory,
+  removeEmpty,
+  syncDirectory,
+  syncMadeDirectories,
+} from '../../src/deliver/directory.js'
 import { WriteError } from '../../src/deliver/write-error.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -36,6 +41,20 @@ describe('ensureDirectory', () => {
       }
     },
   )
+})
+
+describe('removeEmpty', () => {
+  test('takes back what was made, but for what is in use', () => {
+    const top = temporaryDirectory()
+    const made = ensureDirectory(join(top, 'a/b/c'))
+    expect(made).toEqual([join(top, 'a'), join(top, 'a/b'), join(top, 'a/b/c')])
+    expect(ensureDirectory(join(top, 'a/b/c'))).toEqual([])
+    writeFileSync(join(top, 'a/file'), '')
+    removeEmpty(made)
+    expect(readdirSync(join(top, 'a'))).toEqual(['file'])
+    removeEmpty(made)
+    expect(existsSync(join(top, 'a/file'))).toBe(true)
+  })
 })
 
 describe('syncMadeDirectories', () => {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chooseReceiver, RECEIVERS } from '../../src/receive/open.js'
@@ -150,9 +151,12 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, UNHURRIED, () => {
     expect(same.stderr).toBe(
       `mirrortap: ${dir} is in use by process ${first.pid}; stop that one or name another directory\n`,
     )
-    const taken = mirrortap(['listen', '--bind', HOST, '--port', String(port)])
+    const parent = temporaryDirectory()
+    const where = ['--bind', HOST, '--port', String(port), '--capture-dir', join(parent, 'a/b')]
+    const taken = mirrortap(['listen', ...where])
     expect(await taken.ended()).toBe(1)
     expect(taken.stderr).toMatch(/^mirrortap: UDP port \d+ of 127\.0\.0\.1 is taken: [^\n]+\n$/)
+    expect(readdirSync(parent)).toEqual([])
     expect(await first.stop()).toBe(0)
     expect(filesBelow(dir)).toEqual([])
   })

@@ -1,0 +1,35 @@
+import { type Stats, statSync } from 'node:fs'
+import { OperatorError } from '../errors.js'
+
+/**
+ * Refuses what a command line may name by mistake: standard input twice, and an
+ * output that would take the place of an input. Throws OperatorError (exit code 2).
+ */
+export function checkNames(inputs: readonly string[], outputs: readonly string[]): void {
+  if (inputs.indexOf('-') !== inputs.lastIndexOf('-')) {
+    throw new OperatorError('standard input can be read only once: give - once', { exitCode: 2 })
+  }
+  for (const output of outputs) {
+    const replaced = fileAt(output)
+    if (replaced === undefined) continue
+    for (const input of inputs) {
+      const { dev, ino } = fileAt(input) ?? {}
+      if (dev !== replaced.dev || ino !== replaced.ino) continue
+      const which = input === output ? output : `${output} is ${input}, which`
+      throw new OperatorError(
+        `${which} is read: it would be replaced by what is made of it; name another file to write`,
+        { exitCode: 2 },
+      )
+    }
+  }
+}
+
+function fileAt(name: string): Stats | undefined {
+  try {
+    const found = name === '-' ? undefined : statSync(name)
+    return found?.isFile() ? found : undefined
+  } catch {
+    // Whoever opens it says what is wrong with it.
+    return undefined
+  }
+}
