@@ -90,12 +90,14 @@ export class ApiLoad {
   #operations = []
   #token
   #turn = 0
+  #mix
 
-  /** `like`: the parameters of a session to make, but for those that differ. */
-  constructor(caller, sessions, like) {
+  /** `like`: the parameters of a session to make, but for those that differ; `kinds`: of MIX, which. */
+  constructor(caller, sessions, like, kinds) {
     this.#caller = caller
     this.#sessions = sessions
     this.#like = like
+    this.#mix = MIX.filter((kind) => kinds.includes(kind))
   }
 
   async run(rate, seconds) {
@@ -105,7 +107,7 @@ export class ApiLoad {
       const due = began + (number * 1000) / rate
       const early = due - performance.now()
       if (early > 0) await sleep(early)
-      asked.push(this.#ask(MIX[number % MIX.length], due))
+      asked.push(this.#ask(this.#mix[number % this.#mix.length], due))
     }
     await Promise.all(asked)
   }

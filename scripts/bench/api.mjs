@@ -18,8 +18,8 @@
  * The number that matters: kernel drops with packets and requests, against those of packets
  * alone; p99 of all requests. `unaccounted`, `not accepted` and errors are to be 0.
  *
- *     node scripts/bench/api.mjs [--sessions 1000] [--requests 100] [--rate 200000]
- *       [--seconds 10] [--length 200] [--flows 16384] [--receive-buffer 67108864]
+ *     node scripts/bench/api.mjs [--sessions 1000] [--requests 100] [--kinds describe,modify]
+ *       [--rate 200000] [--seconds 10] [--length 200] [--flows 16384] [--receive-buffer 67108864]
  *       [--json FILE] [-- options for listen]
  */
 import { execFile, spawn } from 'node:child_process'
@@ -37,6 +37,7 @@ const { values: options, positionals: listenOptions } = parseArgs({
   options: {
     sessions: { type: 'string', default: '1000' },
     requests: { type: 'string', default: '100' },
+    kinds: { type: 'string', default: 'describe,modify,create,delete,start capture,results' },
     rate: { type: 'string', default: '200000' },
     seconds: { type: 'string', default: '10' },
     length: { type: 'string', default: '200' },
@@ -78,6 +79,8 @@ async function startAppliance(directory) {
   const child = spawn(process.execPath, [here('../../dist/cli/bin.js'), ...args.map(String)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
   let said = ''
   let where
   for await (const bytes of child.stderr.iterator({ destroyOnReturn: false })) {
@@ -92,10 +95,11 @@ async function startAppliance(directory) {
   return {
     pid: child.pid,
     ...where,
-    kill: () => child.kill('SIGKILL'),
+    kill,
     async stop() {
       child.kill('SIGINT')
       await once(child, 'exit')
+      process.off('exit', kill)
       return JSON.parse(readFileSync(stats, 'utf8'))
     },
   }
@@ -148,7 +152,7 @@ async function measure(what, { packets, requests }) {
     const warmUp = packets ? await send(appliance.port, 20_000, 40_000) : noPackets
     await settle(appliance.pid)
 
-    const load = new ApiLoad(caller, ids, like)
+    const load = new ApiLoad(caller, ids, like, options.kinds.split(','))
     const before = cpuOf(appliance.pid)
     const [{ sent, seconds: took }] = await Promise.all([
       packets
