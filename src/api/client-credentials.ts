@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { errnoOf } from '../deliver/write-error.js'
+import { ReadError } from '../deliver/read-error.js'
 import { OperatorError } from '../errors.js'
 import { type Credential, parseProfiles } from './credentials.js'
 
@@ -38,10 +38,7 @@ function ofFile(path: string, profile = DEFAULT_PROFILE): Credential {
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new OperatorError(
-      `cannot read the credentials ${path}: ${errnoOf(error) ?? 'not a file'}; name another with --credentials`,
-      { cause: error },
-    )
+    throw new ReadError('the credentials', path, error)
   }
   const profiles = parseProfiles(text, path)
   const found = profiles.find(({ userName }) => userName === profile)

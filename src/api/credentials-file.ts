@@ -13,6 +13,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ensureDirectory, syncDirectory } from '../deliver/directory.js'
+import { ReadError } from '../deliver/read-error.js'
 import { errnoOf, WriteError } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
 import { type Credential, parseCredentials } from './credentials.js'
@@ -80,10 +81,7 @@ function read(path: string): OpenedCredentials | undefined {
     isExposed = (statSync(path).mode & READABLE_BY_OTHERS) !== 0
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
-    throw new OperatorError(
-      `cannot read the credentials ${path}: ${errnoOf(error) ?? 'not a file'}; name another with --credentials`,
-      { cause: error },
-    )
+    throw new ReadError('the credentials', path, error)
   }
   return { credentials: parseCredentials(text, path), made: undefined, isExposed }
 }

@@ -23,7 +23,7 @@ const namedFilter = fields({
     new ExpressionFilter(filter)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
-    refuse(context, ['filter'], `is none: ${error.message}`)
+    refuse(context, ['filter'], error.message.replace(/^the filter /, ''), { isComplete: true })
   }
 })
 

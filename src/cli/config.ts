@@ -1,26 +1,30 @@
 import { readFileSync } from 'node:fs'
 import type { Command, Option } from 'commander'
+import { ReadError } from '../deliver/read-error.js'
 import { OperatorError } from '../errors.js'
 import { nearestName } from '../nearest-name.js'
 
 /**
  * Takes options from a YAML file: `port: 4789`, names as on the command line
  * without the dashes. What the command line says wins. Keys in `besides` are
- * somebody else's. Throws OperatorError (exit code 2) that names the file and the key.
+ * somebody else's. Throws ReadError, or OperatorError (exit code 2) that names the file and the key.
  */
 export async function applyConfig(
   command: Command,
   path: string,
   besides: readonly string[] = [],
 ): Promise<void> {
-  const { parse } = await import('yaml')
-  let values: unknown
+  let text: string
   try {
-    values = parse(readFileSync(path, 'utf8'))
+    text = readFileSync(path, 'utf8')
   } catch (error) {
-    const reason = (error as Error).message.split('\n')[0]!.replace(/:$/, '')
-    throw new OperatorError(`cannot read the configuration ${path}: ${reason}`, { exitCode: 2 })
+    throw new ReadError('the configuration', path, error)
   }
+  const [{ parseYaml }, { z }] = await Promise.all([
+    import('../mirror/session-file.js'),
+    import('zod'),
+  ])
+  const values = parseYaml(text, path, z.unknown())
   // All comments: nothing is set.
   if (values === null) return
   if (typeof values !== 'object' || Array.isArray(values)) {
@@ -50,7 +54,9 @@ function apply(command: Command, option: Option, value: unknown, path: string): 
   if (command.getOptionValueSource(attribute) === 'cli') return
   const isSwitch = option.isBoolean() || option.negate
   if (isSwitch ? typeof value !== 'boolean' : !['string', 'number'].includes(typeof value)) {
-    const want = isSwitch ? 'true or false' : 'a value'
+    const off = command.options.find(({ long }) => long === `--no-${nameOf(option)}`)
+    const hint = off === undefined ? '' : `; to turn it off, say "${nameOf(off)}: true"`
+    const want = isSwitch ? 'true or false' : `a value${hint}`
     throw new OperatorError(`${path}: "${nameOf(option)}" needs ${want}`, { exitCode: 2 })
   }
   if (isSwitch) {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { MirrorSessionRow } from '../analyze/query.js'
+import { ReadError } from '../deliver/read-error.js'
 import { OperatorError } from '../errors.js'
 import { STATE_SCHEMA } from '../mirror/state-schema.js'
 
@@ -25,9 +26,7 @@ async function readState(path: string) {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    throw new OperatorError(`cannot read the state ${path}: ${(error as Error).message}`, {
-      cause: error,
-    })
+    throw new ReadError('the state', path, error)
   }
   let content: unknown
   try {

@@ -53,7 +53,7 @@ export class FlowLogLayout {
     this.flowLogId = options.flowLogId ?? makeFlowLogId()
     if (!/^fl-[0-9a-f]{8}(?:[0-9a-f]{9})?$/.test(this.flowLogId)) {
       throw new OperatorError(
-        `The flow log id '${this.flowLogId}' must be fl- and 17 hexadecimal digits.`,
+        `the flow log id '${this.flowLogId}' must be fl- and 17 hexadecimal digits`,
         { exitCode: 2 },
       )
     }
@@ -103,7 +103,7 @@ function pathPart(what: string, value: string | undefined): string {
   if (value === undefined || value === '' || value === '-') return UNKNOWN
   if (!/^[A-Za-z0-9-]{1,64}$/.test(value)) {
     throw new OperatorError(
-      `The ${what} '${value}' names a directory: use letters, digits and hyphens only.`,
+      `the ${what} '${value}' names a directory: use letters, digits and hyphens only`,
       { exitCode: 2 },
     )
   }

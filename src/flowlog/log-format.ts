@@ -43,7 +43,7 @@ export function parseLogFormat(text: string | undefined): LogFormat {
   const { start, end } = insideQuotes(text)
   if (start === end) {
     throw new OperatorError(
-      `The log format is empty: name at least one field, such as '\${srcaddr} \${dstaddr}', or leave the option out.`,
+      `the log format is empty: name at least one field, such as '\${srcaddr} \${dstaddr}', or leave the option out`,
       { exitCode: 2 },
     )
   }
@@ -64,7 +64,7 @@ export function parseLogFormat(text: string | undefined): LogFormat {
     SPACE.lastIndex = at
     if (!SPACE.test(text)) {
       throw new OperatorError(
-        `The log format needs a space between fields at column ${at + 1}: ${quoted(text, at, end)}.`,
+        `the log format needs a space between fields at column ${at + 1}: ${quoted(text, at, end)}`,
         { exitCode: 2 },
       )
     }
@@ -72,7 +72,7 @@ export function parseLogFormat(text: string | undefined): LogFormat {
   }
   if (fields.length > FIELDS_MAX) {
     throw new OperatorError(
-      `The log format names ${fields.length} fields: name at most ${FIELDS_MAX}.`,
+      `the log format names ${fields.length} fields: name at most ${FIELDS_MAX}`,
       { exitCode: 2 },
     )
   }
@@ -104,9 +104,11 @@ function unknownField(name: string, column: number): OperatorError {
     FIELDS.map((field) => field.name),
   )
   const hint =
-    nearest === undefined ? 'see --help for the fields there are' : `did you mean '${nearest}'?`
+    nearest === undefined
+      ? 'see mirrortap flow-log --help for the fields there are'
+      : `did you mean '${nearest}'?`
   return new OperatorError(
-    `The log format names an unknown field '${name}' at column ${column}: ${hint}`,
+    `the log format names an unknown field '${name}' at column ${column}: ${hint}`,
     { exitCode: 2 },
   )
 }
@@ -114,8 +116,8 @@ function unknownField(name: string, column: number): OperatorError {
 function malformed(text: string, at: number, end: number): OperatorError {
   // A shell replaces ${version} in double quotes by nothing and leaves only the hyphenated halves or spaces.
   return new OperatorError(
-    `The log format is malformed at column ${at + 1}: expected \${field}, found ${quoted(text, at, end)}. ` +
-      `Put it in single quotes, so that the shell leaves it alone.`,
+    `the log format is malformed at column ${at + 1}: expected \${field}, found ${quoted(text, at, end)}; ` +
+      'put it in single quotes, so that the shell leaves it alone',
     { exitCode: 2 },
   )
 }

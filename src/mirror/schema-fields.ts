@@ -56,8 +56,9 @@ export function refuse(
   context: z.core.$RefinementCtx,
   path: readonly (string | number)[],
   message: string,
+  params: { isComplete?: boolean } = {},
 ): void {
-  context.addIssue({ code: 'custom', path: [...path], message })
+  context.addIssue({ code: 'custom', path: [...path], message, params })
 }
 
 /** Adds an issue for every member of a list that has the same `field` as one before it. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Document, isMap, isNode, LineCounter, parseDocument, visit } from 'yaml'
 import type { z } from 'zod'
+import { ReadError } from '../deliver/read-error.js'
 import { OperatorError } from '../errors.js'
 import { type DeclaredResources, declaredResources } from './declared-resources.js'
 import { RESOURCES } from './resource-schema.js'
@@ -8,17 +9,16 @@ import { RESOURCES } from './resource-schema.js'
 /** As much of a wrong value as a line can show. */
 const SHOWN_MAX = 40
 
-/** The mirror resources of a YAML file. Throws OperatorError (exit code 2): file, line, what is wrong, what is allowed. */
+/**
+ * The mirror resources of a YAML file. Throws ReadError, or OperatorError (exit code 2): file, line,
+ * what is wrong, what is allowed.
+ */
 export function readSessionFile(path: string): DeclaredResources {
   let source: string
   try {
     source = readFileSync(path, 'utf8')
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new OperatorError(`cannot read the session file ${path} (${code ?? message})`, {
-      cause: error,
-      exitCode: 2,
-    })
+    throw new ReadError('the session file', path, error)
   }
   return declaredResources(parseYaml(source, path, RESOURCES))
 }
@@ -54,7 +54,8 @@ export function parseYaml<T extends z.ZodType>(
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
   const unknown = issue.code === 'unrecognized_keys' ? [issue.keys[0]!] : []
   const path = [...issue.path, ...unknown] as (string | number)[]
-  const found = valueAt(value, path)
+  const isComplete = issue.code === 'custom' && issue.params?.['isComplete'] === true
+  const found = isComplete ? undefined : valueAt(value, path)
   const shown = typeof found === 'object' || found === undefined ? '' : `, not ${inShort(found)}`
   const said = `${placeOf(path)} ${issue.message}${unknown.length > 0 ? '' : shown}`
   throw refusal(name, lineAt(offsetOf(document, path)), said.trimStart())

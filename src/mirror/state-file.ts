@@ -3,6 +3,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { syncDirectory } from '../deliver/directory.js'
+import { ReadError } from '../deliver/read-error.js'
 import { errnoOf, WriteError } from '../deliver/write-error.js'
 import { OperatorError } from '../errors.js'
 import { EMPTY_STATE, type State, TABLES } from './state.js'
@@ -70,10 +71,7 @@ export class StateFile {
       return await readFile(this.#path, 'utf8')
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
-      throw new OperatorError(
-        `cannot read the state ${this.#path}: ${(error as Error).message}; name a file this user may read`,
-        { cause: error },
-      )
+      throw new ReadError('the state', this.#path, error)
     }
   }
 

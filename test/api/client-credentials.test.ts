@@ -61,7 +61,9 @@ describe('credentialSource', () => {
     writeFileSync(file, FILE.replace('t/o+k=en', 'next'))
     expect(source().sessionToken).toBe('next')
     rmSync(file)
-    expect(source).toThrow(/^cannot read the credentials .* ENOENT; name another/)
+    expect(source).toThrow(
+      /^cannot read the credentials .*: it does not exist; check the path \(ENOENT\)$/,
+    )
   })
 
   test.each([

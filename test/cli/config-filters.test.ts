@@ -45,7 +45,7 @@ filters:
     [
       'filters:\n  - vni: 7\n    filter: tcp\n  - vni: 8\n    filter: tcp prot 80',
       5,
-      'the filter is wrong at column 5, "prot"',
+      'filters[1].filter is wrong at column 5, "prot"',
     ],
   ])('refuses "%s" with line %i: %s', (yaml, line, says) => {
     const read = (): unknown => readConfigFilters(fileOf(yaml))
@@ -59,7 +59,10 @@ filters:
 describe('listen --config', () => {
   test.each([
     ['filter: tcp prot 80', 'the filter is wrong at column 5, "prot"'],
-    ['filters:\n  - vni: 8\n    filter: tcp prot 80', 'the filter is wrong at column 5, "prot"'],
+    [
+      'filters:\n  - vni: 8\n    filter: tcp prot 80',
+      'filters[0].filter is wrong at column 5, "prot"',
+    ],
     ['filterz: tcp', 'did you mean "filter'],
   ])('refuses "%s" before anything is opened', async (yaml, says) => {
     const { code, out, err } = await runMain('listen', '--no-api', '--config', fileOf(yaml))

@@ -116,7 +116,7 @@ FlowLogs:
     },
     {
       yaml: "FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: eni-a, LogFormat: '${nothing}' }",
-      says: "The log format names an unknown field 'nothing'",
+      says: "the log format names an unknown field 'nothing'",
     },
   ])('refuses in one line: $says', ({ yaml, says }) => {
     let refused: unknown

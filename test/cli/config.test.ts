@@ -15,6 +15,8 @@ function command(...args: string[]): Command {
     .option('--capture-dir <dir>', 'a text')
     .option('--per-hour-partition', 'a switch')
     .option('--no-api', 'a switch that is on')
+    .option('--log <file>', 'a text')
+    .option('--no-log', 'without it')
     .option('--config <file>', 'itself')
     .addOption(new Option('--receiver <name>', '').choices(['auto', 'dgram']).default('auto'))
     .parse(args, { from: 'user' })
@@ -73,8 +75,9 @@ describe('applyConfig', () => {
     { yaml: 'per-hour-partition: maybe', says: '"per-hour-partition" needs true or false' },
     { yaml: '- port', says: 'must hold option names and values, such as "port: 4789"' },
     { yaml: 'port', says: 'must hold option names and values, such as "port: 4789"' },
-    { yaml: 'port: [', says: 'cannot read the configuration' },
-    { yaml: 'port: 1\nport: 2', says: 'cannot read the configuration' },
+    { yaml: 'port: [', says: /mirrortap\.yaml:1: Flow sequence/ },
+    { yaml: 'port: 1\nport: 2', says: /mirrortap\.yaml:2: Map keys must be unique/ },
+    { yaml: 'log: false', says: '"log" needs a value; to turn it off, say "no-log: true"' },
   ])('refuses $yaml in one line', async ({ yaml, says }) => {
     const refused = optionsWith(yaml)
     await expect(refused).rejects.toThrow(OperatorError)
@@ -86,7 +89,7 @@ describe('applyConfig', () => {
 
   test('refuses a file that is not there', async () => {
     await expect(applyConfig(command(), '/no/such.yaml')).rejects.toThrow(
-      'cannot read the configuration /no/such.yaml: ENOENT',
+      'cannot read the configuration /no/such.yaml: it does not exist; check the path (ENOENT)',
     )
   })
 })

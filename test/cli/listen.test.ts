@@ -30,7 +30,7 @@ describe('listen', () => {
 
   test.each([
     { args: ['--log-format', '${srcadr}'], says: "did you mean 'srcaddr'?" },
-    { args: ['--account-id', 'a b'], says: "The account id 'a b' names a directory" },
+    { args: ['--account-id', 'a b'], says: "the account id 'a b' names a directory" },
     { args: ['--interface-id', 'a b'], says: 'interface-id: "a b" holds a space' },
   ])('refuses $args, for flow logs, and makes nothing', async ({ args, says }) => {
     const dir = temporaryDirectory()

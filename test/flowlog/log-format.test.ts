@@ -79,8 +79,8 @@ describe('parseLogFormat', () => {
     ['${log_status}', "'log_status' at column 3: did you mean 'log-status'?"],
     ['${Bytes}', "'Bytes' at column 3: did you mean 'bytes'?"],
     ['$${windowend}', "'windowend' at column 4"],
-    ['${}', "'' at column 3: see --help"],
-    ['${zzzzzzzz}', "'zzzzzzzz' at column 3: see --help"],
+    ['${}', "'' at column 3: see mirrortap flow-log --help"],
+    ['${zzzzzzzz}', "'zzzzzzzz' at column 3: see mirrortap flow-log --help"],
   ])('refuses %s, naming the field', (text, part) => {
     expect(refusal(text)).toContain(part)
   })

@@ -339,7 +339,9 @@ describe('readSessionFile', () => {
 
   test('says of a file that is not there what to do', () => {
     const { message, exitCode } = refusalOf(() => readSessionFile('/no/such.yaml'))
-    expect(message).toBe('cannot read the session file /no/such.yaml (ENOENT)')
-    expect(exitCode).toBe(2)
+    expect(message).toBe(
+      'cannot read the session file /no/such.yaml: it does not exist; check the path (ENOENT)',
+    )
+    expect(exitCode).toBe(1)
   })
 })

@@ -123,7 +123,7 @@ function logFormatOf(text: string | undefined): string {
     return parseLogFormat(text).text
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
-    throw wrong(error.message)
+    throw wrong(error.message.replace(/^t/, 'T'))
   }
 }
 
