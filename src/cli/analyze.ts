@@ -32,7 +32,7 @@ export function addAnalyze(program: Command): void {
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  mirrortap analyze capture.pcap\n  mirrortap analyze --report report.html *.pcap.gz\n' +
+      '\nExamples:\n  mirrortap analyze capture.pcap\n  mirrortap analyze --report report.html *.pcap.gz\n' +
         '  mirrortap analyze --json capture.pcap | jq .tcp.gapsAcknowledged',
     )
     .action(async (files: string[], options: AnalyzeOptions) => {

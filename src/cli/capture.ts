@@ -68,7 +68,8 @@ export function addCapture(program: Command): void {
         "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
         '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +
         "  mirrortap capture -w web.pcap 'tcp port 443 and not vni 7'\n" +
-        '\n--read and --vni take all words up to the next option: a filter behind them needs --.',
+        '\n--read and --vni take all words up to the next option: a filter behind them needs\n' +
+        'a -- before it.',
     )
     .action(async (words: readonly string[], options: CaptureOptions) => {
       if (words.length > 0) options.filter = words.join(' ')

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
-import { addMetadataOptions } from './metadata-options.js'
+import { addMetadataOptions, fieldsText, LOG_FORMAT } from './metadata-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
 import { duplicatesOption, integerBetween } from './options.js'
 
@@ -25,7 +25,7 @@ export function addFlowLog(program: Command): void {
         "never mirrored. Parquet has AWS's column names and types; what text writes as - is null.",
     )
     .argument('<file...>', 'capture files')
-    .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
+    .option('--log-format <format>', LOG_FORMAT)
     .addOption(
       new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
         .choices(['60', '600'])
@@ -51,7 +51,8 @@ export function addFlowLog(program: Command): void {
   addMetadataOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
+      `\n${fieldsText()}\n` +
+        '\nExamples:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
         "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'\n" +
         '  tcpdump -i eth0 -U -w - | mirrortap flow-log --max-aggregation-interval 60 -\n' +
         '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',

@@ -51,7 +51,7 @@ export function addFlows(program: Command): void {
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
+      '\nExamples:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
         '    --flow-filters \'[{"DestinationPort":"443","Protocols":["6"]}]\' x.pcap',
     )

@@ -5,7 +5,7 @@ import type { DuplicateMode } from '../session/duplicates.js'
 import type { NamedFilter } from '../session/session-filter.js'
 import { type ApiCliOptions, addApiOptions } from './api-options.js'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
-import { addMetadataOptions, metadataOf } from './metadata-options.js'
+import { addMetadataOptions, LOG_FORMAT, metadataOf } from './metadata-options.js'
 import { duplicatesOption, integerBetween, parseDuration, parsePort, parseSize } from './options.js'
 
 /** The options of `listen` as commander leaves them. */
@@ -166,7 +166,7 @@ function addCaptures(command: Command): void {
 function addFlowLogs(command: Command): void {
   command
     .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
-    .option('--log-format <format>', "such as '${srcaddr} ${dstaddr} ${bytes}'")
+    .option('--log-format <format>', LOG_FORMAT)
     .addOption(
       new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
         .choices(['60', '600'])

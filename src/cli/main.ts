@@ -23,10 +23,18 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     .description('Traffic mirror target: receives VXLAN and GENEVE, writes captures and flow logs.')
     .version(version(), '-V, --version')
     .exitOverride()
+    // Long options leave less than commander's own minimum beside them on 80 columns.
+    .configureHelp({ minWidthToWrap: 30 })
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
   for (const add of [addListen, addCapture, addFlows, addFlowLog, addAnalyze, addQuery, addMirror])
     add(program)
+  program.addHelpText(
+    'after',
+    '\nExamples:\n  mirrortap listen --capture-dir captures --flow-log-dir logs\n' +
+      '  mirrortap capture -w - | tshark -r -\n  mirrortap analyze capture.pcap\n' +
+      '  mirrortap listen --help',
+  )
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -1,6 +1,17 @@
 import { type Command, Option } from 'commander'
-import { CONFIGURED_FIELDS } from '../flowlog/fields.js'
+import { CONFIGURED_FIELDS, FIELDS } from '../flowlog/fields.js'
 import type { MetadataValues } from '../flowlog/metadata.js'
+import { HELP_WIDTH, wrapped } from './wrapped.js'
+
+/** What `--log-format` is, for every command that has it. */
+export const LOG_FORMAT =
+  "fields as AWS spells them, such as '${srcaddr} ${dstaddr} ${bytes}' (default: those of version 2)"
+
+/** Every field there is, in lines for a help text. */
+export function fieldsText(): string {
+  const names = FIELDS.map(({ name }) => name).join(' ')
+  return ['Fields of --log-format:', ...wrapped(`  ${names}`, HELP_WIDTH, '  ')].join('\n')
+}
 
 const GROUP = 'What no packet carries (written as - unless given):'
 

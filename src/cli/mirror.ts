@@ -55,7 +55,7 @@ export function addMirror(program: Command): void {
         'or SIGTERM, both ways, but for what this host sends to the targets; frames that its ' +
         'offloads have joined are larger than the MTU (ethtool -K IF gro off gso off tso off).',
     )
-    .option('--read <files...>', 'capture files, or - for standard input')
+    .option('--read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
     .addOption(
       new Option('--interface <name>', 'a Linux interface; as root or with CAP_NET_RAW').conflicts([
         'read',
@@ -65,7 +65,7 @@ export function addMirror(program: Command): void {
       ]),
     )
     .addOption(
-      new Option('--receive-buffer <size>', 'what to ask of the kernel for --interface')
+      new Option('--receive-buffer <size>', 'asked of the kernel for --interface')
         .argParser(parseSize)
         .default(64 * 2 ** 20, '64MiB'),
     )
@@ -134,7 +134,7 @@ export function addMirror(program: Command): void {
         .conflicts('speed'),
     )
     .option('--loop <times>', 'read the files so many times, 0 for ever', integerBetween(0, 1e9), 1)
-    .option('--json', 'print the summary as JSON on standard output')
+    .option('--json', 'the summary as JSON on standard output')
     .addHelpText(
       'after',
       '\nExamples:\n' +
@@ -154,7 +154,7 @@ export function addMirror(program: Command): void {
 function check(options: MirrorOptions): void {
   const { read = [], loop, session, control, to, vni } = options
   if (read.length === 0 && options.interface === undefined) {
-    refuse('what? Give --read FILE or --interface NAME')
+    refuse('what to mirror? Give --read FILE or --interface NAME')
   }
   if (read.includes('-') && (loop !== 1 || read.indexOf('-') !== read.lastIndexOf('-'))) {
     refuse('standard input can be read only once; give --loop a file')

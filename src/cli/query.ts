@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
 import { duplicatesOption, integerBetween, parseSize } from './options.js'
+import { HELP_WIDTH, wrapped } from './wrapped.js'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'parquet'
 
@@ -46,19 +47,24 @@ export const EXAMPLES: readonly (readonly [what: string, sql: string, files: str
 
 const TABLES = `
 Tables, filled as far as the SQL names them:
-  packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags,
-            bytes (by the IP header), length (of the frame on the wire), captured_length, ether_type,
-            direction (ingress, egress), duplicate, fault (why it could not be read)
-  flows     session, vni, source, src_addr, dst_addr, src_port, dst_port, protocol, packets, bytes,
-            first_seen, last_seen, tcp_flags, state, direction
-  records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id, srcaddr, "end" …), from captures and
-            from flow logs
-  traffic_mirror_sessions   of --state: description, network_interface_id, owner_id, packet_length,
-            session_number, tags, traffic_mirror_filter_id, traffic_mirror_session_id,
-            traffic_mirror_target_id, virtual_network_id
+  packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port,
+            protocol, tcp_flags, bytes (by the IP header), length (of the frame
+            on the wire), captured_length, ether_type, direction (ingress,
+            egress), duplicate, fault (why it could not be read)
+  flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
+            protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
+            direction
+  records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
+            srcaddr, "end" …), from captures and from flow logs
+  traffic_mirror_sessions
+            of --state: description, network_interface_id, owner_id,
+            packet_length, session_number, tags, traffic_mirror_filter_id,
+            traffic_mirror_session_id, traffic_mirror_target_id,
+            virtual_network_id
 
-Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are captures. SQL reads what is
-named here and nothing else: no other file, no network, no extension; and it changes nothing.
+Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are
+captures. SQL reads what is named here and nothing else: no other file, no
+network, no extension; and it changes nothing.
 `
 
 /** `mirrortap query`: SQL over captures and flow logs. */
@@ -112,7 +118,12 @@ export function addQuery(program: Command): void {
 function examplesText(): string {
   const lines = EXAMPLES.flatMap(([what, sql, files]) => [
     `  # ${what}`,
-    `  mirrortap query "${sql}" ${files}`,
+    // A shell takes the end of a line for a space in quotes, and for the end of the command behind them.
+    ...wrapped(
+      `  mirrortap query "${sql}" ${files.replaceAll(' ', '\u00a0')}`,
+      HELP_WIDTH,
+      '    ',
+    ).map((line) => line.replaceAll('\u00a0', ' ')),
   ])
   return `\nExamples:\n${lines.join('\n')}`
 }

@@ -1,3 +1,6 @@
+/** Columns of help texts, as commander assumes where it cannot know. */
+export const HELP_WIDTH = 80
+
 /** Breaks a line between words so that it fits; what follows is indented. Escape sequences take no room. */
 export function wrapped(text: string, width: number, indent = ''): string[] {
   const lines: string[] = []

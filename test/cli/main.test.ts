@@ -9,6 +9,8 @@ const NEEDED = {
   capture: ['-w', 'x'],
   flows: [],
   'flow-log': [],
+  analyze: [],
+  query: [],
   mirror: ['--read', 'x', '--to', '127.0.0.1:1', '--vni', '1'],
 }
 const COMMANDS = Object.keys(NEEDED)
@@ -28,7 +30,8 @@ describe('main', () => {
       const help = await runMain(command, '--help')
       expect(help).toMatchObject({ code: 0, err: '' })
       expect(help.out).toMatch(new RegExp(`^Usage: mirrortap ${command} `))
-      expect(help.out).toMatch(new RegExp(`\nExamples?:\n  mirrortap ${command} `))
+      expect(help.out).toMatch(new RegExp(`\nExamples?:\n(  # .*\n)?  mirrortap ${command} `))
+      for (const line of help.out.split('\n')) expect(line.length).toBeLessThan(100)
     }
   })
 
