@@ -13,7 +13,9 @@
  *
  * Not measured: many clients, and TLS, which the API does not have. Sender, client and
  * appliance share the machine: on two cores they wait for each other, so latency under
- * packets is above what the appliance alone is to blame for.
+ * packets is above what the appliance alone is to blame for. `waited %` is the time in which
+ * threads of the appliance could have run and others had the cores: rows are to be compared
+ * where it is about the same.
  *
  * The number that matters: kernel drops with packets and requests, against those of packets
  * alone; p99 of all requests. `unaccounted`, `not accepted` and errors are to be 0.
@@ -30,7 +32,7 @@ import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { build } from 'hdr-histogram-js'
 import { ApiCaller, ApiLoad, textOf } from './api-load.js'
-import { cpuOf, settle } from './process-cpu.js'
+import { cpuOf, settle, waitOf } from './process-cpu.js'
 
 const { values: options, positionals: listenOptions } = parseArgs({
   allowPositionals: true,
@@ -154,6 +156,7 @@ async function measure(what, { packets, requests }) {
 
     const load = new ApiLoad(caller, ids, like, options.kinds.split(','))
     const before = cpuOf(appliance.pid)
+    const waitedBefore = waitOf(appliance.pid)
     const [{ sent, seconds: took }] = await Promise.all([
       packets
         ? send(appliance.port, options.rate, Math.ceil(Number(options.rate) * seconds))
@@ -162,6 +165,7 @@ async function measure(what, { packets, requests }) {
     ])
     await settle(appliance.pid)
     const cpu = cpuOf(appliance.pid) - before
+    const waited = waitOf(appliance.pid) - waitedBefore
     const report = await appliance.stop()
     const received = report.received - warmUp.sent
     const row = {
@@ -174,6 +178,7 @@ async function measure(what, { packets, requests }) {
       unaccounted: sent - received - report.kernelLost,
       'not accepted': report.received - report.accepted,
       'CPU %': Math.round(cpu / 1e7 / took),
+      'waited %': Math.round(waited / 1e7 / took),
     }
     return { row, load }
   } finally {
