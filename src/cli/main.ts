@@ -8,12 +8,14 @@ import { addFlows } from './flows.js'
 import { addListen } from './listen.js'
 import { addMirror } from './mirror.js'
 import { addQuery } from './query.js'
+import { Interrupted } from './stop.js'
 
 /** Done; ran and something went wrong; the command line could not be understood. */
 export type ExitCode = 0 | 1 | 2
 
 /**
- * Runs one command line and answers with the exit code; never exits by itself.
+ * Runs one command line and answers with the exit code; never exits by itself, but by a
+ * signal that had to wait until nothing half done was left.
  *
  * A command's action sets `process.exitCode` only through the code it throws:
  * OperatorError carries 1 or 2, anything else is a bug and is shown whole.
@@ -62,6 +64,10 @@ function report(error: unknown, command: string | undefined): ExitCode {
   if (error instanceof OperatorError) {
     process.stderr.write(`mirrortap: ${error.message}\n`)
     return error.exitCode
+  }
+  if (error instanceof Interrupted) {
+    process.kill(process.pid, error.signal)
+    return 1
   }
   process.stderr.write(`mirrortap: a bug, please report it: ${(error as Error).stack ?? error}\n`)
   return 1

@@ -10,10 +10,10 @@ export function checkNames(inputs: readonly string[], outputs: readonly string[]
     throw new OperatorError('standard input can be read only once: give - once', { exitCode: 2 })
   }
   for (const output of outputs) {
-    const replaced = fileAt(output)
-    if (replaced === undefined) continue
+    const replaced = statOf(output)
+    if (!replaced?.isFile()) continue
     for (const input of inputs) {
-      const { dev, ino } = fileAt(input) ?? {}
+      const { dev, ino } = statOf(input) ?? {}
       if (dev !== replaced.dev || ino !== replaced.ino) continue
       const which = input === output ? output : `${output} is ${input}, which`
       throw new OperatorError(
@@ -24,10 +24,10 @@ export function checkNames(inputs: readonly string[], outputs: readonly string[]
   }
 }
 
-function fileAt(name: string): Stats | undefined {
+/** What there is of that name; undefined for standard input and for what cannot be found. */
+export function statOf(name: string): Stats | undefined {
   try {
-    const found = name === '-' ? undefined : statSync(name)
-    return found?.isFile() ? found : undefined
+    return name === '-' ? undefined : statSync(name)
   } catch {
     // Whoever opens it says what is wrong with it.
     return undefined

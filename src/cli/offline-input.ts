@@ -1,10 +1,16 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
 import type { Offline } from '../session/offline.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
+import { statOf } from './named-files.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { Progress } from './progress.js'
+import { Interrupted, Stop } from './stop.js'
+
+/** Blocks of input between two looks at signals: some 16 MiB. */
+const BLOCKS_A_TURN = 64
 
 /**
  * The options as the offline pipeline takes them. `onProblem` hears of packets that the
@@ -39,6 +45,9 @@ async function compile(
  * could not be read, each of which makes the exit code 1 once all that could has
  * been put out. Rejects when there is nothing to put out: no file could be read at
  * all.
+ *
+ * SIGINT and SIGTERM are the end of standard input: who watches a pipe wants what came.
+ * Where only files are read, rejects with Interrupted, so that nothing half done is left.
  */
 export async function readFiles(
   offline: Pick<Offline, 'ledger' | 'readAll'>,
@@ -47,16 +56,41 @@ export async function readFiles(
   mayShowProgress = true,
 ): Promise<string[]> {
   const progress = new Progress(files, mayShowProgress)
+  // What blocks in another pipe than standard input can be ended by a signal alone.
+  const stop = files.every(isFileOrStdin) ? new Stop() : undefined
+  const hasStdin = files.includes('-')
+  if (hasStdin) void stop?.reached.then(() => process.stdin.destroy())
+  let blocks = 0
   const reading = offline.readAll(files, (octets) => {
     progress.show(octets)
-    return afterBlock()
+    if (stop?.isReached) return false
+    const more = afterBlock()
+    if (more !== true || ++blocks % BLOCKS_A_TURN > 0) return more
+    return goesOn(stop)
   })
-  const outcomes = await reading.finally(() => progress.done())
+  const outcomes = await reading.finally(() => {
+    progress.done()
+    stop?.release()
+  })
+  if (stop?.signal !== undefined) {
+    if (hasStdin) return []
+    throw new Interrupted(stop.signal)
+  }
   const problems = outcomes.flatMap(problemsOf)
   const unreadable = offline.ledger.malformed['link-type']
   if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
   if (outcomes.every(({ summary }) => summary === undefined)) failWith(problems)
   return problems
+}
+
+/** False when a signal has come; signals are heard between turns of the event loop. */
+async function goesOn(stop: Stop | undefined): Promise<boolean> {
+  await nextTurn()
+  return stop?.isReached !== true
+}
+
+function isFileOrStdin(file: string): boolean {
+  return statOf(file)?.isFile() ?? true
 }
 
 function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { OperatorError } from '../errors.js'
@@ -12,7 +11,7 @@ import { FlowThread } from '../thread/flow-thread.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
-import { checkNames } from './named-files.js'
+import { checkNames, statOf } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { RecordFile, type RecordOutput } from './record-output.js'
 
@@ -110,7 +109,7 @@ function isWorthAThread(files: readonly string[]): boolean {
   let octets = 0
   for (const file of files) {
     if (file === '-') return false
-    octets += statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    octets += statOf(file)?.size ?? 0
   }
   return octets >= WORTH_A_THREAD
 }

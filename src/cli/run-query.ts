@@ -27,7 +27,7 @@ export async function runQuery(
   const duckdb = await loadDuckDb()
   const mirrorSessions =
     options.state === undefined ? undefined : await readMirrorSessions(options.state)
-  await inTemporaryDirectory(async (temporaryDirectory) => {
+  await inTemporaryDirectory(async (temporaryDirectory, signals) => {
     const parquet = join(temporaryDirectory, 'answer.parquet')
     let problems: readonly string[] = []
     const leftOut: string[] = []
@@ -46,7 +46,9 @@ export async function runQuery(
       temporaryBytes: options.temporaryLimit,
       outputs: [parquet],
       read: async (run) => {
+        signals.areLeftToOthers = true
         problems = await readFiles(run, files.captures)
+        signals.areLeftToOthers = false
       },
     })
     await write(duckdb, answer, format, options.output, parquet)
@@ -74,16 +76,25 @@ function formatOf({ format, output }: QueryCliOptions): QueryFormat {
 }
 
 /** Removed however the work ends, but for a signal that cannot be caught. */
-async function inTemporaryDirectory(work: (directory: string) => Promise<void>): Promise<void> {
+async function inTemporaryDirectory(
+  work: (directory: string, signals: { areLeftToOthers: boolean }) => Promise<void>,
+): Promise<void> {
+  const signals = { areLeftToOthers: false }
   const directory = await mkdtemp(join(tmpdir(), 'mirrortap-query-'))
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (signals.areLeftToOthers) {
+      // They take the first alone.
+      signals.areLeftToOthers = false
+      return
+    }
     remove()
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     process.kill(process.pid, signal)
   }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
-    await work(directory)
+    await work(directory, signals)
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     remove()

@@ -8,8 +8,11 @@ export class Stop {
   readonly reached: Promise<void>
   failure: Error | undefined = undefined
   isReached = false
+  /** What it was that stopped all, if it was a signal. */
+  signal: NodeJS.Signals | undefined = undefined
   #resolve: () => void = () => undefined
-  readonly #onSignal = (): void => {
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.signal = signal
     this.release()
     this.stop()
   }
@@ -34,5 +37,15 @@ export class Stop {
   /** Signals are no longer caught. */
   release(): void {
     process.removeListener('SIGINT', this.#onSignal).removeListener('SIGTERM', this.#onSignal)
+  }
+}
+
+/** A signal came, and nothing is left of the work. The process is to end as if it had not been caught. */
+export class Interrupted extends Error {
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`)
+    this.signal = signal
   }
 }

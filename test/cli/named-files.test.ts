@@ -49,6 +49,16 @@ describe('checkNames', () => {
   })
 })
 
+describe.each(['flows', 'flow-log', 'analyze'])('%s', (command) => {
+  test('says of a link to itself that it cannot be read', async () => {
+    const loop = join(temporaryDirectory(), 'loop.pcap')
+    symlinkSync(loop, loop)
+    const { code, err } = await runMain(command, loop)
+    expect(code).toBe(1)
+    expect(err).toMatch(/^mirrortap: [^\n]*loop\.pcap cannot be read: ELOOP[^\n]+\n$/)
+  })
+})
+
 describe('--stats -', () => {
   test('is standard output', async () => {
     const { code, out } = await runMain(
