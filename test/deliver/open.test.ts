@@ -101,12 +101,14 @@ describe('openSink', () => {
     const path = join(temporaryDirectory(), 'pipe')
     execFileSync('mkfifo', [path])
     const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    // It may be over before the sink is closed.
+    const closed = once(reader, 'close')
     const read: Buffer[] = []
     reader.stdout.on('data', (chunk: Buffer) => read.push(chunk))
     const sink = openSink(path, OPTIONS)
     put(sink, Buffer.from('through'))
     await sink.close()
-    await once(reader, 'close')
+    await closed
     expect(Buffer.concat(read).toString()).toBe('through')
   })
 })
