@@ -11,7 +11,6 @@ import type { Lifetime } from '../flow/lifetime.js'
 import type { NetworkInterface } from '../mirror/resources.js'
 import type { Change } from '../mirror/state.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
-import { CutCapture } from './cut-capture.js'
 import { Demux } from './demux.js'
 import type { DuplicateMode } from './duplicates.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
@@ -295,8 +294,7 @@ export class Column {
     if (policy === undefined) return undefined
     const name = session.name!
     const opening = { name, linkType, comment: `mirror session ${name}` }
-    const capture = new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
-    return session.isRegistered ? new CutCapture(capture, session) : capture
+    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
   }
 
   #finishCapture(session: Session): void {

@@ -134,10 +134,11 @@ export class Pipeline {
       session.capture = this.#openCapture(session, packet.linkType)
       if (session.capture === undefined) return
     }
+    const { start, end } = packet
     const written = session.capture.write(
       packet.bytes,
-      packet.start,
-      packet.end,
+      start,
+      end - start > session.packetLength ? start + session.packetLength : end,
       packet.seconds,
       packet.nanoseconds,
       originalLength,

@@ -167,6 +167,22 @@ describe('Pipeline', () => {
     expect(run.mirrored.report()).toMatchObject({ cut: 1, bytes: whole.length })
   })
 
+  test('captures what the packet length of the session leaves, and counts the whole', () => {
+    const capture = new KeptCapture()
+    const run = new Run({ openCapture: () => capture })
+    const frame = ethernet(udp4({ ...ENDS, payload: Buffer.alloc(500) }))
+    run.pipeline.accept(run.mirrored, packetOf(frame))
+    for (const length of [100, frame.length, 1]) {
+      run.mirrored.packetLength = length
+      run.pipeline.accept(run.mirrored, packetOf(frame))
+    }
+    expect(capture.written.map((written) => written.frame)).toEqual(
+      [frame.length, 100, frame.length, 1].map((length) => frame.subarray(0, length)),
+    )
+    expect(capture.written.every((written) => written.originalLength === frame.length)).toBe(true)
+    expect(run.mirrored.report()).toMatchObject({ cut: 0, bytes: 4 * frame.length })
+  })
+
   test('tells the direction of mirrored flows, and of no others', () => {
     const run = new Run()
     const packet = packetOf(ethernet(tcp4(ENDS)))
