@@ -51,7 +51,7 @@ class Hosts {
   readonly directory = temporaryDirectory()
   /** What tcpdump sees on alice's eth0. */
   readonly seen = join(this.directory, 'tcpdump.pcap')
-  readonly #captured = join(this.directory, 'captured.pcap')
+  readonly #captured = join(this.directory, 'captures')
   readonly stats = join(this.directory, 'stats.json')
 
   constructor({ mtu = 1500 } = {}) {
@@ -91,18 +91,20 @@ class Hosts {
     return program
   }
 
-  /** `capture` at the sensor's, or another's. */
-  async capture(at: Namespace, address: string): Promise<Appliance> {
-    const to = ['--geneve-port', '6081', '-w', this.#captured, '--stats', this.stats]
-    const bind = ['--bind', address, '--port', '4789']
-    const appliance = new Appliance([...bind, ...to], at.within, 'capture')
+  /** `listen` at the sensor's, or another's. */
+  async listen(at: Namespace, address: string): Promise<Appliance> {
+    const to = ['--geneve-port', '6081', '--capture-dir', this.#captured, '--stats', this.stats]
+    const bind = ['--bind', address, '--port', '4789', '--rotate-interval', '30d']
+    const appliance = new Appliance([...bind, ...to], at.within)
     await appliance.port()
     return appliance
   }
 
   /** The frames of what is captured so far, sorted; undefined while they are being written. */
   received(): string[] | undefined {
-    return framesOf(this.#captured) ?? framesOf(`${this.#captured}.part`)
+    const files = filesBelow(this.#captured).filter((name) => /\.pcap(\.part)?$/.test(name))
+    const frames = files.map((name) => framesOf(join(this.#captured, name)))
+    return frames.includes(undefined) ? undefined : frames.flatMap((some) => some!).sort()
   }
 
   /** When all of `talk` is in `seen`, resolves as soon as as many as `expected` are received. */
@@ -174,7 +176,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
   ])(`brings every frame, octet for octet, by $way${missing}`, async ({ to }) => {
     const hosts = new Hosts()
     const { alice, sensor, seen, stats } = hosts
-    const appliance = await hosts.capture(sensor, '10.88.0.2')
+    const appliance = await hosts.listen(sensor, '10.88.0.2')
     const tcpdump = await startTcpdump(alice, 'eth0', seen)
     const mirror = await hosts.mirror(...to)
     await hosts.talk()
@@ -214,7 +216,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
       const { alice, bob, seen } = hosts
       // Or copies and datagrams would share what ICMP there may be.
       bob.run('sh', '-c', 'echo 0 > /proc/sys/net/ipv4/icmp_ratelimit')
-      const appliance = await hosts.capture(bob, '10.77.0.2')
+      const appliance = await hosts.listen(bob, '10.77.0.2')
       const tcpdump = await startTcpdump(alice, 'eth0', seen)
       const mirror = await hosts.mirror('--to', '10.77.0.2:4789', '--vni', `${VNI}`)
       await hosts.talk()
@@ -243,7 +245,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
     async () => {
       const hosts = new Hosts()
       const { alice, sensor } = hosts
-      const appliance = await hosts.capture(sensor, '10.88.0.2')
+      const appliance = await hosts.listen(sensor, '10.88.0.2')
       const mirror = await hosts.mirror('--to', '10.88.0.2:4789', '--vni', `${VNI}`)
       const arrived = (octets: number): Promise<unknown> =>
         until(() => hosts.received()?.some((frame) => frame.length === 2 * (42 + octets)))
@@ -274,7 +276,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
     async () => {
       const hosts = new Hosts({ mtu: 9001 })
       const { alice, sensor, seen } = hosts
-      const appliance = await hosts.capture(sensor, '10.88.0.2')
+      const appliance = await hosts.listen(sensor, '10.88.0.2')
       const tcpdump = await startTcpdump(alice, 'eth0', seen)
       const mirror = await hosts.mirror('--to', '10.88.0.2:4789', '--vni', `${VNI}`)
       for (let count = 0; count < 20; count++) hosts.say(9001 - 28)
@@ -298,7 +300,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
       const { alice, sensor, seen, directory } = hosts
       const session = join(directory, 'session.yaml')
       writeFileSync(session, SESSION)
-      const appliance = await hosts.capture(sensor, '10.88.0.2')
+      const appliance = await hosts.listen(sensor, '10.88.0.2')
       const tcpdump = await startTcpdump(alice, 'eth0', seen)
       const mirror = await hosts.mirror('--session', session, '--to', '10.88.0.2:4789')
       await hosts.talk()
