@@ -43,6 +43,8 @@ export class CaptureSource implements PacketSource {
     const reading = readCapture(
       file,
       (packet) => {
+        // Nobody waits for the reading of what is still open then; what it finds would never leave.
+        if (signal.aborted) return
         packets++
         sink.take(packet)
       },
