@@ -1,3 +1,4 @@
+import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
 import type { CaptureSummary, ReadOptions } from '../pcap/reader.js'
@@ -20,9 +21,6 @@ export interface AnalysisOptions
   /** Rows of each list of the heaviest. */
   top: number
 }
-
-/** Session indices are below this: what Offline tells apart, and packets that were not mirrored. */
-const SESSION_INDICES = 65_537
 
 /**
  * Capture files summed up in one pass and bounded memory: a flow table with a

@@ -58,7 +58,13 @@ export function addFlowLog(program: Command): void {
         '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
-      const { flowLog } = await import('./run-flow-log.js')
-      await flowLog(files, options)
+      const { startTable } = await import('./start-table.js')
+      const table = startTable(files, options)
+      try {
+        const { flowLog } = await import('./run-flow-log.js')
+        await flowLog(files, options, table)
+      } finally {
+        await table?.terminate()
+      }
     })
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { OperatorError } from '../errors.js'
 import type { FlowRecord } from '../flow/flow-record.js'
@@ -6,25 +5,27 @@ import { JsonLine } from '../flowlog/json.js'
 import { parseLogFormat } from '../flowlog/log-format.js'
 import { SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
-import { Offline, SESSION_INDICES } from '../session/offline.js'
+import { Offline } from '../session/offline.js'
 import { FlowThread } from '../thread/flow-thread.js'
+import type { TableThread } from '../thread/table-thread.js'
 import type { FlowLogOptions } from './flow-log.js'
 import { lifetimeOf } from './lifetime-options.js'
 import { metadataOf } from './metadata-options.js'
-import { checkNames, statOf } from './named-files.js'
+import { checkNames } from './named-files.js'
 import { failWith, offlineOptions, readFiles } from './offline-input.js'
 import { RecordFile, type RecordOutput } from './record-output.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
 
-/** Octets of captures. */
-const WORTH_A_THREAD = 32 * 1024 * 1024
-
 /** Packets may be a second late, and the window's records leave when a later one has come. */
 const CLOCK_LAG_SECONDS = 2
 
-/** Reads the files and writes their records. */
-export async function flowLog(files: readonly string[], options: Options): Promise<void> {
+/** Reads the files and writes their records. `table`: the thread that holds the flow table, if there is one. */
+export async function flowLog(
+  files: readonly string[],
+  options: Options,
+  table: TableThread | undefined,
+): Promise<void> {
   checkNames(files, [options.output])
   const format = formatOf(options)
   const directory = directoryOf(options, format)
@@ -41,7 +42,7 @@ export async function flowLog(files: readonly string[], options: Options): Promi
     const parquet = format === 'parquet'
     const prompt = files.includes('-')
     const file = await RecordFile.open({ target, encoder, metadata, parquet, prompt })
-    failWith([...(await writeRecords(files, input, options, file)), ...leftOut])
+    failWith([...(await writeRecords(files, input, options, file, table)), ...leftOut])
     return
   }
   const { RecordDirectory } = await import('./record-directory.js')
@@ -58,7 +59,7 @@ export async function flowLog(files: readonly string[], options: Options): Promi
     metadata,
     graceSeconds: Number(options.maxAggregationInterval) + CLOCK_LAG_SECONDS,
   })
-  failWith([...(await writeRecords(files, input, options, logs)), ...leftOut])
+  failWith([...(await writeRecords(files, input, options, logs, table)), ...leftOut])
 }
 
 async function writeRecords(
@@ -66,22 +67,22 @@ async function writeRecords(
   input: Awaited<ReturnType<typeof offlineOptions>>,
   options: Options,
   output: RecordOutput,
+  table: TableThread | undefined,
 ): Promise<string[]> {
-  const flows = {
-    capacity: options.maxFlows,
-    lifetime: lifetimeOf(options),
-    windowSeconds: Number(options.maxAggregationInterval),
-  }
   const onRecord = (record: FlowRecord) => {
     offline.session(record.session).completeRecord(record)
     output.write(record)
   }
-  const thread = isWorthAThread(files)
-    ? new FlowThread({ ...flows, sessions: SESSION_INDICES }, onRecord)
-    : undefined
+  const thread = table && new FlowThread(table, onRecord)
+  const flows = {
+    capacity: options.maxFlows,
+    lifetime: lifetimeOf(options),
+    windowSeconds: Number(options.maxAggregationInterval),
+    onRecord,
+  }
   const offline = new Offline({
     ...input,
-    ...(thread === undefined ? { flows: { ...flows, onRecord } } : { counter: thread }),
+    ...(thread === undefined ? { flows } : { counter: thread }),
   })
   // Records on the terminal are progress enough.
   const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
@@ -97,21 +98,9 @@ async function writeRecords(
     await output.close()
     return problems
   } catch (error) {
-    await thread?.terminate()
     await output.discard()
     throw error
   }
-}
-
-/** Whether the table is better kept by a thread of its own, which takes a while to start. */
-function isWorthAThread(files: readonly string[]): boolean {
-  if (availableParallelism() < 2) return false
-  let octets = 0
-  for (const file of files) {
-    if (file === '-') return false
-    octets += statOf(file)?.size ?? 0
-  }
-  return octets >= WORTH_A_THREAD
 }
 
 /** Asked for, or told by the name of the file. */

@@ -15,6 +15,8 @@ export const HOT_WORDS = 32
 export const HASH = 0
 /** Index of the session. */
 export const SESSION = 1
+/** Where sessions come from capture files their indices are below this, more than any mirror target sees. */
+export const SESSION_INDICES = 65_537
 /** Protocol in the low octet, IP version in the second. */
 export const KIND = 2
 /** KIND is at least this where the addresses are IPv6. */
@@ -73,5 +75,5 @@ export const WHEEL_SLOT = 13
 /** A time that does not come. */
 export const NEVER = 0xffff_ffff
 
-/** Ends every list. */
-export const NO_ENTRY = 0xffff_ffff
+/** Ends every list. The largest number that V8 keeps unboxed in a field. */
+export const NO_ENTRY = 0x7fff_ffff

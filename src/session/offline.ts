@@ -1,3 +1,4 @@
+import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker, type FlowTrackerOptions } from '../flow/flow-tracker.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
@@ -35,11 +36,6 @@ export interface PointInTime {
   readonly nanoseconds: number
 }
 
-/** Sessions told apart in one run; more than any mirror target sees. */
-const SESSIONS_MAX = 65_535
-/** Session indices in a run are below this. */
-export const SESSION_INDICES = SESSIONS_MAX + 2
-
 /** Capture files through the same pipeline that live packets take. */
 export class Offline {
   readonly ledger = new Ledger()
@@ -62,7 +58,7 @@ export class Offline {
     this.#counter = counter
     const { ledger } = this
     const sessions = new SessionDirectory({
-      max: SESSIONS_MAX,
+      max: SESSION_INDICES - 2,
       key: 'source+vni',
       onOpen: (session) => {
         session.filter = options.filter

@@ -30,14 +30,14 @@ import {
   WAITING,
   WAKE_AT,
 } from './flow-rings.js'
-import type { FlowThreadData } from './flow-thread.js'
 import { putRecord } from './record-words.js'
+import type { TableThreadData } from './table-thread.js'
 
-const data = workerData as FlowThreadData
+const data = workerData as TableThreadData
 const rings = new FlowRings(data.memory)
 const { state, packets, records, recordCounts } = rings
 // Times stay as they came: the reader knows what they stand for.
-const lives = new FlowLives({ ...data.flows, onRecord }, { secondsOf: (stored) => stored })
+const lives = new FlowLives({ ...data.table, onRecord }, { secondsOf: (stored) => stored })
 const counter = new FlowCounter(lives)
 
 let taken = 0

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { Worker } from 'node:worker_threads'
 import { FlowHash } from '../flow/flow-hash.js'
 import { FlowIntake } from '../flow/flow-intake.js'
 import { FlowQueue, type InterfaceOracle } from '../flow/flow-queue.js'
 import { type EndReason, FlowRecord, type OnFlowRecord } from '../flow/flow-record.js'
-import type { Lifetime } from '../flow/lifetime.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { StoredTime } from '../flow/stored-time.js'
 import type { Frame } from '../wire/frame.js'
 import {
   CALL,
   FAILED,
-  FlowRings,
+  type FlowRings,
   LENGTH,
   NOW,
   PACKET_SEGMENTS,
@@ -33,19 +31,7 @@ import {
   WAKE_AT,
 } from './flow-rings.js'
 import { takeRecord } from './record-words.js'
-
-export interface FlowThreadOptions {
-  capacity: number
-  sessions: number
-  lifetime: Lifetime
-  windowSeconds: number
-}
-
-/** What the thread is given. */
-export interface FlowThreadData {
-  readonly memory: SharedArrayBuffer
-  readonly flows: FlowThreadOptions
-}
+import type { TableThread } from './table-thread.js'
 
 /**
  * Packet segments that are free before a block of input is read: a block of 256 KiB
@@ -61,31 +47,28 @@ const PATIENCE_MS = 60_000
  * back in the order in which a FlowTracker hands them over.
  */
 export class FlowThread implements PacketCounter {
-  readonly #rings = new FlowRings()
-  readonly #worker: Worker
+  readonly #rings: FlowRings
+  readonly #failure: Promise<never>
   readonly #onRecord: OnFlowRecord
   readonly #record = new FlowRecord()
   readonly #time = new StoredTime()
   readonly #queue: FlowQueue
   readonly #intake: FlowIntake
-  readonly #failure: Promise<never>
   readonly #windowSeconds: number
   #published = 0
   #taken = 0
 
-  constructor(options: FlowThreadOptions, onRecord: OnFlowRecord) {
-    const { memory, packets } = this.#rings
-    const workerData: FlowThreadData = { memory, flows: options }
-    this.#worker = new Worker(new URL('./flow-thread-worker.js', import.meta.url), { workerData })
-    this.#failure = new Promise((_resolve, reject) => this.#worker.once('error', reject))
-    // Whoever waits hears of it.
-    this.#failure.catch(() => undefined)
+  constructor(thread: TableThread, onRecord: OnFlowRecord) {
+    this.#rings = thread.rings
+    this.#failure = thread.failure
     this.#onRecord = onRecord
-    this.#windowSeconds = options.windowSeconds
+    this.#windowSeconds = thread.options.windowSeconds
     const hash = new FlowHash()
-    this.#queue = new FlowQueue(packets, PACKETS, hash, () => this.#publish(THEN_NOTHING))
+    this.#queue = new FlowQueue(this.#rings.packets, PACKETS, hash, () =>
+      this.#publish(THEN_NOTHING),
+    )
     this.#queue.base = this.#rings.packetsOf(0)
-    this.#intake = new FlowIntake(this.#queue, this.#time, options.windowSeconds, hash)
+    this.#intake = new FlowIntake(this.#queue, this.#time, this.#windowSeconds, hash)
   }
 
   enqueue(
@@ -131,11 +114,6 @@ export class FlowThread implements PacketCounter {
       await pause()
     }
     this.#takeRecords()
-  }
-
-  /** In place of `shutdown`, when the work has failed. */
-  async terminate(): Promise<void> {
-    await this.#worker.terminate()
   }
 
   #hasRoom(): boolean {

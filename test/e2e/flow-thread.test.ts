@@ -1,9 +1,11 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { SESSION_INDICES } from '../../src/flow/flow-entry.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
-import { Offline, SESSION_INDICES } from '../../src/session/offline.js'
-import type { FlowThread, FlowThreadOptions } from '../../src/thread/flow-thread.js'
+import { Offline } from '../../src/session/offline.js'
+import type { FlowThread } from '../../src/thread/flow-thread.js'
+import type { TableOptions, TableThread } from '../../src/thread/table-thread.js'
 import { frameOf } from '../flow/flow-frames.js'
 import { traffic } from '../flow/traffic.js'
 import { captureFiles } from '../support/captures.js'
@@ -12,8 +14,9 @@ import { IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 const SAMPLES = join(import.meta.dirname, '../../samples')
 const BUILT = '../../dist/thread/flow-thread.js'
+const BUILT_TABLE = '../../dist/thread/table-thread.js'
 
-const FLOWS: FlowThreadOptions = {
+const FLOWS: TableOptions = {
   capacity: 2000,
   sessions: SESSION_INDICES,
   lifetime: LIFETIMES.nfw,
@@ -22,11 +25,12 @@ const FLOWS: FlowThreadOptions = {
 const NETWORK = { decap: 'auto', vxlanPort: 4789, genevePort: 6081 } as const
 
 async function threadOf(
-  options: FlowThreadOptions,
+  options: TableOptions,
   onRecord: ConstructorParameters<typeof FlowThread>[1],
 ): Promise<FlowThread> {
   const built = (await import(BUILT)) as { FlowThread: typeof FlowThread }
-  return new built.FlowThread(options, onRecord)
+  const { TableThread: Table } = (await import(BUILT_TABLE)) as { TableThread: typeof TableThread }
+  return new built.FlowThread(new Table(options), onRecord)
 }
 
 /** The records of a capture, in order, by a table in this thread and by one in its own. */
