@@ -55,10 +55,8 @@ export class FlowIntake {
     if (!timed) seconds = this.now
     else if (seconds >= FAR) seconds = this.time.storeFar(seconds)
     const isLater = seconds > this.now
-    if (isLater) {
-      this.now = seconds
-      this.#settle(seconds - GRACE_SECONDS)
-    }
+    this.now = Math.max(this.now, seconds)
+    this.#settle(this.now - GRACE_SECONDS)
     if (frame.fragment === FRAGMENT_NONE) {
       this.#queue.add(frame, session, seconds, nanoseconds, timed, oracle)
       return true
@@ -72,11 +70,11 @@ export class FlowIntake {
 
   /** Moves the clock forward: no packet from before `seconds` is expected any more. */
   advance(seconds: number): void {
-    if (seconds > this.now) this.now = seconds
+    this.now = Math.max(this.now, seconds)
     this.#settle(seconds)
   }
 
   #settle(seconds: number): void {
-    if (seconds > this.settled) this.settled = seconds
+    this.settled = Math.max(this.settled, seconds)
   }
 }
