@@ -1,5 +1,7 @@
 import { Emergency } from './emergency.js'
 import {
+  BYTES_0,
+  BYTES_1,
   COLD_WORDS,
   DEADLINE,
   FLAGS,
@@ -7,6 +9,7 @@ import {
   NEVER,
   NO_ENTRY,
   PACKETS_0,
+  PACKETS_1,
   PORTS,
   SESSION,
   STATE,
@@ -105,7 +108,12 @@ export class FlowLives {
     words[at + FLAGS] = 0
     words[at + DEADLINE] =
       this.timeouts === undefined ? NEVER : seconds + this.timeouts[timeoutIndex(state)]!
-    counts.fill(0, (at >>> 1) + PACKETS_0, (at >>> 1) + PACKETS_0 + 4)
+    const countsAt = at >>> 1
+    // By hand: `fill` is a call, and takes longer than this.
+    counts[countsAt + PACKETS_0] = 0
+    counts[countsAt + BYTES_0] = 0
+    counts[countsAt + PACKETS_1] = 0
+    counts[countsAt + BYTES_1] = 0
     this.reports.begin(flow, seconds)
   }
 

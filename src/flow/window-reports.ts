@@ -5,7 +5,10 @@ import {
   HOT_WORDS,
   NEVER,
   PACKETS_0,
+  REPORTED_BYTES_0,
+  REPORTED_BYTES_1,
   REPORTED_PACKETS_0,
+  REPORTED_PACKETS_1,
   WINDOW_END,
   WINDOW_FIRST,
 } from './flow-entry.js'
@@ -62,7 +65,10 @@ export class WindowReports {
   begin(flow: number, seconds: number): void {
     const { words, coldCounts } = this.#table
     const coldAt = (flow * COLD_WORDS) >>> 1
-    coldCounts.fill(0, coldAt + REPORTED_PACKETS_0, coldAt + REPORTED_PACKETS_0 + 4)
+    coldCounts[coldAt + REPORTED_PACKETS_0] = 0
+    coldCounts[coldAt + REPORTED_BYTES_0] = 0
+    coldCounts[coldAt + REPORTED_PACKETS_1] = 0
+    coldCounts[coldAt + REPORTED_BYTES_1] = 0
     words[flow * HOT_WORDS + WINDOW_FIRST] = 0
     words[flow * HOT_WORDS + WINDOW_END] = this.#endOf(seconds)
   }

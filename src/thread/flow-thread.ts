@@ -38,6 +38,11 @@ import type { TableThread } from './table-thread.js'
  * has 7,282 IP packets at most, and 4,096 fragments may be given up.
  */
 const ENOUGH_SEGMENTS = 256
+/**
+ * Segments of records taken between two blocks of input, 2,048 records: the end of a window
+ * brings hundreds of thousands, and the table should not wait for packets meanwhile.
+ */
+const SEGMENTS_A_BLOCK = 32
 /** A thread that does nothing for so long is dead. */
 const PATIENCE_MS = 60_000
 
@@ -86,7 +91,7 @@ export class FlowThread implements PacketCounter {
   work(): boolean {
     this.#intake.fragments.expire(this.#intake.settled)
     this.#publish(THEN_WORK)
-    this.#takeRecords()
+    this.#takeRecords(SEGMENTS_A_BLOCK)
     return false
   }
 
@@ -191,10 +196,11 @@ export class FlowThread implements PacketCounter {
     this.#takeRecords()
   }
 
-  #takeRecords(): void {
+  #takeRecords(segments = Number.POSITIVE_INFINITY): void {
     const rings = this.#rings
     const { state, records, recordCounts } = rings
-    while (this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
+    let left = segments
+    while (left-- > 0 && this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
       const length = records[rings.recordHeader(this.#taken)]!
       let at = rings.recordsOf(this.#taken)
       for (let index = 0; index < length; index++, at += RECORD_WORDS) {
