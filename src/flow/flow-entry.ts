@@ -49,14 +49,14 @@ export const LAST_SECONDS_1 = 26
 export const LAST_NANOSECONDS_1 = 27
 /** First second in the window, as an offset from the window's start plus one; 0: no packet yet. Direction 0 in the upper half. */
 export const WINDOW_FIRST = 28
-/** Neighbours in the timing wheel's list. In a free entry NEXT_DUE links the free list. */
-export const NEXT_DUE = 29
-export const PREVIOUS_DUE = 30
-/** The next younger flow of the session. */
+/** Links the free entries. */
+export const NEXT_FREE = 29
+/** The next older flow of the session, and the next younger. */
+export const PREVIOUS_IN_SESSION = 30
 export const NEXT_IN_SESSION = 31
 
 /** 32-bit words of a cold entry. */
-export const COLD_WORDS = 14
+export const COLD_WORDS = 12
 /** What earlier records have already reported, Float64. */
 export const REPORTED_PACKETS_0 = 0 / 2
 export const REPORTED_BYTES_0 = 2 / 2
@@ -67,10 +67,6 @@ export const FIRST_SECONDS_0 = 8
 export const FIRST_NANOSECONDS_0 = 9
 export const FIRST_SECONDS_1 = 10
 export const FIRST_NANOSECONDS_1 = 11
-/** The next older flow of the session. */
-export const PREVIOUS_IN_SESSION = 12
-/** Which list of the wheel the entry is in. */
-export const WHEEL_SLOT = 13
 
 /** A time that does not come. */
 export const NEVER = 0xffff_ffff

@@ -66,7 +66,7 @@ export class FlowLives {
     this.timeouts = options.lifetime && compileLifetime(options.lifetime)
     this.emergency = this.timeouts && new Emergency(this.table, this.timeouts)
     this.ended = Object.fromEntries(END_REASONS.map((reason) => [reason, 0])) as typeof this.ended
-    this.#wheel = new TimingWheel(this.table)
+    this.#wheel = new TimingWheel(options.capacity)
     this.#onEnd = options.onEnd
     this.#quota = options.sessionQuota ?? options.capacity
   }

@@ -8,7 +8,7 @@ import {
   HOT_WORDS,
   KIND,
   KIND_IPV6,
-  NEXT_DUE,
+  NEXT_FREE,
   NO_ENTRY,
   PORTS,
   SESSION,
@@ -120,7 +120,7 @@ export class FlowTable {
     slots[hole] = 0
 
     words[flow * HOT_WORDS + KIND] = 0
-    words[flow * HOT_WORDS + NEXT_DUE] = this.#free
+    words[flow * HOT_WORDS + NEXT_FREE] = this.#free
     this.#free = flow
     this.count--
   }
@@ -170,7 +170,7 @@ export class FlowTable {
     const words = this.words
     let flow = this.#free
     if (flow !== NO_ENTRY) {
-      this.#free = words[flow * HOT_WORDS + NEXT_DUE]!
+      this.#free = words[flow * HOT_WORDS + NEXT_FREE]!
     } else if (this.used < this.capacity) {
       flow = this.used++
     } else {

@@ -1,10 +1,4 @@
-import {
-  COLD_WORDS,
-  HOT_WORDS,
-  NEXT_IN_SESSION,
-  NO_ENTRY,
-  PREVIOUS_IN_SESSION,
-} from './flow-entry.js'
+import { HOT_WORDS, NEXT_IN_SESSION, NO_ENTRY, PREVIOUS_IN_SESSION } from './flow-entry.js'
 import type { FlowTable } from './flow-table.js'
 
 /** Which flows each session has, oldest first: to count them, to end them with their session. */
@@ -36,10 +30,10 @@ export class SessionFlows {
   }
 
   add(flow: number, session: number): void {
-    const { words, cold } = this.#table
+    const { words } = this.#table
     const before = this.#youngest[session]!
     words[flow * HOT_WORDS + NEXT_IN_SESSION] = NO_ENTRY
-    cold[flow * COLD_WORDS + PREVIOUS_IN_SESSION] = before
+    words[flow * HOT_WORDS + PREVIOUS_IN_SESSION] = before
     if (before === NO_ENTRY) this.#oldest[session] = flow
     else words[before * HOT_WORDS + NEXT_IN_SESSION] = flow
     this.#youngest[session] = flow
@@ -47,13 +41,13 @@ export class SessionFlows {
   }
 
   remove(flow: number, session: number): void {
-    const { words, cold } = this.#table
+    const { words } = this.#table
     const younger = words[flow * HOT_WORDS + NEXT_IN_SESSION]!
-    const older = cold[flow * COLD_WORDS + PREVIOUS_IN_SESSION]!
+    const older = words[flow * HOT_WORDS + PREVIOUS_IN_SESSION]!
     if (older === NO_ENTRY) this.#oldest[session] = younger
     else words[older * HOT_WORDS + NEXT_IN_SESSION] = younger
     if (younger === NO_ENTRY) this.#youngest[session] = older
-    else cold[younger * COLD_WORDS + PREVIOUS_IN_SESSION] = older
+    else words[younger * HOT_WORDS + PREVIOUS_IN_SESSION] = older
     if (--this.counts[session]! === 0) this.active--
   }
 }

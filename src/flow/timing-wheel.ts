@@ -1,12 +1,4 @@
-import {
-  COLD_WORDS,
-  HOT_WORDS,
-  NEXT_DUE,
-  NO_ENTRY,
-  PREVIOUS_DUE,
-  WHEEL_SLOT,
-} from './flow-entry.js'
-import type { FlowTable } from './flow-table.js'
+import { NO_ENTRY } from './flow-entry.js'
 
 /** One list a second; a flow due later than this is looked at once on the way. */
 const SLOTS = 1024
@@ -19,17 +11,26 @@ const HORIZON = SLOTS / 2
  * wheel comes to a flow, the flow's deadline decides, and one that is not yet due
  * is put where it will be. So a packet costs the wheel nothing, and a flow costs
  * one look for each time-out that passes.
+ *
+ * The lists lie beside the entries, not in them: to follow one is to wait for each of
+ * its members in turn, and these are a tenth as far apart.
  */
 export class TimingWheel {
-  readonly #table: FlowTable
+  /** The neighbours of each flow in its list, and which list that is. */
+  readonly #next: Uint32Array
+  readonly #previous: Uint32Array
+  readonly #slots: Uint16Array
   readonly #heads = new Uint32Array(SLOTS).fill(NO_ENTRY)
   /** Taken out of their slot, not yet looked at. */
   #pending = NO_ENTRY
   /** The next second to look at; -1 before the first flow. */
   #cursor = -1
 
-  constructor(table: FlowTable) {
-    this.#table = table
+  /** `capacity`: flows are below this. */
+  constructor(capacity: number) {
+    this.#next = new Uint32Array(capacity)
+    this.#previous = new Uint32Array(capacity)
+    this.#slots = new Uint16Array(capacity)
   }
 
   /** Puts a flow on the list of the second after `deadline`. `now` is the packet clock. */
@@ -37,25 +38,23 @@ export class TimingWheel {
     if (this.#cursor < 0) this.#cursor = now
     const at = deadline - now < HORIZON ? Math.max(deadline + 1, this.#cursor) : now + HORIZON
     const slot = at % SLOTS
-    const { words, cold } = this.#table
     const head = this.#heads[slot]!
-    words[flow * HOT_WORDS + NEXT_DUE] = head
-    words[flow * HOT_WORDS + PREVIOUS_DUE] = NO_ENTRY
-    if (head !== NO_ENTRY) words[head * HOT_WORDS + PREVIOUS_DUE] = flow
-    cold[flow * COLD_WORDS + WHEEL_SLOT] = slot
+    this.#next[flow] = head
+    this.#previous[flow] = NO_ENTRY
+    if (head !== NO_ENTRY) this.#previous[head] = flow
+    this.#slots[flow] = slot
     this.#heads[slot] = flow
   }
 
   remove(flow: number): void {
-    const { words, cold } = this.#table
-    const next = words[flow * HOT_WORDS + NEXT_DUE]!
-    const previous = words[flow * HOT_WORDS + PREVIOUS_DUE]!
-    if (next !== NO_ENTRY) words[next * HOT_WORDS + PREVIOUS_DUE] = previous
+    const next = this.#next[flow]!
+    const previous = this.#previous[flow]!
+    if (next !== NO_ENTRY) this.#previous[next] = previous
     if (previous !== NO_ENTRY) {
-      words[previous * HOT_WORDS + NEXT_DUE] = next
+      this.#next[previous] = next
       return
     }
-    const slot = cold[flow * COLD_WORDS + WHEEL_SLOT]!
+    const slot = this.#slots[flow]!
     if (this.#heads[slot] === flow) this.#heads[slot] = next
     else this.#pending = next
   }
@@ -76,9 +75,9 @@ export class TimingWheel {
       this.#cursor++
     }
     const flow = this.#pending
-    const next = this.#table.words[flow * HOT_WORDS + NEXT_DUE]!
+    const next = this.#next[flow]!
     this.#pending = next
-    if (next !== NO_ENTRY) this.#table.words[next * HOT_WORDS + PREVIOUS_DUE] = NO_ENTRY
+    if (next !== NO_ENTRY) this.#previous[next] = NO_ENTRY
     return flow
   }
 }

@@ -14,7 +14,7 @@ class Turning {
 
   constructor(capacity: number) {
     this.table = new FlowTable(capacity)
-    this.wheel = new TimingWheel(this.table)
+    this.wheel = new TimingWheel(capacity)
   }
 
   insert(flow: number, deadline: number, now: number): void {
