@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { OperatorError } from '../errors.js'
 import type { ConfiguredResources } from '../mirror/declared-resources.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { DuplicateMode } from '../session/duplicates.js'
@@ -48,6 +49,32 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
 
 const WORKERS_MAX = 64
 
+/** Options that say how something is done, by the one that has it done. */
+const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
+  [
+    '--capture-dir',
+    [
+      '--capture-format',
+      '--snaplen',
+      '--rotate-size',
+      '--rotate-interval',
+      '--keep-files',
+      '--keep-bytes',
+    ],
+  ],
+  [
+    '--flow-log-dir',
+    [
+      '--log-format',
+      '--max-aggregation-interval',
+      '--file-format',
+      '--hive-compatible-partitions',
+      '--per-hour-partition',
+    ],
+  ],
+  ['--api', ['--credentials', '--no-auth', '--audit-log']],
+]
+
 /** `mirrortap listen`: the appliance. */
 export function addListen(program: Command): void {
   const command = program
@@ -80,6 +107,7 @@ export function addListen(program: Command): void {
         options.config === undefined ? undefined : await read(command, options.config)
       const { listen } = await import('./run-listen.js')
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
+      checkMeaning(command)
       await listen(chosen, metadataOf(chosen), declared)
     })
 }
@@ -92,6 +120,28 @@ async function read(command: Command, path: string): Promise<ConfiguredResources
   await applyConfig(command, path, [...RESOURCE_KEYS, FILTERS_KEY])
   command.setOptionValueWithSource('filters', readConfigFilters(path), 'config')
   return readConfigResources(path)
+}
+
+/** Refuses options that would be ignored: who gives them believes otherwise. Throws OperatorError (exit code 2). */
+function checkMeaning(command: Command): void {
+  const attributeOf = (name: string) =>
+    command.options.find(({ long }) => long === name)!.attributeName()
+  for (const [name, others] of MEANT_FOR) {
+    const value: unknown = command.getOptionValue(attributeOf(name))
+    // There is an API unless nobody wants one.
+    const isApi = name === '--api'
+    if (isApi ? value !== false : value !== undefined) continue
+    for (const other of others) {
+      const source = command.getOptionValueSource(attributeOf(other))
+      if (source === undefined || source === 'default') continue
+      throw new OperatorError(
+        isApi
+          ? `${other} means nothing with --no-api: leave one of them out`
+          : `${other} means nothing without ${name}: give that too, or leave it out`,
+        { exitCode: 2 },
+      )
+    }
+  }
 }
 
 function addReceiving(command: Command): void {

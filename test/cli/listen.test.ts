@@ -42,6 +42,30 @@ describe('listen', () => {
     expect(readdirSync(dir)).toEqual([])
   })
 
+  test.each([
+    { args: ['--keep-files', '3'], says: '--keep-files means nothing without --capture-dir' },
+    { args: ['--rotate-size', '100MB'], says: '--rotate-size means nothing without --capture-dir' },
+    { args: ['--file-format', 'parquet'], says: 'means nothing without --flow-log-dir: give that' },
+    { args: ['--per-hour-partition'], says: '--per-hour-partition means nothing without' },
+    { args: ['--no-api', '--audit-log', 'a'], says: '--audit-log means nothing with --no-api' },
+    { args: ['--no-auth', '--no-api'], says: '--no-auth means nothing with --no-api: leave one' },
+  ])('refuses $args, which would be ignored', async ({ args, says }) => {
+    const { code, out, err } = await runMain('listen', '--port', '0', ...args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^mirrortap: [^\n]+\n$/)
+    expect(err).toContain(says)
+  })
+
+  test('refuses what a configuration says and nothing heeds', async () => {
+    const path = join(temporaryDirectory(), 'config.yaml')
+    writeFileSync(path, 'port: 0\nrotate-interval: 5m\n')
+    const { code, err } = await runMain('listen', '--config', path)
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: 'mirrortap: --rotate-interval means nothing without --capture-dir: give that too, or leave it out\n',
+    })
+  })
+
   describe.each(['--capture-dir', '--flow-log-dir'])('%s', (option) => {
     test.skipIf(process.platform !== 'linux')(
       'refuses where nothing can be made (needs /proc)',
