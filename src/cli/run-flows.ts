@@ -3,6 +3,7 @@ import { FlowCapture } from '../flow/flow-capture.js'
 import { type FlowFilter, parseFlowFilters, passesFilters } from '../flow/flow-filter.js'
 import { ageOf, byFirst, type FlowRow, rowsOf } from '../flow/flow-row.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
+import type { SessionReport } from '../session/ledger.js'
 import { Offline, type PointInTime } from '../session/offline.js'
 import type { Session } from '../session/session.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
@@ -105,9 +106,10 @@ async function print(
 ): Promise<void> {
   const output = new Output('-')
   if (options.json) {
+    const reports = new Map(offline.sessions.map((session) => [session.index, session.report()]))
     output.write('[')
     for (const [index, row] of rows.entries()) {
-      const object = jsonRow(row, offline.session(row.session), at)
+      const object = jsonRow(row, reports.get(row.session)!, at)
       output.write(`${index === 0 ? '\n' : ',\n'}${JSON.stringify(object)}`)
       if (index % ROWS_AT_A_TIME === 0) await output.room()
       if (!output.open) break
@@ -150,10 +152,9 @@ function formatFlowAddress(version: 4 | 6, words: Uint32Array): string {
     : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
 }
 
-function jsonRow(row: FlowRow, session: Session, at: PointInTime) {
-  const { session: name, vni, source } = session.report()
+function jsonRow(row: FlowRow, { session, vni, source }: SessionReport, at: PointInTime) {
   return {
-    session: name,
+    session,
     vni,
     source,
     srcAddr: formatFlowAddress(row.ipVersion, row.packetSource),
