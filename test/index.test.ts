@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CaptureWriter, openSink, readCapture } from '../src/index.js'
+import { CaptureWriter, openSink, Packet, readCapture } from '../src/index.js'
 
 let directory: string
 beforeAll(() => {
@@ -16,7 +16,13 @@ describe('the package', () => {
     const frame = Buffer.from('020000000001020000000002080045', 'hex')
     const sink = openSink(path, { limitBytes: Number.POSITIVE_INFINITY })
     const writer = new CaptureWriter(sink, { format, linkType: 1, snaplen: 262_144 })
-    expect(writer.write(frame, 0, frame.length, 1_700_000_000, 123_456_789, 60)).toBe(true)
+    const packet = new Packet()
+    packet.bytes = frame
+    packet.end = frame.length
+    packet.seconds = 1_700_000_000
+    packet.nanoseconds = 123_456_789
+    packet.originalLength = 60
+    expect(writer.write(packet)).toBe(true)
     await sink.close()
 
     const seen: unknown[] = []

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ByteSink, SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
+import type { Packet } from '../wire/packet.js'
 import { emitPcapHeader, emitPcapRecord, PCAP_HEADER_LEN, PCAP_RECORD_HEADER_LEN } from './pcap.js'
 import { BLOCK_TAIL_LEN } from './pcapng-blocks.js'
 import {
@@ -87,23 +88,13 @@ export class CaptureWriter {
   }
 
   /**
-   * Writes the frame at `bytes[start, end)`, cut to the snaplen; `bytes` is a Buffer and may be
-   * overwritten as soon as this returns. `originalLength` is the frame's on the wire, in octets.
-   * False when the sink had no room: nothing was written, not even a part.
-   * `interfaceId` is 0 or what `addInterface` returned. `options` are options of the packet as
-   * pcapng-emit.ts makes them; a pcap file has no place for them.
+   * Writes a packet, cut to the snaplen. False when the sink had no room: nothing was written, not
+   * even a part. `interfaceId` is 0 or what `addInterface` returned; its link type is the packet's.
+   * `options` are options of the packet as pcapng-emit.ts makes them; a pcap file has no place for them.
    */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    interfaceId = 0,
-    options: Buffer = NO_OPTIONS,
-  ): boolean {
+  write(packet: Packet, interfaceId = 0, options: Buffer = NO_OPTIONS): boolean {
     if (this.#due !== undefined && !this.#settle()) return false
+    const { bytes, start, end, seconds, nanoseconds, originalLength } = packet
     const captured = Math.min(end - start, this.#longest)
     const room =
       this.#format === 'pcap'

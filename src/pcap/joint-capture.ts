@@ -3,6 +3,7 @@ import type { BlockSink } from '../deliver/block-sink.js'
 import { openSink } from '../deliver/open.js'
 import { SeriesSink } from '../deliver/series-sink.js'
 import { LINKTYPE_ETHERNET, linkTypeName } from '../wire/link-type.js'
+import type { Packet } from '../wire/packet.js'
 import type { CaptureFormat } from './capture-writer.js'
 import { FileSeries, type SeriesPolicy } from './file-series.js'
 import { JointFile, type JointInterface } from './joint-file.js'
@@ -103,17 +104,8 @@ export class JointCapture {
   }
 
   /** See JointSource. */
-  write(
-    source: JointSource,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    options: Buffer | undefined,
-    linkType: number,
-  ): boolean {
+  write(source: JointSource, packet: Packet, options: Buffer | undefined): boolean {
+    const { seconds, linkType } = packet
     if (this.#sink === undefined) this.open(seconds)
     if (this.#series?.isDue(this.#file!.writer?.octets ?? 0, seconds)) this.#nextFile(seconds)
     let at = source.at
@@ -124,7 +116,7 @@ export class JointCapture {
     }
     at.received++
     const { writer, id } = at
-    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength, id, options)) {
+    if (writer.write(packet, id, options)) {
       this.packets++
       return true
     }
@@ -218,28 +210,9 @@ export class JointSource {
     this.name = name
   }
 
-  /** Writes the frame at `bytes[start, end)`, as CaptureWriter does. */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    options: Buffer | undefined,
-    linkType: number,
-  ): boolean {
-    return this.#capture.write(
-      this,
-      bytes,
-      start,
-      end,
-      seconds,
-      nanoseconds,
-      originalLength,
-      options,
-      linkType,
-    )
+  /** Writes a packet, as CaptureWriter does. */
+  write(packet: Packet, options: Buffer | undefined): boolean {
+    return this.#capture.write(this, packet, options)
   }
 
   /** The capture has the timer. */

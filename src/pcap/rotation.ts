@@ -6,6 +6,7 @@ import { syncMadeDirectories } from '../deliver/directory.js'
 import { FileSink } from '../deliver/file-sink.js'
 import { errnoOf, WriteError } from '../deliver/write-error.js'
 import { linkTypeName } from '../wire/link-type.js'
+import type { Packet } from '../wire/packet.js'
 import { formatCaptureName } from './capture-name.js'
 import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { Outage } from './outage.js'
@@ -135,19 +136,11 @@ export class RotatingCapture {
   }
 
   /**
-   * Writes the frame at `bytes[start, end)`, as CaptureWriter does. False: not
-   * written (full disk, disk too slow, …); counted here as lost.
+   * Writes a packet, as CaptureWriter does. False: not written (full disk, disk too
+   * slow, …); counted here as lost.
    */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    options?: Buffer,
-    linkType = this.#session.linkType,
-  ): boolean {
+  write(packet: Packet, options: Buffer | undefined): boolean {
+    const { start, end, seconds, linkType } = packet
     if (linkType !== this.#session.linkType) {
       this.#refuse(linkType)
       return false
@@ -164,7 +157,7 @@ export class RotatingCapture {
       }
       writer = this.#writer!
     }
-    if (writer.write(bytes, start, end, seconds, nanoseconds, originalLength, 0, options)) {
+    if (writer.write(packet, 0, options)) {
       this.#packets++
       return true
     }

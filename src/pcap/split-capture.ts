@@ -4,6 +4,7 @@ import { BlockPool } from '../deliver/block-pool.js'
 import { ensureDirectory, removeEmpty } from '../deliver/directory.js'
 import { Turns } from '../deliver/turns.js'
 import { linkTypeName } from '../wire/link-type.js'
+import type { Packet } from '../wire/packet.js'
 import type { CaptureFormat } from './capture-writer.js'
 import { JointFile, type JointInterface } from './joint-file.js'
 
@@ -133,17 +134,9 @@ export class SplitSource {
     return this.#sink.error
   }
 
-  /** Writes the frame at `bytes[start, end)`, as CaptureWriter does. */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    options: Buffer | undefined,
-    linkType: number,
-  ): boolean {
+  /** Writes a packet, as CaptureWriter does. */
+  write(packet: Packet, options: Buffer | undefined): boolean {
+    const { linkType } = packet
     this.#linkType ??= linkType
     if (linkType !== this.#linkType && this.#options.format === 'pcap') {
       this.#options.onOtherLinkType(
@@ -159,7 +152,7 @@ export class SplitSource {
     }
     const { writer, id } = at
     at.received++
-    if (!writer.write(bytes, start, end, seconds, nanoseconds, originalLength, id, options)) {
+    if (!writer.write(packet, id, options)) {
       at.dropped++
       return false
     }

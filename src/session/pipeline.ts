@@ -68,7 +68,7 @@ export class Pipeline {
     this.acceptParsed(session, packet, frame, fault)
   }
 
-  /** Takes a frame that has been parsed already, with what was wrong with it. */
+  /** Takes a frame that has been parsed already, with what was wrong with it. The packet is then what was captured of it. */
   acceptParsed(session: Session, packet: Packet, frame: Frame, fault: Fault | undefined): void {
     const wireLength = frame.wireLength()
     session.received++
@@ -135,17 +135,9 @@ export class Pipeline {
       if (session.capture === undefined) return
     }
     const { start, end } = packet
-    const written = session.capture.write(
-      packet.bytes,
-      start,
-      end - start > session.packetLength ? start + session.packetLength : end,
-      packet.seconds,
-      packet.nanoseconds,
-      originalLength,
-      options,
-      packet.linkType,
-    )
-    if (written) session.captured++
+    if (end - start > session.packetLength) packet.end = start + session.packetLength
+    packet.originalLength = originalLength
+    if (session.capture.write(packet, options)) session.captured++
     else session.captureLost++
   }
 }

@@ -12,17 +12,7 @@ import { SeenWindows } from './seen-windows.js'
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
   /** False: not written. Counts what it lost by itself. `options`: of the packet, for pcapng. */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seconds: number,
-    nanoseconds: number,
-    originalLength: number,
-    options: Buffer | undefined,
-    /** LINKTYPE_… of the frame: GENEVE and capture files may bring several in one session. */
-    linkType: number,
-  ): boolean
+  write(packet: Packet, options: Buffer | undefined): boolean
   /** By a timer, with wall-clock seconds. */
   tick(nowSeconds: number): void
   /** Finishes every file. */

@@ -9,6 +9,7 @@ import { CaptureWriter } from '../../src/pcap/capture-writer.js'
 import { Offline } from '../../src/session/offline.js'
 import { formatIpv4 } from '../../src/wire/address.js'
 import { ethernet, udp4 } from '../support/frames.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { Random } from '../support/random.js'
 import { hasTool } from '../support/tools.js'
 
@@ -56,7 +57,7 @@ async function writeCapture(path: string, moments: readonly Moment[]): Promise<v
       payload: Buffer.alloc(host),
     })
     const frame = ethernet(packet)
-    writer.write(frame, 0, frame.length, seconds, nanoseconds, frame.length)
+    writer.write(lentPacket(frame, { seconds, nanoseconds }))
   }
   await sink.close()
 }

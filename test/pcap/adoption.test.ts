@@ -21,6 +21,7 @@ import { adoptParts } from '../../src/pcap/adoption.js'
 import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-name.js'
 import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
 import { RotatingCapture } from '../../src/pcap/rotation.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { put } from '../support/put.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -55,7 +56,8 @@ async function captureBytes(format: CaptureFormat, count: number, seed = 1): Pro
   )
   for (let run = 0; run < count; run++) {
     const frame = random.bytes(random.below(40))
-    capture.write(frame, 0, frame.length, 1_795_199_640 + run, run, 60)
+    const time = { seconds: 1_795_199_640 + run, nanoseconds: run }
+    capture.write(lentPacket(frame, { ...time, originalLength: 60 }), undefined)
   }
   await capture.close()
   const [name] = readdirSync(join(directory, 's'))
@@ -255,6 +257,7 @@ describe('adoptParts of compressed files', () => {
 const WRITER = `
 import { BlockPool } from './deliver/block-pool.js'
 import { RotatingCapture } from './pcap/rotation.js'
+import { Packet } from './wire/packet.js'
 
 const [directory, format] = process.argv.slice(2)
 const capture = new RotatingCapture(
@@ -262,12 +265,15 @@ const capture = new RotatingCapture(
     keepFiles: Infinity, keepBytes: Infinity, suffix: '' },
   { name: 'killed', linkType: 1, comment: '' }, new BlockPool(64), console.error)
 const frame = Buffer.alloc(1400)
+const packet = new Packet()
+packet.bytes = frame
+packet.originalLength = 1500
 for (let number = 0; ; number++) {
   frame.writeUInt32BE(number)
-  const length = 60 + (number * 7919) % 1340
-  if (!capture.write(frame, 0, length, 1_795_199_640 + (number >> 10), number & 1023, 1500)) {
-    throw new Error('refused')
-  }
+  packet.end = 60 + (number * 7919) % 1340
+  packet.seconds = 1_795_199_640 + (number >> 10)
+  packet.nanoseconds = number & 1023
+  if (!capture.write(packet)) throw new Error('refused')
   if (number % 100 === 99) {
     await capture.drained()
     process.stdout.write(\`\${number + 1}\\n\`)

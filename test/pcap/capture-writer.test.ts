@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { SINK_BLOCK_LEN } from '../../src/deliver/byte-sink.js'
 import { CAPTURE_FORMATS, CaptureWriter } from '../../src/pcap/capture-writer.js'
 import { hex } from '../support/hex.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { MemorySink } from '../support/memory-sink.js'
 import { Random } from '../support/random.js'
 import { readAll, timeText } from './sample-capture.js'
@@ -31,10 +32,10 @@ function packets(seed: number, count: number): Written[] {
 
 function write(writer: CaptureWriter, packet: Written, interfaceId?: number): boolean {
   const { frame, seconds, nanoseconds, original } = packet
-  // Inside something larger, as a receiver lends it.
-  const lent = Buffer.concat([Buffer.alloc(3, 0xee), frame, Buffer.alloc(3, 0xee)])
-  const end = 3 + frame.length
-  return writer.write(lent, 3, end, seconds, nanoseconds, original, interfaceId)
+  return writer.write(
+    lentPacket(frame, { seconds, nanoseconds, originalLength: original }),
+    interfaceId,
+  )
 }
 
 function expected(packet: Written, snaplen: number, linkType: number): unknown {
@@ -69,8 +70,8 @@ describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
     const again = new CaptureWriter(second, { format, linkType: 1, snaplen: 262144 })
     for (const { frame, time, original } of readAll(first.bytes()).packets) {
       const [seconds, nanoseconds] = time.split('.').map(Number)
-      const bytes = Buffer.from(frame, 'hex')
-      again.write(bytes, 0, bytes.length, seconds!, nanoseconds!, original)
+      const facts = { seconds: seconds!, nanoseconds: nanoseconds!, originalLength: original }
+      again.write(lentPacket(Buffer.from(frame, 'hex'), facts))
     }
     expect(second.bytes().equals(first.bytes())).toBe(true)
   })
@@ -121,7 +122,7 @@ describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
     const sink = new MemorySink()
     const writer = new CaptureWriter(sink, { format, linkType: 1, snaplen: 262144 })
     const frame = Buffer.alloc(262144, 5)
-    expect(writer.write(frame, 0, frame.length, 1, 2, frame.length)).toBe(true)
+    expect(writer.write(lentPacket(frame, { seconds: 1, nanoseconds: 2 }))).toBe(true)
     expect(readAll(sink.bytes()).packets).toMatchObject([
       { original: 262144, frame: '05'.repeat(SINK_BLOCK_LEN - 64) },
     ])
@@ -133,7 +134,7 @@ describe('CaptureWriter', () => {
     for (let length = 0; length < 9; length++) {
       const sink = new MemorySink()
       const writer = new CaptureWriter(sink, { format: 'pcapng', linkType: 1, snaplen: 96 })
-      writer.write(Buffer.alloc(length, 0xff), 0, length, 0, 0, length)
+      writer.write(lentPacket(Buffer.alloc(length, 0xff)))
       const block = sink.bytes().subarray(HEADER_LEN.pcapng)
       const padding = block.subarray(28 + length, -4)
       expect(padding).toEqual(Buffer.alloc(-length & 3))
@@ -144,7 +145,8 @@ describe('CaptureWriter', () => {
     const sink = new MemorySink()
     const options = { format: 'pcapng', linkType: 1, snaplen: 4, interfaceName: 'eth0' } as const
     const writer = new CaptureWriter(sink, { ...options, comment: 'tms-1' })
-    writer.write(Buffer.from('abcdefg'), 1, 4, 1_700_000_000, 123_456_789, 60)
+    const time = { seconds: 1_700_000_000, nanoseconds: 123_456_789 }
+    writer.write(lentPacket(Buffer.from('bcd'), { ...time, originalLength: 60 }))
     writer.finish({ received: 0x1_0000_0002, dropped: 3 })
     expect(sink.bytes()).toEqual(hex`
       0a0d0d0a 30000000 4d3c2b1a 0100 0000 ffffffffffffffff  // section header

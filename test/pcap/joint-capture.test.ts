@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { JointCapture, type JointSource } from '../../src/pcap/joint-capture.js'
 import { readCapture } from '../../src/pcap/reader.js'
 import { FailingDisk } from '../support/failing-disk.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -20,7 +21,7 @@ const OPTIONS = {
 const FRAME = Buffer.alloc(100, 7)
 
 function write(source: JointSource, seconds = 0, linkType = 1): boolean {
-  return source.write(FRAME, 0, FRAME.length, seconds, 0, FRAME.length, undefined, linkType)
+  return source.write(lentPacket(FRAME, { seconds, linkType }), undefined)
 }
 
 /** Interfaces of a file by name, with the packets of each. */

@@ -8,6 +8,7 @@ import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-na
 import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
 import { type CapturePolicy, RotatingCapture } from '../../src/pcap/rotation.js'
 import { FailingDisk } from '../support/failing-disk.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { readWritten, type WrittenPacket } from '../support/written-captures.js'
@@ -75,8 +76,8 @@ function packet(random: Random, seconds: number, length = 1 + random.below(300))
 }
 
 function put(capture: RotatingCapture, it: WrittenPacket): boolean {
-  const dirty = Buffer.concat([Buffer.alloc(3, 0xa5), it.frame, Buffer.alloc(3, 0xa5)])
-  return capture.write(dirty, 3, 3 + it.frame.length, it.seconds, it.nanoseconds, it.originalLength)
+  const { frame, ...facts } = it
+  return capture.write(lentPacket(frame, facts), undefined)
 }
 
 /** Frames as text: Buffers are compared octet by octet, slowly. */
@@ -455,9 +456,8 @@ describe('a RotatingCapture on a disk that fails', () => {
     expect(put(capture, packet(random, 100))).toBe(true)
     for (let count = 0; count < 3; count++) {
       const { frame } = packet(random, 100)
-      expect(capture.write(frame, 0, frame.length, 100, 0, frame.length, undefined, 101)).toBe(
-        false,
-      )
+      const raw = lentPacket(frame, { seconds: 100, linkType: 101 })
+      expect(capture.write(raw, undefined)).toBe(false)
     }
     await capture.close()
     expect(capture.statistics).toMatchObject({ packets: 1, lost: 3 })

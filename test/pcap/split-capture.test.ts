@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { readCapture } from '../../src/pcap/reader.js'
 import { SplitCapture, type SplitSource } from '../../src/pcap/split-capture.js'
 import { FailingDisk } from '../support/failing-disk.js'
+import { lentPacket } from '../support/lent-packet.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const FRAME = Buffer.alloc(1000, 7)
@@ -19,7 +20,7 @@ function open(directory: string): SplitCapture {
 }
 
 function write(source: SplitSource, linkType = 1): boolean {
-  return source.write(FRAME, 0, FRAME.length, 0, 0, FRAME.length, undefined, linkType)
+  return source.write(lentPacket(FRAME, { linkType }), undefined)
 }
 
 const packetsOf = async (path: string) => (await readCapture(path, () => undefined)).packets

@@ -1,5 +1,6 @@
 import { parseAddress } from '../../src/wire/address.js'
-import { Datagram, Packet } from '../../src/wire/packet.js'
+import { Datagram, type Packet } from '../../src/wire/packet.js'
+import { lentPacket } from '../support/lent-packet.js'
 
 export interface Arrival {
   /** Outer source address. */
@@ -34,13 +35,7 @@ export function datagramOf(payload: Buffer, arrival: Arrival = {}): Datagram {
 
 /** A frame as a capture file hands it over; `lost` octets of its end were not captured. */
 export function packetOf(frame: Buffer, linkType = 1, lost = 0, around = 0xa5): Packet {
-  const packet = new Packet()
   const captured = frame.subarray(0, frame.length - lost)
-  packet.bytes = Buffer.concat([Buffer.alloc(3, around), captured, Buffer.alloc(64, around)])
-  packet.start = 3
-  packet.end = 3 + captured.length
-  packet.originalLength = frame.length
-  packet.linkType = linkType
-  packet.seconds = 1_700_000_000
-  return packet
+  const facts = { originalLength: frame.length, linkType, seconds: 1_700_000_000 }
+  return lentPacket(captured, facts, around)
 }

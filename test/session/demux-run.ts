@@ -6,6 +6,7 @@ import { Ledger } from '../../src/session/ledger.js'
 import { Pipeline } from '../../src/session/pipeline.js'
 import type { Session } from '../../src/session/session.js'
 import { SessionDirectory, type SessionKey } from '../../src/session/session-directory.js'
+import type { Packet } from '../../src/wire/packet.js'
 
 /** A frame as it came to its session's capture. */
 export interface Delivered {
@@ -109,16 +110,8 @@ export class DemuxRun {
 
   #capture(session: Session) {
     return {
-      write: (
-        bytes: Uint8Array,
-        start: number,
-        end: number,
-        seconds: number,
-        nanoseconds: number,
-        originalLength: number,
-        _options: Buffer | undefined,
-        linkType: number,
-      ): boolean => {
+      write: (packet: Packet): boolean => {
+        const { bytes, start, end, seconds, nanoseconds, originalLength, linkType } = packet
         this.delivered.push({
           session: session.name,
           frame: Buffer.from(bytes.subarray(start, end)),

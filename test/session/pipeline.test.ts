@@ -5,6 +5,7 @@ import { Ledger } from '../../src/session/ledger.js'
 import { Pipeline, type PipelineOptions } from '../../src/session/pipeline.js'
 import { Session, type SessionCapture } from '../../src/session/session.js'
 import { parseAddress } from '../../src/wire/address.js'
+import type { Packet } from '../../src/wire/packet.js'
 import { ethernet, fragments4, tcp4, udp4 } from '../support/frames.js'
 import { packetOf } from './datagrams.js'
 
@@ -24,9 +25,8 @@ class KeptCapture implements SessionCapture {
   isFull = false
 
   write(
-    ...[bytes, start, end, , , originalLength, options, linkType]: Parameters<
-      SessionCapture['write']
-    >
+    { bytes, start, end, originalLength, linkType }: Packet,
+    options: Buffer | undefined,
   ): boolean {
     if (this.isFull) return false
     const frame = Buffer.from(bytes.subarray(start, end))
@@ -160,9 +160,9 @@ describe('Pipeline', () => {
     const run = new Run({ openCapture: () => capture })
     const whole = ethernet(udp4({ ...ENDS, payload: Buffer.alloc(500) }))
     // Cut to 100 octets by the mirror; the file has 60 of those.
-    const packet = packetOf(whole.subarray(0, 100), 1, 40)
-    run.pipeline.accept(run.mirrored, packet)
-    run.pipeline.accept(run.plain, packet)
+    for (const session of [run.mirrored, run.plain]) {
+      run.pipeline.accept(session, packetOf(whole.subarray(0, 100), 1, 40))
+    }
     expect(capture.written.map(({ originalLength }) => originalLength)).toEqual([whole.length, 100])
     expect(run.mirrored.report()).toMatchObject({ cut: 1, bytes: whole.length })
   })
