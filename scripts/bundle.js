@@ -12,7 +12,7 @@ await build({
   input: {
     bin: 'src/cli/bin.ts',
     worker: 'src/thread/worker.ts',
-    'flow-thread-worker': 'src/thread/flow-thread-worker.ts',
+    'table-worker': 'src/thread/table-worker.ts',
     'spool-worker': 'src/flowlog/spool-worker.ts',
   },
   platform: 'node',

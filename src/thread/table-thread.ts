@@ -31,7 +31,7 @@ export class TableThread {
   constructor(options: TableOptions) {
     this.options = options
     const workerData: TableThreadData = { memory: this.rings.memory, table: options }
-    this.#worker = new Worker(new URL('./flow-thread-worker.js', import.meta.url), { workerData })
+    this.#worker = new Worker(new URL('./table-worker.js', import.meta.url), { workerData })
     this.failure = new Promise((_resolve, reject) => this.#worker.once('error', reject))
     // Whoever waits hears of it.
     this.failure.catch(() => undefined)

@@ -1,4 +1,6 @@
-import { readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { SESSION_INDICES } from '../../src/flow/flow-entry.js'
@@ -6,11 +8,15 @@ import { LIFETIMES } from '../../src/flow/lifetime.js'
 import { Offline } from '../../src/session/offline.js'
 import type { FlowThread } from '../../src/thread/flow-thread.js'
 import type { TableOptions, TableThread } from '../../src/thread/table-thread.js'
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/wire/tcp.js'
 import { frameOf } from '../flow/flow-frames.js'
-import { traffic } from '../flow/traffic.js'
+import { BEGIN, traffic } from '../flow/traffic.js'
 import { captureFiles } from '../support/captures.js'
+import { ethernet, tcp4 } from '../support/frames.js'
+import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
-import { IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { BIN, IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 const SAMPLES = join(import.meta.dirname, '../../samples')
 const BUILT = '../../dist/thread/flow-thread.js'
@@ -50,6 +56,24 @@ async function recordsOf(paths: readonly string[]): Promise<[here: string[], the
   })
   await thread.shutdown(() => true)
   return [here, there]
+}
+
+/** 35 MB of a thousand connections over 25 minutes, some of which reopen, fall silent or come late. */
+function largeTraffic(random: Random): Shot[] {
+  const payload = Buffer.alloc(1400)
+  return Array.from({ length: 24_000 }, (_, index) => {
+    const connection = random.below(1000)
+    const [client, server] = [`10.0.${connection >>> 8}.${connection & 0xff}`, '10.9.0.1']
+    const isAnswer = random.below(2) === 0
+    const [src, dst] = isAnswer ? [server, client] : [client, server]
+    const [sport, dport] = isAnswer ? [443, 1000 + connection] : [1000 + connection, 443]
+    const flags = random.pick([TCP_SYN, TCP_ACK, TCP_ACK, TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST])
+    return {
+      frame: ethernet(tcp4({ src, dst, sport, dport, flags, payload })),
+      seconds: BEGIN + Math.floor(index / 16) - random.below(2),
+      nanoseconds: random.below(1e9),
+    }
+  })
 }
 
 describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
@@ -107,6 +131,27 @@ describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
     await thread.shutdown(() => true)
     expect(new Set(sessions)).toEqual(new Set([0, 1, 2]))
   })
+
+  test.skipIf(availableParallelism() < 2)(
+    'makes no difference to what flow-log writes (needs two processors)',
+    UNHURRIED,
+    async () => {
+      const directory = temporaryDirectory()
+      const capture = join(directory, 'large.pcap')
+      writeFileSync(capture, pcapFile(largeTraffic(new Random(3))))
+      // What makes it worth a thread.
+      expect(statSync(capture).size).toBeGreaterThan(32 * 1024 * 1024)
+      const written: string[] = []
+      for (const before of [[], ['taskset', '-c', '0']]) {
+        const output = join(directory, `${before.length}.log`)
+        const command = [...before, process.execPath, BIN, 'flow-log', capture, '-o', output]
+        execFileSync(command[0]!, command.slice(1), { stdio: 'pipe' })
+        written.push(readFileSync(output, 'latin1'))
+      }
+      expect(written[0]!.split('\n').length).toBeGreaterThan(5000)
+      expect(written[0] === written[1]).toBe(true)
+    },
+  )
 
   test('fails when the thread does', UNHURRIED, async () => {
     const thread = await threadOf({ ...FLOWS, capacity: -1 }, () => undefined)
