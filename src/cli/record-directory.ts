@@ -66,9 +66,11 @@ export class RecordDirectory implements RecordOutput {
 
   room(nowSeconds: number): boolean | Promise<boolean> {
     if (this.#problem !== undefined) return false
+    // No file ends before it has all of its records.
+    if (this.#waiting.length > 0) return this.#catchUp().then(() => this.room(nowSeconds))
     this.#log.tick(nowSeconds)
-    const isFull = this.#waiting.length > 0 || this.#log.pendingBytes > PENDING_MAX
-    return isFull ? this.#catchUp().then(() => this.#problem === undefined) : true
+    if (this.#log.pendingBytes <= PENDING_MAX) return true
+    return this.#log.drained().then(() => this.#problem === undefined)
   }
 
   async discard(): Promise<void> {

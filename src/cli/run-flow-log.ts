@@ -86,7 +86,7 @@ async function writeRecords(
   })
   // Records on the terminal are progress enough.
   const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
-  const written = () => output.room(offline.lastSeconds)
+  const written = () => output.room(thread?.handedOverSeconds ?? offline.lastSeconds)
   const room = () => {
     const counted = thread?.room() ?? true
     return counted === true ? written() : counted.then(written)

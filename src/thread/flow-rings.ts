@@ -33,8 +33,11 @@ export const THEN_END_ALL = 3
 export const RECORDS = 64
 export const RECORD_WORDS = 16
 export const RECORD_SEGMENTS = 1024
-/** Words of a segment before its records: how many there are; they begin on a cache line. */
+/** Words of a segment before its records, which begin on a cache line. */
 const RECORD_HEADER = 16
+export const RECORD_COUNT = 0
+/** The packet clock as it stood when everything due by then had been handed over, in this segment or before it. */
+export const HANDED_OVER = 1
 
 /** Counters, in words of `state`; they only grow (and wrap). */
 export const PACKETS_PUBLISHED = 0

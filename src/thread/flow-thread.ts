@@ -10,12 +10,14 @@ import {
   CALL,
   FAILED,
   type FlowRings,
+  HANDED_OVER,
   LENGTH,
   NOW,
   PACKET_SEGMENTS,
   PACKETS,
   PACKETS_PUBLISHED,
   READER_SLEEPS,
+  RECORD_COUNT,
   RECORD_WORDS,
   RECORDS_PUBLISHED,
   RECORDS_TAKEN,
@@ -62,6 +64,8 @@ export class FlowThread implements PacketCounter {
   readonly #windowSeconds: number
   #published = 0
   #taken = 0
+  /** The packet clock up to which all records have come, as the table keeps it. */
+  #handedOver = 0
 
   constructor(thread: TableThread, onRecord: OnFlowRecord) {
     this.#rings = thread.rings
@@ -101,6 +105,11 @@ export class FlowThread implements PacketCounter {
     this.#publish(THEN_END_SESSION, session)
     // Its index may stand for another session from here on.
     this.#waitUntilTaken(0)
+  }
+
+  /** All records of what ended by this second, and of windows that did, have been handed over. */
+  get handedOverSeconds(): number {
+    return this.#time.secondsOf(this.#handedOver)
   }
 
   /** Whether a block of input can be read without waiting in the middle of it; else a promise of that. */
@@ -201,7 +210,9 @@ export class FlowThread implements PacketCounter {
     const { state, records, recordCounts } = rings
     let left = segments
     while (left-- > 0 && this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
-      const length = records[rings.recordHeader(this.#taken)]!
+      const header = rings.recordHeader(this.#taken)
+      this.#handedOver = records[header + HANDED_OVER]!
+      const length = records[header + RECORD_COUNT]!
       let at = rings.recordsOf(this.#taken)
       for (let index = 0; index < length; index++, at += RECORD_WORDS) {
         takeRecord(records, recordCounts, at, this.#windowSeconds, this.#time, this.#record)

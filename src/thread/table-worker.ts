@@ -11,11 +11,13 @@ import {
   CALL,
   FAILED,
   FlowRings,
+  HANDED_OVER,
   LENGTH,
   NOW,
   PACKETS_PUBLISHED,
   PACKETS_TAKEN,
   READER_SLEEPS,
+  RECORD_COUNT,
   RECORD_SEGMENTS,
   RECORD_WORDS,
   RECORDS,
@@ -27,6 +29,7 @@ import {
   THEN,
   THEN_END_ALL,
   THEN_END_SESSION,
+  THEN_NOTHING,
   THEN_WORK,
   WAITING,
   WAKE_AT,
@@ -46,6 +49,8 @@ let taken = 0
 let published = 0
 /** Records in the segment that is being filled. */
 let filled = 0
+/** The packet clock when the work that was due had last been done. */
+let handedOver = 0
 
 function onRecord(record: FlowRecord): void {
   if (filled === 0) waitForRoom()
@@ -63,7 +68,9 @@ function waitForRoom(): void {
 
 function publish(): void {
   if (filled === 0) return
-  records[rings.recordHeader(published)] = filled
+  const header = rings.recordHeader(published)
+  records[header + RECORD_COUNT] = filled
+  records[header + HANDED_OVER] = handedOver
   filled = 0
   published = (published + 1) | 0
   Atomics.store(state, RECORDS_PUBLISHED, published)
@@ -100,7 +107,8 @@ function takeSegment(): boolean {
   } else if (then === THEN_END_SESSION) {
     lives.endSession(packets[header + SESSION_ENDS]!, 'session-deleted')
   } else if (then === THEN_END_ALL) lives.endAll()
-  if (then !== 0) publish()
+  if (then !== THEN_NOTHING) publish()
+  if (then === THEN_WORK) handedOver = packets[header + NOW]!
   taken = (taken + 1) | 0
   Atomics.store(state, PACKETS_TAKEN, taken)
   wakeReader()
