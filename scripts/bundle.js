@@ -16,7 +16,8 @@ await build({
     'spool-worker': 'src/flowlog/spool-worker.ts',
   },
   platform: 'node',
-  external: /^[^./]/,
+  // But for what rolldown itself adds.
+  external: /^(?!@oxc-project)[@a-z]/,
   resolve: { extensionAlias: { '.js': ['.ts'] } },
   output: {
     dir: 'dist/cli',
