@@ -2,7 +2,7 @@ import type { BlockSink } from '../deliver/block-sink.js'
 import { openSink } from '../deliver/open.js'
 
 /** Octets that may wait before `room` waits for them. */
-const PENDING_MAX = 8 * 1024 * 1024
+const PENDING_MAX = 2 * 1024 * 1024
 
 /**
  * Text to where `-o` says, or to standard output. A reader that has gone away

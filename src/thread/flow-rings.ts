@@ -8,9 +8,9 @@ import { ALIGNMENT } from '../flow/flow-table.js'
  * one side at a time, and the counters below say to which.
  */
 
-/** Packets of a segment, and segments: 4.3 MB. */
+/** Packets of a segment, and segments: 2.1 MB. */
 export const PACKETS = 64
-export const PACKET_SEGMENTS = 1024
+export const PACKET_SEGMENTS = 512
 /** Words of a segment before its packets, which begin on a cache line. */
 const PACKET_HEADER = 16
 export const LENGTH = 0
@@ -29,10 +29,10 @@ export const THEN_WORK = 1
 export const THEN_END_SESSION = 2
 export const THEN_END_ALL = 3
 
-/** Records of a segment, words of each (see record-words.ts), and segments: 4.3 MB. */
+/** Records of a segment, words of each (see record-words.ts), and segments: 2.1 MB. */
 export const RECORDS = 64
 export const RECORD_WORDS = 16
-export const RECORD_SEGMENTS = 1024
+export const RECORD_SEGMENTS = 512
 /** Words of a segment before its records, which begin on a cache line. */
 const RECORD_HEADER = 16
 export const RECORD_COUNT = 0
