@@ -55,6 +55,7 @@ export class FlowIntake {
     if (!timed) seconds = this.now
     else if (seconds >= FAR) seconds = this.time.storeFar(seconds)
     const isLater = seconds > this.now
+    // No branch: one that is taken once in thousands of packets is compiled as if it never were.
     this.now = Math.max(this.now, seconds)
     this.#settle(this.now - GRACE_SECONDS)
     if (frame.fragment === FRAGMENT_NONE) {

@@ -115,13 +115,12 @@ function takeSegment(): boolean {
   return then === THEN_END_ALL
 }
 
-rehearse(time, (record) => {
-  onRecord(record)
-  // None of those is anybody's.
-  filled = 0
-})
-
 try {
+  rehearse(time, (record) => {
+    onRecord(record)
+    // None of those is anybody's.
+    filled = 0
+  })
   while (!takeSegment());
 } catch (error) {
   Atomics.store(state, FAILED, 1)
