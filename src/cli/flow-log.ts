@@ -3,6 +3,7 @@ import { addLifetimeOptions, type LifetimeCliOptions } from './lifetime-options.
 import { addMetadataOptions, fieldsText, LOG_FORMAT } from './metadata-options.js'
 import { addOfflineOptions, type OfflineCliOptions } from './offline-options.js'
 import { duplicatesOption, integerBetween } from './options.js'
+import { startTable } from './start-table.js'
 
 export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
@@ -58,7 +59,6 @@ export function addFlowLog(program: Command): void {
         '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
-      const { startTable } = await import('./start-table.js')
       const table = startTable(files, options)
       try {
         const { flowLog } = await import('./run-flow-log.js')

@@ -27,7 +27,7 @@ import {
   PLACE_SECONDS,
   PLACE_TIMED,
   PLACE_WORDS,
-} from './flow-queue.js'
+} from './flow-place.js'
 import {
   INTERFACE_CONFIRMED,
   INTERFACE_MASK,

@@ -2,27 +2,18 @@ import type { Frame } from '../wire/frame.js'
 import { KIND } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'
 import { readFlowKey } from './flow-key.js'
-
-/** Words of a place: the key as an entry begins, then what of the packet is counted. One cache line. */
-export const PLACE_WORDS = 16
-export const PLACE_SECONDS = 12
-export const PLACE_NANOSECONDS = 13
-export const PLACE_IP_LENGTH = 14
-/** TCP flags in the low octet, then the bits below. */
-export const PLACE_BITS = 15
-
-/** The packet runs from B to A. */
-export const PLACE_REVERSED = 0x100
-/** It has a time. */
-export const PLACE_TIMED = 0x200
-/** From here on: A_IS_LOCAL or A_IS_REMOTE, as far as the packet tells. */
-export const PLACE_END_SHIFT = 10
-export const PLACE_END_MASK = 0x3 << PLACE_END_SHIFT
-/** The outer source is known to be the interface's. */
-export const PLACE_CONFIRMED = 0x1000
-
-/** In KIND: the place holds no packet, only the clock. */
-export const PLACE_OF_CLOCK = 0
+import {
+  PLACE_BITS,
+  PLACE_CONFIRMED,
+  PLACE_END_SHIFT,
+  PLACE_IP_LENGTH,
+  PLACE_NANOSECONDS,
+  PLACE_OF_CLOCK,
+  PLACE_REVERSED,
+  PLACE_SECONDS,
+  PLACE_TIMED,
+  PLACE_WORDS,
+} from './flow-place.js'
 
 /** What knows which end of a flow the mirrored interface is; interface-identity.ts is one. */
 export interface InterfaceOracle {

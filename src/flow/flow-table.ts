@@ -3,6 +3,7 @@ import {
   ADDRESS_A,
   ADDRESS_A_REST,
   ADDRESS_B,
+  ALIGNMENT,
   COLD_WORDS,
   HASH,
   HOT_WORDS,
@@ -18,9 +19,6 @@ import { readFlowKey } from './flow-key.js'
 
 /** The table is full: the caller decides what to give up. */
 export const NO_FLOW = -1
-
-/** glibc hands out large blocks 16 octets behind the start of a page: this far on a cache line begins. */
-export const ALIGNMENT = 48
 
 /**
  * Connections by session and 5-tuple, in memory laid out once.

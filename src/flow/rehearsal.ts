@@ -10,7 +10,7 @@ import {
   PLACE_SECONDS,
   PLACE_TIMED,
   PLACE_WORDS,
-} from './flow-queue.js'
+} from './flow-place.js'
 import type { OnFlowRecord } from './flow-record.js'
 import { LIFETIMES } from './lifetime.js'
 import type { StoredTime } from './stored-time.js'

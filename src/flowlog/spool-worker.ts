@@ -4,4 +4,5 @@ import { convertSpool } from './spool-conversion.js'
 import type { SpoolOrder } from './spool-thread.js'
 
 const { spool, path } = workerData as SpoolOrder
-await convertSpool(spool, path)
+// What it rejects with ends the thread, and whoever started it is told.
+void convertSpool(spool, path)

@@ -1,5 +1,5 @@
-import { PLACE_WORDS } from '../flow/flow-queue.js'
-import { ALIGNMENT } from '../flow/flow-table.js'
+import { ALIGNMENT } from '../flow/flow-entry.js'
+import { PLACE_WORDS } from '../flow/flow-place.js'
 
 /**
  * Memory that two threads share: a ring of segments of packets on their way to
