@@ -110,10 +110,10 @@ export class FlowCounter {
     const bits = places[place + PLACE_BITS]!
     const direction = (bits & PLACE_REVERSED) === 0 ? 0 : 1
     table.direction = direction
-    let flow = table.touchKey(places, place)
+    let flow = table.touch(places, place)
     if (flow === NO_FLOW) {
       if (!lives.makeRoom()) return NO_FLOW
-      flow = table.touchKey(places, place)
+      flow = table.touch(places, place)
     }
     const nanoseconds = places[place + PLACE_NANOSECONDS]!
     const timed = (bits & PLACE_TIMED) !== 0

@@ -60,7 +60,7 @@ export class FlowLives {
   #hand = 0
 
   constructor(options: FlowTrackerOptions, time: Pick<StoredTime, 'secondsOf'>) {
-    this.table = new FlowTable(options.capacity, options.hash)
+    this.table = new FlowTable(options.capacity)
     this.sessions = new SessionFlows(this.table, options.sessions)
     this.reports = new WindowReports(this.table, time, options)
     this.timeouts = options.lifetime && compileLifetime(options.lifetime)

@@ -1,4 +1,3 @@
-import type { Frame } from '../wire/frame.js'
 import {
   ADDRESS_A,
   ADDRESS_A_REST,
@@ -14,18 +13,21 @@ import {
   PORTS,
   SESSION,
 } from './flow-entry.js'
-import { FlowHash } from './flow-hash.js'
-import { readFlowKey } from './flow-key.js'
 
 /** The table is full: the caller decides what to give up. */
 export const NO_FLOW = -1
 
+/** 64 KiB. */
+const FIRST_SLOTS = 16_384
+
 /**
- * Connections by session and 5-tuple, in memory laid out once.
+ * Connections by session and 5-tuple, which the caller has hashed; see flow-key.ts.
  *
  * Open addressing over `#slots`, which holds index + 1 (0: empty) at no more than
  * half load; removal closes the gap by shifting the following run back, so there
- * are no tombstones. An entry is an index into `words`, `counts`, `cold` and
+ * are no tombstones. Slots become more as flows do: they are touched all over, and
+ * those for a million flows are 8 MiB, of which nothing else would stay in a cache.
+ * To sort 500,000 flows into twice the slots takes 25 ms. An entry is an index into `words`, `counts`, `cold` and
  * `coldCounts` (see flow-entry.ts); a million of them cost the garbage collector
  * nothing. The table owns no clock and knows nothing of records: flow-tracker.ts
  * does.
@@ -36,7 +38,6 @@ export const NO_FLOW = -1
  */
 export class FlowTable {
   readonly capacity: number
-  readonly hash: FlowHash
   /** Live entries. */
   count = 0
   /** Entries ever in use lie below this: what a sweep must visit. */
@@ -49,53 +50,38 @@ export class FlowTable {
   readonly cold: Uint32Array
   readonly coldCounts: Float64Array
 
-  /** Of the last `find` or `touch`: 0 when the frame runs from A to B, else 1. */
+  /** Of the packet last counted: 0 when it runs from A to B, else 1. */
   direction = 0
   /** Of the last `touch`: whether the entry is new. Its counters and times are then the caller's to set. */
   created = false
 
-  readonly #slots: Uint32Array
-  readonly #mask: number
+  #slots: Uint32Array
+  #mask: number
   #free = NO_ENTRY
 
-  /** The key of the frame last looked at, laid out as in an entry. */
-  readonly #key = new Uint32Array(HOT_WORDS)
-
-  constructor(capacity: number, hash = new FlowHash()) {
+  constructor(capacity: number) {
     this.capacity = capacity
-    this.hash = hash
     let slots = 4
-    while (slots < capacity * 2) slots *= 2
+    while (slots < Math.min(capacity * 2, FIRST_SLOTS)) slots *= 2
     this.#slots = new Uint32Array(slots)
     this.#mask = slots - 1
-    const hot = new ArrayBuffer(ALIGNMENT + capacity * HOT_WORDS * 4)
+    // Shared with nobody: but V8 collects garbage, for 5 ms, where as much as this is not.
+    const hot = new SharedArrayBuffer(ALIGNMENT + capacity * HOT_WORDS * 4)
     this.words = new Uint32Array(hot, ALIGNMENT)
     this.counts = new Float64Array(hot, ALIGNMENT)
-    const cold = new ArrayBuffer(capacity * COLD_WORDS * 4)
+    const cold = new SharedArrayBuffer(capacity * COLD_WORDS * 4)
     this.cold = new Uint32Array(cold)
     this.coldCounts = new Float64Array(cold)
   }
 
-  /** The connection `frame` (which must carry IP) belongs to in `session`, or NO_FLOW. */
-  find(frame: Frame, session: number): number {
-    this.direction = readFlowKey(frame, session, this.hash, this.#key, 0)
-    return this.#locate(this.#key, 0)
-  }
-
-  /** The connection `frame` belongs to, created if new; NO_FLOW when it is new and the table is full. */
-  touch(frame: Frame, session: number): number {
-    this.direction = readFlowKey(frame, session, this.hash, this.#key, 0)
-    return this.touchKey(this.#key, 0)
-  }
-
-  /** The same for the key that lies at `keys[at]`, see flow-key.ts; `direction` is left alone. */
-  touchKey(keys: Uint32Array, at: number): number {
-    const found = this.#locate(keys, at)
+  /** The connection of the key that lies at `keys[at]`, created if new; NO_FLOW when it is new and the table is full. */
+  touch(keys: Uint32Array, at: number): number {
+    const found = this.find(keys, at)
     this.created = found === NO_FLOW
     return found === NO_FLOW ? this.#insert(keys, at) : found
   }
 
-  /** The flow that the key at `keys[at]` is probably of, or NO_FLOW: what to bring near before `touchKey`. */
+  /** The flow that the key at `keys[at]` is probably of, or NO_FLOW: what to bring near before `touch`. */
   guess(keys: Uint32Array, at: number): number {
     return this.#slots[keys[at + HASH]! & this.#mask]! - 1
   }
@@ -133,7 +119,8 @@ export class FlowTable {
     return this.words[flow * HOT_WORDS + KIND] !== 0
   }
 
-  #locate(keys: Uint32Array, keyAt: number): number {
+  /** The connection of the key that lies at `keys[keyAt]`, or NO_FLOW. */
+  find(keys: Uint32Array, keyAt: number): number {
     const slots = this.#slots
     const words = this.words
     const mask = this.#mask
@@ -175,10 +162,9 @@ export class FlowTable {
       return NO_FLOW
     }
 
+    if (this.count * 2 >= this.#slots.length) this.#addSlots()
     const hash = keys[keyAt + HASH]!
-    let slot = hash & this.#mask
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask
-    this.#slots[slot] = flow + 1
+    this.#place(hash, flow)
     this.count++
 
     const at = flow * HOT_WORDS
@@ -193,5 +179,22 @@ export class FlowTable {
       words[at + word] = v6 ? keys[keyAt + word]! : 0
     }
     return flow
+  }
+  #place(hash: number, flow: number): void {
+    const slots = this.#slots
+    const mask = this.#mask
+    let slot = hash & mask
+    while (slots[slot] !== 0) slot = (slot + 1) & mask
+    slots[slot] = flow + 1
+  }
+
+  #addSlots(): void {
+    const slots = this.#slots.length * 2
+    this.#slots = new Uint32Array(slots)
+    this.#mask = slots - 1
+    const { words } = this
+    for (let flow = 0; flow < this.used; flow++) {
+      if (this.isLive(flow)) this.#place(words[flow * HOT_WORDS + HASH]!, flow)
+    }
   }
 }

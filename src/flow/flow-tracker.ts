@@ -1,6 +1,6 @@
 import type { Frame } from '../wire/frame.js'
 import { BATCH, FlowCounter } from './flow-counter.js'
-import type { FlowHash } from './flow-hash.js'
+import { FlowHash } from './flow-hash.js'
 import { FlowIntake } from './flow-intake.js'
 import { FlowLives } from './flow-lives.js'
 import { PLACE_WORDS } from './flow-place.js'
@@ -55,7 +55,7 @@ export class FlowTracker implements PacketCounter {
     this.#lives = new FlowLives(options, time)
     this.#counter = new FlowCounter(this.#lives)
     const places = new Uint32Array(BATCH * PLACE_WORDS)
-    const { hash } = this.table
+    const hash = options.hash ?? new FlowHash()
     this.#queue = new FlowQueue(places, BATCH, hash, () => this.countQueued())
     this.#intake = new FlowIntake(this.#queue, time, options.windowSeconds ?? 0, hash)
   }

@@ -14,6 +14,7 @@ import {
   reversed,
   type Words,
 } from './flow-frames.js'
+import { findFrame, touchFrame } from './frames-in-table.js'
 
 const OCTETS = 39
 const TABLE = 256
@@ -41,7 +42,8 @@ describe('FlowTable', () => {
     'does what a Map does: $hash, capacity $capacity, seed $seed',
     ({ hash, capacity, seed }) => {
       const random = new Random(seed)
-      const table = new FlowTable(capacity, HASHES[hash]!(random))
+      const keyed = HASHES[hash]!(random)
+      const table = new FlowTable(capacity)
       const names = Array.from({ length: 3 * capacity + 4 }, () => randomFlowName(random))
       const model = new Map<string, number>()
       const tags = new Map<number, number>()
@@ -54,7 +56,7 @@ describe('FlowTable', () => {
 
         // Full phases and empty ones take turns.
         if (random.below(10) < (step % 300 < 200 ? 7 : 3)) {
-          const flow = table.touch(frameOf(name), name.session)
+          const flow = touchFrame(table, frameOf(name), name.session, keyed)
           const isNew = known === undefined
           const isFree = flow >= 0 && flow < capacity && !tags.has(flow)
           const expected = known ?? (model.size < capacity && isFree ? flow : NO_FLOW)
@@ -77,9 +79,9 @@ describe('FlowTable', () => {
           tags.delete(flow)
         }
 
-        if (step % 10 === 0) expectSame(table, names, model, tags)
+        if (step % 10 === 0) expectSame(table, keyed, names, model, tags)
       }
-      expectSame(table, names, model, tags)
+      expectSame(table, keyed, names, model, tags)
     },
   )
 
@@ -87,7 +89,8 @@ describe('FlowTable', () => {
     'gives an evicted entry to the next, as lru-cache does: $hash, capacity $capacity, seed $seed',
     ({ hash, capacity, seed }) => {
       const random = new Random(seed)
-      const table = new FlowTable(capacity, HASHES[hash]!(random))
+      const keyed = HASHES[hash]!(random)
+      const table = new FlowTable(capacity)
       const model = new LRUCache<string, number>({
         max: capacity,
         dispose: (flow) => table.remove(flow),
@@ -97,11 +100,11 @@ describe('FlowTable', () => {
         const key = connectionText(name)
         const frame = frameOf(name)
         const known = model.get(key)
-        const found = table.find(frame, name.session)
+        const found = findFrame(table, frame, name.session, keyed)
         if (found !== (known ?? NO_FLOW)) expect(found, flowText(name)).toBe(known ?? NO_FLOW)
         if (known !== undefined) continue
         if (model.size === capacity) model.pop()
-        model.set(key, table.touch(frame, name.session))
+        model.set(key, touchFrame(table, frame, name.session, keyed))
       }
       expect(table.count).toBe(model.size)
       expect([...model.values()].every((flow) => table.isLive(flow))).toBe(true)
@@ -152,30 +155,44 @@ describe('FlowTable', () => {
     { what: 'IPv4 destination', left: V4, right: { ...V4, destination: [6, 0, 0, 0] as Words } },
     { what: 'IP version, all words the same', left: V4, right: { ...V4, version: 6 as const } },
   ])('tells apart flows whose hashes collide and that differ in: $what', ({ left, right }) => {
-    const table = new FlowTable(
-      4,
-      hashOf(() => 0),
-    )
-    const first = table.touch(frameOf(left), left.session)
-    expect(table.find(frameOf(right), right.session)).toBe(NO_FLOW)
-    const second = table.touch(frameOf(right), right.session)
+    const table = new FlowTable(4)
+    const one = hashOf(() => 0)
+    const first = touchFrame(table, frameOf(left), left.session, one)
+    expect(findFrame(table, frameOf(right), right.session, one)).toBe(NO_FLOW)
+    const second = touchFrame(table, frameOf(right), right.session, one)
     expect(second).not.toBe(first)
-    expect(table.find(frameOf(left), left.session)).toBe(first)
-    expect(table.find(frameOf(reversed(right)), right.session)).toBe(second)
+    expect(findFrame(table, frameOf(left), left.session, one)).toBe(first)
+    expect(findFrame(table, frameOf(reversed(right)), right.session, one)).toBe(second)
   })
 
   test('leaves no words of an IPv6 address in an entry that IPv4 takes over', () => {
     const table = new FlowTable(1)
-    table.remove(table.touch(frameOf(BASE), 1))
-    const flow = table.touch(frameOf(V4), 1)
+    table.remove(touchFrame(table, frameOf(BASE), 1))
+    const flow = touchFrame(table, frameOf(V4), 1)
     const entry = table.words.subarray(flow * HOT_WORDS, (flow + 1) * HOT_WORDS)
     expect([...entry.subarray(4, 12)]).toEqual([1, 5, 0, 0, 0, 0, 0, 0])
   })
 
+  test('finds all of 100,000 flows while its slots become more, and what is left of them', () => {
+    const random = new Random(30)
+    const hash = hashOf(() => random.next())
+    const table = new FlowTable(100_000)
+    const nameOf = (host: number): FlowName => ({ ...V4, source: [host, 0, 0, 0] })
+    const isHeldAt = (host: number): boolean =>
+      findFrame(table, frameOf(nameOf(host)), 1, hash) === host
+    const isGone = (host: number): boolean =>
+      findFrame(table, frameOf(nameOf(host)), 1, hash) === NO_FLOW
+    const hosts = Array.from({ length: 100_000 }, (_, host) => host)
+    for (const host of hosts) touchFrame(table, frameOf(nameOf(host)), 1, hash)
+    expect(hosts.filter((host) => !isHeldAt(host))).toEqual([])
+    for (const host of hosts) if (host % 3 > 0) table.remove(host)
+    expect(hosts.filter((host) => !(host % 3 > 0 ? isGone(host) : isHeldAt(host)))).toEqual([])
+  })
+
   test('finds nothing and takes nothing with a capacity of 0', () => {
     const table = new FlowTable(0)
-    expect(table.find(frameOf(V4), 0)).toBe(NO_FLOW)
-    expect(table.touch(frameOf(V4), 0)).toBe(NO_FLOW)
+    expect(findFrame(table, frameOf(V4), 0)).toBe(NO_FLOW)
+    expect(touchFrame(table, frameOf(V4), 0)).toBe(NO_FLOW)
     expect(table.count).toBe(0)
   })
 })
@@ -183,6 +200,7 @@ describe('FlowTable', () => {
 /** Every name is found where the model has it, or not at all; live entries and the tags in them agree. */
 function expectSame(
   table: FlowTable,
+  hash: FlowHash,
   names: readonly FlowName[],
   model: ReadonlyMap<string, number>,
   tags: ReadonlyMap<number, number>,
@@ -191,7 +209,7 @@ function expectSame(
   for (const name of names) {
     const expected = model.get(connectionText(name)) ?? NO_FLOW
     for (const side of [name, reversed(name)]) {
-      const found = table.find(frameOf(side), side.session)
+      const found = findFrame(table, frameOf(side), side.session, hash)
       if (found !== expected) wrong.push(`${flowText(side)}: ${found} for ${expected}`)
     }
   }

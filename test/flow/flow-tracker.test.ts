@@ -4,6 +4,7 @@ import type { FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
 import { LIFETIMES, type Lifetime, type LifetimeName } from '../../src/flow/lifetime.js'
 import { Random } from '../support/random.js'
 import { type FlowName, frameOf, reversed } from './flow-frames.js'
+import { heldFlow } from './frames-in-table.js'
 import { PlainFlows, type PlainRecord, recordText } from './plain-flows.js'
 import { type Drive, differences, TrackerRun } from './tracker-run.js'
 import { BEGIN, type TimedPacket, type TrafficShape, traffic } from './traffic.js'
@@ -628,7 +629,7 @@ describe('FlowTracker, when full', () => {
     }
     expect(lives.run.tracker.ended.evicted).toBeGreaterThan(10_000)
     expect(lives.ended.filter(({ packets }) => packets > 1)).toEqual([])
-    expect(lives.run.tracker.table.find(frameOf(active), 0)).toBeGreaterThanOrEqual(0)
+    expect(heldFlow(lives.run.tracker.table, frameOf(active), 0)).toBeGreaterThanOrEqual(0)
   })
 
   test('takes from sessions that hold more than their share', () => {
@@ -651,7 +652,7 @@ describe('FlowTracker, when full', () => {
     expect(lives.run.tracker.ended.evicted).toBe(190)
     // The oldest go: the youngest ten are left.
     for (let host = 190; host < 200; host++) {
-      expect(lives.run.tracker.table.find(frameOf(flow(host, 17, 2)), 2)).not.toBe(-1)
+      expect(heldFlow(lives.run.tracker.table, frameOf(flow(host, 17, 2)), 2)).not.toBe(-1)
     }
   })
 

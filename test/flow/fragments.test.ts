@@ -10,6 +10,7 @@ import { LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { fragments4, fragments6, icmp4, paddedExtension, udp4, udp6 } from '../support/frames.js'
 import { Random } from '../support/random.js'
+import { heldFlow } from './frames-in-table.js'
 
 const WINDOW = 60
 /** A moment at the start of a window. */
@@ -324,7 +325,7 @@ describe('Fragments', () => {
     const other = udp4({ src: '10.9.9.9', dst: '10.0.0.2', sport: 1, dport: 2 })
     tracker.track(parse(other), 1, T0, 0)
     for (const part of [second, first, third]) tracker.track(parse(part), 1, 0, 0, false)
-    const flow = tracker.table.find(parse(first), 1)
+    const flow = heldFlow(tracker.table, parse(first), 1)
     expect(rowsOf(tracker, flow)[0]).toMatchObject({
       packets: 3,
       firstSeconds: 0,

@@ -6,6 +6,7 @@ import { LIFETIMES, type LifetimeName } from '../../src/flow/lifetime.js'
 import { LongReports } from '../../src/flow/long-reports.js'
 import { Random } from '../support/random.js'
 import { frameOf } from './flow-frames.js'
+import { touchFrame } from './frames-in-table.js'
 import { PlainFlows, type PlainRecord, recordText } from './plain-flows.js'
 import { type Drive, differences, TrackerRun } from './tracker-run.js'
 import { BEGIN, type TimedPacket, type TrafficShape, traffic } from './traffic.js'
@@ -182,7 +183,7 @@ describe('LongReports', () => {
     const [{ name }] = traffic(new Random(12), { ...SHAPE, packets: 1, disorderMs: 0 }) as [
       TimedPacket,
     ]
-    const flow = table.touch(frameOf(name, 0, 40), 1)
+    const flow = touchFrame(table, frameOf(name, 0, 40), 1)
     const left: [number, number, number, number, number][] = []
     const long = new LongReports(
       table,

@@ -18,6 +18,7 @@ import {
 } from '../../src/flow/pressure.js'
 import { SessionFlows } from '../../src/flow/session-flows.js'
 import { type FlowName, frameOf } from './flow-frames.js'
+import { touchFrame } from './frames-in-table.js'
 
 /** Packets and the time of the latest, of each direction. */
 interface Half {
@@ -46,7 +47,7 @@ class Filled {
       sourcePort: 0,
       destinationPort: 0,
     }
-    const flow = this.table.touch(frameOf(name), session)
+    const flow = touchFrame(this.table, frameOf(name), session)
     this.sessions.add(flow, session)
     const { words, counts } = this.table
     const at = flow * HOT_WORDS

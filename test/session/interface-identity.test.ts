@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { HOT_WORDS } from '../../src/flow/flow-entry.js'
+import { FlowHash } from '../../src/flow/flow-hash.js'
+import { readFlowKey } from '../../src/flow/flow-key.js'
 import { A_IS_LOCAL } from '../../src/flow/flow-state.js'
-import { FlowTable } from '../../src/flow/flow-table.js'
 import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import { InterfaceIdentity } from '../../src/session/interface-identity.js'
 import { formatMac, parseAddress, parseMac } from '../../src/wire/address.js'
@@ -42,11 +44,10 @@ function decide(
 ): Verdict {
   const view = new Frame()
   expect(parseFrame(bytes, 0, bytes.length, linkType, bytes.length, view)).toBeUndefined()
-  const table = new FlowTable(4)
-  table.touch(view, 1)
-  const end = identity.decide(view, table.direction)
+  const direction = readFlowKey(view, 1, new FlowHash(), new Uint32Array(HOT_WORDS), 0)
+  const end = identity.decide(view, direction)
   if (end === 0) return 'unknown'
-  return (end === A_IS_LOCAL) === (table.direction === 0) ? 'egress' : 'ingress'
+  return (end === A_IS_LOCAL) === (direction === 0) ? 'egress' : 'ingress'
 }
 
 type Step = readonly [frame: Buffer, verdict: Verdict]
