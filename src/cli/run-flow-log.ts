@@ -88,7 +88,7 @@ async function writeRecords(
   const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
   const written = () => output.room(thread?.handedOverSeconds ?? offline.lastSeconds)
   const room = () => {
-    const counted = thread?.room() ?? true
+    const counted = thread?.room(written) ?? true
     return counted === true ? written() : counted.then(written)
   }
   try {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FlowHash } from '../flow/flow-hash.js'
 import { FlowIntake } from '../flow/flow-intake.js'
 import { FlowQueue, type InterfaceOracle } from '../flow/flow-queue.js'
@@ -45,6 +46,11 @@ const ENOUGH_SEGMENTS = 256
  * brings hundreds of thousands, and the table should not wait for packets meanwhile.
  */
 const SEGMENTS_A_BLOCK = 32
+/** And where nothing is read, between two turns of the event loop: what has been written leaves meanwhile. */
+const SEGMENTS_A_TURN = 64
+/** Lets the output catch up; see RecordOutput.room. */
+type Pause = () => boolean | Promise<boolean>
+
 /** A thread that does nothing for so long is dead. */
 const PATIENCE_MS = 60_000
 
@@ -112,36 +118,38 @@ export class FlowThread implements PacketCounter {
     return this.#time.secondsOf(this.#handedOver)
   }
 
-  /** Whether a block of input can be read without waiting in the middle of it; else a promise of that. */
-  room(): true | Promise<true> {
-    return this.#hasRoom() ? true : this.#makeRoom()
+  /** Whether a block of input can be read without waiting in the middle of it; else a promise of that. `pause`: see shutdown. */
+  room(pause: Pause): true | Promise<true> {
+    return this.#hasRoom() ? true : this.#makeRoom(pause)
   }
 
   /** Ends every flow and the thread. `pause` is awaited when records have come, so that they can be written. */
-  async shutdown(pause: () => boolean | Promise<boolean>): Promise<void> {
+  async shutdown(pause: Pause): Promise<void> {
     const { fragments } = this.#intake
     fragments.flush(Number.POSITIVE_INFINITY)
     this.#publish(THEN_WORK)
     this.#publish(THEN_END_ALL)
     while (this.#rings.freePacketSegments(this.#published) < PACKET_SEGMENTS) {
-      await this.#progress(0)
-      await pause()
+      await this.#progress(0, pause)
     }
-    this.#takeRecords()
+    while (this.#takeRecords(SEGMENTS_A_TURN)) await this.#letOut(pause)
   }
 
   #hasRoom(): boolean {
     return this.#rings.freePacketSegments(this.#published) >= ENOUGH_SEGMENTS
   }
 
-  async #makeRoom(): Promise<true> {
-    while (!this.#hasRoom()) await this.#progress(PACKET_SEGMENTS / 4)
-    this.#takeRecords()
+  async #makeRoom(pause: Pause): Promise<true> {
+    while (!this.#hasRoom()) await this.#progress(PACKET_SEGMENTS / 4, pause)
     return true
   }
 
-  /** Resolves when the thread has taken all segments but `left`, or has many records. */
-  async #progress(left: number): Promise<void> {
+  /** Takes records if there are any; else resolves when the thread has taken all segments but `left`, or has many records. */
+  async #progress(left: number, pause: Pause): Promise<void> {
+    if (this.#takeRecords(SEGMENTS_A_TURN)) {
+      await this.#letOut(pause)
+      return
+    }
     const { state } = this.#rings
     const seen = Atomics.load(state, CALL)
     if (!this.#mayDoze(left)) return
@@ -150,10 +158,15 @@ export class FlowThread implements PacketCounter {
     if (outcome === 'timed-out') throw new Error('the flow thread does not answer')
   }
 
+  async #letOut(pause: Pause): Promise<void> {
+    await nextTurn()
+    await pause()
+  }
+
   /** Says when to be woken; false where that has come already. */
   #mayDoze(left: number): boolean {
     const { state } = this.#rings
-    this.#takeRecords()
+    this.#wakeTable()
     Atomics.store(state, WAKE_AT, (this.#published - left) | 0)
     Atomics.store(state, READER_SLEEPS, 1)
     if (this.#rings.freePacketSegments(this.#published) < PACKET_SEGMENTS - left) {
@@ -194,7 +207,7 @@ export class FlowThread implements PacketCounter {
   #waitUntilTaken(left: number): void {
     const rings = this.#rings
     while (rings.freePacketSegments(this.#published) < PACKET_SEGMENTS - left) {
-      this.#wakeTable()
+      this.#takeRecords()
       const seen = Atomics.load(rings.state, CALL)
       if (!this.#mayDoze(left)) continue
       const outcome = Atomics.wait(rings.state, CALL, seen, PATIENCE_MS)
@@ -205,9 +218,11 @@ export class FlowThread implements PacketCounter {
     this.#takeRecords()
   }
 
-  #takeRecords(segments = Number.POSITIVE_INFINITY): void {
+  /** Hands over the records of at most so many segments; returns whether there were any. */
+  #takeRecords(segments = Number.POSITIVE_INFINITY): boolean {
     const rings = this.#rings
     const { state, records, recordCounts } = rings
+    const before = this.#taken
     let left = segments
     while (left-- > 0 && this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
       const header = rings.recordHeader(this.#taken)
@@ -220,7 +235,9 @@ export class FlowThread implements PacketCounter {
       }
       this.#taken = (this.#taken + 1) | 0
       Atomics.store(state, RECORDS_TAKEN, this.#taken)
-      Atomics.notify(state, RECORDS_TAKEN)
     }
+    if (this.#taken === before) return false
+    Atomics.notify(state, RECORDS_TAKEN)
+    return true
   }
 }

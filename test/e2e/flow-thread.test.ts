@@ -53,7 +53,7 @@ async function recordsOf(paths: readonly string[]): Promise<[here: string[], the
   await offline.readAll(paths)
   offline.tracker!.shutdown()
   await other.readAll(paths, async () => {
-    await thread.room()
+    await thread.room(() => true)
   })
   await thread.shutdown(() => true)
   return [here, there]
