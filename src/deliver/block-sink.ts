@@ -92,6 +92,11 @@ export abstract class BlockSink implements ByteSink {
     return at
   }
 
+  giveBack(octets: number): void {
+    this.#used -= octets
+    this.#ends[this.#units - 1] = this.#used
+  }
+
   drained(): Promise<void> {
     return this.#drain()
   }

@@ -14,6 +14,9 @@ export interface ByteSink {
    */
   reserve(length: number): number
 
+  /** Makes the last `reserve` shorter by so many octets: for who learns the length of what it writes by writing it. */
+  giveBack(octets: number): void
+
   /** The block the last successful `reserve` spoke of. */
   readonly block: Buffer
 

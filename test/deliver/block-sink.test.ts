@@ -33,10 +33,12 @@ class StepSink extends BlockSink {
   }
 }
 
-/** Reserves a unit and fills it; undefined when the sink took nothing. */
+/** Reserves a unit, sometimes more than it needs, and fills it; undefined when the sink took nothing. */
 function put(sink: BlockSink, random: Random, length: number): Buffer | undefined {
-  const at = sink.reserve(length)
+  const tooMuch = random.below(3) === 0 ? random.below(SINK_BLOCK_LEN - length + 1) : 0
+  const at = sink.reserve(length + tooMuch)
   if (at === -1) return undefined
+  if (tooMuch > 0) sink.giveBack(tooMuch)
   const unit = Buffer.alloc(length, random.next() & 0xff)
   unit.copy(sink.block, at)
   return unit

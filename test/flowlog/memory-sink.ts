@@ -16,6 +16,10 @@ export class MemorySink implements ByteSink {
     return this.pendingBytes - length
   }
 
+  giveBack(octets: number): void {
+    this.pendingBytes -= octets
+  }
+
   get text(): string {
     return this.block.toString('latin1', 0, this.pendingBytes)
   }

@@ -14,7 +14,7 @@ const record = sampleRecord({ sourcePort: 80 })
 
 describe('RecordWriter', () => {
   test('writes the header once, then a line for each record', () => {
-    const sink = new MemorySink(100)
+    const sink = new MemorySink(1000)
     const writer = new RecordWriter(sink, new RecordLine(FORMAT))
     expect(writer.write(record, NO_METADATA)).toBe(true)
     expect(writer.write(record, NO_METADATA)).toBe(true)
@@ -23,7 +23,7 @@ describe('RecordWriter', () => {
   })
 
   test('writes the header alone when asked, and not again', () => {
-    const sink = new MemorySink(100)
+    const sink = new MemorySink(1000)
     const writer = new RecordWriter(sink, new RecordLine(FORMAT))
     expect(writer.writeHeader()).toBe(true)
     expect(writer.write(record, NO_METADATA)).toBe(true)
@@ -32,18 +32,21 @@ describe('RecordWriter', () => {
   })
 
   test('writes no header where the form has none', () => {
-    const sink = new MemorySink(100)
+    const sink = new MemorySink(1000)
     const writer = new RecordWriter(sink, new JsonLine(FORMAT))
     expect(writer.write(record, NO_METADATA)).toBe(true)
     expect(sink.text).toBe('{"srcport":80,"instance-tag":null}\n')
   })
 
   test('says no and writes nothing of a record that the sink has no room for', () => {
-    for (let limit = 0; limit <= 'srcport instance-tag\n80 -\n'.length; limit++) {
+    const line = new RecordLine(FORMAT)
+    const enough = line.headerLine().length + line.maxLineLength(NO_METADATA)
+    for (let limit = 0; limit <= enough; limit++) {
       const sink = new MemorySink(limit)
-      const writer = new RecordWriter(sink, new RecordLine(FORMAT))
-      expect(writer.write(record, NO_METADATA)).toBe(limit === 26)
+      const writer = new RecordWriter(sink, line)
+      expect(writer.write(record, NO_METADATA)).toBe(limit === enough)
       expect(['', 'srcport instance-tag\n', 'srcport instance-tag\n80 -\n']).toContain(sink.text)
+      expect(writer.bytes).toBe(sink.pendingBytes)
     }
   })
 

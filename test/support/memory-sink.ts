@@ -32,6 +32,11 @@ export class MemorySink implements ByteSink {
     return at
   }
 
+  giveBack(octets: number): void {
+    this.#used -= octets
+    this.pendingBytes -= octets
+  }
+
   /** Everything written so far, in order. */
   bytes(): Buffer {
     return Buffer.concat([...this.#full, this.block.subarray(0, this.#used)])
