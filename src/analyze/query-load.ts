@@ -2,6 +2,7 @@ import type { FlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
 import { A_IS_LOCAL, STATE_NAMES } from '../flow/flow-state.js'
 import type { Lifetime } from '../flow/lifetime.js'
+import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
 import { readCaptures } from '../pcap/capture-merge.js'
 import { Offline, type OfflineOptions } from '../session/offline.js'
 import type { PacketObserver } from '../session/pipeline.js'
@@ -197,17 +198,17 @@ function recordWriter(rows: DuckDbRows): (record: FlowRecord) => void {
     if (filling.from === 'number') {
       next += 1
       puts.push((record) => {
-        row[at] = filling.read(record)
+        row[at] = numberOf(record, filling.value)
       })
     } else if (filling.from === 'word') {
       next += 1
       puts.push((record) => {
-        row[at] = filling.read(record) + 1
+        row[at] = wordOf(record, filling.value)
       })
     } else if (filling.from === 'address') {
       next += 4
       puts.push((record) => {
-        row.set(filling.read(record), at)
+        row.set(addressOf(record, filling.value), at)
       })
     }
   }

@@ -1,12 +1,29 @@
-import type { FlowRecord } from '../flow/flow-record.js'
+import {
+  ACTION,
+  BYTES,
+  DESTINATION,
+  DESTINATION_PORT,
+  END,
+  FLOW_DIRECTION,
+  LOG_STATUS,
+  PACKET_DESTINATION,
+  PACKET_SOURCE,
+  PACKETS,
+  PROTOCOL,
+  SOURCE,
+  SOURCE_PORT,
+  START,
+  TCP_FLAGS,
+  TYPE,
+} from './record-values.js'
 
 /**
  * Every field a VPC flow log may hold, in the order of AWS's table ("Flow log
  * records", VPC User Guide; versions 2 to 11).
  *
  * This is the only list of fields: the format parser, the session's metadata and
- * every encoder walk it. To add one, add a row and a line to
- * test/flowlog/fields.test.ts.
+ * every encoder walk it. To add one, add a row, where packets tell it
+ * a value in record-values.ts, and a line to test/flowlog/fields.test.ts.
  */
 
 /** The column type AWS declares for Parquet; plain text and JSON derive from it too. */
@@ -22,19 +39,15 @@ export type Filling =
   | { readonly from: 'traffic'; readonly only?: 'egress' }
   /** Differs from flow to flow and cannot be learnt from packets: always `-`. */
   | { readonly from: 'nowhere' }
-  /** A count or a time. `quiet`: holds for NODATA and SKIPDATA too. */
-  | {
-      readonly from: 'number'
-      readonly read: (record: FlowRecord) => number
-      readonly quiet?: true
-    }
-  /** Four words, or one where the record is IPv4. */
-  | { readonly from: 'address'; readonly read: (record: FlowRecord) => Uint32Array }
-  /** An index into `words`; -1 for none of them. */
+  /** A count or a time, see `numberOf`. `quiet`: holds for NODATA and SKIPDATA too. */
+  | { readonly from: 'number'; readonly value: number; readonly quiet?: true }
+  /** See `addressOf`. */
+  | { readonly from: 'address'; readonly value: number }
+  /** One of `words`, see `wordOf`. */
   | {
       readonly from: 'word'
       readonly words: readonly string[]
-      readonly read: (record: FlowRecord) => number
+      readonly value: number
       readonly quiet?: true
     }
 
@@ -52,39 +65,6 @@ const TAG = { from: 'interface', tag: true } as const
 const TRAFFIC = { from: 'traffic' } as const
 const NOWHERE = { from: 'nowhere' } as const
 
-const TCP = 6
-
-/** VPC shows the interface's primary address where it is the near end of a flow, whatever the packet said. */
-function sourceAddress(record: FlowRecord): Uint32Array {
-  const near = record.direction === 'egress' ? record.interfaceAddress : undefined
-  return near ?? record.packetSource
-}
-
-function destinationAddress(record: FlowRecord): Uint32Array {
-  const near = record.direction === 'ingress' ? record.interfaceAddress : undefined
-  return near ?? record.packetDestination
-}
-
-/** NODATA and SKIPDATA have no packets to take times from: theirs are the window's. */
-function startSeconds(record: FlowRecord): number {
-  return record.status === 'OK' ? record.startSeconds : record.windowStart
-}
-
-/** The second a record is filed under, and its `end`. */
-export function endSeconds(record: FlowRecord): number {
-  return record.status === 'OK' ? record.endSeconds : record.windowEnd
-}
-
-function directionIndex(record: FlowRecord): number {
-  if (record.direction === 'ingress') return 0
-  return record.direction === 'egress' ? 1 : -1
-}
-
-function statusIndex(record: FlowRecord): number {
-  if (record.status === 'OK') return 0
-  return record.status === 'NODATA' ? 1 : 2
-}
-
 const ROWS = [
   { name: 'version', version: 2, type: 'int32', filling: { from: 'format' } },
   { name: 'account-id', version: 2, type: 'string', filling: INTERFACE },
@@ -93,68 +73,68 @@ const ROWS = [
     name: 'srcaddr',
     version: 2,
     type: 'string',
-    filling: { from: 'address', read: sourceAddress },
+    filling: { from: 'address', value: SOURCE },
   },
   {
     name: 'dstaddr',
     version: 2,
     type: 'string',
-    filling: { from: 'address', read: destinationAddress },
+    filling: { from: 'address', value: DESTINATION },
   },
   {
     name: 'srcport',
     version: 2,
     type: 'int32',
-    filling: { from: 'number', read: (record) => record.sourcePort },
+    filling: { from: 'number', value: SOURCE_PORT },
   },
   {
     name: 'dstport',
     version: 2,
     type: 'int32',
-    filling: { from: 'number', read: (record) => record.destinationPort },
+    filling: { from: 'number', value: DESTINATION_PORT },
   },
   {
     name: 'protocol',
     version: 2,
     type: 'int32',
-    filling: { from: 'number', read: (record) => record.protocol },
+    filling: { from: 'number', value: PROTOCOL },
   },
   {
     name: 'packets',
     version: 2,
     type: 'int64',
-    filling: { from: 'number', read: (record) => record.packets },
+    filling: { from: 'number', value: PACKETS },
   },
   {
     name: 'bytes',
     version: 2,
     type: 'int64',
-    filling: { from: 'number', read: (record) => record.bytes },
+    filling: { from: 'number', value: BYTES },
   },
   {
     name: 'start',
     version: 2,
     type: 'int64',
-    filling: { from: 'number', read: startSeconds, quiet: true },
+    filling: { from: 'number', value: START, quiet: true },
   },
   {
     name: 'end',
     version: 2,
     type: 'int64',
-    filling: { from: 'number', read: endSeconds, quiet: true },
+    filling: { from: 'number', value: END, quiet: true },
   },
   {
     // What a security group or network ACL refuses is never mirrored, so what is seen was accepted.
     name: 'action',
     version: 2,
     type: 'string',
-    filling: { from: 'word', words: ['ACCEPT'], read: () => 0 },
+    filling: { from: 'word', words: ['ACCEPT'], value: ACTION },
   },
   {
     name: 'log-status',
     version: 2,
     type: 'string',
-    filling: { from: 'word', words: ['OK', 'NODATA', 'SKIPDATA'], read: statusIndex, quiet: true },
+    filling: { from: 'word', words: ['OK', 'NODATA', 'SKIPDATA'], value: LOG_STATUS, quiet: true },
   },
   { name: 'vpc-id', version: 3, type: 'string', filling: INTERFACE },
   { name: 'subnet-id', version: 3, type: 'string', filling: INTERFACE },
@@ -165,7 +145,7 @@ const ROWS = [
     type: 'int32',
     filling: {
       from: 'number',
-      read: (record) => (record.protocol === TCP ? record.vpcTcpFlags : 0),
+      value: TCP_FLAGS,
     },
   },
   {
@@ -175,20 +155,20 @@ const ROWS = [
     filling: {
       from: 'word',
       words: ['IPv4', 'IPv6'],
-      read: (record) => (record.ipVersion === 4 ? 0 : 1),
+      value: TYPE,
     },
   },
   {
     name: 'pkt-srcaddr',
     version: 3,
     type: 'string',
-    filling: { from: 'address', read: (record) => record.packetSource },
+    filling: { from: 'address', value: PACKET_SOURCE },
   },
   {
     name: 'pkt-dstaddr',
     version: 3,
     type: 'string',
-    filling: { from: 'address', read: (record) => record.packetDestination },
+    filling: { from: 'address', value: PACKET_DESTINATION },
   },
   { name: 'region', version: 4, type: 'string', filling: INTERFACE },
   { name: 'az-id', version: 4, type: 'string', filling: INTERFACE },
@@ -200,7 +180,7 @@ const ROWS = [
     name: 'flow-direction',
     version: 5,
     type: 'string',
-    filling: { from: 'word', words: ['ingress', 'egress'], read: directionIndex },
+    filling: { from: 'word', words: ['ingress', 'egress'], value: FLOW_DIRECTION },
   },
   {
     name: 'traffic-path',

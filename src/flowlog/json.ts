@@ -47,7 +47,7 @@ export class JsonLine implements RecordEncoder {
     let to = at
     for (let index = 0; index < writers.length; index++) {
       to = putAscii(view, to, this.#keys[index]!)
-      to = writers[index]!(record, metadata, view, to)
+      to = writers[index]!.write(record, metadata, view, to)
     }
     view.setUint8(to, CLOSE)
     view.setUint8(to + 1, NEWLINE)

@@ -25,7 +25,7 @@ export class RecordWriter {
   write(record: FlowRecord, metadata: SessionMetadata): boolean {
     if (!this.#hasHeader && !this.writeHeader()) return false
     const sink = this.#sink
-    // Where every one of a hundred values were as long as can be, the line would not fit; no line is like that.
+    // Of JSON the longest that can be thought of would not fit into a block; no line is like that.
     const longest = Math.min(this.#encoder.maxLineLength(metadata), SINK_BLOCK_LEN)
     const at = sink.reserve(longest)
     if (at === -1) return false

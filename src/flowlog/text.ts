@@ -43,7 +43,7 @@ export class RecordLine implements RecordEncoder {
     const writers = record.status === 'OK' ? this.#flow : this.#quiet
     let to = at
     for (let index = 0; index < writers.length; index++) {
-      to = writers[index]!(record, metadata, view, to)
+      to = writers[index]!.write(record, metadata, view, to)
       view.setUint8(to++, SPACE)
     }
     view.setUint8(to - 1, NEWLINE)

@@ -3,52 +3,44 @@ import { Ascii, putAscii, putDecimal, putIpv4, putIpv6 } from './ascii.js'
 import { FIELDS, type Field } from './fields.js'
 import type { LogFormat } from './log-format.js'
 import type { SessionMetadata } from './metadata.js'
-
-/** Writes one value at `at` and returns the offset just past it; see ascii.ts for the slack behind it. */
-export type ValueWriter = (
-  record: FlowRecord,
-  metadata: SessionMetadata,
-  view: DataView,
-  at: number,
-) => number
+import { addressOf, numberOf, wordOf } from './record-values.js'
 
 /** How a value is spelled: bare with `-` for none, or as JSON with `null` for none. */
 export type Spelling = 'text' | 'json'
 
 const QUOTE = 0x22
 
+/** Where the values of a column come from. */
+const CONSTANT = 0
+const NUMBER = 1
+const ADDRESS = 2
+const QUOTED_ADDRESS = 3
+const WORD = 4
+const TEXT_METADATA = 5
+const JSON_METADATA = 6
+
 /** The writer of one column, for records of flows. */
 export function flowWriter(field: Field, format: LogFormat, spelling: Spelling): ValueWriter {
   const { filling } = field
+  const isText = spelling === 'text'
+  const none = isText ? '-' : 'null'
+  const metadata = isText ? TEXT_METADATA : JSON_METADATA
   switch (filling.from) {
     case 'format':
-      return constant(String(format.version))
+      return new ValueWriter(CONSTANT, 0, [String(format.version)])
     case 'interface':
-      return configured(field, spelling)
+      return new ValueWriter(metadata, FIELDS.indexOf(field), [none])
     case 'traffic':
-      return filling.only === 'egress'
-        ? whenEgress(configured(field, spelling), nothing(spelling))
-        : configured(field, spelling)
+      return new ValueWriter(metadata, FIELDS.indexOf(field), [none], filling.only === 'egress')
     case 'nowhere':
-      return nothing(spelling)
-    case 'number': {
-      const { read } = filling
-      return (record, _metadata, view, at) => putDecimal(view, at, read(record))
-    }
-    case 'address': {
-      const write = address(filling.read)
-      return spelling === 'text' ? write : inQuotes(write)
-    }
+      return new ValueWriter(CONSTANT, 0, [none])
+    case 'number':
+      return new ValueWriter(NUMBER, filling.value, [none])
+    case 'address':
+      return new ValueWriter(isText ? ADDRESS : QUOTED_ADDRESS, filling.value, [none])
     case 'word': {
-      const { read } = filling
-      const none = nothing(spelling)
-      const words = filling.words.map(
-        (word) => new Ascii(spelling === 'text' ? word : JSON.stringify(word)),
-      )
-      return (record, metadata, view, at) => {
-        const word = words[read(record)]
-        return word === undefined ? none(record, metadata, view, at) : putAscii(view, at, word)
-      }
+      const words = isText ? filling.words : filling.words.map((word) => JSON.stringify(word))
+      return new ValueWriter(WORD, filling.value, [none, ...words])
     }
   }
 }
@@ -60,44 +52,53 @@ export function quietWriter(field: Field, format: LogFormat, spelling: Spelling)
     filling.from === 'format' ||
     filling.from === 'interface' ||
     ((filling.from === 'number' || filling.from === 'word') && filling.quiet === true)
-  return holds ? flowWriter(field, format, spelling) : nothing(spelling)
+  if (holds) return flowWriter(field, format, spelling)
+  return new ValueWriter(CONSTANT, 0, [spelling === 'text' ? '-' : 'null'])
 }
 
-function constant(text: string): ValueWriter {
-  const octets = new Ascii(text)
-  return (_record, _metadata, view, at) => putAscii(view, at, octets)
-}
+/** Writes the values of one column. */
+export class ValueWriter {
+  readonly #from: number
+  /** Which number, address or word of the record, or the field whose metadata it is. */
+  readonly #value: number
+  /** The constant or what is written for none, then the words. */
+  readonly #words: readonly Ascii[]
+  readonly #onlyEgress: boolean
 
-function nothing(spelling: Spelling): ValueWriter {
-  return constant(spelling === 'text' ? '-' : 'null')
-}
+  constructor(from: number, value: number, words: readonly string[], onlyEgress = false) {
+    this.#from = from
+    this.#value = value
+    this.#words = words.map((word) => new Ascii(word))
+    this.#onlyEgress = onlyEgress
+  }
 
-function configured(field: Field, spelling: Spelling): ValueWriter {
-  const index = FIELDS.indexOf(field)
-  return spelling === 'text'
-    ? (_record, metadata, view, at) => putAscii(view, at, metadata.text[index]!)
-    : (_record, metadata, view, at) => putAscii(view, at, metadata.json[index]!)
-}
-
-function whenEgress(write: ValueWriter, otherwise: ValueWriter): ValueWriter {
-  return (record, metadata, view, at) =>
-    record.direction === 'egress'
-      ? write(record, metadata, view, at)
-      : otherwise(record, metadata, view, at)
-}
-
-function address(read: (record: FlowRecord) => Uint32Array): ValueWriter {
-  return (record, _metadata, view, at) => {
-    const words = read(record)
-    return record.ipVersion === 4 ? putIpv4(view, at, words[0]!) : putIpv6(view, at, words)
+  /** Writes one value at `at` and returns the offset just past it; see ascii.ts for the slack behind it. */
+  write(record: FlowRecord, metadata: SessionMetadata, view: DataView, at: number): number {
+    switch (this.#from) {
+      case NUMBER:
+        return putDecimal(view, at, numberOf(record, this.#value))
+      case ADDRESS:
+        return putAddress(view, at, record, this.#value)
+      case QUOTED_ADDRESS: {
+        view.setUint8(at, QUOTE)
+        const past = putAddress(view, at + 1, record, this.#value)
+        view.setUint8(past, QUOTE)
+        return past + 1
+      }
+      case WORD:
+        return putAscii(view, at, this.#words[wordOf(record, this.#value)]!)
+      case TEXT_METADATA:
+        if (this.#onlyEgress && record.direction !== 'egress') break
+        return putAscii(view, at, metadata.text[this.#value]!)
+      case JSON_METADATA:
+        if (this.#onlyEgress && record.direction !== 'egress') break
+        return putAscii(view, at, metadata.json[this.#value]!)
+    }
+    return putAscii(view, at, this.#words[0]!)
   }
 }
 
-function inQuotes(write: ValueWriter): ValueWriter {
-  return (record, metadata, view, at) => {
-    view.setUint8(at, QUOTE)
-    const past = write(record, metadata, view, at + 1)
-    view.setUint8(past, QUOTE)
-    return past + 1
-  }
+function putAddress(view: DataView, at: number, record: FlowRecord, value: number): number {
+  const address = addressOf(record, value)
+  return record.ipVersion === 4 ? putIpv4(view, at, address[0]!) : putIpv6(view, at, address)
 }
