@@ -25,12 +25,15 @@ const FIRST_SLOTS = 16_384
  *
  * Open addressing over `#slots`, which holds index + 1 (0: empty) at no more than
  * half load; removal closes the gap by shifting the following run back, so there
- * are no tombstones. Slots become more as flows do: they are touched all over, and
- * those for a million flows are 8 MiB, of which nothing else would stay in a cache.
- * To sort 500,000 flows into twice the slots takes 25 ms. An entry is an index into `words`, `counts`, `cold` and
- * `coldCounts` (see flow-entry.ts); a million of them cost the garbage collector
- * nothing. The table owns no clock and knows nothing of records: flow-tracker.ts
- * does.
+ * are no tombstones. Slots become more as flows do: a search may fall on any of
+ * them, and those for a million flows (8 MiB) push the entries out of the caches
+ * that a thousand flows would stay in. To sort 130,000 flows into twice the slots
+ * takes 4 ms, 500,000 take 25, once.
+ *
+ * An entry is an index into `words`, `counts`, `cold` and `coldCounts` (see
+ * flow-entry.ts), in memory laid out once; a million of them cost the garbage
+ * collector nothing. The table owns no clock and knows nothing of records:
+ * flow-tracker.ts does.
  *
  * Entries are interleaved rather than one column a field. Measured with
  * scripts/bench/flow-table over 500,000 live flows in random order, one packet
@@ -65,7 +68,7 @@ export class FlowTable {
     while (slots < Math.min(capacity * 2, FIRST_SLOTS)) slots *= 2
     this.#slots = new Uint32Array(slots)
     this.#mask = slots - 1
-    // Shared with nobody: but V8 collects garbage, for 5 ms, where as much as this is not.
+    // Shared with nobody, but V8 collects garbage when it has given out as much memory of the other kind: 5 ms.
     const hot = new SharedArrayBuffer(ALIGNMENT + capacity * HOT_WORDS * 4)
     this.words = new Uint32Array(hot, ALIGNMENT)
     this.counts = new Float64Array(hot, ALIGNMENT)
@@ -164,7 +167,7 @@ export class FlowTable {
 
     if (this.count * 2 >= this.#slots.length) this.#addSlots()
     const hash = keys[keyAt + HASH]!
-    this.#place(hash, flow)
+    this.#fillSlot(hash, flow)
     this.count++
 
     const at = flow * HOT_WORDS
@@ -180,7 +183,8 @@ export class FlowTable {
     }
     return flow
   }
-  #place(hash: number, flow: number): void {
+
+  #fillSlot(hash: number, flow: number): void {
     const slots = this.#slots
     const mask = this.#mask
     let slot = hash & mask
@@ -194,7 +198,7 @@ export class FlowTable {
     this.#mask = slots - 1
     const { words } = this
     for (let flow = 0; flow < this.used; flow++) {
-      if (this.isLive(flow)) this.#place(words[flow * HOT_WORDS + HASH]!, flow)
+      if (this.isLive(flow)) this.#fillSlot(words[flow * HOT_WORDS + HASH]!, flow)
     }
   }
 }

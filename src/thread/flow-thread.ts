@@ -48,11 +48,11 @@ const ENOUGH_SEGMENTS = 256
 const SEGMENTS_A_BLOCK = 32
 /** And where nothing is read, between two turns of the event loop: what has been written leaves meanwhile. */
 const SEGMENTS_A_TURN = 64
-/** Lets the output catch up; see RecordOutput.room. */
-type Pause = () => boolean | Promise<boolean>
-
 /** A thread that does nothing for so long is dead. */
 const PATIENCE_MS = 60_000
+
+/** Lets the output catch up; see RecordOutput.room. */
+type Pause = () => boolean | Promise<boolean>
 
 /**
  * A flow table in a thread of its own, for a reader that is kept busy by reading
