@@ -12,6 +12,9 @@ import { ParquetColumns } from './parquet-columns.js'
 const GROUP_ROWS_MAX = 32_768
 const GROUP_OCTETS_MAX = 16 * 1024 * 1024
 
+/** Of 1 to 9: a fifth of the time less than by default, for 3 % more octets. */
+const GZIP_LEVEL = 4
+
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema']
 type SchemaElement = Schema[number]
 
@@ -126,7 +129,7 @@ function parquetFile({ columns }: ParquetColumns, sink: BlockSink): ParquetWrite
     writer: new SinkWriter(sink),
     schema: [root, ...schema],
     codec: 'GZIP',
-    compressors: { GZIP: (page) => gzipSync(page) },
+    compressors: { GZIP: (page) => gzipSync(page, { level: GZIP_LEVEL }) },
     createdBy: 'mirrortap',
   })
 }
