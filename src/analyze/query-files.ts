@@ -9,19 +9,27 @@ import { sqlType } from './sql-tables.js'
 /** What was named on the command line, by what it is. */
 export interface QueryFiles {
   readonly captures: readonly string[]
+  readonly texts: readonly FlowLogText[]
   /** Absolute, like all that DuckDB itself opens. */
-  readonly texts: readonly string[]
   readonly parquets: readonly string[]
+}
+
+/** A flow log as text. */
+export interface FlowLogText {
+  /** As the command line has it. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
 }
 
 /** Flow logs go by their names; everything else is a capture, or will be told that it is none. */
 export function sortFiles(files: readonly string[]): QueryFiles {
   const captures: string[] = []
-  const texts: string[] = []
+  const texts: FlowLogText[] = []
   const parquets: string[] = []
   for (const file of files) {
     const name = basename(file)
-    if (/\.log(?:\.gz)?$/.test(name)) texts.push(checkedPath(file))
+    if (/\.log(?:\.gz)?$/.test(name)) texts.push({ name: file, path: checkedPath(file) })
     else if (name.endsWith('.parquet')) parquets.push(checkedPath(file))
     else captures.push(file)
   }
@@ -39,7 +47,7 @@ function checkedPath(file: string): string {
 export async function selectsOf({ texts, parquets }: QueryFiles): Promise<string[]> {
   const selects: string[] = []
   const byHeader = new Map<string, string[]>()
-  for (const path of texts) {
+  for (const { path } of texts) {
     const line = await firstLineOf(path)
     byHeader.set(line, [...(byHeader.get(line) ?? []), path])
   }
@@ -48,6 +56,23 @@ export async function selectsOf({ texts, parquets }: QueryFiles): Promise<string
   const options = 'union_by_name = true, hive_partitioning = false'
   for (const path of parquets) await checkReadable(path)
   if (parquets.length > 0) selects.push(`SELECT * FROM read_parquet(${list(parquets)}, ${options})`)
+  return selects
+}
+
+/**
+ * The flow logs that the SQL names, each as a SELECT by the names it goes by. DuckDB
+ * knows what a Parquet file is by itself.
+ */
+export async function namedTexts(
+  { texts }: QueryFiles,
+  sql: string,
+): Promise<ReadonlyMap<string, string>> {
+  const selects = new Map<string, string>()
+  for (const { name, path } of texts) {
+    for (const named of [name, path]) {
+      if (sql.includes(named)) selects.set(named, selectText(await firstLineOf(path), [path]))
+    }
+  }
   return selects
 }
 

@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { OperatorError } from '../errors.js'
 import { type Confined, type DuckDb, identifier, openConfined, quoted } from './duckdb.js'
-import { type QueryFiles, selectsOf } from './query-files.js'
+import { namedTexts, type QueryFiles, selectsOf } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
 import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
@@ -65,8 +65,9 @@ export interface Answer {
 export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answer> {
   const { sql, files, mirrorSessions } = options
   const selects = await selectsOf(files)
+  const texts = await namedTexts(files, sql)
   const database = await openConfined(duckdb, {
-    files: [...files.texts, ...files.parquets, ...options.outputs],
+    files: [...files.texts.map(({ path }) => path), ...files.parquets, ...options.outputs],
     temporaryDirectory: options.temporaryDirectory,
     memoryBytes: options.memoryBytes,
     temporaryBytes: options.temporaryBytes,
@@ -74,6 +75,9 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
   const { connection } = database
   try {
     await createTables(connection, selects)
+    for (const [name, select] of texts) {
+      await connection.run(`CREATE VIEW ${identifier(name)} AS ${select}`)
+    }
     await fillMirrorSessions(connection, mirrorSessions ?? [])
     await checkStatement(duckdb, connection, sql)
     const named = OF_SHAPE.test(sql) ? new Set<string>() : await namedTables(connection, sql)

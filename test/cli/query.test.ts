@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { EXAMPLES } from '../../src/cli/query.js'
@@ -203,6 +203,22 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     ])
     const columns = await ask('SELECT * FROM records LIMIT 1', parquet)
     expect(columns[0]).not.toHaveProperty('year')
+  })
+
+  test('knows single flow logs by their names as tables, and no others', async () => {
+    const dir = temporaryDirectory()
+    const [plain, gzip, parquet] = ['a.log', 'b.log.gz', 'c.parquet'].map((name) => join(dir, name))
+    writeFileSync(plain!, await logOf(PLAIN))
+    writeFileSync(gzip!, gzipSync((await logOf(PLAIN)).split('\n').slice(0, 6).join('\n')))
+    expect((await runCommand('flow-log', PLAIN, '-o', parquet!)).code).toBe(0)
+    const here = relative(process.cwd(), gzip!)
+    const counts = [plain, parquet, gzip, here].map((name) => `(SELECT count(*) FROM '${name}')`)
+    const sql = `SELECT [${counts.join(', ')}] AS counts, count(*) AS records FROM records`
+    expect(await ask(sql, plain!, here, parquet!)).toEqual([
+      { counts: [24, 24, 5, 5], records: 24 + 5 + 24 },
+    ])
+    const { code, err } = await runCommand('query', `SELECT * FROM '${gzip}'`, plain!)
+    expect({ code, lines: err.split('\n').length }).toEqual({ code: 1, lines: 2 })
   })
 
   test.each([
