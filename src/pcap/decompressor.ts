@@ -20,9 +20,28 @@ type Stream = Transform & zlib.Zlib
 const createZstd = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Stream })
   .createZstdDecompress
 
+const zstdSync = (zlib as { zstdDecompressSync?: (octets: Buffer) => Buffer }).zstdDecompressSync
+
+/** A frame of nothing: magic number, header, one block, which is the last. */
+const EMPTY_ZSTD = Buffer.from('28b52ffd2000010000', 'hex')
+
 /** Whether this Node can read `compression`. */
 export function canDecompress(compression: Compression): boolean {
   return compression !== 'zstd' || createZstd !== undefined
+}
+
+/**
+ * Whether this Node notices when `compression` ends early. Of zstd Node 22 (22.23 too)
+ * does not, and would give what was there for all there is; Node 24 does.
+ */
+export function noticesEarlyEnd(compression: Compression): boolean {
+  if (compression !== 'zstd') return true
+  try {
+    zstdSync?.(EMPTY_ZSTD.subarray(0, -1))
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** How a file beginning with `head` is compressed. */

@@ -2,7 +2,13 @@ import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { CaptureInput } from './capture-input.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
-import { type Compression, canDecompress, compressionOf, Decompressor } from './decompressor.js'
+import {
+  type Compression,
+  canDecompress,
+  compressionOf,
+  Decompressor,
+  noticesEarlyEnd,
+} from './decompressor.js'
 import type { CaptureInterface } from './format-parser.js'
 import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
 
@@ -145,8 +151,10 @@ class Reading {
     this.#compression = compression
     if (compression === 'none') return undefined
     const onOutput = (piece: Buffer): void => this.#parser.push(piece)
-    if (canDecompress(compression)) return new Decompressor(compression, onOutput)
+    const isReadable = canDecompress(compression)
+    if (isReadable && noticesEarlyEnd(compression)) return new Decompressor(compression, onOutput)
     if (hasZstdProgram()) return new ZstdProgram(onOutput)
+    if (isReadable) return new Decompressor(compression, onOutput)
     throw new OperatorError(
       `${this.#input.name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; install zstd or use Node 22.15 or later`,
     )

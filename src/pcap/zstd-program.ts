@@ -9,7 +9,7 @@ export function hasZstdProgram(): boolean {
 }
 
 /**
- * Decompresses zstd with the host's program, for a Node that cannot: as Decompressor
+ * Decompresses zstd with the host's program, for a Node that cannot, or not well: as Decompressor
  * does, except that what a piece decompresses to may only come with the next one.
  *
  * The program's output is read while a piece is written and at the end, so that
