@@ -63,9 +63,9 @@ Tables, filled as far as the SQL names them:
             virtual_network_id
 
 Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are
-captures. One of the former alone is a table by its name: FROM 'a.log'. SQL
-reads what is named here and nothing else: no other file, no network, no
-extension; and it changes nothing.
+captures. All flow logs and Parquet are in records; one alone is a table by its
+name: FROM 'a.log'. SQL reads what is named here and nothing else: no other
+file, no network, no extension; and it changes nothing.
 `
 
 /** `mirrortap query`: SQL over captures and flow logs. */
