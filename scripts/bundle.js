@@ -13,8 +13,8 @@ const DIRECTORY = 'dist/cli'
 
 /** What starts a thread finds it beside itself by its name. Each has a file with no more than it needs. */
 const THREADS = [
-  'src/thread/worker.ts',
-  'src/thread/table-worker.ts',
+  'src/appliance/worker.ts',
+  'src/offline/table-worker.ts',
   'src/flowlog/spool-worker.ts',
 ]
 
@@ -39,7 +39,7 @@ await build([
           // Else there is a file for every set of modules that the same commands need.
           {
             name: 'offline',
-            test: /src\/(cli|deliver|flow|flowlog|pcap|session|wire)\//,
+            test: /src\/(cli|flow|flowlog|offline|pcap|session|sink|terminal|wire)\//,
             minShareCount: 3,
           },
         ],

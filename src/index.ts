@@ -18,16 +18,10 @@
 // Capture files summed up.
 export { Analysis, type AnalysisOptions } from './analyze/analysis.js'
 export type { AnalysisReport } from './analyze/analysis-report.js'
-
-// Where octets go: files that appear when they are whole, pipes, compression.
-export type { ByteSink } from './deliver/byte-sink.js'
-export { type OpenSinkOptions, openSink } from './deliver/open.js'
 export { OperatorError } from './errors.js'
-
 // pcap-filter(7) on mirrored frames.
 export type { FilterSubject } from './filter/decision.js'
 export { ExpressionFilter } from './filter/expression-filter.js'
-
 // Flows: the table, its records, and the open flows of a moment.
 export {
   FlowCapture,
@@ -35,19 +29,18 @@ export {
   type FlowCaptureRequest,
 } from './flow/flow-capture.js'
 export { type FlowFilter, parseFlowFilters, passesFilters } from './flow/flow-filter.js'
+export type { FlowTrackerOptions } from './flow/flow-lives.js'
 export { type EndReason, FlowRecord, type OnFlowRecord } from './flow/flow-record.js'
 export { ageOf, byFirst, type FlowRow, rowsOf } from './flow/flow-row.js'
-export { FlowTracker, type FlowTrackerOptions } from './flow/flow-tracker.js'
+export { FlowTracker } from './flow/flow-tracker.js'
 export { LIFETIMES, type Lifetime } from './flow/lifetime.js'
 export { ROW_BYTES, RowBlock, type RowSink } from './flow/row-block.js'
-
 // VPC flow log records as AWS writes them.
 export { JsonLine } from './flowlog/json.js'
 export { type LogFormat, parseLogFormat } from './flowlog/log-format.js'
 export { type MetadataValues, SessionMetadata } from './flowlog/metadata.js'
 export { RecordWriter } from './flowlog/record-writer.js'
 export { RecordLine } from './flowlog/text.js'
-
 // Which session of an interface mirrors a packet, as AWS decides it.
 export {
   type EvaluatorOptions,
@@ -75,7 +68,7 @@ export type {
   TrafficDirection,
 } from './mirror/resources.js'
 export { RuleSet } from './mirror/rule-set.js'
-
+export { Offline, type OfflineOptions, type PointInTime } from './offline/offline.js'
 // Capture files.
 export {
   type CaptureOutcome,
@@ -88,11 +81,12 @@ export {
   type CaptureWriterOptions,
 } from './pcap/capture-writer.js'
 export { type CaptureSummary, type ReadOptions, readCapture } from './pcap/reader.js'
-
 // Capture files through the pipeline of the appliance: sessions, flows, the ledger.
 export type { LedgerReport } from './session/ledger.js'
-export { Offline, type OfflineOptions, type PointInTime } from './session/offline.js'
 export type { Session } from './session/session.js'
+// Where octets go: files that appear when they are whole, pipes, compression.
+export type { ByteSink } from './sink/byte-sink.js'
+export { type OpenSinkOptions, openSink } from './sink/open.js'
 
 // Octets: parsers that fill views, emitters that are their inverse.
 export type { Fault } from './wire/fault.js'

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { FlowRow } from '../src/flow/flow-row.js'
 import { rowsOf } from '../src/flow/flow-row.js'
-import { Offline } from '../src/session/offline.js'
+import { Offline } from '../src/offline/offline.js'
 import { formatIpv4, formatIpv6 } from '../src/wire/address.js'
 import { captureFiles } from './support/captures.js'
 

@@ -2,8 +2,8 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'hdr-histogram-js'
-import { TARGET_PREFIX } from '../../dist/api/json-protocol.js'
-import { signRequest } from '../../dist/api/signer.js'
+import { TARGET_PREFIX } from '../../dist/aws/protocol/json-protocol.js'
+import { signRequest } from '../../dist/aws/sigv4/signer.js'
 
 const REGION = 'us-east-1'
 const FORM = 'application/x-www-form-urlencoded; charset=utf-8'

@@ -13,11 +13,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { build as buildHistogram } from 'hdr-histogram-js'
+import { walkFlows } from '../../dist/appliance/flow-walk.js'
 import { FlowCapture } from '../../dist/flow/flow-capture.js'
 import { rowsOf } from '../../dist/flow/flow-row.js'
 import { FlowTracker } from '../../dist/flow/flow-tracker.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
-import { walkFlows } from '../../dist/session/flow-walk.js'
 import { Frame } from '../../dist/wire/frame.js'
 
 const FRAMES = 1 << 20

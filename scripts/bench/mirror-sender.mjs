@@ -8,11 +8,11 @@
 import { MirrorEvaluator } from '../../dist/mirror/evaluator.js'
 import { MirrorCounters } from '../../dist/mirror/mirror-counters.js'
 import { EGRESS } from '../../dist/mirror/packet-direction.js'
-import { MirrorSource } from '../../dist/send/mirror-source.js'
-import { openOuterSockets } from '../../dist/send/open.js'
-import { Pace, systemClock } from '../../dist/send/pace.js'
-import { Route } from '../../dist/send/route.js'
-import { VxlanSender } from '../../dist/send/vxlan-sender.js'
+import { MirrorSource } from '../../dist/source/mirror-source.js'
+import { openOuterSockets } from '../../dist/source/open.js'
+import { Pace, systemClock } from '../../dist/source/pace.js'
+import { Route } from '../../dist/source/route.js'
+import { VxlanSender } from '../../dist/source/vxlan-sender.js'
 import { Packet } from '../../dist/wire/packet.js'
 
 const [what, how, port, total, length, flows] = process.argv.slice(2)

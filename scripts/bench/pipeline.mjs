@@ -10,8 +10,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Column } from '../../dist/appliance/column.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
-import { Column } from '../../dist/session/column.js'
 import { Datagram } from '../../dist/wire/packet.js'
 
 const SESSIONS = 16

@@ -7,8 +7,8 @@
  * flows, and sessions they are of (8), whose VNIs begin at 1000.
  * Prints {sent, seconds} as JSON.
  */
-import { AF_INET, loadLibc, SOCK_DGRAM, systemError } from '../../dist/receive/libc.js'
-import { socketAddress } from '../../dist/receive/socket-address.js'
+import { AF_INET, loadLibc, SOCK_DGRAM, systemError } from '../../dist/sys/libc.js'
+import { socketAddress } from '../../dist/sys/socket-address.js'
 import { emitVxlan } from '../../dist/wire/vxlan.js'
 
 const [port, rate, total, length, flows, sessions = 8] = process.argv.slice(2)

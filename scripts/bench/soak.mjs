@@ -14,8 +14,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Column } from '../../dist/appliance/column.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
-import { Column } from '../../dist/session/column.js'
 import { Datagram } from '../../dist/wire/packet.js'
 
 const SECONDS = Number(process.argv[2] ?? 600)

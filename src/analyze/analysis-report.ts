@@ -3,7 +3,6 @@ import type { Compression } from '../pcap/decompressor.js'
 import type { CutCause } from '../session/cut-frames.js'
 import type { Fault } from '../wire/fault.js'
 import type { DistributionReport } from './distribution.js'
-import type { Finding } from './findings.js'
 import type { TcpCountName } from './tcp-counts.js'
 import type { SeriesReport } from './time-series.js'
 
@@ -45,6 +44,30 @@ export interface AnalysisReport {
     synAckToAck: DistributionReport
   }
   series: Series
+}
+
+/** What a finding is about, most important first. */
+export const FINDING_KINDS = [
+  'damage',
+  'loss',
+  'cut',
+  'flow-table-full',
+  'malformed',
+  'retransmissions',
+  'connections-failed',
+  'duplicates',
+  'ordering',
+  'untimed',
+] as const
+
+export type FindingKind = (typeof FINDING_KINDS)[number]
+
+export interface Finding {
+  kind: FindingKind
+  /** `problem`: what is below is not the whole truth, or packets were lost. `notice`: worth knowing. */
+  level: 'problem' | 'notice'
+  /** One sentence for people; it may change. */
+  text: string
 }
 
 export interface FileReport {

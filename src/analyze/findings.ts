@@ -1,31 +1,7 @@
 import type { CutCause } from '../session/cut-frames.js'
-import type { AnalysisReport, SessionAnalysis } from './analysis-report.js'
+import type { AnalysisReport, Finding, FindingKind, SessionAnalysis } from './analysis-report.js'
 import { cutCauseText } from './cut-cause-text.js'
 import { counted, formatNanoseconds, formatOctets, formatShare } from './quantities.js'
-
-/** What a finding is about, most important first. */
-export const FINDING_KINDS = [
-  'damage',
-  'loss',
-  'cut',
-  'flow-table-full',
-  'malformed',
-  'retransmissions',
-  'connections-failed',
-  'duplicates',
-  'ordering',
-  'untimed',
-] as const
-
-export type FindingKind = (typeof FINDING_KINDS)[number]
-
-export interface Finding {
-  kind: FindingKind
-  /** `problem`: what is below is not the whole truth, or packets were lost. `notice`: worth knowing. */
-  level: 'problem' | 'notice'
-  /** One sentence for people; it may change. */
-  text: string
-}
 
 /** Segments sent again, in every hundred, from which on it is worth a word. */
 const RETRANSMISSIONS_PERCENT = 1

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../errors.js'
-import { addAnalyze } from './analyze.js'
-import { addCapture } from './capture.js'
-import { addFlowLog } from './flow-log.js'
-import { addFlows } from './flows.js'
-import { addListen } from './listen.js'
-import { addMirror } from './mirror.js'
-import { addQuery } from './query.js'
-import { Interrupted } from './stop.js'
+import { addAnalyze } from './analyze/command.js'
+import { addCapture } from './capture/command.js'
+import { addFlowLog } from './flow-log/command.js'
+import { addFlows } from './flows/command.js'
+import { addListen } from './listen/command.js'
+import { addMirror } from './mirror/command.js'
+import { Interrupted } from './process/stop.js'
+import { addQuery } from './query/command.js'
 
 /** Done; ran and something went wrong; the command line could not be understood. */
 export type ExitCode = 0 | 1 | 2

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
+import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
-import type { Offline } from '../session/offline.js'
+import { Progress } from '../terminal/progress.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import { statOf } from './named-files.js'
 import type { OfflineCliOptions } from './offline-options.js'
-import { Progress } from './progress.js'
-import { Interrupted, Stop } from './stop.js'
+import { Interrupted, Stop } from './process/stop.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
 const BLOCKS_A_TURN = 64

@@ -2,14 +2,14 @@ import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
 import { all, any, type Condition, equals, hasAny, isAtLeast, not } from './condition.js'
 import type { Cast, Chain, Expression, Identifier } from './expression.js'
 import { hostCondition, macIs } from './host-conditions.js'
-import type { Token } from './lexer.js'
 import { LinkLayer, numberUpTo } from './link-layer.js'
 import { ETHERTYPE_PPPOE_DISCOVERY } from './link-protocol.js'
 import { comparisonCondition } from './operands.js'
 import { portCondition } from './port-conditions.js'
 import { ipProtocol, protocolCondition } from './protocol-conditions.js'
 import { ETHER_PROTOCOLS, IP_PROTOCOLS } from './protocol-names.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 const IPV4_DESTINATION = 16
 const IPV4_MULTICAST_MIN = 224

@@ -1,5 +1,5 @@
 import type { AddressKind, ProtocolWord } from './keywords.js'
-import type { Token } from './lexer.js'
+import type { Token } from './token.js'
 
 /**
  * What an expression says, before it is known on which link layer. The tokens

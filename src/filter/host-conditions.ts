@@ -3,10 +3,10 @@ import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.
 import { ALWAYS, all, any, type Condition, equals, type Field } from './condition.js'
 import type { Direction, Identifier } from './expression.js'
 import type { ProtocolWord } from './keywords.js'
-import type { Token } from './lexer.js'
 import type { LinkLayer } from './link-layer.js'
 import { ETHERTYPE_REVERSE_ARP } from './link-protocol.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 /** A block of addresses: those whose masked bits equal these. One word for IPv4, four for IPv6. */
 interface Block {

@@ -21,9 +21,9 @@ import {
   linkTypeName,
 } from '../wire/link-type.js'
 import { ALWAYS, all, any, type Condition, equals, type Field, NEVER } from './condition.js'
-import type { Token } from './lexer.js'
 import { isEthernetType, isPppType, isSllType } from './link-protocol.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 const MPLS_LABEL_LEN = 4
 const PPPOE_HEADER_LEN = 6

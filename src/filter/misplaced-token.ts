@@ -1,8 +1,8 @@
 import { nearestName } from '../nearest-name.js'
 import type { Qualifiers } from './expression.js'
 import { type AddressKind, SUPPORTED, UNSUPPORTED } from './keywords.js'
-import type { Token } from './lexer.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 /** What is said of a token that cannot stand where it does. */
 

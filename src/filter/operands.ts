@@ -12,7 +12,7 @@ import {
 import type { Arithmetic, Comparison, Load, Operator, Value } from './expression.js'
 import type { LinkLayer } from './link-layer.js'
 import { isFirstOfIpv4, protocolCondition } from './protocol-conditions.js'
-import { refusal } from './refusal.js'
+import { refusal } from './token.js'
 
 const ALL_BITS = 0xffff_ffff
 const IPV6_NEXT_HEADER = 6

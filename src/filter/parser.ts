@@ -1,8 +1,9 @@
 import type { Cast, Chain, Direction, Expression, Qualifiers, Value } from './expression.js'
 import { ADDRESS_KINDS, type AddressKind, type ProtocolWord } from './keywords.js'
-import { type Token, tokenize } from './lexer.js'
+import { tokenize } from './lexer.js'
 import { noContinuation, noIdentifier, noPrimitive } from './misplaced-token.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 import { TokenReader } from './token-reader.js'
 import { continuesValue, isProtocol, ValueParser } from './value-parser.js'
 

@@ -11,11 +11,11 @@ import {
   not,
 } from './condition.js'
 import type { Direction, Identifier, Qualifiers } from './expression.js'
-import type { Token } from './lexer.js'
 import { type LinkLayer, numberUpTo } from './link-layer.js'
 import { isFirstOfIpv4 } from './protocol-conditions.js'
-import { refusal } from './refusal.js'
 import { type Service, serviceNamed } from './service-names.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 const PORT_MAX = 65_535
 const IPV4_PROTOCOL = 9

@@ -12,7 +12,6 @@ import {
 } from '../wire/protocol.js'
 import { all, any, type Condition, equals, hasAny, not } from './condition.js'
 import type { ProtocolWord } from './keywords.js'
-import type { Token } from './lexer.js'
 import type { LinkLayer } from './link-layer.js'
 import {
   ETHERTYPE_APPLETALK,
@@ -28,7 +27,8 @@ import {
   SAP_OSI,
   SAP_SPANNING_TREE,
 } from './link-protocol.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 const PROTOCOL_IGRP = 9
 const PROTOCOL_PIM = 103

@@ -1,5 +1,5 @@
-import type { Token } from './lexer.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 
 /** Parentheses, brackets and negations inside each other; far more than anybody writes. */
 const DEPTH_MAX = 200

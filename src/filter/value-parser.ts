@@ -1,7 +1,7 @@
 import type { Arithmetic, Comparison, Operator, Relation, Value } from './expression.js'
 import { PROTOCOLS, type ProtocolWord } from './keywords.js'
-import type { Token } from './lexer.js'
-import { refusal } from './refusal.js'
+import type { Token } from './token.js'
+import { refusal } from './token.js'
 import type { TokenReader } from './token-reader.js'
 
 /** How tightly an operator binds. */

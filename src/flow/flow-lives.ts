@@ -14,17 +14,32 @@ import {
   SESSION,
   STATE,
 } from './flow-entry.js'
+import type { FlowHash } from './flow-hash.js'
 import { END_REASONS, type EndReason } from './flow-record.js'
 import { initialState, STATE_CLOSED, STATE_MASK, STATE_RESET } from './flow-state.js'
 import { FlowTable } from './flow-table.js'
-import type { FlowTrackerOptions } from './flow-tracker.js'
 import { WAITING_SECONDS } from './fragments.js'
-import { compileLifetime, timeoutIndex } from './lifetime.js'
+import { compileLifetime, type Lifetime, timeoutIndex } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
 import { SessionFlows } from './session-flows.js'
 import type { StoredTime } from './stored-time.js'
 import { TimingWheel } from './timing-wheel.js'
-import { WindowReports } from './window-reports.js'
+import { WindowReports, type WindowReportsOptions } from './window-reports.js'
+
+export interface FlowTrackerOptions extends WindowReportsOptions {
+  /** Connections held at most. */
+  capacity: number
+  /** Session indices are below this. */
+  sessions: number
+  /** Connections one session may hold at most. */
+  sessionQuota?: number
+  /** Idle time-outs; without them a flow lives until the end (offline reports over a whole file). */
+  lifetime?: Lifetime
+  /** A connection is about to be taken out of the table; its entry can still be read. */
+  onEnd?: (flow: number, reason: EndReason) => void
+  /** For tests; by default keyed at random. */
+  hash?: FlowHash
+}
 
 /** Flows that end together. */
 const BATCH = 16

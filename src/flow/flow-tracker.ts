@@ -2,32 +2,15 @@ import type { Frame } from '../wire/frame.js'
 import { BATCH, FlowCounter } from './flow-counter.js'
 import { FlowHash } from './flow-hash.js'
 import { FlowIntake } from './flow-intake.js'
-import { FlowLives } from './flow-lives.js'
+import { FlowLives, type FlowTrackerOptions } from './flow-lives.js'
 import { PLACE_WORDS } from './flow-place.js'
 import { FlowQueue, type InterfaceOracle } from './flow-queue.js'
 import type { EndReason } from './flow-record.js'
 import type { FlowTable } from './flow-table.js'
 import type { Fragments } from './fragments.js'
-import type { Lifetime } from './lifetime.js'
 import type { PacketCounter } from './packet-counter.js'
 import type { SessionFlows } from './session-flows.js'
 import { StoredTime } from './stored-time.js'
-import type { WindowReportsOptions } from './window-reports.js'
-
-export interface FlowTrackerOptions extends WindowReportsOptions {
-  /** Connections held at most. */
-  capacity: number
-  /** Session indices are below this. */
-  sessions: number
-  /** Connections one session may hold at most. */
-  sessionQuota?: number
-  /** Idle time-outs; without them a flow lives until the end (offline reports over a whole file). */
-  lifetime?: Lifetime
-  /** A connection is about to be taken out of the table; its entry can still be read. */
-  onEnd?: (flow: number, reason: EndReason) => void
-  /** For tests; by default keyed at random. */
-  hash?: FlowHash
-}
 
 /** In place of a flow: the fragment waits for its first, and will be counted. */
 export const WAITING_FLOW = -2

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
-import { BlockSink, type BlockSinkOptions, type OnWritten } from '../deliver/block-sink.js'
-import { SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
+import { BlockSink, type BlockSinkOptions, type OnWritten } from '../sink/block-sink.js'
+import { SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import type { Field, FieldType } from './fields.js'
 import { ParquetColumns } from './parquet-columns.js'
 

@@ -1,5 +1,5 @@
-import { type ByteSink, SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
 import type { FlowRecord } from '../flow/flow-record.js'
+import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'
 

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
-import { BlockPool } from '../deliver/block-pool.js'
-import { SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
-import { openSink } from '../deliver/open.js'
+import { BlockPool } from '../sink/block-pool.js'
+import { SINK_BLOCK_LEN } from '../sink/byte-sink.js'
+import { openSink } from '../sink/open.js'
 import { ParquetSink } from './parquet-sink.js'
 
 /** Lines handed over at a time. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { Turns } from '../deliver/turns.js'
+import { Turns } from '../sink/turns.js'
 
 /** Makes the Parquet file at `path` of `spool`; rejects when it cannot. */
 export type Convert = (spool: string, path: string) => Promise<void>

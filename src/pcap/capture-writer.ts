@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ByteSink, SINK_BLOCK_LEN } from '../deliver/byte-sink.js'
+import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import type { Packet } from '../wire/packet.js'
 import { emitPcapHeader, emitPcapRecord, PCAP_HEADER_LEN, PCAP_RECORD_HEADER_LEN } from './pcap.js'
 import { BLOCK_TAIL_LEN } from './pcapng-blocks.js'

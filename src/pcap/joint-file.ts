@@ -1,4 +1,4 @@
-import type { ByteSink } from '../deliver/byte-sink.js'
+import type { ByteSink } from '../sink/byte-sink.js'
 import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { DEFAULT_SNAPLEN } from './pcap.js'
 

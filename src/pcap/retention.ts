@@ -1,6 +1,6 @@
 import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf } from '../deliver/write-error.js'
+import { errnoOf } from '../sink/write-error.js'
 import { type CaptureName, compareCaptureNames, parseCaptureName } from './capture-name.js'
 
 export interface RetentionPolicy {

@@ -1,6 +1,4 @@
-import { MAPPED_WORD } from '../wire/address.js'
-import type { Datagram } from '../wire/packet.js'
-import { AF_INET, type Libc, MSG_TRUNC } from './libc.js'
+import { AF_INET, type Libc, MSG_TRUNC } from '../sys/libc.js'
 import {
   CONTROL,
   CONTROL_LEN,
@@ -13,8 +11,10 @@ import {
   NAME_LEN,
   RECEIVED_LEN,
   wordsOf,
-} from './mmsghdr.js'
-import { SOCKADDR_LEN } from './socket-address.js'
+} from '../sys/mmsghdr.js'
+import { SOCKADDR_LEN } from '../sys/socket-address.js'
+import { MAPPED_WORD } from '../wire/address.js'
+import type { Datagram } from '../wire/packet.js'
 
 /**
  * The memory one recvmmsg(2) fills: a message header, a source address, a control message

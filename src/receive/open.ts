@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { OperatorError } from '../errors.js'
-import { loadLibc } from './libc.js'
+import { loadLibc } from '../sys/libc.js'
 import type { OpenReceiver, Receiver, ReceiverName, ReceiverOptions } from './receiver.js'
 
 /** Loaded when first used. */

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Datagram } from '../wire/packet.js'
-import { DropCounter } from './drop-counter.js'
+import { DropCounter } from '../sys/drop-counter.js'
 import {
   EAGAIN,
   ECONNREFUSED,
@@ -9,9 +8,10 @@ import {
   loadLibc,
   MSG_DONTWAIT,
   systemError,
-} from './libc.js'
+} from '../sys/libc.js'
+import { ReadLoop } from '../sys/read-loop.js'
+import { Datagram } from '../wire/packet.js'
 import { MessageBatch } from './message-batch.js'
-import { ReadLoop } from './read-loop.js'
 import type { OpenReceiver, Receiver, ReceiverOptions } from './receiver.js'
 import { UdpSocket } from './udp-socket.js'
 

@@ -1,4 +1,5 @@
 import { OperatorError } from '../errors.js'
+import { BpfAssembler } from '../sys/bpf.js'
 import {
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
@@ -9,7 +10,6 @@ import {
 } from '../wire/ethernet.js'
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
-import { BpfAssembler } from './bpf.js'
 import type { Receiver } from './receiver.js'
 
 /**

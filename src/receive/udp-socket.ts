@@ -13,10 +13,10 @@ import {
   SOL_SOCKET,
   systemError,
   UDP_NO_CHECK6_RX,
-} from './libc.js'
+} from '../sys/libc.js'
+import { hostOf, portOf, SOCKADDR_LEN, socketAddress } from '../sys/socket-address.js'
+import { attachProgram, enlargeReceiveBuffer, refuseAll, setOption } from '../sys/socket-options.js'
 import type { ReceiverOptions } from './receiver.js'
-import { hostOf, portOf, SOCKADDR_LEN, socketAddress } from './socket-address.js'
-import { attachProgram, enlargeReceiveBuffer, refuseAll, setOption } from './socket-options.js'
 
 /** Nine words (linux/sock_diag.h, SK_MEMINFO_…); the last is the socket's drop counter. */
 const MEMINFO_LEN = 36

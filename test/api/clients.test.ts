@@ -11,7 +11,7 @@ import {
   StartFlowCaptureCommand,
 } from '@aws-sdk/client-network-firewall'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Action, ApiError, type Caller, type Input } from '../../src/api/action.js'
+import { type Action, ApiError, type Caller, type Input } from '../../src/aws/protocol/action.js'
 import { hasTool } from '../support/tools.js'
 import { ALICE, BOB, REGION, type RunningApi, startApi } from './running-api.js'
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { formatAnalysis } from '../../src/cli/analysis-text.js'
+import { formatAnalysis } from '../../src/report/analysis-text.js'
 import { analyzedFiles } from '../analyze/analyzed.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { runCommand } from '../support/run-command.js'

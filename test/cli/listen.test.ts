@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { DirectoryLock } from '../../src/deliver/directory-lock.js'
+import { DirectoryLock } from '../../src/sink/directory-lock.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { runMain } from './run-main.js'
 

@@ -6,9 +6,9 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SESSION_INDICES } from '../../src/flow/flow-entry.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
-import { Offline } from '../../src/session/offline.js'
-import type { FlowThread } from '../../src/thread/flow-thread.js'
-import type { TableOptions, TableThread } from '../../src/thread/table-thread.js'
+import type { FlowThread } from '../../src/offline/flow-thread.js'
+import { Offline } from '../../src/offline/offline.js'
+import type { TableOptions, TableThread } from '../../src/offline/table-thread.js'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/wire/tcp.js'
 import { frameOf } from '../flow/flow-frames.js'
 import { BEGIN, traffic } from '../flow/traffic.js'
@@ -20,8 +20,8 @@ import { temporaryDirectory } from '../support/temporary.js'
 import { BIN, IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 const SAMPLES = join(import.meta.dirname, '../../samples')
-const BUILT = '../../dist/thread/flow-thread.js'
-const BUILT_TABLE = '../../dist/thread/table-thread.js'
+const BUILT = '../../dist/offline/flow-thread.js'
+const BUILT_TABLE = '../../dist/offline/table-thread.js'
 
 const FLOWS: TableOptions = {
   capacity: 2000,

@@ -39,7 +39,7 @@ describe.skipIf(MISSING !== undefined || !IS_BUILT)(
   () => {
     test('is opened, and what is sent there is counted', async () => {
       const host = new Namespace()
-      const open = join(BIN, '../../send/open.js')
+      const open = join(BIN, '../../source/open.js')
       const sending = host.start(process.execPath, '--input-type=module', '-e', SEND, open)
       expect(await sending.ended()).toBe(0)
       const said = sending.stdout.toString().trimEnd().split('\n')

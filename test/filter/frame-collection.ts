@@ -1,5 +1,5 @@
 import { OperatorError } from '../../src/errors.js'
-import { Offline } from '../../src/session/offline.js'
+import { Offline } from '../../src/offline/offline.js'
 import { isReadableLinkType } from '../../src/wire/link-type.js'
 import type { Packet } from '../../src/wire/packet.js'
 import { captureFiles } from '../support/captures.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { FlowTrackerOptions } from '../../src/flow/flow-lives.js'
 import type { EndReason } from '../../src/flow/flow-record.js'
-import type { FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
 import { LIFETIMES, type Lifetime, type LifetimeName } from '../../src/flow/lifetime.js'
 import { Random } from '../support/random.js'
 import { type FlowName, frameOf, reversed } from './flow-frames.js'

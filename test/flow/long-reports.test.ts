@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { FlowTrackerOptions } from '../../src/flow/flow-lives.js'
 import { FlowRecord } from '../../src/flow/flow-record.js'
 import { FlowTable } from '../../src/flow/flow-table.js'
-import type { FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
 import { LIFETIMES, type LifetimeName } from '../../src/flow/lifetime.js'
 import { LongReports } from '../../src/flow/long-reports.js'
 import { Random } from '../support/random.js'

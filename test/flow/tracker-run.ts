@@ -1,6 +1,7 @@
+import type { FlowTrackerOptions } from '../../src/flow/flow-lives.js'
 import type { FlowRecord } from '../../src/flow/flow-record.js'
 import { NO_FLOW } from '../../src/flow/flow-table.js'
-import { FlowTracker, type FlowTrackerOptions } from '../../src/flow/flow-tracker.js'
+import { FlowTracker } from '../../src/flow/flow-tracker.js'
 import type { Words } from './flow-frames.js'
 import { flowText, frameOf } from './flow-frames.js'
 import type { PlainRecord } from './plain-flows.js'

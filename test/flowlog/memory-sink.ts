@@ -1,4 +1,4 @@
-import type { ByteSink } from '../../src/deliver/byte-sink.js'
+import type { ByteSink } from '../../src/sink/byte-sink.js'
 
 /** A sink that keeps what it takes, up to a limit. */
 export class MemorySink implements ByteSink {

@@ -1,4 +1,4 @@
-import { type ByteSink, SINK_BLOCK_LEN } from '../../src/deliver/byte-sink.js'
+import { type ByteSink, SINK_BLOCK_LEN } from '../../src/sink/byte-sink.js'
 
 /**
  * A ByteSink that keeps everything in memory, up to `limit` octets. Its blocks

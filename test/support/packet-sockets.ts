@@ -1,4 +1,4 @@
-import { AF_PACKET, loadLibc, SOCK_RAW } from '../../src/receive/libc.js'
+import { AF_PACKET, loadLibc, SOCK_RAW } from '../../src/sys/libc.js'
 
 /** What is missing for packet sockets, for the names of tests that are skipped, or undefined. */
 export function whyNoPacketSockets(): string | undefined {

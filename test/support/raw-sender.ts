@@ -1,5 +1,5 @@
-import { AF_PACKET, type Libc, loadLibc, SOCK_RAW, systemError } from '../../src/receive/libc.js'
-import { IOVEC, IOVEC_COUNT, MESSAGE_LEN, NAME, NAME_LEN } from '../../src/receive/mmsghdr.js'
+import { AF_PACKET, type Libc, loadLibc, SOCK_RAW, systemError } from '../../src/sys/libc.js'
+import { IOVEC, IOVEC_COUNT, MESSAGE_LEN, NAME, NAME_LEN } from '../../src/sys/mmsghdr.js'
 
 /** Puts frames on an interface as they are: a packet socket to send from (packet(7)). */
 export class RawSender {

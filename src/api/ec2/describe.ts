@@ -1,6 +1,6 @@
-import { type IdPrefix, unknownId } from '../../mirror/ids.js'
+import { ApiError, type Output } from '../../aws/protocol/action.js'
+import { type IdPrefix, unknownId } from '../../control/ids.js'
 import type { Tag } from '../../mirror/resources.js'
-import { ApiError, type Output } from '../action.js'
 import { type Call, type Ec2Options, type Operation, operation } from './operation.js'
 import { PAGE_PARAMETERS, pageOf } from './page.js'
 import type { Parameter, Parameters, Values } from './parameters.js'

@@ -5,8 +5,8 @@ import {
   modifyRule,
   REMOVABLE_RULE_FIELDS,
   type RemovableRuleField,
-} from '../../mirror/filter-rules.js'
-import { unknownId } from '../../mirror/ids.js'
+} from '../../control/filter-rules.js'
+import { unknownId } from '../../control/ids.js'
 import type { FilterRule, MirrorFilter, PortRange } from '../../mirror/resources.js'
 import { formatCidr, parseCidr } from '../../wire/address.js'
 import { describeOperation } from './describe.js'

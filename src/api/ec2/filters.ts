@@ -1,4 +1,4 @@
-import { createFilter, deleteFilter, modifyNetworkServices } from '../../mirror/filters.js'
+import { createFilter, deleteFilter, modifyNetworkServices } from '../../control/filters.js'
 import type { MirrorFilter, TrafficDirection } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { showRule } from './filter-rules.js'

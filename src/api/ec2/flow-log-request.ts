@@ -1,9 +1,9 @@
+import { ApiError } from '../../aws/protocol/action.js'
+import type { NewFlowLog } from '../../control/flow-logs.js'
+import { isEc2Id } from '../../control/ids.js'
 import { OperatorError } from '../../errors.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
-import type { NewFlowLog } from '../../mirror/flow-logs.js'
-import { isEc2Id } from '../../mirror/ids.js'
 import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
-import { ApiError } from '../action.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 

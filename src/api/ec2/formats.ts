@@ -1,4 +1,4 @@
-import { isEc2Id } from '../../mirror/ids.js'
+import { isEc2Id } from '../../control/ids.js'
 import { parseCidr } from '../../wire/address.js'
 
 /** Text of a form that AWS checks before it looks anything up. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { type Made, onceFor } from '../../mirror/client-tokens.js'
-import type { ControlPlane } from '../../mirror/control-plane.js'
-import type { Draft } from '../../mirror/draft.js'
-import { type IdPrefix, unknownId } from '../../mirror/ids.js'
-import { Refusal } from '../../mirror/refusal.js'
-import type { Resources } from '../../mirror/state.js'
-import { type Action, ApiError, type Caller, type Output } from '../action.js'
+import { type Action, ApiError, type Caller, type Output } from '../../aws/protocol/action.js'
+import { type Made, onceFor } from '../../control/client-tokens.js'
+import type { ControlPlane } from '../../control/control-plane.js'
+import type { Draft } from '../../control/draft.js'
+import { type IdPrefix, unknownId } from '../../control/ids.js'
+import { Refusal } from '../../control/refusal.js'
+import type { Resources } from '../../control/state.js'
 import { type Parameters, readParameters, type Values } from './parameters.js'
 
 /** Every operation has it. */

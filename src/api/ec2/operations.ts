@@ -1,5 +1,5 @@
-import type { ControlPlane } from '../../mirror/control-plane.js'
-import type { Action } from '../action.js'
+import type { Action } from '../../aws/protocol/action.js'
+import type { ControlPlane } from '../../control/control-plane.js'
 import { FILTER_RULE_OPERATIONS } from './filter-rules.js'
 import { FILTER_OPERATIONS } from './filters.js'
 import { FLOW_LOG_OPERATIONS } from './flow-logs.js'

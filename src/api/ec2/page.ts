@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ApiError } from '../action.js'
+import { ApiError } from '../../aws/protocol/action.js'
 import type { Parameters } from './parameters.js'
 
 /** Entries of a page where the client does not say. */

@@ -1,4 +1,4 @@
-import { ApiError, type Input } from '../action.js'
+import { ApiError, type Input } from '../../aws/protocol/action.js'
 import { FORMATS, type FormatName } from './formats.js'
 
 /** What a parameter may be, as data. `required` ones must be there and not be empty. */

@@ -1,4 +1,3 @@
-import type { MirrorSession } from '../../mirror/resources.js'
 import {
   createSession,
   deleteSession,
@@ -6,7 +5,8 @@ import {
   REMOVABLE_SESSION_FIELDS,
   type RemovableSessionField,
   VNI_MAX,
-} from '../../mirror/sessions.js'
+} from '../../control/sessions.js'
+import type { MirrorSession } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
 import type { Parameters } from './parameters.js'

@@ -1,7 +1,7 @@
-import type { ResourceType } from '../../mirror/ids.js'
+import { ApiError } from '../../aws/protocol/action.js'
+import type { ResourceType } from '../../control/ids.js'
+import { withTags } from '../../control/tags.js'
 import type { Tag } from '../../mirror/resources.js'
-import { withTags } from '../../mirror/tags.js'
-import { ApiError } from '../action.js'
 import type { Parameters, Values } from './parameters.js'
 
 /** Tags to create a resource with. */

@@ -1,6 +1,6 @@
+import { ApiError } from '../../aws/protocol/action.js'
+import { createTarget, deleteTarget } from '../../control/targets.js'
 import type { MirrorTarget } from '../../mirror/resources.js'
-import { createTarget, deleteTarget } from '../../mirror/targets.js'
-import { ApiError } from '../action.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'

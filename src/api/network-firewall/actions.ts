@@ -1,4 +1,10 @@
-import { type Action, ApiError, type Caller, type Input, type Output } from '../action.js'
+import {
+  type Action,
+  ApiError,
+  type Caller,
+  type Input,
+  type Output,
+} from '../../aws/protocol/action.js'
 import { APPLIANCE, type Firewall, firewallNamed, firewallOf, noFirewall } from './firewall-arn.js'
 import { flowMember } from './flow-member.js'
 import { type FlowOperation, type FlowOperations, momentOf } from './flow-operations.js'

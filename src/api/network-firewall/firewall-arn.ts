@@ -1,4 +1,4 @@
-import { ApiError, type Caller } from '../action.js'
+import { ApiError, type Caller } from '../../aws/protocol/action.js'
 
 /**
  * What stands for a firewall here: the whole appliance, or one of its mirror

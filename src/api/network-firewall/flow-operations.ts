@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { CapturedFlows } from '../../appliance/captured-flows.js'
+import type { FlowOperationRequest } from '../../appliance/column.js'
+import { ApiError } from '../../aws/protocol/action.js'
 import { ROW_BYTES } from '../../flow/row-block.js'
-import type { CapturedFlows } from '../../session/captured-flows.js'
-import type { FlowOperationRequest } from '../../session/column.js'
-import { ApiError } from '../action.js'
 import type { Firewall } from './firewall-arn.js'
 import type { FlowOperationType, Scope, SentFilters } from './members.js'
 

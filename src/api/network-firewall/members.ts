@@ -1,5 +1,5 @@
+import { ApiError, type Input } from '../../aws/protocol/action.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
-import { ApiError, type Input } from '../action.js'
 
 /**
  * Members of the requests of Network Firewall's flow operations, each with the

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { ApiError } from '../action.js'
+import { ApiError } from '../../aws/protocol/action.js'
 
 const SEAL_LEN = 16
 /** What is listed lives no longer than the process, and neither do tokens. */

@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { ec2Actions } from '../../../src/api/ec2/operations.js'
-import { ControlPlane } from '../../../src/mirror/control-plane.js'
+import { ControlPlane } from '../../../src/control/control-plane.js'
 import { ALICE, REGION, startApi } from '../running-api.js'
 import { SOURCE, TARGET } from './ec2-house.js'
 

@@ -1,7 +1,7 @@
-import { type Action, ApiError, type Caller, type Input } from '../../../src/api/action.js'
 import { ec2Actions } from '../../../src/api/ec2/operations.js'
-import { ControlPlane, type ControlPlaneOptions } from '../../../src/mirror/control-plane.js'
-import type { Change } from '../../../src/mirror/state.js'
+import { type Action, ApiError, type Caller, type Input } from '../../../src/aws/protocol/action.js'
+import { ControlPlane, type ControlPlaneOptions } from '../../../src/control/control-plane.js'
+import type { Change } from '../../../src/control/state.js'
 
 export const CALLER: Caller = {
   accessKeyId: 'AKIDEXAMPLE',

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { AWS_QUOTAS } from '../../../src/mirror/quotas.js'
+import { AWS_QUOTAS } from '../../../src/control/quotas.js'
 import { Ec2House, type Furniture, furnish, ruleFor } from './ec2-house.js'
 
 let house: Ec2House

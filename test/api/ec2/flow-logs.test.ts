@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: that is how a log format is written
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { AWS_QUOTAS } from '../../../src/mirror/quotas.js'
+import { AWS_QUOTAS } from '../../../src/control/quotas.js'
 import { Ec2House, flowLogFor, furnish, SOURCE } from './ec2-house.js'
 
 const ENI = 'eni-00000000000000007'

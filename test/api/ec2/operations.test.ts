@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Input } from '../../../src/api/action.js'
 import { FORMATS, type FormatName } from '../../../src/api/ec2/formats.js'
 import { EC2_OPERATIONS } from '../../../src/api/ec2/operations.js'
 import type { Parameter, Parameters } from '../../../src/api/ec2/parameters.js'
+import type { Input } from '../../../src/aws/protocol/action.js'
 import { Ec2House, type Furniture, flowLogFor, furnish, ruleFor } from './ec2-house.js'
 
 interface Row {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ApiError } from '../../../src/api/action.js'
 import { pageOf } from '../../../src/api/ec2/page.js'
+import { ApiError } from '../../../src/aws/protocol/action.js'
 
 const key = (item: string): string => item
 const items = Array.from({ length: 12 }, (_, index) => `id-${String.fromCharCode(97 + index)}`)

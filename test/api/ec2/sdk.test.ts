@@ -29,7 +29,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ec2Actions } from '../../../src/api/ec2/operations.js'
-import { ControlPlane } from '../../../src/mirror/control-plane.js'
+import { ControlPlane } from '../../../src/control/control-plane.js'
 import { ACCOUNT, ALICE, REGION, startApi } from '../running-api.js'
 import { SOURCE, TARGET } from './ec2-house.js'
 

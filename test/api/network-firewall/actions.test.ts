@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { ApiError, type Input } from '../../../src/api/action.js'
 import { networkFirewallActions } from '../../../src/api/network-firewall/actions.js'
 import { FlowOperations } from '../../../src/api/network-firewall/flow-operations.js'
+import { ApiError, type Input } from '../../../src/aws/protocol/action.js'
 import { arnOf, CALLER } from './caller.js'
 import { FlowStandIn, flowsOf, turn } from './flow-stand-in.js'
 

@@ -1,4 +1,4 @@
-import type { Caller } from '../../../src/api/action.js'
+import type { Caller } from '../../../src/aws/protocol/action.js'
 
 export const REGION = 'us-east-1'
 export const ACCOUNT = '111122223333'

@@ -2,10 +2,10 @@ import type {
   FlowSource,
   FlowSourceResult,
 } from '../../../src/api/network-firewall/flow-operations.js'
+import { CapturedFlows } from '../../../src/appliance/captured-flows.js'
+import type { FlowOperationRequest } from '../../../src/appliance/column.js'
 import { emptyRow } from '../../../src/flow/flow-row.js'
 import { ROW_BYTES, RowBlock } from '../../../src/flow/row-block.js'
-import { CapturedFlows } from '../../../src/session/captured-flows.js'
-import type { FlowOperationRequest } from '../../../src/session/column.js'
 
 interface Asked {
   what: 'capture' | 'flush'

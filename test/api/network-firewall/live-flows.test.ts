@@ -15,9 +15,9 @@ import {
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { networkFirewallActions } from '../../../src/api/network-firewall/actions.js'
 import { FlowOperations } from '../../../src/api/network-firewall/flow-operations.js'
+import { Pool } from '../../../src/appliance/pool.js'
 import { LIFETIMES } from '../../../src/flow/lifetime.js'
 import { chooseReceiver } from '../../../src/receive/open.js'
-import { Pool } from '../../../src/thread/pool.js'
 import { TCP_ACK, TCP_SYN } from '../../../src/wire/tcp.js'
 import { IS_BUILT, NEEDS_BUILD } from '../../e2e/program.js'
 import { ethernet, tcp4, udp6, vxlan } from '../../support/frames.js'
@@ -28,7 +28,7 @@ import { arnOf } from './caller.js'
 const HOST = '127.0.0.1'
 const HAS_RECVMMSG = chooseReceiver('auto') === 'recvmmsg'
 /** Threads cannot run TypeScript. */
-const WORKER = new URL('../../../dist/thread/worker.js', import.meta.url)
+const WORKER = new URL('../../../dist/appliance/worker.js', import.meta.url)
 
 /** An appliance on loopback with the API before it, and packets to be sent to it. */
 class Appliance {

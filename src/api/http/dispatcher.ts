@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto'
+import { ApiError, type Caller, type Input, type Output } from '../../aws/protocol/action.js'
+import { Refused, refusalError } from '../../aws/protocol/protocol.js'
+import type { ReceivedRequest, RequestHead } from '../../aws/protocol/request.js'
+import { type Service, type Services, serviceFor } from '../../aws/protocol/service.js'
+import { readSignature } from '../../aws/sigv4/signature.js'
+import type { Verifier } from '../../aws/sigv4/verifier.js'
+import { auditEvent, isReadOnly } from './audit-event.js'
+import type { AuditLog } from './audit-log.js'
+import { isFromPage } from './loopback.js'
+
+/** Anyone can be refused: what they add to the audit log is bounded to so many lines a minute. */
+const UNPROVEN_LINES = 60
+const UNPROVEN_WINDOW_MS = 60_000
+
+export interface DispatcherOptions {
+  readonly services: Services
+  /** undefined lets everybody in. */
+  readonly verifier: Verifier | undefined
+  readonly audit: AuditLog | undefined
+  readonly region: string
+  readonly accountId: string
+  /** One line for the operator: a bug in an action. */
+  readonly onProblem: (line: string) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** From a received request to its reply: whose it is, what it asks, who does it, and the audit log. Knows no sockets. */
+export class Dispatcher {
+  /** Requests by how they ended. */
+  readonly counts = { answered: 0, refused: 0, failed: 0 }
+  readonly #options: DispatcherOptions
+  #unprovenLines = 0
+  #unprovenSince = 0
+  #omitted = 0
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  /** Never rejects. */
+  async answer(request: ReceivedRequest): Promise<Reply> {
+    const service = serviceFor(this.#options.services, request)
+    const requestId = randomUUID()
+    let action = ''
+    try {
+      const identity = this.#identify(request, service)
+      const caller = this.#callerOf(request, identity, requestId)
+      if (identity instanceof Refused) {
+        const error = refusalError(service.protocol, identity)
+        await this.#auditUnproven(request, service, caller, error)
+        throw error
+      }
+      const call = service.protocol.read(request)
+      action = call.action
+      const output = await this.#run(service, action, call.input, caller)
+      const body = service.protocol.reply(action, output, requestId)
+      this.counts.answered++
+      return { status: 200, headers: headersOf(service, requestId), body }
+    } catch (error) {
+      return this.#fail(service, requestId, this.#apiError(service, error, requestId, action))
+    }
+  }
+
+  /** The reply to a request that goes no further, in its service's shape. */
+  refuse(head: Pick<RequestHead, 'headers'>, refused: Refused): Reply {
+    const service = serviceFor(this.#options.services, head)
+    return this.#fail(service, randomUUID(), refusalError(service.protocol, refused))
+  }
+
+  #fail(service: Service, requestId: string, error: ApiError): Reply {
+    if (error.status < 500) this.counts.refused++
+    else this.counts.failed++
+    return {
+      status: error.status,
+      headers: { ...headersOf(service, requestId), 'x-amzn-ErrorType': error.code },
+      body: service.protocol.fail(error, requestId),
+    }
+  }
+
+  /** The name and key of who asks; the key is undefined where nobody needs one. */
+  #identify(request: ReceivedRequest, service: Service): Identity | Refused {
+    const { verifier } = this.#options
+    if (verifier !== undefined) return verifier.verify(request, service.name)
+    if (isFromPage(request.headers)) {
+      return new Refused(
+        'forbidden',
+        'Without signatures, requests must name a loopback address as Host and come from no web page.',
+      )
+    }
+    return { userName: 'anonymous', accessKeyId: undefined }
+  }
+
+  #callerOf(request: ReceivedRequest, identity: Identity | Refused, requestId: string): Caller {
+    const { accountId, region } = this.#options
+    const { userName, accessKeyId } = identity instanceof Refused ? claimed(request) : identity
+    return {
+      accessKeyId,
+      userName,
+      arn: `arn:aws:iam::${accountId}:user/${userName}`,
+      accountId,
+      region,
+      sourceIpAddress: request.sourceIpAddress,
+      userAgent: request.headers.get('user-agent') ?? '',
+      requestId,
+    }
+  }
+
+  /** Runs the action; when it is a change, tells the audit log before anyone else. */
+  async #run(service: Service, name: string, input: Input, caller: Caller): Promise<Output> {
+    const action = service.actions.get(name)
+    if (action === undefined) {
+      const shown = name.slice(0, 100)
+      const refused = new Refused('unknown-action', `There is no action '${shown}' here.`)
+      throw refusalError(service.protocol, refused)
+    }
+    let outcome: { output: Output } | { error: ApiError }
+    try {
+      outcome = { output: await action.run(input, caller) }
+    } catch (error) {
+      outcome = { error: this.#apiError(service, error, caller.requestId, name) }
+    }
+    await this.#audit(service, caller, name, input, outcome)
+    if ('error' in outcome) throw outcome.error
+    return outcome.output
+  }
+
+  async #audit(
+    service: Service,
+    caller: Caller,
+    action: string,
+    input: Input,
+    outcome: { output: Output } | { error: ApiError },
+  ): Promise<void> {
+    const { audit, now } = this.#options
+    if (audit === undefined || isReadOnly(action)) return
+    const time = new Date(now())
+    const call = { time, service, caller, isProven: true, action, input, outcome }
+    await audit.append(auditEvent({ ...call, omittedBefore: this.#takeOmitted() }))
+  }
+
+  /** A change that somebody wanted who could not prove who they are. */
+  async #auditUnproven(
+    request: ReceivedRequest,
+    service: Service,
+    caller: Caller,
+    error: ApiError,
+  ): Promise<void> {
+    const { audit, now } = this.#options
+    if (audit === undefined) return
+    const action = wantedAction(service, request)
+    if (action === undefined || isReadOnly(action)) return
+    if (now() - this.#unprovenSince >= UNPROVEN_WINDOW_MS) {
+      this.#unprovenSince = now()
+      this.#unprovenLines = 0
+    }
+    if (this.#unprovenLines >= UNPROVEN_LINES) {
+      this.#omitted++
+      return
+    }
+    this.#unprovenLines++
+    const time = new Date(now())
+    const call = { time, service, caller, isProven: false, action, input: undefined }
+    const omittedBefore = this.#takeOmitted()
+    await audit.append(auditEvent({ ...call, outcome: { error }, omittedBefore }))
+  }
+
+  #takeOmitted(): number {
+    const omitted = this.#omitted
+    this.#omitted = 0
+    return omitted
+  }
+
+  /** What the client is told of an error; of a bug, nothing but that there is one. */
+  #apiError(service: Service, error: unknown, requestId: string, action: string): ApiError {
+    if (error instanceof ApiError) return error
+    const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#options.onProblem(`API: a bug in ${action}, please report it (${requestId}): ${shown}`)
+    return refusalError(
+      service.protocol,
+      new Refused('internal', 'An internal error has occurred.'),
+    )
+  }
+}
+
+interface Identity {
+  readonly userName: string
+  readonly accessKeyId: string | undefined
+}
+
+function claimed(request: ReceivedRequest): Identity {
+  const signature = readSignature(request)
+  const accessKeyId = signature instanceof Refused ? undefined : signature.accessKeyId
+  return { userName: 'unproven', accessKeyId }
+}
+
+/** The action asked for, if there is one of that name. */
+function wantedAction(service: Service, request: ReceivedRequest): string | undefined {
+  try {
+    const { action } = service.protocol.read(request)
+    return service.actions.has(action) ? action : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function headersOf(service: Service, requestId: string): Record<string, string> {
+  return { 'Content-Type': service.protocol.contentType, 'x-amzn-RequestId': requestId }
+}

@@ -1,0 +1,324 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { build as buildHistogram, type Histogram } from 'hdr-histogram-js'
+import type { Change } from '../control/state.js'
+import {
+  FlowCapture,
+  type FlowCaptureRequest,
+  type FlowCaptureStatus,
+} from '../flow/flow-capture.js'
+import { FlowTracker } from '../flow/flow-tracker.js'
+import type { Lifetime } from '../flow/lifetime.js'
+import type { NetworkInterface } from '../mirror/resources.js'
+import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import { Demux } from '../session/demux.js'
+import type { DuplicateMode } from '../session/duplicates.js'
+import { Ledger, type LedgerReport } from '../session/ledger.js'
+import { Pipeline } from '../session/pipeline.js'
+import type { PacketFilter, Session, SessionCapture } from '../session/session.js'
+import { SessionDirectory, type SessionKey } from '../session/session-directory.js'
+import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
+import { BlockPool } from '../sink/block-pool.js'
+import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
+import { type OnBatch, walkFlows } from './flow-walk.js'
+import { SessionRegistry } from './session-registry.js'
+
+/** What a flow capture or flush asks of a column. Plain data. */
+export interface FlowOperationRequest extends FlowCaptureRequest {
+  /** Only the flows of sessions of this name; undefined: of all. */
+  session?: string | undefined
+}
+
+export interface FlowCaptureOutcome {
+  status: FlowCaptureStatus
+  /** Why flows may be missing; null where none are. */
+  reason: string | null
+}
+
+/** Plain data: it crosses to a worker thread. */
+export interface ColumnOptions {
+  sessionKey: SessionKey
+  unknownSessions: 'accept' | 'drop'
+  maxSessions: number
+  maxFlows: number
+  /** Connections one session may hold at most. */
+  sessionQuota: number
+  lifetime: Lifetime
+  duplicates: DuplicateMode
+  /** Which packets are wanted of which sessions; of registered ones, of those that their rules let in. */
+  filters?: FilterOptions
+  /** Of the control plane: those that the configuration names, by id. */
+  interfaces?: ReadonlyMap<string, NetworkInterface>
+  capture?: CapturePolicy
+  flowLog?: FlowLogOptions
+}
+
+/** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
+export const REGISTERED_MAX = 20_000
+/** Flows looked at in one go: about a millisecond. */
+const WORK_BUDGET = 4096
+/** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
+const TIMER_LAG_SECONDS = 1
+/** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
+const CAPTURE_BLOCKS = 256
+
+/**
+ * Everything one receiving thread owns: its sessions, flow table, captures and
+ * flow logs. Fed by `demux`, driven by `tick`; knows neither sockets nor threads.
+ */
+export class Column {
+  readonly demux: Demux
+  readonly ledger = new Ledger()
+
+  readonly #options: ColumnOptions
+  readonly #onProblem: (line: string) => void
+  readonly #sessions: SessionDirectory
+  readonly #filter: PacketFilter | undefined
+  readonly #registry: SessionRegistry
+  readonly #tracker: FlowTracker
+  readonly #flowLogs: FlowLogs | undefined
+  readonly #capturePool: BlockPool
+  readonly #closingCaptures = new Set<Promise<void>>()
+  /** How long `work` held the thread, in microseconds. */
+  readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
+  readonly #byIndex: (Session | undefined)[] = []
+
+  #kernelLost: number | null = 0
+  #kernelLostSeen = 0
+  #recordsLostSeen = 0
+  /** The latest second in which a loss was noticed; -1: never. */
+  #lostAt = -1
+  #isWorking = false
+  #working: Promise<void> | undefined = undefined
+  #lastTick = 0
+
+  constructor(options: ColumnOptions, onProblem: (line: string) => void) {
+    this.#options = options
+    this.#onProblem = onProblem
+    this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
+    this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
+    const interfaces = options.interfaces ?? new Map<string, NetworkInterface>()
+    this.#flowLogs =
+      options.flowLog &&
+      new FlowLogs(options.flowLog, {
+        interfaces,
+        sessions: () => this.#sessions.values(),
+        sessionAt: (index) => this.#byIndex[index]!,
+        reportSession: (index) => this.#tracker.reportSession(index),
+        onProblem,
+      })
+    this.#tracker = new FlowTracker({
+      capacity: options.maxFlows,
+      sessions: options.maxSessions + REGISTERED_MAX + 2,
+      sessionQuota: options.sessionQuota,
+      lifetime: options.lifetime,
+      ...this.#flowLogs?.windows,
+    })
+    this.#sessions = new SessionDirectory({
+      max: options.maxSessions,
+      key: options.sessionKey,
+      onOpen: (session) => this.#openSession(session),
+      onClose: (session, why) => this.#closeSession(session, why),
+    })
+    this.#registry = new SessionRegistry({
+      sessions: this.#sessions,
+      key: options.sessionKey,
+      interfaces,
+      filter: this.#filter,
+      onChange: (session, now, before) => {
+        this.#flowLogs?.follow(session, now)
+        // Its next packets may come to another column, which will want the file's name.
+        if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
+          this.#finishCapture(session)
+        }
+      },
+    })
+    const pipeline = new Pipeline({
+      ledger: this.ledger,
+      tracker: this.#tracker,
+      duplicates: options.duplicates,
+      ...(options.capture && {
+        openCapture: (session, linkType) => this.#openCapture(session, linkType),
+      }),
+    })
+    this.demux = new Demux({
+      ledger: this.ledger,
+      sessions: this.#sessions,
+      pipeline,
+      unknownSessions: options.unknownSessions,
+    })
+  }
+
+  /**
+   * Follows the control plane: from the next packet on it is as `changes` say. Resolves when
+   * the capture files of sessions that are no more have their names and their last
+   * records are written, and the files of flow logs that are no more have theirs. Not to be
+   * called before the last call has resolved. Never rejects.
+   */
+  async apply(changes: readonly Change[], nowSeconds: number): Promise<void> {
+    for (const change of changes) {
+      if (change.table === 'flowLogs') await this.#flowLogs?.apply(change.id, change.after)
+      else this.#registry.apply(change, nowSeconds)
+    }
+    await Promise.all(this.#closingCaptures)
+  }
+
+  /**
+   * By a timer, a few times a second, with the wall clock in seconds and what the
+   * kernel has lost so far (null: not known).
+   */
+  tick(nowSeconds: number, kernelLost: number | null): void {
+    this.#noteLoss(nowSeconds, kernelLost)
+    this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
+    this.#flowLogs?.tick(nowSeconds)
+    if (this.#lastTick !== nowSeconds) {
+      for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
+    }
+    this.#lastTick = nowSeconds
+    if (!this.#isWorking) this.#working = this.#work()
+  }
+
+  /** Ends every session and finishes every file. */
+  async close(): Promise<void> {
+    await this.#working
+    this.#tracker.shutdown()
+    for (const session of this.#sessions.values()) this.#finishCapture(session)
+    await Promise.all(this.#closingCaptures)
+    await this.#flowLogs?.close()
+  }
+
+  /**
+   * Hands over the open flows of the live table in batches, between which packets
+   * go on being received. Says whether flows may be missing, and why.
+   */
+  async captureFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
+    const capture = await this.#walkFlows(request, false, onBatch)
+    const lossCounts = this.#lostAt >= request.atSeconds - this.#tracker.longestTimeout
+    const reason = lossCounts ? 'Packets were lost before they could be counted' : capture.doubt
+    return reason === undefined
+      ? { status: 'COMPLETED', reason: null }
+      : { status: 'COMPLETED_WITH_ERRORS', reason }
+  }
+
+  /**
+   * Ends the connections that `captureFlows` would find a row of, and hands over
+   * those rows as it does. What is not in the table has no state to be dropped: a
+   * flush leaves no doubts.
+   */
+  async flushFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
+    await this.#walkFlows(request, true, onBatch)
+    return { status: 'COMPLETED', reason: null }
+  }
+
+  report(): LedgerReport {
+    const records = this.#flowLogs?.statistics
+    const ended: Record<string, number> = {}
+    for (const [reason, count] of Object.entries(this.#tracker.ended)) {
+      if (count > 0) ended[reason] = count
+    }
+    return this.ledger.report({
+      kernelLost: this.#kernelLost,
+      flows: {
+        live: this.#tracker.table.count,
+        capacity: this.#options.maxFlows,
+        ended,
+        emergencies: this.#tracker.emergencies,
+        inEmergency: this.#tracker.inEmergency,
+        recordsWritten: records?.written ?? 0,
+        recordsLost: records?.lost ?? 0,
+        longestPauseMs: this.#pauses.maxValue / 1000,
+      },
+      sessions: [...this.#sessions.values()].map((session) => session.report()),
+    })
+  }
+
+  /** Works in slices, and between them lets the receiver have its turn. */
+  async #work(): Promise<void> {
+    this.#isWorking = true
+    for (;;) {
+      const began = performance.now()
+      const more = this.#tracker.work(WORK_BUDGET)
+      this.#notePause(began)
+      if (!more) break
+      await nextTurn()
+    }
+    this.#isWorking = false
+  }
+
+  #notePause(began: number): void {
+    this.#pauses.recordValue(Math.round((performance.now() - began) * 1000))
+  }
+
+  async #walkFlows(
+    request: FlowOperationRequest,
+    flush: boolean,
+    onBatch: OnBatch,
+  ): Promise<FlowCapture> {
+    const { session: name, ...asked } = request
+    const capture = new FlowCapture(this.#tracker, asked, {
+      flush,
+      ...(name !== undefined && { wants: (index) => this.#byIndex[index]?.name === name }),
+    })
+    await walkFlows({
+      capture,
+      sessionAt: (index) => this.#byIndex[index]!,
+      onBatch,
+      onSlice: (began) => this.#notePause(began),
+    })
+    return capture
+  }
+
+  #openSession(session: Session): void {
+    session.filter = this.#filter
+    this.#byIndex[session.index] = session
+    this.#flowLogs?.follow(session)
+  }
+
+  #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
+    if (why === 'evicted') {
+      this.ledger.evictedSessions++
+      this.ledger.evictedReceived += session.received
+    } else if (session.received > 0) {
+      this.ledger.deletedSessions++
+      this.ledger.deletedReceived += session.received
+    }
+    this.#tracker.endSession(session.index, 'session-deleted')
+    // Its flows may have been open still.
+    if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
+    this.#finishCapture(session)
+    this.#flowLogs?.forget(session)
+    this.#byIndex[session.index] = undefined
+  }
+
+  #openCapture(session: Session, linkType: number): SessionCapture | undefined {
+    const policy = this.#options.capture
+    if (policy === undefined) return undefined
+    const name = session.name!
+    const opening = { name, linkType, comment: `mirror session ${name}` }
+    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
+  }
+
+  #finishCapture(session: Session): void {
+    const capture = session.capture
+    if (capture === undefined) return
+    session.capture = undefined
+    session.captureDecided = false
+    const closing = capture
+      .close()
+      .catch((error: Error) => this.#onProblem(error.message))
+      .finally(() => this.#closingCaptures.delete(closing))
+    this.#closingCaptures.add(closing)
+  }
+
+  #noteLoss(nowSeconds: number, kernelLost: number | null): void {
+    const recordsLost = this.#flowLogs?.statistics.lost ?? 0
+    // A counter that cannot be read for a while is taken up where it was left.
+    const known = kernelLost ?? this.#kernelLostSeen
+    const lost = known - this.#kernelLostSeen + recordsLost - this.#recordsLostSeen
+    this.#kernelLost = kernelLost
+    this.#kernelLostSeen = known
+    this.#recordsLostSeen = recordsLost
+    if (lost === 0) return
+    if (lost > 0) this.#lostAt = nowSeconds
+    this.#flowLogs?.noteLoss(lost, this.#lastTick === 0 ? nowSeconds : this.#lastTick, nowSeconds)
+  }
+}

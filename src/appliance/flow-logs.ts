@@ -1,0 +1,298 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { flowLogCovers } from '../control/flow-logs.js'
+import type { FlowRecord } from '../flow/flow-record.js'
+import type { WindowReportsOptions } from '../flow/window-reports.js'
+import type { FlowLogDestination, FlowLogStatistics } from '../flowlog/flow-log-destination.js'
+import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
+import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
+import { parseLogFormat } from '../flowlog/log-format.js'
+import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import { RecordLine } from '../flowlog/text.js'
+import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
+import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type { Session, SessionLog } from '../session/session.js'
+import { registeredMetadata } from './registered-metadata.js'
+import { WindowLosses } from './window-losses.js'
+
+/** Plain data. */
+export interface FlowLogOptions {
+  /** Of all flow logs. */
+  directory: string
+  /** Of the default flow log, which has the sessions that no other has. */
+  layout: LayoutOptions
+  logFormat: string | undefined
+  maxAggregationInterval: 60 | 600
+  metadata: MetadataValues
+  /** Whether this column sees all of a session, and so can say that it was quiet. */
+  wholeSessions: boolean
+  /** Whose flow logs the control plane may make, at any time and with either interval. Undefined: it makes none. */
+  owner?: { accountId: string; region: string }
+  /** Where sessions are spread by VNI: this column has those whose VNI modulo `of` is `index`. */
+  share?: { index: number; of: number }
+}
+
+/** What flow logs need to know of the column. */
+export interface FlowLogsSurroundings {
+  readonly interfaces: ReadonlyMap<string, NetworkInterface>
+  sessions(): Iterable<Session>
+  sessionAt(index: number): Session
+  /** Hands over a record of what each flow of a session did so far in its windows. */
+  reportSession(index: number): void
+  onProblem(line: string): void
+}
+
+/** Intervals that flow logs may ask for: the table counts in the short one where it has to serve both. */
+const SHORT_SECONDS = 60
+const LONG_SECONDS = 600
+
+/** How long after a bucket's end its file waits for stragglers: the timer's lag twice, and a second. */
+const GRACE_SECONDS = 3
+/** Octets of text that may wait for the compressor. */
+const DEFAULT_PENDING_MAX = 64 * 1024 * 1024
+const RESOURCE_PENDING_MAX = 16 * 1024 * 1024
+
+/** How long sessions are reported in one go before packets have their turn. */
+const SLICE_MS = 1
+
+interface RunningLog {
+  readonly resource: FlowLog
+  readonly destination: FlowLogDestination
+}
+
+/** A registered session, and its metadata for flow logs without tag fields. */
+interface Registered {
+  readonly resource: MirrorSession
+  readonly metadata: SessionMetadata
+}
+
+/**
+ * The flow logs of a column. Each that the control plane has made holds the records of the
+ * sessions its resource covers, from then on until it is deleted; the default one
+ * holds those of all sessions that none of these covers, registered or not.
+ *
+ * There are no records of rejected traffic: what is rejected is not mirrored. So a flow log
+ * of that alone is nothing at all here, and covers no session.
+ */
+export class FlowLogs {
+  readonly #options: FlowLogOptions
+  readonly #of: FlowLogsSurroundings
+  readonly #default: FlowLogDestination
+  readonly #defaultMetadata: SessionMetadata
+  readonly #running = new Map<string, RunningLog>()
+  readonly #registered = new Map<Session, Registered>()
+  /** Seconds of the windows that the table counts in. */
+  readonly #seconds: number
+  readonly #losses: WindowLosses
+  readonly #longLosses = new WindowLosses(LONG_SECONDS)
+  readonly #status = new WindowStatus((record) => this.#write(record, false))
+  readonly #longStatus = new WindowStatus((record) => this.#write(record, true))
+  /** Of deleted flow logs, whose files are on their way to their names. */
+  readonly #closing = new Set<FlowLogDestination>()
+  /** Counts of those that are closed. */
+  #written = 0
+  #lost = 0
+
+  constructor(options: FlowLogOptions, of: FlowLogsSurroundings) {
+    this.#options = options
+    this.#of = of
+    this.#defaultMetadata = new SessionMetadata(options.metadata)
+    this.#default = this.#open(options.layout, options.logFormat, DEFAULT_PENDING_MAX)
+    this.#seconds = options.owner === undefined ? options.maxAggregationInterval : SHORT_SECONDS
+    this.#losses = new WindowLosses(this.#seconds)
+  }
+
+  /** What the flow table is to count in, and to whom it gives the records. */
+  get windows(): WindowReportsOptions {
+    return {
+      windowSeconds: this.#seconds,
+      onRecord: (record) => this.#onRecord(record, false),
+      onWindow: (start, end) => this.#onWindow(start, end, false),
+      ...(this.#options.owner && {
+        long: {
+          longWindowSeconds: LONG_SECONDS,
+          onLongRecord: (record) => this.#onRecord(record, true),
+          onLongWindow: (start, end) => this.#onWindow(start, end, true),
+        },
+      }),
+    }
+  }
+
+  get statistics(): Pick<FlowLogStatistics, 'written' | 'lost'> {
+    let [written, lost] = [this.#written, this.#lost]
+    for (const { statistics } of this.#destinations()) {
+      written += statistics.written
+      lost += statistics.lost
+    }
+    return { written, lost }
+  }
+
+  /** A session is open. `resource`: what it is registered as, now. */
+  follow(session: Session, resource?: MirrorSession): void {
+    if (resource !== undefined) {
+      const metadata = this.#metadataOf(resource, undefined)
+      this.#registered.set(session, { resource, metadata })
+    }
+    this.#setLogs(session)
+  }
+
+  /** A session is closed. */
+  forget(session: Session): void {
+    this.#registered.delete(session)
+  }
+
+  /**
+   * A flow log is made, changed or deleted. It holds what its sessions' flows do from now on
+   * or until now: at this moment their records are split. Resolves when a deleted one's files
+   * have their names.
+   */
+  async apply(id: string, after: FlowLog | undefined): Promise<void> {
+    const running = this.#running.get(id)
+    const { owner } = this.#options
+    if (after?.trafficType === 'REJECT' || owner === undefined) return
+    if (after === undefined) {
+      if (running === undefined) return
+      const { resource, destination } = running
+      await this.#split(resource, () => {
+        this.#running.delete(id)
+        this.#closing.add(destination)
+      })
+      await this.#close(destination)
+      this.#closing.delete(destination)
+      this.#written += destination.statistics.written
+      this.#lost += destination.statistics.lost
+    } else if (running === undefined) {
+      const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
+      const destination = this.#open(layout, after.logFormat, RESOURCE_PENDING_MAX)
+      await this.#split(after, () => this.#running.set(id, { resource: after, destination }))
+    }
+  }
+
+  /** Packets and records were lost between two seconds. */
+  noteLoss(lost: number, since: number, until: number): void {
+    this.#losses.note(lost, since, until)
+    if (this.#options.owner !== undefined) this.#longLosses.note(lost, since, until)
+  }
+
+  tick(nowSeconds: number): void {
+    for (const destination of this.#destinations()) destination.tick(nowSeconds)
+  }
+
+  /** Publishes what there is; what goes wrong is said. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#destinations()].map((destination) => this.#close(destination)))
+  }
+
+  *#destinations(): Iterable<FlowLogDestination> {
+    yield this.#default
+    for (const { destination } of this.#running.values()) yield destination
+    yield* this.#closing
+  }
+
+  /** Whatever a flow log names as its destination, its files are below the one directory there is. */
+  #open(layout: LayoutOptions, logFormat: string | undefined, pendingMax: number) {
+    return new FlowLogDirectory({
+      directory: this.#options.directory,
+      layout: new FlowLogLayout(layout),
+      encoder: new RecordLine(parseLogFormat(logFormat)),
+      graceSeconds: GRACE_SECONDS,
+      pendingBytesMax: pendingMax,
+      onProblem: this.#of.onProblem,
+    })
+  }
+
+  async #close(destination: FlowLogDestination): Promise<void> {
+    try {
+      await destination.close()
+    } catch (error) {
+      this.#of.onProblem((error as Error).message)
+    }
+  }
+
+  /** Reports the sessions that a flow log covers up to now, then changes which flow logs there are. */
+  async #split(flowLog: FlowLog, change: () => void): Promise<void> {
+    const sessions = [...this.#registered].filter(([, { resource }]) =>
+      this.#covers(flowLog, resource),
+    )
+    let began = performance.now()
+    for (const [session] of sessions) {
+      this.#of.reportSession(session.index)
+      if (performance.now() - began < SLICE_MS) continue
+      await nextTurn()
+      began = performance.now()
+    }
+    change()
+    for (const [session] of sessions) this.#setLogs(session)
+  }
+
+  #covers(flowLog: FlowLog, { networkInterfaceId }: MirrorSession): boolean {
+    const inventory = this.#of.interfaces.get(networkInterfaceId)
+    return flowLogCovers(flowLog, networkInterfaceId, inventory)
+  }
+
+  #setLogs(session: Session): void {
+    const logs: SessionLog[] = []
+    const longLogs: SessionLog[] = []
+    const put = (log: SessionLog, seconds: number): void => {
+      if (seconds === this.#seconds) logs.push(log)
+      else longLogs.push(log)
+    }
+    const registered = this.#registered.get(session)
+    for (const { resource: flowLog, destination } of this.#running.values()) {
+      if (registered === undefined || !this.#covers(flowLog, registered.resource)) continue
+      const metadata =
+        flowLog.tagFields.length === 0
+          ? registered.metadata
+          : this.#metadataOf(registered.resource, flowLog)
+      put({ destination, metadata }, flowLog.maxAggregationSeconds)
+    }
+    if (logs.length + longLogs.length === 0) {
+      const metadata = registered?.metadata ?? this.#defaultMetadata
+      put({ destination: this.#default, metadata }, this.#options.maxAggregationInterval)
+    }
+    session.logs = logs
+    session.longLogs = longLogs
+  }
+
+  #metadataOf(resource: MirrorSession, flowLog: FlowLog | undefined): SessionMetadata {
+    const { metadata, owner } = this.#options
+    const base = owner === undefined ? metadata : { region: owner.region, ...metadata }
+    const inventory = this.#of.interfaces.get(resource.networkInterfaceId)
+    return registeredMetadata(base, resource, inventory, flowLog?.tagFields ?? [])
+  }
+
+  #onRecord(record: FlowRecord, isLong: boolean): void {
+    const session = this.#of.sessionAt(record.session)
+    const seen = isLong ? session.seenLong : session.seen
+    seen.note(record.windowEnd)
+    this.#write(record, isLong)
+  }
+
+  #write(record: FlowRecord, isLong: boolean): void {
+    const session = this.#of.sessionAt(record.session)
+    const logs = isLong ? session.longLogs : session.logs
+    if (logs.length === 0) return
+    session.completeRecord(record)
+    for (const { destination, metadata } of logs) destination.write(record, metadata)
+  }
+
+  #onWindow(start: number, end: number, isLong: boolean): void {
+    const lost = (isLong ? this.#longLosses : this.#losses).take(end)
+    if (lost === 0 && !this.#options.wholeSessions) return
+    const status = isLong ? this.#longStatus : this.#status
+    status.end(start, end, this.#windowsOf(end, lost, isLong))
+  }
+
+  *#windowsOf(end: number, lost: number, isLong: boolean): Iterable<SessionWindow> {
+    for (const session of this.#of.sessions()) {
+      if (session.openedAt >= end || this.#isElsewhere(session)) continue
+      const had = (isLong ? session.seenLong : session.seen).has(end)
+      yield { session: session.index, records: had ? 1 : 0, lost }
+    }
+  }
+
+  /** A registered session is known to every column, and its packets come to one. */
+  #isElsewhere({ isRegistered, vni }: Session): boolean {
+    const { share } = this.#options
+    return isRegistered && share !== undefined && vni! % share.of !== share.index
+  }
+}

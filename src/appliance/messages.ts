@@ -1,0 +1,66 @@
+import type { Change } from '../control/state.js'
+import type { ReceiverChoice } from '../receive/open.js'
+import type { SteerBy } from '../receive/steering.js'
+import type { LedgerReport } from '../session/ledger.js'
+import type { FlowBatch } from './captured-flows.js'
+import type { ColumnOptions, FlowCaptureOutcome, FlowOperationRequest } from './column.js'
+
+/** What a worker is started with. Plain data. */
+export interface WorkerOptions {
+  index: number
+  /** How many workers share the ports. */
+  workers: number
+  /** What keeps datagrams together among them. */
+  steer: SteerBy
+  column: ColumnOptions
+  /** What the control plane knows at the start, as changes of nothing. */
+  mirror?: readonly Change[]
+  receiver: {
+    choice: ReceiverChoice
+    host: string
+    port: number
+    /** Undefined: no GENEVE. */
+    genevePort: number | undefined
+    receiveBufferBytes: number
+  }
+}
+
+/** Answered by any number of `flows` and one `flows-done` of the same number. */
+export interface FlowOrder {
+  readonly type: 'capture-flows' | 'flush-flows'
+  readonly id: number
+  readonly request: FlowOperationRequest
+}
+
+/** From the pool to a worker. */
+export type Order =
+  /** Place the datagrams among the sockets; to the first worker, when all are ready. */
+  | { readonly type: 'steer' }
+  | { readonly type: 'report' }
+  /** Follow the control plane, and answer `changed` in the order of these. */
+  | { readonly type: 'change'; readonly changes: readonly Change[] }
+  | FlowOrder
+  /** Finish everything and answer `done`. */
+  | { readonly type: 'stop' }
+
+/** From a worker to the pool. */
+export type Notice =
+  | {
+      readonly type: 'ready'
+      readonly receiver: 'dgram' | 'recvmmsg'
+      readonly port: number
+      readonly genevePort: number | undefined
+      readonly receiveBufferBytes: number
+    }
+  | { readonly type: 'steered' }
+  | { readonly type: 'report'; readonly report: LedgerReport }
+  /** Packets are treated as the change says, and what it ends is on the disk. */
+  | { readonly type: 'changed' }
+  /** The memory of the rows comes with it. */
+  | { readonly type: 'flows'; readonly id: number; readonly batch: FlowBatch }
+  | { readonly type: 'flows-done'; readonly id: number; readonly outcome: FlowCaptureOutcome }
+  /** Something an operator should read; the worker goes on. */
+  | { readonly type: 'problem'; readonly line: string }
+  /** The worker cannot go on. `operator`: the message is for the operator, else it is a bug. */
+  | { readonly type: 'failed'; readonly message: string; readonly operator: boolean }
+  | { readonly type: 'done'; readonly report: LedgerReport }

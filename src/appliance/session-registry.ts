@@ -1,0 +1,222 @@
+import type { Change, ResourceOf, Resources, Table } from '../control/state.js'
+import { packetLengthOf } from '../mirror/evaluator.js'
+import type { MirrorFilter, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import { RuleSet } from '../mirror/rule-set.js'
+import type { KnownInterface } from '../session/interface-identity.js'
+import type { PacketFilter, Session } from '../session/session.js'
+import type { SessionAddress, SessionDirectory, SessionKey } from '../session/session-directory.js'
+import { parseAddress, parseMac } from '../wire/address.js'
+import { MirrorRules, NOTHING } from './mirror-rules.js'
+
+/** What the control plane knows, as it is sent to each column. Plain data. */
+export interface MirrorResources {
+  readonly resources: Resources
+  /** Those that the configuration names, by id. */
+  readonly interfaces: ReadonlyMap<string, NetworkInterface>
+}
+
+export interface SessionRegistryOptions {
+  readonly sessions: SessionDirectory
+  /** What tells sessions apart; by VNI alone interfaces have no say. */
+  readonly key: SessionKey
+  readonly interfaces: ReadonlyMap<string, NetworkInterface>
+  /** What packets of every session must pass too. */
+  readonly filter: PacketFilter | undefined
+  /** Hears of a session that was registered or modified; `before` is undefined for a new one. */
+  readonly onChange: (
+    session: Session,
+    now: MirrorSession,
+    before: MirrorSession | undefined,
+  ) => void
+}
+
+interface Registered {
+  readonly session: Session
+  resource: MirrorSession
+  addresses: ReadonlyMap<string, SessionAddress>
+}
+
+/** Those that want an address, and who has it. */
+interface Claim {
+  readonly address: SessionAddress
+  readonly wanted: Set<Registered>
+  holder: Registered | undefined
+}
+
+/**
+ * The sessions that the control plane has registered, in the directory of one column:
+ * which packets are theirs, which of those are wanted, how much of them is kept.
+ *
+ * A session's packets are those with its VNI from an address of its interface. Of an
+ * interface that the configuration does not name it has those from everywhere,
+ * but for what sessions of known interfaces have. Where two want the same packets, the one
+ * with the lower session number (then id) has them, the other none until that changes.
+ */
+export class SessionRegistry {
+  readonly #options: SessionRegistryOptions
+  readonly #resources: { readonly [T in Table]: Map<string, ResourceOf[T]> } = {
+    targets: new Map(),
+    filters: new Map(),
+    sessions: new Map(),
+    flowLogs: new Map(),
+  }
+  readonly #registered = new Map<string, Registered>()
+  readonly #claims = new Map<string, Claim>()
+  /** By filter and the VPC's block: many sessions may share one. */
+  readonly #ruleSets = new WeakMap<MirrorFilter, Map<string | undefined, RuleSet>>()
+
+  constructor(options: SessionRegistryOptions) {
+    this.#options = options
+  }
+
+  /** Does what a change says. What it closes has been closed when this returns, its files apart. */
+  apply(change: Change, nowSeconds: number): void {
+    const { table, id, after } = change
+    const map = this.#resources[table] as Map<string, typeof after>
+    if (after === undefined) map.delete(id)
+    else map.set(id, after)
+    if (change.table === 'sessions') this.#change(id, change.after, nowSeconds)
+    else if (table === 'targets') this.#configureAll(({ targetId }) => targetId === id)
+    else if (table === 'filters') this.#configureAll(({ filterId }) => filterId === id)
+  }
+
+  #change(id: string, resource: MirrorSession | undefined, nowSeconds: number): void {
+    const known = this.#registered.get(id)
+    if (resource === undefined) {
+      if (known !== undefined) this.#close(id, known)
+    } else if (known === undefined) this.#open(resource, nowSeconds)
+    else this.#modify(known, resource)
+  }
+
+  #open(resource: MirrorSession, nowSeconds: number): void {
+    const { id, virtualNetworkId, networkInterfaceId } = resource
+    const networkInterface = knownInterface(this.#options.interfaces.get(networkInterfaceId))
+    const session = this.#options.sessions.register(
+      { id, networkInterface },
+      virtualNetworkId,
+      nowSeconds,
+    )
+    const registered = { session, resource, addresses: this.#addressesOf(resource) }
+    this.#registered.set(id, registered)
+    this.#configure(registered)
+    this.#options.onChange(session, resource, undefined)
+    for (const [key, address] of registered.addresses) this.#claim(key, address, registered)
+  }
+
+  #modify(registered: Registered, resource: MirrorSession): void {
+    const { session, resource: before, addresses } = registered
+    registered.resource = resource
+    registered.addresses = this.#addressesOf(resource)
+    session.vni = resource.virtualNetworkId
+    this.#configure(registered)
+    for (const key of addresses.keys()) {
+      if (!registered.addresses.has(key)) this.#release(key, registered)
+    }
+    for (const [key, address] of registered.addresses) this.#claim(key, address, registered)
+    this.#options.onChange(session, resource, before)
+  }
+
+  #close(id: string, registered: Registered): void {
+    for (const key of registered.addresses.keys()) this.#release(key, registered)
+    this.#registered.delete(id)
+    this.#options.sessions.deregister(registered.session)
+  }
+
+  #configureAll(concerns: (resource: MirrorSession) => boolean): void {
+    for (const registered of this.#registered.values()) {
+      if (concerns(registered.resource)) this.#configure(registered)
+    }
+  }
+
+  #configure({ session, resource }: Registered): void {
+    const target = this.#resources.targets.get(resource.targetId)
+    const filter = this.#resources.filters.get(resource.filterId)
+    session.packetLength = packetLengthOf({ session: resource, filter, target })
+    session.filter =
+      target === undefined || filter === undefined
+        ? NOTHING
+        : new MirrorRules(this.#ruleSetOf(filter, resource), this.#options.filter)
+  }
+
+  #ruleSetOf(filter: MirrorFilter, { networkInterfaceId }: MirrorSession): RuleSet {
+    const { vpcCidrBlock } = this.#options.interfaces.get(networkInterfaceId) ?? {}
+    let byBlock = this.#ruleSets.get(filter)
+    if (byBlock === undefined) {
+      byBlock = new Map()
+      this.#ruleSets.set(filter, byBlock)
+    }
+    let ruleSet = byBlock.get(vpcCidrBlock)
+    if (ruleSet === undefined) {
+      ruleSet = new RuleSet(filter, { vpcCidrBlock })
+      byBlock.set(vpcCidrBlock, ruleSet)
+    }
+    return ruleSet
+  }
+
+  #addressesOf(resource: MirrorSession): ReadonlyMap<string, SessionAddress> {
+    const { virtualNetworkId: vni, networkInterfaceId } = resource
+    const { key, interfaces } = this.#options
+    const sources = interfaces.get(networkInterfaceId)?.addresses ?? []
+    const addresses: SessionAddress[] =
+      sources.length === 0 || key === 'vni'
+        ? [{ vni, source: null }]
+        : sources.map((source) => ({ vni, source: parseAddress(source)! }))
+    return new Map(addresses.map((address) => [`${vni} ${address.source?.join() ?? '*'}`, address]))
+  }
+
+  #claim(key: string, address: SessionAddress, registered: Registered): void {
+    let claim = this.#claims.get(key)
+    if (claim === undefined) {
+      claim = { address, wanted: new Set(), holder: undefined }
+      this.#claims.set(key, claim)
+    }
+    claim.wanted.add(registered)
+    this.#settle(claim)
+  }
+
+  #release(key: string, registered: Registered): void {
+    const claim = this.#claims.get(key)!
+    claim.wanted.delete(registered)
+    this.#settle(claim)
+    if (claim.wanted.size === 0) this.#claims.delete(key)
+  }
+
+  #settle(claim: Claim): void {
+    const { sessions } = this.#options
+    const [first] = [...claim.wanted].sort((a, b) => inOrder(a.resource, b.resource))
+    if (first === claim.holder) return
+    if (claim.holder !== undefined) sessions.unbind(claim.address)
+    if (first !== undefined) sessions.bind(first.session, claim.address)
+    claim.holder = first
+  }
+}
+
+/** Another session that wants the same packets; `inOrder` says which of the two has them. */
+export function rivalOf(
+  resource: MirrorSession,
+  { resources, interfaces }: MirrorResources,
+  key: SessionKey,
+): MirrorSession | undefined {
+  const isKnown = ({ networkInterfaceId }: MirrorSession) =>
+    key !== 'vni' && (interfaces.get(networkInterfaceId)?.addresses.length ?? 0) > 0
+  for (const other of resources.sessions.values()) {
+    if (other.virtualNetworkId !== resource.virtualNetworkId || other.id === resource.id) continue
+    const isSame = isKnown(resource)
+      ? other.networkInterfaceId === resource.networkInterfaceId
+      : !isKnown(other)
+    if (isSame) return other
+  }
+  return undefined
+}
+
+/** Which of two sessions that want the same packets comes first. */
+export function inOrder(a: MirrorSession, b: MirrorSession): number {
+  if (a.sessionNumber !== b.sessionNumber) return a.sessionNumber - b.sessionNumber
+  return a.id < b.id ? -1 : 1
+}
+
+function knownInterface(found: NetworkInterface | undefined): KnownInterface | undefined {
+  if (found === undefined) return undefined
+  const addresses = found.addresses.map((address) => parseAddress(address)!)
+  return { addresses, mac: found.macAddress === undefined ? undefined : parseMac(found.macAddress) }
+}

@@ -1,0 +1,139 @@
+/**
+ * The entry of a receiving thread: wiring alone. Its sockets feed a column, a
+ * timer drives it, messages order it about.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Change } from '../control/state.js'
+import { OperatorError } from '../errors.js'
+import { openReceiver } from '../receive/open.js'
+import type { OnDatagram, Receiver } from '../receive/receiver.js'
+import { attachSteering, steeringProgram } from '../receive/steering.js'
+import type { FlowBatch } from './captured-flows.js'
+import { Column, type ColumnOptions } from './column.js'
+import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
+
+const TICK_MS = 250
+
+const options = workerData as WorkerOptions
+const tell = (notice: Notice): void => parentPort!.postMessage(notice)
+const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
+const receivers: Receiver[] = []
+
+/** What a column is told of the others. */
+function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {
+  if (workers === 1) return column
+  const { capture, flowLog } = column
+  if (steer === 'vni') {
+    return { ...column, ...(flowLog && { flowLog: { ...flowLog, share: { index, of: workers } } }) }
+  }
+  // Several see one session: each writes capture files under names of its own.
+  return { ...column, ...(capture && { capture: { ...capture, suffix: `.w${index}` } }) }
+}
+
+function fail(error: unknown): void {
+  const operator = error instanceof OperatorError
+  const message = operator ? error.message : ((error as Error).stack ?? String(error))
+  tell({ type: 'failed', message, operator })
+}
+
+async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
+  const { choice, host, receiveBufferBytes } = options.receiver
+  const receiver = await openReceiver(choice, {
+    host,
+    port,
+    receiveBufferBytes,
+    reusePort: options.workers > 1,
+    firstOfGroup: options.index === 0,
+    onDatagram,
+    onError: fail,
+  })
+  receivers.push(receiver)
+  return receiver
+}
+
+function kernelLost(): number | null {
+  let lost = 0
+  for (const receiver of receivers) {
+    const drops = receiver.kernelDrops()
+    if (drops === undefined) return null
+    lost += drops
+  }
+  return lost
+}
+
+function tick(): void {
+  column.tick(Math.floor(Date.now() / 1000), kernelLost())
+}
+
+async function stop(timer: NodeJS.Timeout): Promise<void> {
+  clearInterval(timer)
+  // The counter of what was lost is read last, and goes with the socket.
+  const closing = receivers.map((receiver) => receiver.close())
+  await Promise.all(closing)
+  await Promise.all([...operations, changing])
+  tick()
+  await column.close()
+  tell({ type: 'done', report: column.report() })
+  parentPort!.close()
+}
+
+/** Flow captures and flushes under way. */
+const operations = new Set<Promise<void>>()
+
+async function operateOnFlows({ type, id, request }: FlowOrder): Promise<void> {
+  const onBatch = (batch: FlowBatch): void => {
+    const notice: Notice = { type: 'flows', id, batch }
+    parentPort!.postMessage(notice, [batch.rows])
+  }
+  const outcome = await (type === 'flush-flows'
+    ? column.flushFlows(request, onBatch)
+    : column.captureFlows(request, onBatch))
+  tell({ type: 'flows-done', id, outcome })
+}
+
+/** The changes under way and those that wait for them. */
+let changing: Promise<void> = Promise.resolve()
+
+function change(changes: readonly Change[]): Promise<void> {
+  changing = changing.then(() => column.apply(changes, Math.floor(Date.now() / 1000)))
+  return changing
+}
+
+async function start(): Promise<void> {
+  const { port, genevePort } = options.receiver
+  // Before the first packet, so that none is taken for one of a session nobody announced.
+  await change(options.mirror ?? [])
+  const vxlan = await open(port, (datagram) => column.demux.acceptVxlan(datagram))
+  const geneve =
+    genevePort === undefined
+      ? undefined
+      : await open(genevePort, (datagram) => column.demux.acceptGeneve(datagram))
+
+  const timer = setInterval(tick, TICK_MS)
+  parentPort!.on('message', (order: Order) => {
+    if (order.type === 'stop') stop(timer).catch(fail)
+    else if (order.type === 'report') tell({ type: 'report', report: column.report() })
+    else if (order.type === 'change') {
+      change(order.changes).then(() => tell({ type: 'changed' }), fail)
+    } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
+      const operation = operateOnFlows(order)
+        .catch(fail)
+        .finally(() => operations.delete(operation))
+      operations.add(operation)
+    } else {
+      const { steer, workers } = options
+      attachSteering(vxlan, steeringProgram(steer, workers, 'vxlan'))
+      if (geneve !== undefined) attachSteering(geneve, steeringProgram(steer, workers, 'geneve'))
+      tell({ type: 'steered' })
+    }
+  })
+  tell({
+    type: 'ready',
+    receiver: vxlan.name,
+    port: vxlan.address.port,
+    genevePort: geneve?.address.port,
+    receiveBufferBytes: vxlan.receiveBufferBytes,
+  })
+}
+
+start().catch(fail)

@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander'
+import { addOfflineOptions } from '../offline-options.js'
+import { duplicatesOption, integerBetween } from '../options.js'
+import type { AnalyzeOptions } from './options.js'
+
+/** `mirrortap analyze`: what is in capture files, and what is wrong with it. */
+export function addAnalyze(program: Command): void {
+  const command = program
+    .command('analyze')
+    .summary('summary of capture files: terminal, JSON or an HTML report')
+    .description(
+      'Sums up capture files (pcap, pcapng, gzip, zstd; - is standard input): sessions, protocols, ' +
+        'who talks to whom, TCP health, what was lost or cut. Mirrored packets are unwrapped.',
+    )
+    .argument('<file...>', 'capture files')
+    .addOption(new Option('--json', 'all of it as one JSON object, in place of text'))
+    .option('--report <file>', 'write a self-contained HTML page too (-: to standard output)')
+    .option('--top <number>', 'rows of each list', integerBetween(1, 1000), 10)
+    .option(
+      '--max-flows <number>',
+      'connections held at most; beyond, the least valuable are summed up early',
+      integerBetween(1, 16_777_216),
+      1_048_576,
+    )
+  command.addOption(duplicatesOption())
+  addOfflineOptions(command)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  mirrortap analyze capture.pcap\n  mirrortap analyze --report report.html *.pcap.gz\n' +
+        '  mirrortap analyze --json capture.pcap | jq .tcp.gapsAcknowledged',
+    )
+    .action(async (files: string[], options: AnalyzeOptions) => {
+      const { analyze } = await import('./run.js')
+      await analyze(files, options)
+    })
+}

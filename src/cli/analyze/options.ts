@@ -1,0 +1,8 @@
+import type { OfflineCliOptions } from '../offline-options.js'
+
+export interface AnalyzeOptions extends OfflineCliOptions {
+  json?: true
+  report?: string
+  top: number
+  maxFlows: number
+}

@@ -1,0 +1,69 @@
+import { Analysis } from '../../analyze/analysis.js'
+import type { AnalysisReport } from '../../analyze/analysis-report.js'
+import { OperatorError } from '../../errors.js'
+import { formatAnalysis } from '../../report/analysis-text.js'
+import { Output } from '../../sink/text-output.js'
+import { checkNames } from '../named-files.js'
+import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import type { AnalyzeOptions } from './options.js'
+
+/** Characters written at a time: less than a block of the sink in any script. */
+const PIECE = 32 * 1024
+
+/** Reads the files and says what is in them. */
+export async function analyze(files: readonly string[], options: AnalyzeOptions): Promise<void> {
+  const { report: page } = options
+  if (page === '-' && options.json) {
+    throw new OperatorError('--report - and --json both want standard output; name a file', {
+      exitCode: 2,
+    })
+  }
+  checkNames(files, page === undefined ? [] : [page])
+  const leftOut: string[] = []
+  const analysis = new Analysis({
+    ...(await offlineOptions(options, (line) => leftOut.push(line))),
+    maxFlows: options.maxFlows,
+    top: options.top,
+  })
+  // Opened first: a path that cannot be written to is better known before the work.
+  const output = page === undefined ? undefined : new Output(page)
+  try {
+    const problems = await readFiles(analysis, files)
+    const report = analysis.report()
+    if (output !== undefined) await writePage(output, report)
+    if (page !== '-') await print(report, options)
+    failWith([...problems, ...leftOut])
+  } catch (error) {
+    await output?.discard()
+    throw error
+  }
+}
+
+async function writePage(output: Output, report: AnalysisReport): Promise<void> {
+  const { reportPage } = await import('../../report/report-page.js')
+  await write(output, reportPage(report))
+  await output.close()
+}
+
+async function print(report: AnalysisReport, options: AnalyzeOptions): Promise<void> {
+  const output = new Output('-')
+  if (options.json) await write(output, `${JSON.stringify(report, null, 2)}\n`)
+  else {
+    const { stdout } = process
+    const lines = formatAnalysis(report, {
+      width: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
+      // Heeds NO_COLOR and TERM.
+      colour: stdout.isTTY === true && stdout.hasColors(),
+      top: options.top,
+    })
+    await write(output, lines.map((line) => `${line}\n`).join(''))
+  }
+  await output.close()
+}
+
+async function write(output: Output, text: string): Promise<void> {
+  for (let at = 0; at < text.length && output.open; at += PIECE) {
+    output.write(text.slice(at, at + PIECE))
+    await output.room()
+  }
+}

@@ -1,0 +1,177 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { OperatorError } from '../../errors.js'
+import { formatInName } from '../../pcap/capture-name.js'
+import { collectVnis, integerBetween, parseDuration, parsePort, parseSize } from '../options.js'
+import { checkStats } from '../process/stats-file.js'
+import type { CaptureOptions } from './options.js'
+
+const LIVE_ONLY = ['bind', 'port', 'receiver', 'receiveBuffer', 'duration']
+const FILE_ONLY = ['decap', 'vxlanPort', 'split']
+
+/** `mirrortap capture`: packets into one capture file or to standard output, as tcpdump does. */
+export function addCapture(program: Command): void {
+  const command = program
+    .command('capture')
+    .summary('receive into one capture file or standard output')
+    .description(
+      'Writes the mirrored frames of all sessions, without what wrapped them, to one\n' +
+        'capture file: received from the network until it is stopped, or with --read\n' +
+        'taken from capture files. A file called .pcapng is pcapng, in which each session\n' +
+        'is an interface; all others are pcap with nanoseconds, which holds one link\n' +
+        'type. .gz and .zst compress. SIGINT and SIGTERM finish the file; a second one\n' +
+        'leaves at once.',
+    )
+    .argument(
+      '[filter...]',
+      'pcap-filter(7) expression on the mirrored frames; vni and session too',
+    )
+  addWriting(command)
+  addReceiving(command)
+  addReading(command)
+  command
+    .addHelpText(
+      'after',
+      '\nSeries of files, as tcpdump names them: with -C FILE, FILE1, FILE2, …, and with\n' +
+        '-W too FILE0 … used in turn, with leading zeros; the number stands before .gz.\n' +
+        'With -G FILE holds conversions of strftime(3), in UTC, for the time at which its\n' +
+        'interval begins. Intervals follow each other from the start of the capture, by\n' +
+        'a timer and without drift: a quiet one has its (empty) file too. With --read\n' +
+        'they go by the time of the packets. With -G and -C the number starts anew in\n' +
+        'each interval, and -W is for each of them.\n' +
+        '\nExamples:\n  mirrortap capture -w - | tshark -r -\n' +
+        "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
+        '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +
+        "  mirrortap capture -w web.pcap 'tcp port 443 and not vni 7'\n" +
+        '\n--read and --vni take all words up to the next option: a filter behind them needs\n' +
+        'a -- before it.',
+    )
+    .action(async (words: readonly string[], options: CaptureOptions) => {
+      if (words.length > 0) options.filter = words.join(' ')
+      refuseWhatMakesNoSense(command, options)
+      if (options.stats !== undefined) checkStats(options.stats)
+      if (options.read === undefined) {
+        const { captureLive } = await import('./live.js')
+        await captureLive(options)
+      } else {
+        const { captureFiles } = await import('./files.js')
+        await captureFiles(options, options.read)
+      }
+    })
+}
+
+function addWriting(command: Command): void {
+  command
+    .requiredOption('-w, --write <file>', 'what to write; - is standard output')
+    .option('-c, --count <packets>', 'so many and no more', integerBetween(1, 1e15))
+    .option('-s, --snaplen <octets>', 'kept of each frame, 0: all', integerBetween(0, 262_144), 0)
+    .option('--vni <number...>', 'these VXLAN network identifiers only', collectVnis)
+    .option(
+      '-C, --rotate-size <size>',
+      'the next file begins after it; a bare number is millions of octets',
+      parseFileSize,
+    )
+    .option('-G, --rotate-interval <time>', 'the next file begins; whole seconds', parseInterval)
+    .option(
+      '-W, --files <number>',
+      'with -C: used in turn; with -G: files after which it ends',
+      integerBetween(1, 1e9),
+    )
+    .addOption(
+      new Option('--format <format>', 'default: by the name of the file').choices([
+        'pcap',
+        'pcapng',
+      ]),
+    )
+    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
+}
+
+function addReceiving(command: Command): void {
+  command
+    .optionsGroup('From the network:')
+    .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
+    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, 4789)
+    .option(
+      '--geneve-port <number>',
+      'UDP port of GENEVE (default: off; with --read 6081)',
+      parsePort,
+    )
+    .addOption(
+      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
+        .choices(['auto', 'recvmmsg', 'dgram'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--receive-buffer <size>', 'asked of the kernel')
+        .argParser(parseSize)
+        .default(64 * 2 ** 20, '64MiB'),
+    )
+    .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
+}
+
+function addReading(command: Command): void {
+  command
+    .optionsGroup('From capture files:')
+    .addOption(
+      new Option('--read <file...>', 'pcap, pcapng, gzip, zstd; - is standard input').conflicts(
+        LIVE_ONLY,
+      ),
+    )
+    .addOption(
+      new Option('--decap <how>', 'take one mirror layer (VXLAN, GENEVE) off, or none')
+        .choices(['auto', 'none'])
+        .default('auto'),
+    )
+    .option('--vxlan-port <number>', 'UDP port of VXLAN', integerBetween(1, 65_535), 4789)
+    .option(
+      '--split',
+      'one file a session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',
+    )
+}
+
+/** Throws OperatorError for options that do not go together. */
+function refuseWhatMakesNoSense(command: Command, options: CaptureOptions): void {
+  const refuse = (message: string): never => {
+    throw new OperatorError(message, { exitCode: 2 })
+  }
+  for (const name of options.read === undefined ? FILE_ONLY : []) {
+    if (command.getOptionValueSource(name) !== 'cli') continue
+    const flag = command.options.find((option) => option.attributeName() === name)!.long
+    refuse(`${flag} is for capture files: name them with --read`)
+  }
+  const isRotated = options.rotateSize !== undefined || options.rotateInterval !== undefined
+  if (options.files !== undefined && !isRotated) {
+    refuse('-W says how many files there are: give -C or -G too, which begin them')
+  }
+  if (options.write === '-' && isRotated) {
+    refuse('standard output is one file: name one with -w, or leave out -C and -G')
+  }
+  if (options.write === '-' && options.stats === '-') {
+    refuse('-w - and --stats - both want standard output; name a file')
+  }
+  if (options.split === true && (options.write === '-' || isRotated)) {
+    refuse('--split writes one file a session: give -w a directory, and neither -C nor -G')
+  }
+  if (options.write === '-' && process.stdout.isTTY) {
+    refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
+  }
+  const named = options.split === true ? undefined : formatInName(options.write)
+  if (options.format !== undefined && named !== undefined && options.format !== named) {
+    refuse(`${options.write} is called ${named}: leave out --format, or name the file differently`)
+  }
+}
+
+/** As tcpdump's -C: a bare number is millions; k, m and g are powers of 1024. */
+function parseFileSize(text: string): number {
+  const bare = /^\s*\d+(\.\d+)?\s*$/.test(text)
+  return parseSize(
+    bare ? `${text}MB` : text.replace(/(?<=\d\s*)[mg]$/, (unit) => unit.toUpperCase()),
+  )
+}
+
+function parseInterval(text: string): number {
+  const seconds = parseDuration(text)
+  if (!Number.isInteger(seconds)) {
+    throw new InvalidArgumentError('Give whole seconds, such as 60, 60s or 10m.')
+  }
+  return seconds
+}

@@ -1,0 +1,181 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { OperatorError } from '../../errors.js'
+import { ExpressionFilter } from '../../filter/expression-filter.js'
+import { type CaptureFormat, LAST_SECOND } from '../../pcap/capture-writer.js'
+import { JointCapture } from '../../pcap/joint-capture.js'
+import { type CaptureSummary, readCapture } from '../../pcap/reader.js'
+import { SplitCapture } from '../../pcap/split-capture.js'
+import { Tap } from '../../session/tap.js'
+import { errnoOf } from '../../sink/write-error.js'
+import { Progress } from '../../terminal/progress.js'
+import { GENEVE_PORT } from '../../wire/geneve.js'
+import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
+import type { Packet } from '../../wire/packet.js'
+import { checkNames } from '../named-files.js'
+import { failWith } from '../offline-input.js'
+import { writeStats } from '../process/stats-file.js'
+import { Stop } from '../process/stop.js'
+import { jointOptions } from './joint-options.js'
+import type { CaptureOptions } from './options.js'
+
+/** Sessions told apart in one run; more than any mirror target sees. */
+const SESSIONS_MAX = 65_535
+/** What packets that were not mirrored are called. */
+const NOT_MIRRORED = 'not-mirrored'
+/** Blocks of input between two looks at signals: some 16 MiB. */
+const BLOCKS_A_TURN = 64
+
+/** Writes the packets of capture files to others. Throws OperatorError. */
+export async function captureFiles(
+  options: CaptureOptions,
+  files: readonly string[],
+): Promise<void> {
+  // A capture may take the place of one that it is made of: it does so when it is whole.
+  checkNames(files, options.stats === undefined ? [] : [options.stats])
+  const conversion = new Conversion(options)
+  const stop = new Stop()
+  try {
+    await conversion.run(files, stop)
+  } finally {
+    stop.release()
+  }
+}
+
+/** Capture files on their way into others. */
+class Conversion {
+  readonly #capture: JointCapture | SplitCapture
+  readonly #tap: Tap
+  readonly #format: CaptureFormat
+  readonly #stats: string | undefined
+  readonly #problems: string[] = []
+  #untimely = 0
+
+  constructor(options: CaptureOptions) {
+    const { decap, vxlanPort, genevePort = GENEVE_PORT, vni, filter: text } = options
+    const onProblem = (line: string) => this.#problems.push(line)
+    // Before a file is made that nothing would be written to.
+    const filter = text === undefined ? undefined : new ExpressionFilter(text, onProblem)
+    const capture = openCapture(options)
+    this.#capture = capture
+    this.#format = jointOptions(options).format
+    this.#stats = options.stats
+    this.#tap = new Tap({
+      maxSessions: SESSIONS_MAX,
+      openCapture: (session) => capture.source(session.name ?? NOT_MIRRORED),
+      decap,
+      vxlanPort,
+      genevePort,
+      ...(vni && { vnis: new Set(vni) }),
+      filter,
+    })
+  }
+
+  async run(files: readonly string[], stop: Stop): Promise<void> {
+    const progress = new Progress(files)
+    try {
+      for (const file of files) {
+        await this.#read(file, stop, progress)
+        if (stop.isReached) break
+        progress.fileDone()
+      }
+    } catch (error) {
+      await this.#capture.discard()
+      throw error
+    } finally {
+      progress.done()
+    }
+    await this.#finish()
+  }
+
+  async #read(file: string, stop: Stop, progress: Progress): Promise<void> {
+    const capture = this.#capture
+    let blocks = 0
+    const reading = readCapture(file, (packet) => this.#take(packet, stop), {
+      afterBlock: (octetsRead) => {
+        progress.show(octetsRead)
+        if (file === '-') capture.flush()
+        if (capture.error !== undefined) stop.stop()
+        if (stop.isReached) return false
+        return capture.room() ?? (++blocks % BLOCKS_A_TURN === 0 ? nextTurn<void>() : true)
+      },
+    })
+    const summary = await untilStopped(reading, file, stop)
+    if (summary === undefined) return
+    if (capture instanceof JointCapture) capture.emptyLinkType = linkTypeOf(summary)
+    if (summary.damage === undefined) return
+    const name = file === '-' ? 'standard input' : file
+    const { offset, message } = summary.damage
+    this.#problems.push(
+      `${name}: damaged at octet ${offset}: ${message}; all before it was written`,
+    )
+  }
+
+  #take(packet: Packet, stop: Stop): void {
+    if (stop.isReached) return
+    const capture = this.#capture
+    if (packet.seconds < 0 || packet.seconds > LAST_SECOND[this.#format]) {
+      this.#untimely++
+      packet.seconds = 0
+      packet.nanoseconds = 0
+    }
+    if (!capture.isOver(packet.seconds)) this.#tap.demux.acceptPacket(packet)
+    if (capture.isOver(packet.seconds)) stop.stop()
+  }
+
+  async #finish(): Promise<void> {
+    let isUnread = false
+    try {
+      await this.#capture.close()
+    } catch (error) {
+      // A reader such as `head` that has seen enough is not an error.
+      isUnread = errnoOf(error) === 'EPIPE'
+      if (!isUnread) throw error
+    }
+    if (this.#stats !== undefined) writeStats(this.#stats, this.#tap.report(0))
+    if (isUnread) return
+    if (this.#untimely > 0) {
+      const last = new Date(LAST_SECOND[this.#format] * 1000).getUTCFullYear()
+      this.#problems.push(
+        `${this.#untimely} packets have times before 1970 or after ${last}, which ${this.#format} ` +
+          'cannot hold: they were written without a time',
+      )
+    }
+    failWith(this.#problems)
+  }
+}
+
+function openCapture(options: CaptureOptions): JointCapture | SplitCapture {
+  const refuse = (message: string): never => {
+    throw new OperatorError(message)
+  }
+  const joint = jointOptions(options)
+  if (options.split === true) {
+    return new SplitCapture({ ...joint, directory: options.write, onOtherLinkType: refuse })
+  }
+  const capture = new JointCapture({
+    ...joint,
+    limitBytes: Number.POSITIVE_INFINITY,
+    onOtherLinkType: refuse,
+  })
+  // The name of a file with a time in it needs a packet.
+  if (options.rotateInterval === undefined) capture.open(0)
+  return capture
+}
+
+function linkTypeOf(summary: CaptureSummary): number {
+  return summary.interfaces[0]?.linkType ?? LINKTYPE_ETHERNET
+}
+
+/** What `reading` gives, or undefined as soon as all is to stop: a silent pipe would hold it up. */
+async function untilStopped<T>(
+  reading: Promise<T>,
+  file: string,
+  stop: Stop,
+): Promise<T | undefined> {
+  const result = await Promise.race([reading, stop.reached.then(() => undefined)])
+  if (!stop.isReached) return result
+  // A pipe that is cut off in the middle of a packet is no longer of interest.
+  reading.catch(() => undefined)
+  if (file === '-') process.stdin.destroy()
+  return undefined
+}

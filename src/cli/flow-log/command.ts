@@ -1,0 +1,61 @@
+import { type Command, Option } from 'commander'
+import { addLifetimeOptions } from '../lifetime-options.js'
+import { addOfflineOptions } from '../offline-options.js'
+import { duplicatesOption, integerBetween } from '../options.js'
+import { addMetadataOptions, fieldsText, LOG_FORMAT } from './metadata-options.js'
+import type { FlowLogOptions } from './options.js'
+import { startTable } from './start-table.js'
+
+/** `mirrortap flow-log`: capture files into VPC flow log records. */
+export function addFlowLog(program: Command): void {
+  const command = program
+    .command('flow-log')
+    .summary('capture files into VPC flow log records')
+    .description(
+      'Writes the VPC flow log records of capture files (pcap, pcapng, gzip, zstd; - is standard ' +
+        'input) as their aggregation windows close. Every flow is ACCEPT: what was refused is ' +
+        "never mirrored. Parquet has AWS's column names and types; what text writes as - is null.",
+    )
+    .argument('<file...>', 'capture files')
+    .option('--log-format <format>', LOG_FORMAT)
+    .addOption(
+      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+        .choices(['60', '600'])
+        .default('600'),
+    )
+    .addOption(
+      new Option(
+        '--format <format>',
+        'plain text, JSON lines, or Parquet (default: text; parquet for a file of that name)',
+      ).choices(['text', 'json', 'parquet']),
+    )
+    .option(
+      '-o, --output <file>',
+      "- is standard output; .gz and .zst compress; a directory/ gets files in AWS's key layout",
+      '-',
+    )
+    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths below the directory')
+    .option('--per-hour-partition', 'a directory for each hour')
+    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
+  command.addOption(duplicatesOption())
+  addLifetimeOptions(command)
+  addOfflineOptions(command)
+  addMetadataOptions(command)
+    .addHelpText(
+      'after',
+      `\n${fieldsText()}\n` +
+        '\nExamples:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
+        "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'\n" +
+        '  tcpdump -i eth0 -U -w - | mirrortap flow-log --max-aggregation-interval 60 -\n' +
+        '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
+    )
+    .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
+      const table = startTable(files, options)
+      try {
+        const { flowLog } = await import('./run.js')
+        await flowLog(files, options, table)
+      } finally {
+        await table?.terminate()
+      }
+    })
+}

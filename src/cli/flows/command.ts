@@ -1,0 +1,54 @@
+import type { Command } from 'commander'
+import { addLifetimeOptions } from '../lifetime-options.js'
+import { addOfflineOptions } from '../offline-options.js'
+import { duplicatesOption, integerBetween, parseTime } from '../options.js'
+import type { FlowsOptions } from './options.js'
+
+/** `mirrortap flows`: who talked to whom in capture files. */
+export function addFlows(program: Command): void {
+  const command = program
+    .command('flows')
+    .summary('flows of capture files')
+    .description(
+      'Lists the flows of capture files (pcap, pcapng, gzip, zstd; - is standard input): one row ' +
+        'for each direction. Mirrored packets are unwrapped and kept apart by session.',
+    )
+    .argument('<file...>', 'capture files')
+    .option('--json', 'an array of objects in place of a table')
+    .option(
+      '--max-flows <number>',
+      'connections held at most; beyond, the oldest are put out early',
+      integerBetween(1, 16_777_216),
+      4_194_304,
+    )
+  command
+    .option('--open', 'open flows only, as StartFlowCapture of Network Firewall sees them')
+    .option(
+      '--minimum-flow-age-in-seconds <number>',
+      'leave younger flows out',
+      integerBetween(0, 2 ** 31),
+      0,
+    )
+    .option(
+      '--flow-filters <json>',
+      'as the AWS CLI takes them: a list of filters, OR between them',
+    )
+    .option(
+      '--at <time>',
+      'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
+      parseTime,
+    )
+  command.addOption(duplicatesOption())
+  addLifetimeOptions(command)
+  addOfflineOptions(command)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
+        '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
+        '    --flow-filters \'[{"DestinationPort":"443","Protocols":["6"]}]\' x.pcap',
+    )
+    .action(async (files: string[], options: FlowsOptions) => {
+      const { flows } = await import('./run.js')
+      await flows(files, options)
+    })
+}

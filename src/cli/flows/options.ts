@@ -1,0 +1,11 @@
+import type { LifetimeCliOptions } from '../lifetime-options.js'
+import type { OfflineCliOptions } from '../offline-options.js'
+
+export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
+  open?: true
+  minimumFlowAgeInSeconds: number
+  flowFilters?: string
+  at?: { seconds: number; nanoseconds: number }
+  json?: true
+  maxFlows: number
+}

@@ -1,0 +1,198 @@
+import { type Command, Option } from 'commander'
+import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { OperatorError } from '../../errors.js'
+import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
+import { addLifetimeOptions } from '../lifetime-options.js'
+import {
+  duplicatesOption,
+  integerBetween,
+  parseDuration,
+  parsePort,
+  parseSize,
+} from '../options.js'
+import { addApiOptions } from './api-options.js'
+import type { ListenOptions } from './options.js'
+
+const WORKERS_MAX = 64
+
+/** Options that say how something is done, by the one that has it done. */
+const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
+  [
+    '--capture-dir',
+    [
+      '--capture-format',
+      '--snaplen',
+      '--rotate-size',
+      '--rotate-interval',
+      '--keep-files',
+      '--keep-bytes',
+    ],
+  ],
+  [
+    '--flow-log-dir',
+    [
+      '--log-format',
+      '--max-aggregation-interval',
+      '--file-format',
+      '--hive-compatible-partitions',
+      '--per-hour-partition',
+    ],
+  ],
+  ['--api', ['--credentials', '--no-auth', '--audit-log']],
+]
+
+/** `mirrortap listen`: the appliance. */
+export function addListen(program: Command): void {
+  const command = program
+    .command('listen')
+    .summary('the appliance: receive, demultiplex, track, write')
+    .description(
+      'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer ' +
+        'source address and VNI, gets capture files (--capture-dir) and flow logs ' +
+        '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger; ' +
+        'a second one leaves at once. SIGUSR2 prints the ledger as it stands.',
+    )
+  addReceiving(command)
+  addSessions(command)
+  addLifetimeOptions(command)
+  addCaptures(command)
+  addFlowLogs(command)
+  addApiOptions(command)
+  addMetadataOptions(command)
+  command
+    .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
+    .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
+    .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
+    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
+    .addHelpText(
+      'after',
+      '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',
+    )
+    .action(async (options: ListenOptions & Record<string, unknown>) => {
+      const declared =
+        options.config === undefined ? undefined : await read(command, options.config)
+      const { listen } = await import('./run.js')
+      const chosen = command.opts<ListenOptions & Record<string, unknown>>()
+      checkMeaning(command)
+      await listen(chosen, metadataOf(chosen), declared)
+    })
+}
+
+/** Takes the options of a configuration, and answers with the resources it declares. */
+async function read(command: Command, path: string): Promise<ConfiguredResources> {
+  const { applyConfig } = await import('./config.js')
+  const { readConfigResources, RESOURCE_KEYS } = await import('./config-resources.js')
+  const { FILTERS_KEY, readConfigFilters } = await import('./config-filters.js')
+  await applyConfig(command, path, [...RESOURCE_KEYS, FILTERS_KEY])
+  command.setOptionValueWithSource('filters', readConfigFilters(path), 'config')
+  return readConfigResources(path)
+}
+
+/** Refuses options that would be ignored: who gives them believes otherwise. Throws OperatorError (exit code 2). */
+function checkMeaning(command: Command): void {
+  const attributeOf = (name: string) =>
+    command.options.find(({ long }) => long === name)!.attributeName()
+  for (const [name, others] of MEANT_FOR) {
+    const value: unknown = command.getOptionValue(attributeOf(name))
+    // There is an API unless nobody wants one.
+    const isApi = name === '--api'
+    if (isApi ? value !== false : value !== undefined) continue
+    for (const other of others) {
+      const source = command.getOptionValueSource(attributeOf(other))
+      if (source === undefined || source === 'default') continue
+      throw new OperatorError(
+        isApi
+          ? `${other} means nothing with --no-api: leave one of them out`
+          : `${other} means nothing without ${name}: give that too, or leave it out`,
+        { exitCode: 2 },
+      )
+    }
+  }
+}
+
+function addReceiving(command: Command): void {
+  command
+    .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
+    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, 4789)
+    .option('--geneve-port <number>', 'UDP port of GENEVE (default: off; usual: 6081)', parsePort)
+    .addOption(
+      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
+        .choices(['auto', 'recvmmsg', 'dgram'])
+        .default('auto'),
+    )
+    .option('--workers <number>', 'receiving threads', integerBetween(1, WORKERS_MAX), 1)
+    .addOption(
+      new Option('--steer <what>', 'what stays with one worker: a session, or a flow')
+        .choices(['vni', 'flow'])
+        .default('vni'),
+    )
+    .addOption(
+      new Option('--receive-buffer <size>', 'asked of the kernel')
+        .argParser(parseSize)
+        .default(parseSize('64MiB'), '64MiB'),
+    )
+}
+
+function addSessions(command: Command): void {
+  command
+    .addOption(
+      new Option('--session-key <key>', 'what tells sessions apart')
+        .choices(['source+vni', 'vni'])
+        .default('source+vni'),
+    )
+    .addOption(
+      new Option('--unknown-sessions <what>', 'sessions nobody has announced')
+        .choices(['accept', 'drop'])
+        .default('accept'),
+    )
+    .addOption(duplicatesOption())
+    .option('--filter <expression>', 'packets wanted: pcap-filter(7), and vni and session')
+    .option('--max-sessions <number>', 'open at once', integerBetween(1, 65_000), 1024)
+    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
+    .option(
+      '--max-flows-per-session <number>',
+      'connections one session may hold (default: all)',
+      integerBetween(1, 16_777_216),
+    )
+}
+
+function addCaptures(command: Command): void {
+  command
+    .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
+    .addOption(
+      new Option('--capture-format <format>', 'of captures')
+        .choices(['pcap', 'pcapng'])
+        .default('pcap'),
+    )
+    .option('--snaplen <octets>', 'kept of each frame (default: whole)', integerBetween(0, 262_144))
+    .addOption(
+      new Option('--rotate-size <size>', 'a file that would be larger ends')
+        .argParser(parseSize)
+        .default(parseSize('100MB'), '100MB'),
+    )
+    .addOption(
+      new Option('--rotate-interval <time>', 'files end at multiples of this on the clock, UTC')
+        .argParser(parseDuration)
+        .default(parseDuration('60s'), '60s'),
+    )
+    .option('--keep-files <number>', 'of each session (default: all)', integerBetween(1, 1e9))
+    .option('--keep-bytes <size>', 'of each session (default: all)', parseSize)
+}
+
+function addFlowLogs(command: Command): void {
+  command
+    .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
+    .option('--log-format <format>', LOG_FORMAT)
+    .addOption(
+      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+        .choices(['60', '600'])
+        .default('600'),
+    )
+    .addOption(
+      new Option('--file-format <format>', 'of flow logs')
+        .choices(['plain-text', 'parquet'])
+        .default('plain-text'),
+    )
+    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')
+    .option('--per-hour-partition', 'a directory for each hour')
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { fields, listOf, refuse, someText, text, whole } from '../../control/schema-fields.js'
+import { parseYaml } from '../../control/session-file.js'
+import { OperatorError } from '../../errors.js'
+import { ExpressionFilter } from '../../filter/expression-filter.js'
+import type { NamedFilter } from '../../session/session-filter.js'
+
+/** The key of a configuration under which sessions have filters of their own. */
+export const FILTERS_KEY = 'filters'
+
+const VNI_MAX = 0xff_ffff
+
+const namedFilter = fields({
+  vni: whole(0, VNI_MAX).optional(),
+  session: text('the name of a session', (name) => /^\S+$/.test(name)).optional(),
+  filter: someText,
+}).superRefine(({ vni, session, filter }, context) => {
+  if (vni === undefined && session === undefined) {
+    refuse(context, [], 'must name a session: vni or session is missing')
+  }
+  try {
+    new ExpressionFilter(filter)
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    refuse(context, ['filter'], error.message.replace(/^the filter /, ''), { isComplete: true })
+  }
+})
+
+const CONFIGURATION = z.preprocess(
+  // A file that is all comments holds nothing.
+  (value) => value ?? {},
+  z.looseObject({ [FILTERS_KEY]: listOf(namedFilter).optional() }),
+)
+
+/** The filters of single sessions. Throws OperatorError (exit code 2): file, line, what is wrong. */
+export function readConfigFilters(path: string): readonly NamedFilter[] {
+  return parseYaml(readFileSync(path, 'utf8'), path, CONFIGURATION)[FILTERS_KEY] ?? []
+}

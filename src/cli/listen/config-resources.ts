@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { type ConfiguredResources, configuredResources } from '../../control/declared-resources.js'
+import { CONFIGURED_LISTS, CONFIGURED_RESOURCES } from '../../control/resource-schema.js'
+import { parseYaml } from '../../control/session-file.js'
+import { parseLogFormat } from '../../flowlog/log-format.js'
+
+/** Keys of a configuration that are no options. */
+export const RESOURCE_KEYS = CONFIGURED_LISTS
+
+/** The mirror resources that a configuration declares. Throws OperatorError (exit code 2): file, line, what is wrong. */
+export function readConfigResources(path: string): ConfiguredResources {
+  const found = parseYaml(readFileSync(path, 'utf8'), path, CONFIGURED_RESOURCES)
+  const resources = configuredResources(found, Date.now())
+  return {
+    ...resources,
+    flowLogs: resources.flowLogs.map((flowLog) => ({
+      ...flowLog,
+      logFormat: parseLogFormat(flowLog.logFormat === '' ? undefined : flowLog.logFormat).text,
+    })),
+  }
+}

@@ -1,0 +1,94 @@
+import { cutCauseText } from '../../analyze/cut-cause-text.js'
+import { formatOctets } from '../../analyze/quantities.js'
+import type { CutCause } from '../../session/cut-frames.js'
+import type { LedgerReport, SessionReport } from '../../session/ledger.js'
+import { formatTable } from '../../terminal/format.js'
+
+/** A ledger for people: one equation, then a table of the sessions. */
+export function formatLedger(report: LedgerReport): string[] {
+  const malformed = Object.entries(report.malformed)
+  const malformedTotal = malformed.reduce((sum, [, count]) => sum + count, 0)
+  const parts = [
+    `${report.accepted} accepted`,
+    `${report.filtered} filtered`,
+    `${report.unknownSession} unknown session`,
+    `${report.duplicate} duplicate`,
+    `${malformedTotal} malformed`,
+  ]
+  const lines = [`${report.received} received = ${parts.join(' + ')}`]
+  if (malformed.length > 0) {
+    lines.push(`malformed: ${malformed.map(([reason, count]) => `${reason} ${count}`).join(', ')}`)
+  }
+  const lost = report.kernelLost === null ? 'not known here' : String(report.kernelLost)
+  const { live, capacity, recordsWritten, recordsLost } = report.flows
+  lines.push(
+    `lost by the kernel: ${lost}; connections: ${live} of ${capacity}; ` +
+      `flow log records: ${recordsWritten} written, ${recordsLost} lost`,
+  )
+  if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
+  if (report.evictedSessions.sessions > 0) {
+    const { sessions, received } = report.evictedSessions
+    lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
+  }
+  if (report.deletedSessions.sessions > 0) {
+    const { sessions, received } = report.deletedSessions
+    lines.push(`sessions deleted or renamed: ${sessions}, which had received ${received}`)
+  }
+  const heard = report.sessions.filter(({ received }) => received > 0)
+  const quiet = report.sessions.length - heard.length
+  if (quiet > 0) lines.push(`sessions that nothing came for: ${quiet}`)
+  if (heard.length > 0) lines.push(...sessionTable(heard))
+  lines.push(...formatCuts(report.sessions))
+  return lines
+}
+
+/** What the sessions' cut frames point to, a line each session that has any. */
+export function formatCuts(sessions: readonly SessionReport[]): string[] {
+  return sessions
+    .filter(({ cut }) => cut > 0)
+    .map((session) => {
+      const causes = Object.entries(session.cutCauses) as [CutCause, number][]
+      const texts = causes.map(
+        ([cause, count]) => `${count} ${cutCauseText(cause, session.packetLength)}`,
+      )
+      return `${session.session ?? 'not mirrored'}: ${session.cut} frames cut: ${texts.join(', ')}`
+    })
+}
+
+/** The same in one short line, to be redrawn. */
+export function formatLedgerLine(report: LedgerReport): string {
+  const lost = report.kernelLost === null ? '' : `, ${report.kernelLost} lost`
+  const bad = report.received - report.accepted
+  return (
+    `${report.received} received${lost}, ${bad} not accepted, ` +
+    `${report.sessions.length} sessions, ${report.flows.live} connections`
+  )
+}
+
+function sessionTable(sessions: readonly SessionReport[]): string[] {
+  return formatTable(
+    [
+      'session',
+      'received',
+      'filtered',
+      'captured',
+      'in flows',
+      'untracked',
+      'malformed',
+      'cut',
+      'size',
+    ],
+    sessions.map((session) => [
+      session.session ?? '-',
+      String(session.received),
+      String(session.filtered),
+      String(session.captured),
+      String(session.flowPackets),
+      String(session.untracked),
+      String(session.malformed),
+      String(session.cut),
+      formatOctets(session.bytes),
+    ]),
+    [1, 2, 3, 4, 5, 6, 7, 8],
+  )
+}

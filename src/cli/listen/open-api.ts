@@ -1,0 +1,107 @@
+import { ApiServer } from '../../api/http/api-server.js'
+import { AuditLog } from '../../api/http/audit-log.js'
+import { Dispatcher } from '../../api/http/dispatcher.js'
+import { bindAddress } from '../../api/http/loopback.js'
+import { health } from '../../api/http/route.js'
+import type { Action } from '../../aws/protocol/action.js'
+import { makeServices } from '../../aws/protocol/service.js'
+import { defaultCredentialsPath, openCredentials } from '../../aws/sigv4/credentials-file.js'
+import { Verifier } from '../../aws/sigv4/verifier.js'
+import { OperatorError } from '../../errors.js'
+import type { MetadataValues } from '../../flowlog/metadata.js'
+import { type ApiCliOptions, DEFAULT_API } from './api-options.js'
+
+/** What AWS's clients assume, and what its emulators answer as. */
+const DEFAULT_REGION = 'us-east-1'
+const DEFAULT_ACCOUNT = '000000000000'
+
+/** As EC2 allows. */
+const SKEW_SECONDS = 15 * 60
+
+/** The configured ones, or those that stand in for them. */
+export function regionAndAccount(metadata: MetadataValues): { region: string; accountId: string } {
+  return {
+    region: metadata.region ?? DEFAULT_REGION,
+    accountId: metadata['account-id'] ?? DEFAULT_ACCOUNT,
+  }
+}
+
+/**
+ * Serves the API, and says where and with which keys; undefined without one.
+ *
+ * An API that was asked for in any way and cannot be had is an OperatorError. One that is there only
+ * because it always is stops no packets from being received: it is said, and that is all.
+ */
+export async function openApi(
+  options: ApiCliOptions,
+  metadata: MetadataValues,
+  actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
+  say: (line: string) => void,
+): Promise<ApiServer | undefined> {
+  const { api, credentials, auth, auditLog } = options
+  if (api === false) return undefined
+  const isAskedFor =
+    typeof api === 'object' || credentials !== undefined || auth === false || auditLog !== undefined
+  try {
+    return await serve(options, metadata, actions, say)
+  } catch (error) {
+    if (isAskedFor || !(error instanceof OperatorError)) throw error
+    say(`without the API: ${error.message}`)
+    return undefined
+  }
+}
+
+async function serve(
+  options: ApiCliOptions,
+  metadata: MetadataValues,
+  actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
+  say: (line: string) => void,
+): Promise<ApiServer> {
+  const { host, port } = typeof options.api === 'object' ? options.api : DEFAULT_API
+  const isOpen = options.auth === false
+  const { region, accountId } = regionAndAccount(metadata)
+  const address = await bindAddress(host, isOpen)
+  const path = isOpen ? undefined : (options.credentials ?? defaultCredentialsPath())
+  const keys = path === undefined ? undefined : await openCredentials(path)
+  const audit =
+    options.auditLog === undefined ? undefined : await AuditLog.open(options.auditLog, say)
+
+  const verifier =
+    keys === undefined
+      ? undefined
+      : new Verifier({
+          credentials: keys.credentials,
+          region,
+          skewSeconds: SKEW_SECONDS,
+          now: Date.now,
+        })
+  const services = makeServices(actions)
+  const dispatcher = new Dispatcher({
+    services,
+    verifier,
+    audit,
+    region,
+    accountId,
+    onProblem: say,
+    now: Date.now,
+  })
+  const server = await ApiServer.start({
+    host: address,
+    port,
+    dispatcher,
+    routes: [health],
+    onProblem: say,
+  })
+
+  const whose = path === undefined ? 'for everybody on this host' : `access keys in ${path}`
+  say(`API on ${server.url}, region ${region}, account ${accountId}, ${whose}`)
+  if (keys?.isExposed) say(`others may read ${path}: run "chmod 600 ${path}"`)
+  if (keys?.made !== undefined) {
+    say(`made an access key in ${path}; to use it:`)
+    say(`  export AWS_ACCESS_KEY_ID=${keys.made.accessKeyId}`)
+    say(`  export AWS_SECRET_ACCESS_KEY=${keys.made.secretAccessKey}`)
+    say(`  export AWS_DEFAULT_REGION=${region}`)
+    say(`  export AWS_ENDPOINT_URL=${server.url}`)
+  }
+  return server
+}

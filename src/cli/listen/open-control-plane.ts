@@ -1,0 +1,77 @@
+import { REGISTERED_MAX } from '../../appliance/column.js'
+import { interfaceMetadata } from '../../appliance/registered-metadata.js'
+import { inOrder, rivalOf } from '../../appliance/session-registry.js'
+import { ControlPlane } from '../../control/control-plane.js'
+import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { type Change, TABLES } from '../../control/state.js'
+import { OperatorError } from '../../errors.js'
+import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import type { SessionKey } from '../../session/session-directory.js'
+
+export interface ControlPlaneSetting {
+  readonly stateFile: string | undefined
+  readonly declared: ConfiguredResources | undefined
+  readonly sessionKey: SessionKey
+  /** What is configured for every interface. */
+  readonly metadata: MetadataValues
+}
+
+/**
+ * The control plane with what is saved and declared. `follow` hears of each change before
+ * it is answered. Throws OperatorError.
+ */
+export async function openControlPlane(
+  { stateFile, declared, sessionKey, metadata }: ControlPlaneSetting,
+  follow: (change: Change) => Promise<void>,
+  say: (line: string) => void,
+): Promise<ControlPlane> {
+  const interfaces = declared?.interfaces ?? []
+  // Refused here, before anything is opened, rather than in a thread.
+  for (const found of interfaces) new SessionMetadata(interfaceMetadata(metadata, found))
+  const plane = await ControlPlane.open({
+    stateFile,
+    interfaces,
+    onChange: async (change) => {
+      sayRival(change)
+      await follow(change)
+    },
+    onProblem: say,
+  })
+  if (declared !== undefined) {
+    const { targets, filters, sessions, flowLogs } = declared
+    plane.declare({ targets, filters, sessions, flowLogs })
+  }
+  const count = plane.resources.sessions.size
+  if (count > REGISTERED_MAX) {
+    throw new OperatorError(`there are ${count} mirror sessions, and room for ${REGISTERED_MAX}`)
+  }
+  const seen = new Set<number>()
+  for (const session of plane.resources.sessions.values()) {
+    const { virtualNetworkId: vni } = session
+    if (seen.has(vni))
+      sayRival({ table: 'sessions', id: session.id, before: undefined, after: session })
+    seen.add(vni)
+  }
+  return plane
+
+  function sayRival({ table, before, after }: Change): void {
+    if (table !== 'sessions' || after === undefined) return
+    const isAsBefore =
+      before?.virtualNetworkId === after.virtualNetworkId &&
+      before.sessionNumber === after.sessionNumber
+    const rival = isAsBefore ? undefined : rivalOf(after, plane, sessionKey)
+    if (rival === undefined) return
+    const [first, second] = [after, rival].sort(inOrder)
+    say(
+      `${first!.id} and ${second!.id} have the VNI ${after.virtualNetworkId} and nothing else tells their ` +
+        `packets apart: ${first!.id} gets them all; give each a VNI of its own, or name their interfaces in --config`,
+    )
+  }
+}
+
+/** What the control plane knows, as changes of nothing. */
+export function changesTo({ resources }: Pick<ControlPlane, 'resources'>): Change[] {
+  return TABLES.flatMap((table) =>
+    [...resources[table]].map(([id, after]) => ({ table, id, before: undefined, after }) as Change),
+  )
+}

@@ -1,0 +1,43 @@
+import type { SteerBy } from '../../receive/steering.js'
+import type { DuplicateMode } from '../../session/duplicates.js'
+import type { NamedFilter } from '../../session/session-filter.js'
+import type { LifetimeCliOptions } from '../lifetime-options.js'
+import type { ApiCliOptions } from './api-options.js'
+
+/** The options of `listen` as commander leaves them. */
+export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
+  bind: string
+  port: number
+  genevePort?: number
+  receiver: 'auto' | 'recvmmsg' | 'dgram'
+  workers: number
+  steer: SteerBy
+  receiveBuffer: number
+  sessionKey: 'source+vni' | 'vni'
+  duplicates: DuplicateMode
+  unknownSessions: 'accept' | 'drop'
+  maxSessions: number
+  maxFlows: number
+  maxFlowsPerSession?: number
+  captureDir?: string
+  captureFormat: 'pcap' | 'pcapng'
+  snaplen?: number
+  rotateSize: number
+  rotateInterval: number
+  keepFiles?: number
+  keepBytes?: number
+  flowLogDir?: string
+  logFormat?: string
+  maxAggregationInterval: '60' | '600'
+  fileFormat: 'plain-text' | 'parquet'
+  hiveCompatiblePartitions?: true
+  perHourPartition?: true
+  state?: string
+  config?: string
+  duration?: number
+  stats?: string
+  /** pcap-filter(7). */
+  filter?: string
+  /** Of single sessions, from the configuration. */
+  filters?: readonly NamedFilter[]
+}

@@ -1,0 +1,243 @@
+import { ec2Actions } from '../../api/ec2/operations.js'
+import { networkFirewallActions } from '../../api/network-firewall/actions.js'
+import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
+import type { ColumnOptions } from '../../appliance/column.js'
+import { Pool } from '../../appliance/pool.js'
+import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { OperatorError } from '../../errors.js'
+import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
+import { parseLogFormat } from '../../flowlog/log-format.js'
+import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import { convertInThread } from '../../flowlog/spool-thread.js'
+import { adoptParts } from '../../recover/adoption.js'
+import { convertSpools, removeHalfConverted } from '../../recover/spool-adoption.js'
+import type { LedgerReport } from '../../session/ledger.js'
+import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
+import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
+import { DirectoryLock } from '../../sink/directory-lock.js'
+import { lifetimeOf } from '../lifetime-options.js'
+import { checkStats, writeStats } from '../process/stats-file.js'
+import { formatLedger, formatLedgerLine } from './ledger-text.js'
+import { formatListening } from './listening-text.js'
+import { openApi, regionAndAccount } from './open-api.js'
+import { changesTo, openControlPlane } from './open-control-plane.js'
+import type { ListenOptions } from './options.js'
+
+/** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
+const EXIT_INTERRUPTED = 130
+const REDRAW_MS = 1000
+
+const say = (line: string): void => {
+  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}${line}\n`)
+}
+
+/** Runs the appliance until it is told to stop. Throws OperatorError. */
+export async function listen(
+  options: ListenOptions,
+  metadata: MetadataValues,
+  declared?: ConfiguredResources,
+): Promise<void> {
+  const column = columnOptions(options, metadata)
+  const directories = await takeDirectories(options)
+  try {
+    // It may be in a directory that has just been made.
+    if (options.stats !== undefined) checkStats(options.stats)
+    // Until there are workers, nobody asks for changes.
+    const workers: Pool[] = []
+    const plane = await openControlPlane(
+      { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
+      async (change) => void (await Promise.all(workers.map((pool) => pool.apply([change])))),
+      say,
+    )
+    if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
+      say(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
+    }
+    // Without either, flow logs are what the options say, for good.
+    const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
+    if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
+    const stopped = new Stop(options.duration)
+    const pool = await Pool.start({
+      workers: options.workers,
+      steer: options.steer,
+      column: { ...column, interfaces: plane.interfaces },
+      mirror: changesTo(plane),
+      receiver: {
+        choice: options.receiver,
+        host: options.bind,
+        port: options.port,
+        genevePort: options.genevePort,
+        receiveBufferBytes: options.receiveBuffer,
+      },
+      onProblem: say,
+      onFailure: (error) => stopped.fail(error),
+    })
+    const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
+    for (const line of formatListening(pool.listening, options, how)) say(line)
+    workers.push(pool)
+    const actions = {
+      ec2: ec2Actions(plane, {
+        deliveryError: () => (options.flowLogDir === undefined ? 'Access error' : undefined),
+      }),
+      networkFirewall: networkFirewallActions(new FlowOperations(pool)),
+    }
+    const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
+      await pool.stop()
+      throw error
+    })
+    const redraw = showLedger(pool)
+    await stopped.reached
+    clearInterval(redraw)
+    await api?.close()
+    await plane.close()
+
+    const report = await pool.stop()
+    for (const line of formatLedger(report)) say(line)
+    if (options.stats !== undefined) writeStats(options.stats, report)
+    directories.release()
+    if (stopped.failure !== undefined) throw stopped.failure
+  } catch (error) {
+    directories.abandon()
+    throw error
+  }
+}
+
+/** Waits for a signal, the end of the duration, or a failure, whichever comes first. */
+class Stop {
+  readonly reached: Promise<void>
+  failure: Error | undefined = undefined
+  #stop: () => void = () => undefined
+
+  constructor(durationSeconds: number | undefined) {
+    this.reached = new Promise((resolve) => {
+      this.#stop = resolve
+    })
+    let signals = 0
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        signals++
+        if (signals > 1) process.exit(EXIT_INTERRUPTED)
+        this.#stop()
+      })
+    }
+    if (durationSeconds !== undefined) setTimeout(this.#stop, durationSeconds * 1000).unref()
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error
+    this.#stop()
+  }
+}
+
+function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
+  const column: ColumnOptions = {
+    sessionKey: options.sessionKey,
+    duplicates: options.duplicates,
+    unknownSessions: options.unknownSessions,
+    maxSessions: options.maxSessions,
+    maxFlows: options.maxFlows,
+    sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
+    lifetime: lifetimeOf(options),
+  }
+  const filters: FilterOptions = { filter: options.filter, filters: options.filters }
+  // Refused here, before anything is opened, rather than in a thread.
+  openSessionFilter(filters, () => undefined)
+  column.filters = filters
+  if (options.duplicates === 'mark' && options.captureFormat === 'pcap' && options.captureDir) {
+    throw new OperatorError(
+      'a pcap file has no place for marks: give --capture-format pcapng with --duplicates mark',
+      { exitCode: 2 },
+    )
+  }
+  if (options.captureDir !== undefined) {
+    column.capture = {
+      directory: options.captureDir,
+      format: options.captureFormat,
+      snaplen: options.snaplen ?? 0,
+      rotateBytes: options.rotateSize,
+      rotateSeconds: options.rotateInterval,
+      keepFiles: options.keepFiles ?? Number.POSITIVE_INFINITY,
+      keepBytes: options.keepBytes ?? Number.POSITIVE_INFINITY,
+      suffix: '',
+    }
+  }
+  if (options.flowLogDir !== undefined) {
+    const layout = {
+      accountId: metadata['account-id'],
+      region: metadata.region,
+      flowLogId: makeFlowLogId(),
+      hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
+      perHourPartition: options.perHourPartition ?? false,
+      fileFormat: options.fileFormat,
+    }
+    // Refused here, before anything is opened, rather than in a thread.
+    new FlowLogLayout(layout)
+    new SessionMetadata(metadata)
+    parseLogFormat(options.logFormat)
+    column.flowLog = {
+      directory: options.flowLogDir,
+      layout,
+      logFormat: options.logFormat,
+      maxAggregationInterval: options.maxAggregationInterval === '60' ? 60 : 600,
+      metadata,
+      wholeSessions: options.workers === 1 || options.steer === 'vni',
+    }
+  }
+  return column
+}
+
+/** Directories that are this process's alone. */
+class TakenDirectories {
+  readonly #locks: DirectoryLock[] = []
+  readonly #made: string[] = []
+
+  take(directory: string): void {
+    this.#made.push(...ensureDirectory(directory))
+    this.#locks.push(new DirectoryLock(directory))
+  }
+
+  release(): void {
+    for (const lock of this.#locks) lock.release()
+  }
+
+  /** In place of `release`, when the work has failed: leaves no empty directories that were not there. */
+  abandon(): void {
+    this.release()
+    removeEmpty(this.#made)
+  }
+}
+
+/** Makes sure of the directories, and takes over what an earlier run left unfinished. */
+async function takeDirectories(options: ListenOptions): Promise<TakenDirectories> {
+  const taken = new TakenDirectories()
+  const named = [options.captureDir, options.flowLogDir]
+  const directories = new Set(named.filter((name) => name !== undefined))
+  try {
+    for (const directory of directories) taken.take(directory)
+    for (const directory of directories) {
+      await removeHalfConverted(directory)
+      for (const line of (await adoptParts(directory)).lines) say(line)
+      for (const line of await convertSpools(directory, convertInThread)) say(line)
+    }
+    return taken
+  } catch (error) {
+    taken.abandon()
+    throw error
+  }
+}
+
+/** On a terminal one line, redrawn; everywhere the whole ledger on SIGUSR2. */
+function showLedger(pool: Pool): NodeJS.Timeout | undefined {
+  const tell = (show: (report: LedgerReport) => void): void => {
+    pool.report().then(show, (error: Error) => say(error.message))
+  }
+  process.on('SIGUSR2', () =>
+    tell((report) => {
+      for (const line of formatLedger(report)) say(line)
+    }),
+  )
+  if (!process.stderr.isTTY) return undefined
+  return setInterval(
+    () => tell((report) => process.stderr.write(`\r${formatLedgerLine(report)}\x1b[K`)),
+    REDRAW_MS,
+  )
+}

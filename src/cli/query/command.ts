@@ -1,0 +1,119 @@
+import { type Command, Option } from 'commander'
+import { HELP_WIDTH, wrapped } from '../../terminal/wrapped.js'
+import { addLifetimeOptions } from '../lifetime-options.js'
+import { addOfflineOptions } from '../offline-options.js'
+import { duplicatesOption, integerBetween, parseSize } from '../options.js'
+import type { QueryCliOptions } from './options.js'
+
+/** What people ask, with the files they ask it of; test/cli/query.test.ts asks them too. */
+export const EXAMPLES: readonly (readonly [what: string, sql: string, files: string])[] = [
+  [
+    'Who sends the most?',
+    'SELECT src_addr, sum(bytes) AS bytes FROM flows GROUP BY 1 ORDER BY 2 DESC LIMIT 10',
+    'x.pcap',
+  ],
+  [
+    'How much a minute, by session?',
+    'SELECT time_bucket(INTERVAL 1 minute, time) AS minute, session, count(*) AS packets, sum(bytes) AS bytes FROM packets GROUP BY ALL ORDER BY ALL',
+    'mirrored-*.pcap',
+  ],
+  [
+    'Who was refused, or never answered?',
+    'SELECT src_addr, dst_addr, dst_port, count(*) AS attempts FROM flows WHERE protocol = 6 AND tcp_flags & 2 = 2 AND tcp_flags & 16 = 0 GROUP BY ALL ORDER BY attempts DESC',
+    'x.pcap.gz',
+  ],
+  [
+    'Which ports do my flow logs know?',
+    'SELECT dstport, protocol, sum(packets) AS packets FROM records GROUP BY ALL ORDER BY packets DESC LIMIT 20',
+    'logs/*.log.gz logs/*.parquet',
+  ],
+  [
+    'Which sessions does nobody see traffic of?',
+    'SELECT traffic_mirror_session_id, network_interface_id FROM traffic_mirror_sessions WHERE virtual_network_id NOT IN (SELECT DISTINCT vni FROM packets WHERE vni IS NOT NULL)',
+    '--state state.json x.pcap',
+  ],
+]
+
+const TABLES = `
+Tables, filled as far as the SQL names them:
+  packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port,
+            protocol, tcp_flags, bytes (by the IP header), length (of the frame
+            on the wire), captured_length, ether_type, direction (ingress,
+            egress), duplicate, fault (why it could not be read)
+  flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
+            protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
+            direction
+  records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
+            srcaddr, "end" …), from captures and from flow logs
+  traffic_mirror_sessions
+            of --state: description, network_interface_id, owner_id,
+            packet_length, session_number, tags, traffic_mirror_filter_id,
+            traffic_mirror_session_id, traffic_mirror_target_id,
+            virtual_network_id
+
+Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are
+captures. All flow logs and Parquet are in records; one alone is a table by its
+name: FROM 'a.log'. SQL reads what is named here and nothing else: no other
+file, no network, no extension; and it changes nothing.
+`
+
+/** `mirrortap query`: SQL over captures and flow logs. */
+export function addQuery(program: Command): void {
+  const command = program
+    .command('query')
+    .summary('SQL (DuckDB) over captures, flow logs and Parquet')
+    .description(
+      'Answers one SELECT over capture files (pcap, pcapng, gzip, zstd; - is standard input), flow logs ' +
+        'and Parquet, with DuckDB in this process (npm install @duckdb/node-api).',
+    )
+    .argument('<sql>', 'a SELECT')
+    .argument('[file...]', 'captures, flow logs, Parquet')
+    .addOption(
+      new Option(
+        '--format <format>',
+        'of the answer (default: table, or what the name of the output says)',
+      ).choices(['table', 'csv', 'json', 'parquet']),
+    )
+    .option('-o, --output <file>', '- is standard output', '-')
+    .option('--state <file>', 'what listen keeps with --state, for traffic_mirror_sessions')
+    .addOption(
+      new Option('--max-aggregation-interval <seconds>', 'a record of captures spans at most this')
+        .choices(['60', '600'])
+        .default('600'),
+    )
+    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 4_194_304)
+    .addOption(
+      new Option('--memory-limit <size>', 'for tables and what is computed of them')
+        .argParser(parseSize)
+        .default(parseSize('1GiB'), '1GiB'),
+    )
+    .addOption(
+      new Option(
+        '--temporary-limit <size>',
+        'for what does not fit in that, in a directory of its own',
+      )
+        .argParser(parseSize)
+        .default(parseSize('16GiB'), '16GiB'),
+    )
+    .addOption(duplicatesOption())
+  addLifetimeOptions(command)
+  addOfflineOptions(command)
+    .addHelpText('after', TABLES + examplesText())
+    .action(async (sql: string, files: string[], options: QueryCliOptions) => {
+      const { runQuery } = await import('./run.js')
+      await runQuery(sql, files, options)
+    })
+}
+
+function examplesText(): string {
+  const lines = EXAMPLES.flatMap(([what, sql, files]) => [
+    `  # ${what}`,
+    // A shell takes the end of a line for a space in quotes, and for the end of the command behind them.
+    ...wrapped(
+      `  mirrortap query "${sql}" ${files.replaceAll(' ', '\u00a0')}`,
+      HELP_WIDTH,
+      '    ',
+    ).map((line) => line.replaceAll('\u00a0', ' ')),
+  ])
+  return `\nExamples:\n${lines.join('\n')}`
+}

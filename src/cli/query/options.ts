@@ -1,0 +1,14 @@
+import type { LifetimeCliOptions } from '../lifetime-options.js'
+import type { OfflineCliOptions } from '../offline-options.js'
+
+export type QueryFormat = 'table' | 'csv' | 'json' | 'parquet'
+
+export interface QueryCliOptions extends OfflineCliOptions, LifetimeCliOptions {
+  format?: QueryFormat
+  output: string
+  state?: string
+  maxAggregationInterval: '60' | '600'
+  maxFlows: number
+  memoryLimit: number
+  temporaryLimit: number
+}

@@ -1,0 +1,136 @@
+import { createReadStream, rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OperatorError } from '../../errors.js'
+import { type DuckDb, loadDuckDb } from '../../query/duckdb.js'
+import { type Answer, asOperatorError, query, writeParquet } from '../../query/query.js'
+import { sortFiles } from '../../query/query-files.js'
+import { Output } from '../../sink/text-output.js'
+import { lifetimeOf } from '../lifetime-options.js'
+import { checkNames } from '../named-files.js'
+import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import type { QueryCliOptions, QueryFormat } from './options.js'
+import { writeAnswer } from './output.js'
+import { readMirrorSessions } from './state.js'
+
+/** Asks and answers. Throws OperatorError. */
+export async function runQuery(
+  sql: string,
+  names: readonly string[],
+  options: QueryCliOptions,
+): Promise<void> {
+  const { output, state } = options
+  checkNames(state === undefined ? names : [...names, state], [output])
+  const format = formatOf(options)
+  const files = sortFiles(names)
+  const duckdb = await loadDuckDb()
+  const mirrorSessions =
+    options.state === undefined ? undefined : await readMirrorSessions(options.state)
+  await inTemporaryDirectory(async (temporaryDirectory, signals) => {
+    const parquet = join(temporaryDirectory, 'answer.parquet')
+    let problems: readonly string[] = []
+    const leftOut: string[] = []
+    const answer = await query(duckdb, {
+      sql,
+      files,
+      mirrorSessions,
+      load: {
+        offline: await offlineOptions(options, (line) => leftOut.push(line)),
+        lifetime: lifetimeOf(options),
+        windowSeconds: Number(options.maxAggregationInterval),
+        maxFlows: options.maxFlows,
+      },
+      temporaryDirectory,
+      memoryBytes: options.memoryLimit,
+      temporaryBytes: options.temporaryLimit,
+      outputs: [parquet],
+      read: async (run) => {
+        signals.areLeftToOthers = true
+        problems = await readFiles(run, files.captures)
+        signals.areLeftToOthers = false
+      },
+    })
+    await write(duckdb, answer, format, options.output, parquet)
+    failWith([...problems, ...leftOut])
+  })
+}
+
+/** Asked for, or told by the name of the file. */
+function formatOf({ format, output }: QueryCliOptions): QueryFormat {
+  const named = /\.(csv|json|parquet)(?:\.gz|\.zst)?$/.exec(output)?.[1] as QueryFormat | undefined
+  const chosen = format ?? named ?? 'table'
+  if (chosen !== 'parquet') return chosen
+  if (/\.(?:gz|zst)$/.test(output)) {
+    throw new OperatorError(
+      'Parquet is compressed as it is, and nobody could read it in there: leave .gz and .zst off its name',
+      { exitCode: 2 },
+    )
+  }
+  if (output === '-' && process.stdout.isTTY === true) {
+    throw new OperatorError('Parquet is not for terminals: name a file with -o, or pipe it on', {
+      exitCode: 2,
+    })
+  }
+  return chosen
+}
+
+/** Removed however the work ends, but for a signal that cannot be caught. */
+async function inTemporaryDirectory(
+  work: (directory: string, signals: { areLeftToOthers: boolean }) => Promise<void>,
+): Promise<void> {
+  const signals = { areLeftToOthers: false }
+  const directory = await mkdtemp(join(tmpdir(), 'mirrortap-query-'))
+  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signals.areLeftToOthers) {
+      // They take the first alone.
+      signals.areLeftToOthers = false
+      return
+    }
+    remove()
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    process.kill(process.pid, signal)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  try {
+    await work(directory, signals)
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    remove()
+  }
+}
+
+async function write(
+  duckdb: DuckDb,
+  answer: Answer,
+  format: QueryFormat,
+  target: string,
+  parquet: string,
+): Promise<void> {
+  const output = new Output(target)
+  try {
+    if (format === 'parquet') {
+      await writeParquet(answer, parquet)
+      await copy(parquet, output)
+    } else {
+      await writeAnswer(duckdb, answer.result, format, output)
+    }
+  } catch (error) {
+    await output.discard()
+    throw asOperatorError(error)
+  } finally {
+    answer.database.connection.closeSync()
+    answer.database.instance.closeSync()
+  }
+  await output.close()
+}
+
+async function copy(path: string, output: Output): Promise<void> {
+  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+    const at = output.sink.reserve(piece.length)
+    if (at === -1) return
+    piece.copy(output.sink.block, at)
+    await output.room()
+  }
+}

@@ -1,0 +1,185 @@
+import { OperatorError } from '../errors.js'
+import type { NetworkInterface } from '../mirror/resources.js'
+import { checkDeclared, type Declaration } from './declaration.js'
+import { Draft } from './draft.js'
+import { AWS_QUOTAS, type Quotas } from './quotas.js'
+import { Refusal } from './refusal.js'
+import { type Change, EMPTY_STATE, type Resources, type State } from './state.js'
+import type { StateFile } from './state-file.js'
+
+export interface ControlPlaneOptions {
+  /** Where the state is kept; left out, it lives as long as the process. */
+  readonly stateFile?: string | undefined
+  readonly quotas?: Quotas
+  /** The interfaces that the configuration names. Others may be mirrored too. */
+  readonly interfaces?: readonly NetworkInterface[]
+  /**
+   * Hears of every change, in order, when it is saved and before whoever asked for it is
+   * answered; the answer waits for the promise. Nothing else changes meanwhile.
+   */
+  readonly onChange?: (change: Change) => void | Promise<void>
+  /** Takes a line for the operator. */
+  readonly onProblem: (line: string) => void
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/** Changes saved together. Between two batches others get their turn. */
+const BATCH_MAX = 64
+
+interface Waiting {
+  run(draft: Draft): void
+  done(): void
+  failed(error: unknown): void
+}
+
+/**
+ * Which targets, filters, sessions and flow logs there are, and the one way to change that.
+ *
+ * A change is first saved, then told to the listener, then answered. Until it is saved nobody
+ * sees it, so that what was seen once is there after a crash. Changes that arrive
+ * while others are being saved are saved together.
+ */
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions
+  readonly #quotas: Quotas
+  readonly #interfaces: ReadonlyMap<string, NetworkInterface>
+  readonly #file: StateFile | undefined
+  #state: State
+  readonly #waiting: Waiting[] = []
+  #working: Promise<void> | undefined
+  #isFailing = false
+
+  private constructor(options: ControlPlaneOptions, file: StateFile | undefined, state: State) {
+    this.#options = options
+    this.#quotas = options.quotas ?? AWS_QUOTAS
+    this.#interfaces = new Map((options.interfaces ?? []).map((found) => [found.id, found]))
+    this.#file = file
+    this.#state = state
+  }
+
+  /**
+   * Reads the state file, if one is named; a damaged one is renamed, said, and begun anew.
+   * Throws OperatorError when the file cannot be read or written or is of a later version.
+   */
+  static async open(options: ControlPlaneOptions): Promise<ControlPlane> {
+    if (options.stateFile === undefined) return new ControlPlane(options, undefined, EMPTY_STATE)
+    // The schema's package is loaded only where there is something to check.
+    const { StateFile } = await import('./state-file.js')
+    const file = new StateFile(options.stateFile)
+    const state = await file.open(options.onProblem)
+    return new ControlPlane(options, file, state)
+  }
+
+  /** As of the last change that was saved. */
+  get resources(): Resources {
+    return this.#state.resources
+  }
+
+  get interfaces(): ReadonlyMap<string, NetworkInterface> {
+    return this.#interfaces
+  }
+
+  /**
+   * Does `work` after all changes before it. Resolves with its result when what it changed
+   * is saved and told; rejects with what it throws, having changed nothing.
+   */
+  change<T>(work: (draft: Draft) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let result: T
+      this.#waiting.push({
+        run: (draft) => {
+          result = work(draft)
+        },
+        done: () => resolve(result),
+        failed: reject,
+      })
+      this.#working ??= this.#work().finally(() => {
+        this.#working = undefined
+      })
+    })
+  }
+
+  /**
+   * Adds what the configuration declares. It is not saved, and the API cannot change it.
+   *
+   * Where the state file has a resource of the same id, the configuration wins and the saved
+   * one goes at the next change. Anything else that cannot be beside it (a session
+   * number or target taken, a quota) is an OperatorError with exit code 2. Saved sessions
+   * whose target or filter is declared no longer stay and mirror nothing; each is a
+   * line. For the start: the listener hears nothing of it, `resources` has it.
+   */
+  declare(declaration: Declaration): void {
+    const draft = this.#draftOf(this.#state)
+    try {
+      checkDeclared(draft, declaration, this.#options.onProblem)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      throw new OperatorError(`the configuration cannot be used: ${error.message}`, {
+        exitCode: 2,
+        cause: error,
+      })
+    }
+    const declared = draft.changes.map(({ id }) => id)
+    this.#state = { ...draft.state, declared: new Set([...draft.state.declared, ...declared]) }
+  }
+
+  /** Waits for what was asked before. */
+  async close(): Promise<void> {
+    await this.#working
+  }
+
+  async #work(): Promise<void> {
+    // What is asked in the same turn is saved together.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      await this.#workOn(this.#waiting.splice(0, BATCH_MAX))
+    }
+  }
+
+  async #workOn(batch: readonly Waiting[]): Promise<void> {
+    let state = this.#state
+    const changes: Change[] = []
+    const answers: (() => void)[] = []
+    for (const waiting of batch) {
+      const draft = this.#draftOf(state)
+      try {
+        waiting.run(draft)
+        answers.push(waiting.done)
+        state = draft.state
+        changes.push(...draft.changes)
+      } catch (error) {
+        answers.push(() => waiting.failed(error))
+      }
+    }
+    try {
+      if (state !== this.#state) {
+        await this.#save(state)
+        this.#state = state
+        await Promise.all(changes.map((change) => this.#options.onChange?.(change)))
+      }
+    } catch (error) {
+      for (const waiting of batch) waiting.failed(error)
+      return
+    }
+    for (const answer of answers) answer()
+  }
+
+  async #save(state: State): Promise<void> {
+    try {
+      await this.#file?.write(state)
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      if (!this.#isFailing) this.#options.onProblem(`${error.message}; the API refuses changes`)
+      this.#isFailing = true
+      throw new Refusal('ServiceUnavailable', 'The change cannot be saved and was not made')
+    }
+    if (this.#isFailing) this.#options.onProblem('the state is saved again; the API takes changes')
+    this.#isFailing = false
+  }
+
+  #draftOf(state: State): Draft {
+    const now = this.#options.now?.() ?? Date.now()
+    return new Draft(state, { quotas: this.#quotas, interfaces: this.#interfaces, now })
+  }
+}

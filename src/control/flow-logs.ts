@@ -1,0 +1,100 @@
+import type { FlowLog, NetworkInterface } from '../mirror/resources.js'
+import type { Draft } from './draft.js'
+import { unknownId } from './ids.js'
+import { Refusal } from './refusal.js'
+import { withTags } from './tags.js'
+
+export type NewFlowLog = Omit<FlowLog, 'id' | 'createdAt'>
+
+export function createFlowLog(draft: Draft, wanted: NewFlowLog): FlowLog {
+  checkResource(draft, wanted)
+  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  const flowLog = { ...wanted, id: draft.newId('fl'), createdAt: draft.now, tags }
+  checkFlowLog(draft, flowLog)
+  draft.put('flowLogs', flowLog)
+  return flowLog
+}
+
+export function deleteFlowLog(draft: Draft, id: string): void {
+  if (!draft.resources.flowLogs.has(id)) throw unknownId('fl', id)
+  draft.remove('flowLogs', id)
+}
+
+/**
+ * Whether the flow log holds the records of sessions of this interface. `inventory` is
+ * what the configuration says of it: an interface that it does not name is in no VPC
+ * and no subnet.
+ */
+export function flowLogCovers(
+  flowLog: Pick<FlowLog, 'resourceType' | 'resourceId'>,
+  networkInterfaceId: string,
+  inventory: NetworkInterface | undefined,
+): boolean {
+  if (flowLog.resourceType === 'NetworkInterface') return flowLog.resourceId === networkInterfaceId
+  const within = flowLog.resourceType === 'VPC' ? inventory?.vpcId : inventory?.subnetId
+  return flowLog.resourceId === within
+}
+
+/** Whether another flow log says all the same, and whether its resource may have one more. */
+export function checkFlowLog(draft: Draft, flowLog: FlowLog): void {
+  const text = configurationOf(flowLog)
+  let ofResource = 1
+  for (const other of draft.resources.flowLogs.values()) {
+    if (other.id === flowLog.id || other.resourceId !== flowLog.resourceId) continue
+    ofResource++
+    if (configurationOf(other) === text) {
+      throw new Refusal(
+        'FlowLogAlreadyExists',
+        'Error. There is an existing Flow Log with the same configuration and log destination.',
+      )
+    }
+  }
+  if (ofResource > draft.quotas.flowLogsPerResource) {
+    throw new Refusal(
+      'FlowLogsLimitExceeded',
+      `The maximum number of flow logs of a resource is ${draft.quotas.flowLogsPerResource}`,
+    )
+  }
+}
+
+/** Everything that decides which records go where, and how they look. */
+function configurationOf(flowLog: FlowLog): string {
+  return JSON.stringify([
+    flowLog.resourceId,
+    flowLog.trafficType,
+    flowLog.destinationType,
+    flowLog.destination,
+    flowLog.logGroupName,
+    flowLog.logFormat,
+    flowLog.maxAggregationSeconds,
+    flowLog.destinationOptions,
+    flowLog.tagFields,
+  ])
+}
+
+/**
+ * Whether there is such a resource, as far as can be known: VPCs and subnets are those of
+ * the inventory. An interface may be of the inventory or the source of a session;
+ * without an inventory every interface is taken on trust.
+ */
+function checkResource(draft: Draft, { resourceType, resourceId }: NewFlowLog): void {
+  const inventory = [...draft.interfaces.values()]
+  switch (resourceType) {
+    case 'VPC':
+      if (inventory.some(({ vpcId }) => vpcId === resourceId)) return
+      throw new Refusal('InvalidVpcID.NotFound', `The vpc ID '${resourceId}' does not exist`)
+    case 'Subnet':
+      if (inventory.some(({ subnetId }) => subnetId === resourceId)) return
+      throw new Refusal('InvalidSubnetID.NotFound', `The subnet ID '${resourceId}' does not exist`)
+    case 'NetworkInterface': {
+      if (inventory.length === 0 || draft.interfaces.has(resourceId)) return
+      for (const session of draft.resources.sessions.values()) {
+        if (session.networkInterfaceId === resourceId) return
+      }
+      throw new Refusal(
+        'InvalidNetworkInterfaceID.NotFound',
+        `The networkInterface ID '${resourceId}' does not exist`,
+      )
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import { type Document, isMap, isNode, LineCounter, parseDocument, visit } from 'yaml'
+import type { z } from 'zod'
+import { OperatorError } from '../errors.js'
+import { ReadError } from '../sink/read-error.js'
+import { type DeclaredResources, declaredResources } from './declared-resources.js'
+import { RESOURCES } from './resource-schema.js'
+
+/** As much of a wrong value as a line can show. */
+const SHOWN_MAX = 40
+
+/**
+ * The mirror resources of a YAML file. Throws ReadError, or OperatorError (exit code 2): file, line,
+ * what is wrong, what is allowed.
+ */
+export function readSessionFile(path: string): DeclaredResources {
+  let source: string
+  try {
+    source = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ReadError('the session file', path, error)
+  }
+  return declaredResources(parseYaml(source, path, RESOURCES))
+}
+
+/**
+ * The value of a YAML text that `schema` takes. Throws OperatorError (exit code 2) with
+ * `name`, the line and the first thing that is wrong there; the messages of the schema's
+ * issues are to be sentences without a subject, as those of schema-fields.ts are.
+ */
+export function parseYaml<T extends z.ZodType>(
+  source: string,
+  name: string,
+  schema: T,
+): z.output<T> {
+  const lines = new LineCounter()
+  const document = parseDocument(source, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // Keys that are no text are refused below like other unknown ones.
+    logLevel: 'error',
+  })
+  const lineAt = (offset: number): number => lines.linePos(offset).line
+  const [error] = document.errors
+  if (error !== undefined) {
+    throw refusal(name, lineAt(error.pos[0]), error.message.split('\n')[0]!)
+  }
+  const value = plainValueOf(document, (offset, message) => refusal(name, lineAt(offset), message))
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+
+  // A name that is not known may well be the misspelling of one that is missing.
+  const { issues } = result.error
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
+  const unknown = issue.code === 'unrecognized_keys' ? [issue.keys[0]!] : []
+  const path = [...issue.path, ...unknown] as (string | number)[]
+  const isComplete = issue.code === 'custom' && issue.params?.['isComplete'] === true
+  const found = isComplete ? undefined : valueAt(value, path)
+  const shown = typeof found === 'object' || found === undefined ? '' : `, not ${inShort(found)}`
+  const said = `${placeOf(path)} ${issue.message}${unknown.length > 0 ? '' : shown}`
+  throw refusal(name, lineAt(offsetOf(document, path)), said.trimStart())
+}
+
+/** What the document holds; throws what `refuse` makes of aliases that cannot be followed. */
+function plainValueOf(
+  document: Document.Parsed,
+  refuse: (offset: number, message: string) => Error,
+): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    let offset = 0
+    visit(document, {
+      Alias: (_key, alias) => {
+        if (alias.resolve(document) !== undefined) return undefined
+        offset = alias.range?.[0] ?? 0
+        return visit.BREAK
+      },
+    })
+    throw refuse(offset, (error as Error).message)
+  }
+}
+
+function refusal(name: string, line: number, message: string): OperatorError {
+  return new OperatorError(`${name}:${line}: ${message}`, { exitCode: 2 })
+}
+
+/** `TrafficMirrorFilters[0].IngressFilterRules[2].RuleAction`. */
+function placeOf(path: readonly (string | number)[]): string {
+  return path.length === 0
+    ? 'the file'
+    : path
+        .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+        .join('')
+        .replace(/^\./, '')
+}
+
+function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+  let at = value
+  for (const step of path) at = (at as Record<string | number, unknown> | undefined)?.[step]
+  return at
+}
+
+function inShort(value: unknown): string {
+  const text = JSON.stringify(value)
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
+}
+
+/** Where the member at `path` begins in the text, its key if it has one; of one that is not there, what it should be in. */
+function offsetOf(document: Document.Parsed, path: readonly (string | number)[]): number {
+  const parent = document.getIn(path.slice(0, -1), true)
+  if (path.length > 0 && isMap(parent)) {
+    const pair = parent.items.find(({ key }) => isNode(key) && String(key) === String(path.at(-1)))
+    if (pair !== undefined && isNode(pair.key)) return pair.key.range?.[0] ?? 0
+  }
+  for (let depth = path.length; depth > 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true)
+    if (isNode(node)) return node.range?.[0] ?? 0
+  }
+  return document.contents?.range?.[0] ?? 0
+}

@@ -1,0 +1,159 @@
+import { randomInt } from 'node:crypto'
+import type { MirrorSession, MirrorTarget } from '../mirror/resources.js'
+import type { Draft } from './draft.js'
+import { unknownId } from './ids.js'
+import { modified } from './modification.js'
+import { Refusal } from './refusal.js'
+import { withTags } from './tags.js'
+
+/** 24 bits. */
+export const VNI_MAX = 0xff_ffff
+
+/** What a load balancer passes on, and so the length of a session to one that names none. */
+const LOAD_BALANCER_PACKET_LENGTH = 8500
+
+/** Without `virtualNetworkId` one is drawn that no session has. */
+export type NewSession = Omit<MirrorSession, 'id' | 'virtualNetworkId'> & {
+  readonly virtualNetworkId: number | undefined
+}
+
+/** What `RemoveField` may name, and the member that goes back to its default. */
+export const REMOVABLE_SESSION_FIELDS = {
+  'packet-length': 'packetLength',
+  description: 'description',
+  'virtual-network-id': 'virtualNetworkId',
+} as const satisfies Record<string, keyof MirrorSession>
+
+export type RemovableSessionField = keyof typeof REMOVABLE_SESSION_FIELDS
+
+/** Neither the interface nor, but by the operations of tags, the tags of a session can be changed. */
+export type SessionChange = {
+  readonly [M in keyof Omit<MirrorSession, 'id' | 'ownerId' | 'networkInterfaceId' | 'tags'>]?:
+    | MirrorSession[M]
+    | undefined
+}
+
+export function createSession(draft: Draft, wanted: NewSession): MirrorSession {
+  const { sessions } = draft.resources
+  if (sessions.size >= draft.quotas.sessions) {
+    throw new Refusal(
+      'TrafficMirrorSessionLimitExceeded',
+      `The maximum number of traffic mirror sessions is ${draft.quotas.sessions}`,
+    )
+  }
+  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  const session = withDefaults(draft, { ...wanted, id: draft.newId('tms'), tags })
+  checkReferences(draft, session)
+  checkSession(draft, session)
+  draft.put('sessions', session)
+  return session
+}
+
+/** Members left undefined stay as they are; those of `remove` go back to their defaults, the VNI to a new one. */
+export function modifySession(
+  draft: Draft,
+  id: string,
+  change: SessionChange,
+  remove: readonly RemovableSessionField[],
+): MirrorSession {
+  const session = existingSession(draft, id)
+  const next = withDefaults(draft, modified(session, change, remove, REMOVABLE_SESSION_FIELDS))
+  checkReferences(draft, next)
+  checkSession(draft, next)
+  draft.put('sessions', next)
+  return next
+}
+
+export function deleteSession(draft: Draft, id: string): void {
+  existingSession(draft, id)
+  draft.remove('sessions', id)
+}
+
+function existingSession(draft: Draft, id: string): MirrorSession {
+  const session = draft.resources.sessions.get(id)
+  if (session === undefined) throw unknownId('tms', id)
+  return session
+}
+
+type Incomplete = Omit<MirrorSession, 'virtualNetworkId'> & {
+  readonly virtualNetworkId?: number | undefined
+}
+
+function withDefaults(draft: Draft, session: Incomplete): MirrorSession {
+  const target = draft.resources.targets.get(session.targetId)
+  const isBalanced = target?.kind === 'network-load-balancer'
+  return {
+    ...session,
+    packetLength: session.packetLength ?? (isBalanced ? LOAD_BALANCER_PACKET_LENGTH : undefined),
+    virtualNetworkId: session.virtualNetworkId ?? freeVni(draft),
+  }
+}
+
+/** Never 0, which some receivers take for none. */
+function freeVni(draft: Draft): number {
+  for (;;) {
+    const vni = randomInt(1, VNI_MAX + 1)
+    if (!isTaken(vni, draft)) return vni
+  }
+}
+
+/** A walk over ten thousand sessions is shorter than making a set of them. */
+function isTaken(vni: number, draft: Draft): boolean {
+  for (const session of draft.resources.sessions.values()) {
+    if (session.virtualNetworkId === vni) return true
+  }
+  return false
+}
+
+function checkReferences(draft: Draft, session: MirrorSession): void {
+  const { targets, filters } = draft.resources
+  if (!targets.has(session.targetId)) throw unknownId('tmt', session.targetId)
+  if (!filters.has(session.filterId)) throw unknownId('tmf', session.filterId)
+}
+
+/**
+ * Whether the session can be beside what there is. VNIs that clients choose need not be
+ * unique: the outer source tells sessions apart too.
+ */
+export function checkSession(draft: Draft, session: MirrorSession): void {
+  const { sessions, targets } = draft.resources
+  for (const target of targets.values()) {
+    if (target.kind !== 'network-interface' || target.address !== session.networkInterfaceId)
+      continue
+    throw new Refusal(
+      'InterfaceInUseByTrafficMirrorTarget',
+      `The network interface '${target.address}' is the traffic mirror target ${target.id} and cannot be a source`,
+    )
+  }
+
+  const sources = new Set([session.networkInterfaceId])
+  let ofInterface = 1
+  for (const other of sessions.values()) {
+    if (other.id === session.id) continue
+    if (other.targetId === session.targetId) sources.add(other.networkInterfaceId)
+    if (other.networkInterfaceId !== session.networkInterfaceId) continue
+    ofInterface++
+    if (other.sessionNumber !== session.sessionNumber) continue
+    // EC2's list of codes has none for this.
+    throw new Refusal(
+      'InvalidParameterValue',
+      `The session number ${session.sessionNumber} of '${other.networkInterfaceId}' is in use by ${other.id}`,
+    )
+  }
+  if (ofInterface > draft.quotas.sessionsPerInterface) {
+    throw new Refusal(
+      'TrafficMirrorSessionsPerInterfaceLimitExceeded',
+      `The maximum number of sessions of a network interface is ${draft.quotas.sessionsPerInterface}`,
+    )
+  }
+  checkSources(draft, targets.get(session.targetId), sources.size)
+}
+
+function checkSources(draft: Draft, target: MirrorTarget | undefined, sources: number): void {
+  if (target?.kind !== 'network-interface') return
+  if (sources <= draft.quotas.sourcesPerInterfaceTarget) return
+  throw new Refusal(
+    'TrafficMirrorSourcesPerTargetLimitExceeded',
+    `The maximum number of sources of ${target.id} is ${draft.quotas.sourcesPerInterfaceTarget}`,
+  )
+}

@@ -1,0 +1,157 @@
+import { SESSION_INDICES } from '../flow/flow-entry.js'
+import type { FlowTrackerOptions } from '../flow/flow-lives.js'
+import { FlowTracker } from '../flow/flow-tracker.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
+import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
+import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
+import { Demux } from '../session/demux.js'
+import type { DuplicateMode } from '../session/duplicates.js'
+import { Ledger } from '../session/ledger.js'
+import { type PacketObserver, Pipeline } from '../session/pipeline.js'
+import type { PacketFilter, Session, SessionCapture } from '../session/session.js'
+import { SessionDirectory } from '../session/session-directory.js'
+import type { Packet } from '../wire/packet.js'
+
+export interface OfflineOptions {
+  decap: 'auto' | 'none'
+  vxlanPort: number
+  genevePort: number
+  vnis?: ReadonlySet<number>
+  duplicates?: DuplicateMode
+  /** Packets after this moment are left out. */
+  until?: PointInTime
+  /** Without it packets are not counted into flows. */
+  flows?: Omit<FlowTrackerOptions, 'sessions'>
+  /** In place of `flows`: what counts packets into flows. */
+  counter?: PacketCounter
+  openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
+  observe?: PacketObserver
+  /** Of every session; packets it does not want are counted as filtered. */
+  filter?: PacketFilter
+}
+
+type AfterBlock = NonNullable<ReadOptions['afterBlock']>
+
+export interface PointInTime {
+  readonly seconds: number
+  readonly nanoseconds: number
+}
+
+/** Capture files through the same pipeline that live packets take. */
+export class Offline {
+  readonly ledger = new Ledger()
+  readonly tracker: FlowTracker | undefined
+  /** Time of the latest packet by its own clock. */
+  lastSeconds = 0
+  lastNanoseconds = 0
+  /** Packets after `until` that were left out. */
+  later = 0
+
+  readonly #demux: Demux
+  readonly #counter: PacketCounter | undefined
+  readonly #until: PointInTime | undefined
+  readonly #byIndex: Session[] = []
+
+  constructor(options: OfflineOptions) {
+    this.#until = options.until
+    this.tracker = options.flows && new FlowTracker({ ...options.flows, sessions: SESSION_INDICES })
+    const counter = options.counter ?? this.tracker
+    this.#counter = counter
+    const { ledger } = this
+    const sessions = new SessionDirectory({
+      max: SESSION_INDICES - 2,
+      key: 'source+vni',
+      onOpen: (session) => {
+        session.filter = options.filter
+        this.#byIndex[session.index] = session
+      },
+      onClose: (session) => counter?.endSession(session.index, 'session-deleted'),
+    })
+    const pipeline = new Pipeline({
+      ledger,
+      ...(counter && { tracker: counter }),
+      ...(options.duplicates && { duplicates: options.duplicates }),
+      ...(options.openCapture && { openCapture: options.openCapture }),
+      ...(options.observe && { observe: options.observe }),
+    })
+    this.#demux = new Demux({
+      ledger,
+      sessions,
+      pipeline,
+      decap: options.decap,
+      vxlanPort: options.vxlanPort,
+      genevePort: options.genevePort,
+      ...(options.vnis && { vnis: options.vnis }),
+    })
+    this.#byIndex[0] = this.#demux.unmirrored
+    this.#demux.unmirrored.filter = options.filter
+  }
+
+  /** The session a flow or record speaks of. */
+  session(index: number): Session {
+    return this.#byIndex[index]!
+  }
+
+  /** Every session seen, that of the packets that were not mirrored included. */
+  get sessions(): Session[] {
+    return this.#byIndex.filter((session) => session !== undefined)
+  }
+
+  /**
+   * Reads one file. `afterBlock` is called between blocks, as readCapture does,
+   * when everything due by the time of the packets so far has been done.
+   */
+  read(path: string, afterBlock?: AfterBlock): Promise<CaptureSummary> {
+    return readCapture(path, (packet) => this.accept(packet), this.#readOptions(afterBlock))
+  }
+
+  /** Reads several files as one, in the order of time across them; see readCaptures. */
+  readAll(
+    paths: readonly string[],
+    afterBlock?: AfterBlock,
+    onRead?: OnRead,
+  ): Promise<CaptureOutcome[]> {
+    const options = this.#readOptions(afterBlock)
+    return readCaptures(paths, (packet) => this.accept(packet), {
+      ...options,
+      ...(onRead && { onRead }),
+    })
+  }
+
+  #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {
+    return {
+      afterBlock: (octetsRead) => {
+        this.work()
+        return afterBlock(octetsRead)
+      },
+    }
+  }
+
+  /** Does everything due by the time of the packets so far. */
+  work(): void {
+    const counter = this.#counter
+    if (counter !== undefined) while (counter.work(Number.MAX_SAFE_INTEGER));
+  }
+
+  /** Takes a packet of a file that somebody else reads; `work` is then to be called between its blocks. */
+  accept(packet: Packet): void {
+    const { seconds, nanoseconds } = packet
+    if (this.#until !== undefined && isAfter(seconds, nanoseconds, this.#until)) {
+      this.later++
+      return
+    }
+    if (seconds >= this.lastSeconds) {
+      if (seconds > this.lastSeconds || nanoseconds > this.lastNanoseconds) {
+        this.lastSeconds = seconds
+        this.lastNanoseconds = nanoseconds
+      }
+    }
+    this.#demux.acceptPacket(packet)
+  }
+}
+
+function isAfter(seconds: number, nanoseconds: number, moment: PointInTime): boolean {
+  return (
+    seconds > moment.seconds || (seconds === moment.seconds && nanoseconds > moment.nanoseconds)
+  )
+}

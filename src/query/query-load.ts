@@ -1,0 +1,231 @@
+import type { FlowRecord } from '../flow/flow-record.js'
+import { type FlowRow, rowsOf } from '../flow/flow-row.js'
+import { A_IS_LOCAL, STATE_NAMES } from '../flow/flow-state.js'
+import type { Lifetime } from '../flow/lifetime.js'
+import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
+import { Offline, type OfflineOptions } from '../offline/offline.js'
+import { readCaptures } from '../pcap/capture-merge.js'
+import type { PacketObserver } from '../session/pipeline.js'
+import type { Session } from '../session/session.js'
+import { FAULTS } from '../wire/fault.js'
+import type { Frame } from '../wire/frame.js'
+import { u32 } from '../wire/octets.js'
+import type { Confined, DuckDb } from './duckdb.js'
+import { DuckDbRows } from './duckdb-rows.js'
+import {
+  PACKET_AT as AT,
+  type CaptureTable,
+  DIRECTIONS,
+  FLOW_AT,
+  keptTable,
+  RECORD_FIELDS,
+} from './sql-tables.js'
+
+/** The last whole second that DuckDB's nanoseconds since 1970, 63 bits, can tell. */
+const SECONDS_MAX = 9_223_372_035
+
+export interface LoadOptions {
+  readonly offline: Omit<OfflineOptions, 'flows' | 'observe'>
+  /** Of the table `records`. */
+  readonly lifetime: Lifetime
+  readonly windowSeconds: number
+  readonly maxFlows: number
+}
+
+/** The runs that fill tables, read as one: what is read once fills them all. */
+export type JointRun = Pick<Offline, 'ledger' | 'readAll'>
+
+/**
+ * Fills the tables asked for. `read` is to have every capture read by the run it is
+ * given. Rejects with what that rejects with, and with what DuckDB throws when a
+ * table outgrows its memory and its disk.
+ */
+export async function loadCaptures(
+  duckdb: DuckDb,
+  database: Confined,
+  tables: readonly CaptureTable[],
+  options: LoadOptions,
+  read: (run: JointRun) => Promise<void>,
+): Promise<void> {
+  const loads = await Promise.all(
+    tables.map(async (table) => {
+      const types = table.kept.map(([, type]) => type)
+      const rows = await DuckDbRows.open(duckdb, database, keptTable(table), types)
+      return { rows, run: LOADERS[table.name](rows, options) }
+    }),
+  )
+  const runs = loads.map(({ run }) => run)
+  await read(jointRun(runs))
+  for (const { rows, run } of loads) {
+    run.tracker?.shutdown()
+    rows.close()
+  }
+  await loadSessions(database, runs[0]!.sessions)
+}
+
+function jointRun(runs: readonly Offline[]): JointRun {
+  return {
+    // Each run says the same of what it could not understand.
+    ledger: runs[0]!.ledger,
+    readAll: (paths, afterBlock, onRead) =>
+      readCaptures(
+        paths,
+        (packet) => {
+          for (const run of runs) run.accept(packet)
+        },
+        {
+          afterBlock: (octetsRead) => {
+            for (const run of runs) run.work()
+            return afterBlock?.(octetsRead)
+          },
+          ...(onRead && { onRead }),
+        },
+      ),
+  }
+}
+
+const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOptions) => Offline> = {
+  packets: (rows, { offline }) => new Offline({ ...offline, observe: packetObserver(rows) }),
+  // A flow is all that the files have of it.
+  flows: (rows, { offline, maxFlows }) => {
+    const run: Offline = new Offline({
+      ...offline,
+      flows: {
+        capacity: maxFlows,
+        onEnd: (flow) => {
+          for (const row of rowsOf(run.tracker!, flow)) putFlow(row, rows)
+        },
+      },
+    })
+    return run
+  },
+  records: (rows, { offline, lifetime, windowSeconds, maxFlows }) => {
+    const write = recordWriter(rows)
+    const run: Offline = new Offline({
+      ...offline,
+      flows: {
+        capacity: maxFlows,
+        lifetime,
+        windowSeconds,
+        onRecord: (record) => {
+          run.session(record.session).completeRecord(record)
+          write(record)
+        },
+      },
+    })
+    return run
+  },
+}
+
+function packetObserver(rows: DuckDbRows): PacketObserver {
+  const { row } = rows
+  return (session, packet, frame, fault, isCopy) => {
+    row.fill(0)
+    row[AT.session] = session.index
+    putIp(row, frame)
+    const { seconds } = packet
+    if (packet.timed && seconds <= SECONDS_MAX) {
+      row[AT.seconds] = seconds
+      row[AT.nanoseconds] = packet.nanoseconds
+      row[AT.timed] = 1
+    }
+    row[AT.length] = frame.wireLength()
+    row[AT.captured_length] = packet.end - packet.start
+    row[AT.ether_type] = frame.etherType
+    if (session.vni !== null && fault === undefined && frame.ipVersion !== 0) {
+      row[AT.direction] = directionOf(session, frame)
+    }
+    row[AT.duplicate] = isCopy ? 1 : 0
+    row[AT.fault] = fault === undefined ? 0 : FAULTS.indexOf(fault) + 1
+    rows.end()
+  }
+}
+
+function putIp(row: Float64Array, frame: Frame): void {
+  const { bytes, ipVersion, srcAt, dstAt } = frame
+  if (ipVersion === 0) return
+  row[AT.version] = ipVersion
+  const words = ipVersion === 4 ? 1 : 4
+  for (let word = 0; word < words; word++) {
+    row[AT.src_0 + word] = u32(bytes, srcAt + word * 4)
+    row[AT.dst_0 + word] = u32(bytes, dstAt + word * 4)
+  }
+  row[AT.src_port] = frame.srcPort
+  row[AT.dst_port] = frame.dstPort
+  row[AT.protocol] = frame.protocol
+  row[AT.tcp_flags] = frame.tcpFlags
+  row[AT.bytes] = frame.ipLength
+}
+
+function directionOf(session: Session, frame: Frame): number {
+  const end = session.identity.decide(frame, 0)
+  if (end === 0) return 0
+  return directionCode(end === A_IS_LOCAL ? 'egress' : 'ingress')
+}
+
+function directionCode(direction: FlowRow['direction']): number {
+  return direction === undefined ? 0 : DIRECTIONS.indexOf(direction) + 1
+}
+
+function putFlow(flow: FlowRow, rows: DuckDbRows): void {
+  const { row } = rows
+  row[FLOW_AT.session] = flow.session
+  row[FLOW_AT.version] = flow.ipVersion
+  row.set(flow.packetSource, FLOW_AT.src_0)
+  row.set(flow.packetDestination, FLOW_AT.dst_0)
+  row[FLOW_AT.src_port] = flow.sourcePort
+  row[FLOW_AT.dst_port] = flow.destinationPort
+  row[FLOW_AT.protocol] = flow.protocol
+  row[FLOW_AT.packets] = flow.packets
+  row[FLOW_AT.bytes] = flow.bytes
+  row[FLOW_AT.first_seconds] = Math.min(flow.firstSeconds, SECONDS_MAX)
+  row[FLOW_AT.first_nanoseconds] = flow.firstNanoseconds
+  row[FLOW_AT.last_seconds] = Math.min(flow.lastSeconds, SECONDS_MAX)
+  row[FLOW_AT.last_nanoseconds] = flow.lastNanoseconds
+  row[FLOW_AT.tcp_flags] = flow.tcpFlags
+  row[FLOW_AT.state] = STATE_NAMES.indexOf(flow.state) + 1
+  row[FLOW_AT.direction] = directionCode(flow.direction)
+  rows.end()
+}
+
+/** In the order of RECORDS.kept: the fields that differ from record to record. */
+function recordWriter(rows: DuckDbRows): (record: FlowRecord) => void {
+  const { row } = rows
+  const puts: ((record: FlowRecord) => void)[] = []
+  let next = 1
+  for (const { filling } of RECORD_FIELDS) {
+    const at = next
+    if (filling.from === 'number') {
+      next += 1
+      puts.push((record) => {
+        row[at] = numberOf(record, filling.value)
+      })
+    } else if (filling.from === 'word') {
+      next += 1
+      puts.push((record) => {
+        row[at] = wordOf(record, filling.value)
+      })
+    } else if (filling.from === 'address') {
+      next += 4
+      puts.push((record) => {
+        row.set(addressOf(record, filling.value), at)
+      })
+    }
+  }
+  return (record) => {
+    row[0] = record.ipVersion
+    for (const put of puts) put(record)
+    rows.end()
+  }
+}
+
+/** Every run has numbered the same sessions in the same order. */
+async function loadSessions({ connection }: Confined, sessions: readonly Session[]): Promise<void> {
+  const insert = await connection.prepare('INSERT INTO loaded.sessions VALUES ($1, $2, $3, $4)')
+  for (const session of sessions) {
+    const { session: name, vni, source } = session.report()
+    insert.bind([session.index, name, vni, source])
+    await insert.run()
+  }
+  insert.destroySync()
+}

@@ -1,0 +1,133 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readConfigResources } from '../../../src/cli/listen/config-resources.js'
+import { OperatorError } from '../../../src/errors.js'
+import { DEFAULT_LOG_FORMAT } from '../../../src/flowlog/log-format.js'
+import { temporaryDirectory } from '../../support/temporary.js'
+
+function read(yaml: string) {
+  const path = join(temporaryDirectory(), 'mirrortap.yaml')
+  writeFileSync(path, yaml)
+  return readConfigResources(path)
+}
+
+const SESSION = `
+TrafficMirrorSessions:
+  - TrafficMirrorSessionId: tms-web
+    NetworkInterfaceId: eni-elsewhere
+    TrafficMirrorTargetId: tmt-saved
+    TrafficMirrorFilterId: tmf-saved
+    SessionNumber: 1
+    VirtualNetworkId: 7
+`
+
+describe('readConfigResources', () => {
+  test.each(['', '# port: 5000\n', 'port: 5000\nno-api: true\n'])('finds none in %j', (yaml) => {
+    expect(read(yaml)).toEqual({
+      interfaces: [],
+      targets: [],
+      filters: [],
+      sessions: [],
+      flowLogs: [],
+    })
+  })
+
+  test.each(['interfaces', 'NetworkInterfaces'])('reads the inventory from %s', (key) => {
+    const { interfaces } = read(`
+port: 4789
+${key}:
+  - NetworkInterfaceId: eni-web
+    PrivateIpAddress: 10.0.0.9
+    PrivateIpAddresses: [10.0.0.9, { PrivateIpAddress: 10.0.0.10 }]
+    Ipv6Addresses: ['fd00::9']
+    MacAddress: '02:85:69:c2:ab:02'
+    TagSet: [{ Key: Name, Value: web }]
+    InstanceTags: [{ Key: Name, Value: i }]
+`)
+    expect(interfaces).toMatchObject([
+      {
+        id: 'eni-web',
+        addresses: ['10.0.0.9', '10.0.0.10', 'fd00::9'],
+        macAddress: '02:85:69:c2:ab:02',
+        tags: [{ key: 'Name', value: 'web' }],
+        instanceTags: [{ key: 'Name', value: 'i' }],
+      },
+    ])
+  })
+
+  test('leaves it to others whether what sessions name is there', () => {
+    expect(read(SESSION).sessions).toMatchObject([{ id: 'tms-web', filterId: 'tmf-saved' }])
+  })
+
+  test('reads flow logs, with their defaults', () => {
+    const { flowLogs } = read(`
+FlowLogs:
+  - { FlowLogId: fl-0123456789abcdef0, ResourceId: eni-web }
+  - FlowLogId: fl-0123456789abcdef1
+    ResourceId: vpc-0123456789abcdef0
+    TrafficType: ACCEPT
+    LogFormat: '\${srcaddr}  \${dstaddr}'
+    MaxAggregationInterval: 60
+    DestinationOptions: { FileFormat: parquet, PerHourPartition: true }
+`)
+    expect(flowLogs).toMatchObject([
+      {
+        resourceType: 'NetworkInterface',
+        trafficType: 'ALL',
+        logFormat: DEFAULT_LOG_FORMAT.text,
+        maxAggregationSeconds: 600,
+        destinationOptions: { fileFormat: 'plain-text', perHourPartition: false },
+      },
+      {
+        resourceType: 'VPC',
+        trafficType: 'ACCEPT',
+        logFormat: '${srcaddr} ${dstaddr}',
+        maxAggregationSeconds: 60,
+        destinationOptions: { fileFormat: 'parquet', perHourPartition: true },
+      },
+    ])
+  })
+
+  test.each([
+    {
+      yaml: 'interfaces: [{ NetworkInterfaceId: eni-a }, { NetworkInterfaceId: eni-a }]',
+      says: 'mirrortap.yaml:1: interfaces[1].NetworkInterfaceId is there already, not "eni-a"',
+    },
+    {
+      yaml: 'interfaces: []\nNetworkInterfaces: []',
+      says: 'mirrortap.yaml:2: NetworkInterfaces and interfaces are the same: give one of them',
+    },
+    {
+      yaml: SESSION.replace('VirtualNetworkId: 7', 'VirtualNetworkId: 16777216'),
+      says: 'mirrortap.yaml:8: TrafficMirrorSessions[0].VirtualNetworkId must be a whole number from 0 to 16777215, not 16777216',
+    },
+    {
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-web, ResourceId: eni-a }',
+      says: 'mirrortap.yaml:2: FlowLogs[0].FlowLogId must be fl- and 17 hexadecimal digits, not "fl-web"',
+    },
+    {
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: tgw-1 }',
+      says: 'FlowLogs[0].ResourceId must be the id of an interface, a subnet or a VPC, not "tgw-1"',
+    },
+    {
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: eni-a, MaxAggregationInterval: 61 }',
+      says: 'FlowLogs[0].MaxAggregationInterval must be 60 or 600, not 61',
+    },
+    {
+      yaml: "FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: eni-a, LogFormat: '${nothing}' }",
+      says: "the log format names an unknown field 'nothing'",
+    },
+  ])('refuses in one line: $says', ({ yaml, says }) => {
+    let refused: unknown
+    try {
+      read(yaml)
+    } catch (error) {
+      refused = error
+    }
+    expect(refused).toBeInstanceOf(OperatorError)
+    expect(refused).toMatchObject({ exitCode: 2 })
+    expect((refused as Error).message).toContain(says)
+    expect((refused as Error).message).not.toContain('\n')
+  })
+})
