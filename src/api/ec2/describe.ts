@@ -85,6 +85,8 @@ interface Description<R extends { readonly id: string; readonly tags: readonly T
   /** Of the parameter that lists ids. */
   readonly ids: string
   readonly prefix: IdPrefix
+  /** EC2 refuses an id that nothing has, but for flow logs, where it leaves it out. */
+  readonly unknownIds?: 'left-out'
   readonly fields: FilterFields<R>
   /** Parameters beside those that all have. */
   readonly parameters?: Parameters
@@ -95,7 +97,7 @@ interface Description<R extends { readonly id: string; readonly tags: readonly T
   show(resource: R, call: Call): Output
 }
 
-/** An operation that lists resources: by their ids, each of which must exist, or by filters and pages. */
+/** An operation that lists resources: by their ids, or by filters and pages. */
 export function describeOperation<R extends { readonly id: string; readonly tags: readonly Tag[] }>(
   description: Description<R>,
 ): Operation {
@@ -120,13 +122,13 @@ export function describeOperation<R extends { readonly id: string; readonly tags
     run: (values, call) => {
       const { MaxResults: maxResults, NextToken: nextToken, Filter: filters, ...extra } = values
       const all = new Map([...description.all(call, extra)].map((found) => [found.id, found]))
-      const wanted = [...new Set(idsIn(values, description.ids))].map((id) => {
-        const resource = all.get(id)
-        if (resource === undefined) throw unknownId(description.prefix, id)
-        return resource
-      })
+      const wanted = new Set(idsIn(values, description.ids))
+      if (description.unknownIds === undefined) {
+        for (const id of wanted) if (!all.has(id)) throw unknownId(description.prefix, id)
+      }
       const passes = filterBy(filters, description.fields, ({ tags }: R) => tags, call.options)
-      const found = (wanted.length > 0 ? wanted : [...all.values()]).filter(passes)
+      const named = [...all.values()].filter(({ id }) => wanted.size === 0 || wanted.has(id))
+      const found = named.filter(passes)
       const question = JSON.stringify([description.name, filters, extra])
       const page = pageOf(found, (resource) => resource.id, { question, maxResults, nextToken })
       return {

@@ -45,6 +45,7 @@ const describeFlowLogs = describeOperation<FlowLog>({
   name: 'DescribeFlowLogs',
   ids: 'FlowLogId',
   prefix: 'fl',
+  unknownIds: 'left-out',
   fields: {
     'deliver-log-status': ({ id }, options) => statusOf(options.deliveryError?.(id)),
     'log-destination-type': ({ destinationType }) => destinationType,

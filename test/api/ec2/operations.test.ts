@@ -127,10 +127,7 @@ const ROWS: Record<string, Row> = {
     happy: () => flowLogFor('eni-00000000000000005'),
     other: { TrafficType: 'REJECT' },
   },
-  DescribeFlowLogs: {
-    happy: () => ({}),
-    unknown: () => [['InvalidFlowLogId.NotFound', { FlowLogId: [`fl-${NO}`] }]],
-  },
+  DescribeFlowLogs: { happy: () => ({}) },
   DeleteFlowLogs: { happy: ({ flowLogId }) => ({ FlowLogId: [flowLogId] }) },
   CreateTags: {
     happy: ({ sessionId, ruleId }) => ({
