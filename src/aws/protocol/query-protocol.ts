@@ -50,10 +50,8 @@ export const queryProtocol: Protocol = {
       throw new ApiError('MissingAction', 'The request has no parameter Action.')
     }
     const version = only(parameters, 'Version')
-    if (version === undefined) {
-      throw new ApiError('MissingParameter', 'The request must contain the parameter Version.')
-    }
-    if (version !== EC2_VERSION) {
+    // There is one: a request that names none means that.
+    if (version !== undefined && version !== EC2_VERSION) {
       throw new ApiError('NoSuchVersion', `The only version of this API is ${EC2_VERSION}.`)
     }
     const input = nestParameters(parameters.filter(([name]) => !IS_TRANSPORT.test(name)))

@@ -64,6 +64,14 @@ describe('ApiServer', () => {
     }
   })
 
+  test('answers a query that names no version', async () => {
+    const { url } = await startApi(OPEN)
+    expect(await told(await fetch(`${url}/?Action=DescribeTags`))).toMatchObject({
+      status: 200,
+      code: undefined,
+    })
+  })
+
   test('answers Network Firewall, which it knows by its target', async () => {
     const { url } = await startApi(OPEN)
     const headers = { ...JSON_TYPE, 'X-Amz-Target': 'NetworkFirewall_20201112.ListFlowOperations' }
@@ -93,7 +101,12 @@ describe('ApiServer', () => {
       status: 400,
       code: 'InvalidAction',
     },
-    { name: 'no version', path: '/?Action=DescribeTags', status: 400, code: 'MissingParameter' },
+    {
+      name: 'an empty version',
+      path: '/?Action=DescribeTags&Version=',
+      status: 400,
+      code: 'NoSuchVersion',
+    },
     {
       name: 'another version',
       path: '/?Action=DescribeTags&Version=2014-10-01',
