@@ -1,3 +1,4 @@
+import { ApiError } from '../../aws/protocol/action.js'
 import {
   createRule,
   deleteRule,
@@ -120,7 +121,14 @@ const modifyTrafficMirrorFilterRule = operation({
       of: { type: 'choice', values: Object.keys(REMOVABLE_RULE_FIELDS) as RemovableRuleField[] },
     },
   },
-  check: checkPorts,
+  check: (values) => {
+    checkPorts(values)
+    // EC2 wants the protocol beside ports even where the rule has it already.
+    const hasPorts = (values.DestinationPortRange ?? values.SourcePortRange) !== undefined
+    if (hasPorts && values.Protocol === undefined) {
+      throw new ApiError('MissingParameter', 'The request must contain the parameter Protocol')
+    }
+  },
   run: async (values, { plane }) => {
     const { SourceCidrBlock: source, DestinationCidrBlock: destination } = values
     const change = {

@@ -2,7 +2,7 @@ import { ApiError } from '../../aws/protocol/action.js'
 import type { NewFlowLog } from '../../control/flow-logs.js'
 import { isEc2Id } from '../../control/ids.js'
 import { OperatorError } from '../../errors.js'
-import { parseLogFormat } from '../../flowlog/log-format.js'
+import { type LogFormat, parseLogFormat } from '../../flowlog/log-format.js'
 import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
@@ -97,7 +97,7 @@ export function flowLogOf(values: FlowLogValues): Omit<NewFlowLog, 'resourceId'>
     ...destinationOf(values),
     permissionArn: values.DeliverLogsPermissionArn,
     crossAccountRole: values.DeliverCrossAccountRole,
-    logFormat: logFormatOf(values.LogFormat),
+    logFormat: logFormatOf(values),
     maxAggregationSeconds: interval,
     tagFields: values.TagFieldSpecification.map((specification) => ({
       resourceType: specification.ResourceType,
@@ -118,9 +118,33 @@ export function checkResourceId(type: keyof typeof FLOW_LOG_RESOURCES, id: strin
   throw invalid(id, 'ResourceId', `Expected ${prefix}- and 17 hexadecimal digits`, malformed)
 }
 
-function logFormatOf(text: string | undefined): string {
+function logFormatOf(values: FlowLogValues): string {
+  const format = readLogFormat(values.LogFormat)
+  for (const { name } of format.fields) {
+    const [, tag, second] = /^(instance|interface|asg)-tag(-2)?$/.exec(name) ?? []
+    if (tag === undefined) continue
+    const resourceType = TAGGED[tag as keyof typeof TAGGED]
+    const keys = values.TagFieldSpecification.filter((one) => one.ResourceType === resourceType)
+    const count = keys.reduce((sum, { TagKey }) => sum + TagKey.length, 0)
+    if (count >= (second === undefined ? 1 : 2)) continue
+    const wanted = second === undefined ? 'a tag key' : 'two tag keys'
+    throw wrong(
+      `The field \${${name}} of LogFormat needs ${wanted} of ${resourceType} in TagFieldSpecifications.`,
+    )
+  }
+  return format.text
+}
+
+/** Whose tag a field holds, by how its name begins. */
+const TAGGED = {
+  instance: 'instance',
+  interface: 'network-interface',
+  asg: 'auto-scaling-group',
+} as const
+
+function readLogFormat(text: string | undefined): LogFormat {
   try {
-    return parseLogFormat(text).text
+    return parseLogFormat(text)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
     throw wrong(error.message.replace(/^t/, 'T'))
@@ -141,17 +165,18 @@ function destinationOf(values: FlowLogValues): Destination {
 
   const { LogDestination: destination } = values
   if (values.LogGroupName !== undefined) {
-    throw wrong('LogDestinationType must be cloud-watch-logs if LogGroupName is provided.')
+    throw wrong('LogDestination type must be cloud-watch-logs if LogGroupName is provided.')
   }
   if (destination === undefined || destination === '') {
     throw wrong("LogDestination can't be empty if LogGroupName is not provided.")
   }
   if (destinationType === 'kinesis-data-firehose') {
     checkArn(destination, STREAM_ARN, 'a delivery stream')
+    checkRoles(values)
     return { destinationType, destination }
   }
   if (values.DeliverLogsPermissionArn !== undefined) {
-    throw wrong('DeliverLogsPermissionArn is not applicable if LogDestinationType is s3.')
+    throw wrong('DeliverLogsPermissionArn is not applicable for s3 delivery')
   }
   const folder = checkArn(destination, BUCKET_ARN, 'a bucket')[1]
   if (folder?.split('/').includes('AWSLogs')) {
@@ -160,7 +185,8 @@ function destinationOf(values: FlowLogValues): Destination {
   return { destinationType, destination, destinationOptions: optionsOf(values) }
 }
 
-const BUCKET_ARN = /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/(\S*))?$/
+/** Buckets of us-east-1 from before March 2018 may have names of up to 255 characters, `_` and capitals among them. */
+const BUCKET_ARN = /^arn:aws[a-z-]*:s3:::[A-Za-z0-9._-]{3,255}(?:\/(\S*))?$/
 /** With a colon, as the API's page has it, or with a slash, as ARNs of streams are. */
 const STREAM_ARN = /^arn:aws[a-z-]*:firehose:[a-z0-9-]+:\d{12}:deliverystream[/:][\w.-]{1,64}$/
 const LOG_GROUP_ARN =
@@ -172,6 +198,16 @@ function checkArn(destination: string, form: RegExp, what: string): RegExpExecAr
     throw wrong(`LogDestination must be the ARN of ${what}, not '${destination}'.`)
   return found
 }
+
+/** A stream of the same account needs no role, one of another account both. */
+function checkRoles({ DeliverLogsPermissionArn: own, DeliverCrossAccountRole: other }: Roles) {
+  if ((own === undefined) === (other === undefined)) return
+  throw wrong(
+    'When providing a role for cross-account delivery, both the DeliverLogsPermissionArn and DeliverCrossAccountRole fields must be set.',
+  )
+}
+
+type Roles = Pick<FlowLogValues, 'DeliverLogsPermissionArn' | 'DeliverCrossAccountRole'>
 
 function logGroupOf(values: FlowLogValues): Pick<Destination, 'destination' | 'logGroupName'> {
   const { LogDestination: destination, LogGroupName: logGroupName } = values

@@ -9,10 +9,11 @@ import type { FlowLog } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { checkResourceId, FLOW_LOG_PARAMETERS, flowLogOf } from './flow-log-request.js'
 import { type Call, CLIENT_TOKEN, create, type Operation, operation } from './operation.js'
+import { PAGE_PARAMETERS } from './page.js'
 
 /**
  * One flow log for each resource; those that cannot be are listed in the answer, which is 200
- * for all that. A flow log of a VPC or subnet is for those of its interfaces that the
+ * for all that. Where a flow log exists already and none was made, that is the answer. A flow log of a VPC or subnet is for those of its interfaces that the
  * configuration names and sessions mirror.
  */
 const createFlowLogs = operation({
@@ -26,11 +27,15 @@ const createFlowLogs = operation({
     const { ids, failures } = await create(call, {
       operation: 'CreateFlowLogs',
       values,
-      make: (draft) =>
-        forEach(values.ResourceId, (resourceId) => {
+      make: (draft) => {
+        const made = forEach(values.ResourceId, (resourceId) => {
           checkResourceId(wanted.resourceType, resourceId)
           return createFlowLog(draft, { ...wanted, resourceId }).id
-        }),
+        })
+        const duplicate = made.failures.find(({ code }) => code === 'FlowLogAlreadyExists')
+        if (made.ids.length > 0 || duplicate === undefined) return made
+        throw new ApiError(duplicate.code, duplicate.message)
+      },
     })
     return {
       // SDKs send none here; then EC2 makes one up.
@@ -46,6 +51,8 @@ const describeFlowLogs = describeOperation<FlowLog>({
   ids: 'FlowLogId',
   prefix: 'fl',
   unknownIds: 'left-out',
+  // Elsewhere EC2 says that a page has 5 at least; here it does not.
+  parameters: { MaxResults: { ...PAGE_PARAMETERS.MaxResults, min: 1 } },
   fields: {
     'deliver-log-status': ({ id }, options) => statusOf(options.deliveryError?.(id)),
     'log-destination-type': ({ destinationType }) => destinationType,
@@ -59,6 +66,7 @@ const describeFlowLogs = describeOperation<FlowLog>({
   show: showFlowLog,
 })
 
+/** Those there are; the others are listed in the answer, or are the error when there are only such. */
 const deleteFlowLogs = operation({
   name: 'DeleteFlowLogs',
   parameters: {
@@ -71,6 +79,14 @@ const deleteFlowLogs = operation({
         return id
       }),
     )
+    const unknown = failures.filter(({ code }) => code === 'InvalidFlowLogId.NotFound')
+    if (unknown.length === ids.length) {
+      const list = unknown.map(({ resourceId }) => resourceId).join(' ')
+      throw new ApiError(
+        'InvalidFlowLogId.NotFound',
+        `These flow log ids in the input list are not found: [TotalCount: ${ids.length}] ${list}`,
+      )
+    }
     return { unsuccessful: failures.map(showFailure) }
   },
 })

@@ -12,7 +12,7 @@ import { type Parameters, readParameters, type Values } from './parameters.js'
 const DRY_RUN = { DryRun: { type: 'boolean' } } as const satisfies Parameters
 
 export const CLIENT_TOKEN = {
-  ClientToken: { type: 'format', format: 'client-token' },
+  ClientToken: { type: 'format', format: 'client-token', orEmpty: true },
 } as const satisfies Parameters
 
 /** An operation of EC2: a row of the table in `operations.ts`. */

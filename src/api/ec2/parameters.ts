@@ -4,7 +4,13 @@ import { FORMATS, type FormatName } from './formats.js'
 /** What a parameter may be, as data. `required` ones must be there and not be empty. */
 export type Parameter =
   | { readonly type: 'string'; readonly required?: true; readonly lengthMax?: number }
-  | { readonly type: 'format'; readonly required?: true; readonly format: FormatName }
+  | {
+      readonly type: 'format'
+      readonly required?: true
+      readonly format: FormatName
+      /** An empty value counts as none. */
+      readonly orEmpty?: true
+    }
   | {
       readonly type: 'integer'
       readonly required?: true
@@ -67,7 +73,9 @@ function readMembers(members: Parameters, input: Input, path: string): Record<st
         `The request must contain the parameter ${path}${name}`,
       )
     }
-    if (given === undefined) values[name] = parameter.type === 'list' ? [] : undefined
+    const isLeftOut =
+      given === undefined || (given === '' && parameter.type === 'format' && parameter.orEmpty)
+    if (isLeftOut) values[name] = parameter.type === 'list' ? [] : undefined
     else values[name] = readValue(parameter, given, path + name)
   }
   return values
