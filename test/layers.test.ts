@@ -39,7 +39,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'wire',
     'errors.ts',
   ],
-  aws: ['control', 'mirror', 'sink', 'errors.ts'],
+  aws: ['control', 'mirror', 'sink', 'wire', 'errors.ts'],
   api: ['aws', 'appliance', 'control', 'mirror', 'flow', 'flowlog', 'sink', 'wire', 'errors.ts'],
 }
 const TOP = new Set(['cli', 'index.ts'])

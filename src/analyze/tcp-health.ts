@@ -1,5 +1,16 @@
 import { ABSENT, FRAGMENT_NONE, type Frame } from '../wire/frame.js'
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.js'
+import {
+  TCP_ACK,
+  TCP_ACKNOWLEDGMENT,
+  TCP_CHECKSUM,
+  TCP_DATA_OFFSET,
+  TCP_FIN,
+  TCP_HEADER_LEN,
+  TCP_RST,
+  TCP_SEQUENCE,
+  TCP_SYN,
+  TCP_WINDOW,
+} from '../wire/tcp.js'
 import type { Distribution } from './distribution.js'
 import type { TcpCounts } from './tcp-counts.js'
 import {
@@ -25,13 +36,8 @@ import {
 } from './tcp-entry.js'
 import { TcpGaps } from './tcp-gaps.js'
 
-/** Octets of a header that are looked at: all before the checksum. */
-const HEADER_SEEN = 16
-const HEADER_LEN = 20
-const SEQUENCE = 4
-const ACKNOWLEDGMENT = 8
-const DATA_OFFSET = 12
-const WINDOW = 14
+/** Bytes of a header that are looked at: all before the checksum. */
+const HEADER_SEEN = TCP_CHECKSUM
 
 /** The largest window there is (RFC 7323 §2.3): nothing in one connection lies further ahead. */
 const WINDOW_MAX = 2 ** 30
@@ -82,9 +88,9 @@ export class TcpHealth {
   ): void {
     const { bytes, transportAt: at } = frame
     if (frame.fragment !== FRAGMENT_NONE || at === ABSENT || frame.end - at < HEADER_SEEN) return
-    const headerLen = (bytes[at + DATA_OFFSET]! >>> 4) * 4
+    const headerLen = (bytes[at + TCP_DATA_OFFSET]! >>> 4) * 4
     const length = frame.ipAt + frame.ipLength - at - headerLen
-    if (headerLen < HEADER_LEN || length < 0) return
+    if (headerLen < TCP_HEADER_LEN || length < 0) return
 
     counts.segments++
     const words = this.#words
@@ -97,8 +103,8 @@ export class TcpHealth {
       words[mine + STATE]! |= RST_SEEN
       return
     }
-    const sequence = i32(bytes, at + SEQUENCE)
-    const acknowledgment = i32(bytes, at + ACKNOWLEDGMENT)
+    const sequence = i32(bytes, at + TCP_SEQUENCE)
+    const acknowledgment = i32(bytes, at + TCP_ACKNOWLEDGMENT)
     if ((flags & TCP_SYN) !== 0) {
       const isAnswer = (flags & TCP_ACK) !== 0
       if (!this.#syn(flow, mine, theirs, sequence, length, isAnswer, counts)) return
@@ -115,7 +121,7 @@ export class TcpHealth {
       const fin = flags & TCP_FIN
       this.#data(mine, theirs, sequence, length, fin, seconds, nanoseconds, counts)
     }
-    const window = (bytes[at + WINDOW]! << 8) | bytes[at + WINDOW + 1]!
+    const window = (bytes[at + TCP_WINDOW]! << 8) | bytes[at + TCP_WINDOW + 1]!
     if (window === 0 && (flags & (TCP_SYN | TCP_FIN)) === 0) counts.zeroWindows++
     words[mine + STATE] = (words[mine + STATE]! & 0xffff) | (window << WINDOW_SHIFT)
   }

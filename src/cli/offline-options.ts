@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { DuplicateMode } from '../session/duplicates.js'
+import { GENEVE_PORT } from '../wire/geneve.js'
+import { VXLAN_PORT } from '../wire/vxlan.js'
 import { collectVnis, integerBetween } from './options.js'
 
 /** What the commands that read capture files share. */
@@ -25,6 +27,6 @@ export function addOfflineOptions(command: Command): Command {
     )
     .option('--vni <number...>', 'these VXLAN network identifiers only', collectVnis)
     .option('--filter <expression>', 'pcap-filter(7) on the mirrored frames; vni and session too')
-    .option('--vxlan-port <number>', 'UDP port of VXLAN', parseUdpPort, 4789)
-    .option('--geneve-port <number>', 'UDP port of GENEVE', parseUdpPort, 6081)
+    .option('--vxlan-port <number>', 'UDP port of VXLAN', parseUdpPort, VXLAN_PORT)
+    .option('--geneve-port <number>', 'UDP port of GENEVE', parseUdpPort, GENEVE_PORT)
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { VNI_MAX } from '../wire/vxlan.js'
 
 /**
  * What option values look like, for every command: `64MiB`, `100MB`, `60s`,
@@ -73,7 +74,7 @@ export function integerBetween(low: number, high: number): (text: string) => num
 export const parsePort = integerBetween(0, 65_535)
 
 /** A VXLAN network identifier, 24 bits. */
-export const parseVni = integerBetween(0, 0xff_ffff)
+export const parseVni = integerBetween(0, VNI_MAX)
 
 /** Collects repeated and comma-separated VNIs: `--vni 7 --vni 8,9` or `--vni 7 8 9`. */
 export function collectVnis(text: string, before: readonly number[] | undefined): number[] {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { PACKET_LENGTH_MAX } from '../mirror/resources.js'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
-import { VXLAN_PORT } from '../wire/vxlan.js'
+import { VNI_MAX, VXLAN_PORT } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
 import {
   fields,
@@ -123,8 +124,8 @@ const session = fields({
   TrafficMirrorTargetId: id('tmt'),
   TrafficMirrorFilterId: id('tmf'),
   SessionNumber: whole(1, 32_766),
-  PacketLength: whole(1, 8500).optional(),
-  VirtualNetworkId: whole(0, 0xff_ffff),
+  PacketLength: whole(1, PACKET_LENGTH_MAX).optional(),
+  VirtualNetworkId: whole(0, VNI_MAX),
   Description: someText.optional(),
   OwnerId: account.optional(),
   Tags: tags.optional(),

@@ -1,16 +1,11 @@
 import { randomInt } from 'node:crypto'
-import type { MirrorSession, MirrorTarget } from '../mirror/resources.js'
+import { type MirrorSession, type MirrorTarget, PACKET_LENGTH_MAX } from '../mirror/resources.js'
+import { VNI_MAX } from '../wire/vxlan.js'
 import type { Draft } from './draft.js'
 import { unknownId } from './ids.js'
 import { modified } from './modification.js'
 import { Refusal } from './refusal.js'
 import { withTags } from './tags.js'
-
-/** 24 bits. */
-export const VNI_MAX = 0xff_ffff
-
-/** What a load balancer passes on, and so the length of a session to one that names none. */
-const LOAD_BALANCER_PACKET_LENGTH = 8500
 
 /** Without `virtualNetworkId` one is drawn that no session has. */
 export type NewSession = Omit<MirrorSession, 'id' | 'virtualNetworkId'> & {
@@ -84,7 +79,7 @@ function withDefaults(draft: Draft, session: Incomplete): MirrorSession {
   const isBalanced = target?.kind === 'network-load-balancer'
   return {
     ...session,
-    packetLength: session.packetLength ?? (isBalanced ? LOAD_BALANCER_PACKET_LENGTH : undefined),
+    packetLength: session.packetLength ?? (isBalanced ? PACKET_LENGTH_MAX : undefined),
     virtualNetworkId: session.virtualNetworkId ?? freeVni(draft),
   }
 }

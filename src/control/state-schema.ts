@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { FlowLog, MirrorFilter, MirrorSession, MirrorTarget } from '../mirror/resources.js'
+import { PACKET_LENGTH_MAX } from '../mirror/resources.js'
 import { parseCidr } from '../wire/address.js'
+import { VNI_MAX } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
-import { VNI_MAX } from './sessions.js'
 
 const id = (prefix: string) =>
   z.string().refine((text) => isEc2Id(prefix, text), `must be ${prefix}- and hexadecimal digits`)
@@ -52,7 +53,7 @@ const session: z.ZodType<MirrorSession> = z.strictObject({
   networkInterfaceId: id('eni'),
   targetId: reference('tmt'),
   filterId: reference('tmf'),
-  packetLength: integer(1, 8500).optional(),
+  packetLength: integer(1, PACKET_LENGTH_MAX).optional(),
   sessionNumber: integer(1, 32766),
   virtualNetworkId: integer(0, VNI_MAX),
   tags,

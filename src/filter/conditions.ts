@@ -1,4 +1,12 @@
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
+import {
+  ETHERNET_DESTINATION,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  MAC_GROUP_BIT,
+} from '../wire/ethernet.js'
+import { IPV4_DESTINATION } from '../wire/ipv4.js'
+import { IPV6_DESTINATION } from '../wire/ipv6.js'
+import { VNI_MAX } from '../wire/vxlan.js'
 import { all, any, type Condition, equals, hasAny, isAtLeast, not } from './condition.js'
 import type { Cast, Chain, Expression, Identifier } from './expression.js'
 import { hostCondition, macIs } from './host-conditions.js'
@@ -11,13 +19,9 @@ import { ETHER_PROTOCOLS, IP_PROTOCOLS } from './protocol-names.js'
 import type { Token } from './token.js'
 import { refusal } from './token.js'
 
-const IPV4_DESTINATION = 16
 const IPV4_MULTICAST_MIN = 224
-const IPV6_DESTINATION = 24
 const IPV6_MULTICAST = 0xff
-const MAC_GROUP = 0x01
 const MAC_BROADCAST = Buffer.alloc(6, 0xff)
-const VNI_MAX = 0xff_ffff
 const ETHERTYPE_MAX = 0xffff
 const PROTOCOL_MAX = 0xff
 
@@ -137,7 +141,7 @@ class Conditions {
         if (!layer.isEthernet) {
           throw refusal(token, `frames of ${layer.name} have no Ethernet addresses`)
         }
-        return hasAny(layer.link(0, 1), MAC_GROUP)
+        return hasAny(layer.link(ETHERNET_DESTINATION, 1), MAC_GROUP_BIT)
       case 'ip':
         return all(
           layer.carries(ETHERTYPE_IPV4, token),

@@ -1,5 +1,13 @@
 import { parseIpv6 } from '../wire/address.js'
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
+import {
+  ETHERNET_DESTINATION,
+  ETHERNET_SOURCE,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+} from '../wire/ethernet.js'
+import { IPV4_DESTINATION, IPV4_SOURCE } from '../wire/ipv4.js'
+import { IPV6_DESTINATION, IPV6_SOURCE } from '../wire/ipv6.js'
 import { ALWAYS, all, any, type Condition, equals, type Field } from './condition.js'
 import type { Direction, Identifier } from './expression.js'
 import type { ProtocolWord } from './keywords.js'
@@ -21,13 +29,18 @@ interface Places {
   readonly destination: number
 }
 
-const IPV4: Places = { type: ETHERTYPE_IPV4, source: 12, destination: 16 }
+const IPV4: Places = {
+  type: ETHERTYPE_IPV4,
+  source: IPV4_SOURCE,
+  destination: IPV4_DESTINATION,
+}
 const ARP: Places = { type: ETHERTYPE_ARP, source: 14, destination: 24 }
 const REVERSE_ARP: Places = { type: ETHERTYPE_REVERSE_ARP, source: 14, destination: 24 }
-const IPV6: Places = { type: ETHERTYPE_IPV6, source: 8, destination: 24 }
-
-const MAC_DESTINATION = 0
-const MAC_SOURCE = 6
+const IPV6: Places = {
+  type: ETHERTYPE_IPV6,
+  source: IPV6_SOURCE,
+  destination: IPV6_DESTINATION,
+}
 
 /** `host 10.0.0.1`, `dst net 2001:db8::/32`, `arp host …`, `ether src …`. */
 export function hostCondition(layer: LinkLayer, identifier: Identifier): Condition {
@@ -133,8 +146,8 @@ export function macIs(
   const isAt = (address: (at: number, size: 2 | 4) => Field): Condition =>
     all(equals(address(2, 4), low), equals(address(0, 2), high))
   return atEnds(
-    isAt((at, size) => layer.link(MAC_SOURCE + at, size)),
-    isAt((at, size) => layer.link(MAC_DESTINATION + at, size)),
+    isAt((at, size) => layer.link(ETHERNET_SOURCE + at, size)),
+    isAt((at, size) => layer.link(ETHERNET_DESTINATION + at, size)),
     direction,
   )
 }

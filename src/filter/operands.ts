@@ -1,4 +1,5 @@
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
+import { IPV6_HEADER_LEN, IPV6_NEXT_HEADER } from '../wire/ipv6.js'
 import { PROTOCOL_ICMPV6 } from '../wire/protocol.js'
 import {
   all,
@@ -15,8 +16,6 @@ import { isFirstOfIpv4, protocolCondition } from './protocol-conditions.js'
 import { refusal } from './token.js'
 
 const ALL_BITS = 0xffff_ffff
-const IPV6_NEXT_HEADER = 6
-const IPV6_HEADER_LEN = 40
 
 /** A value, and what must hold of a frame for it to have one. */
 interface Guarded {

@@ -1,4 +1,7 @@
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
+import { IPV4_PROTOCOL } from '../wire/ipv4.js'
+import { IPV6_HEADER_LEN, IPV6_NEXT_HEADER } from '../wire/ipv6.js'
+import { DESTINATION_PORT, PORT_MAX, SOURCE_PORT } from '../wire/ports.js'
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import {
   all,
@@ -16,12 +19,6 @@ import { isFirstOfIpv4 } from './protocol-conditions.js'
 import { type Service, serviceNamed } from './service-names.js'
 import type { Token } from './token.js'
 import { refusal } from './token.js'
-
-const PORT_MAX = 65_535
-const IPV4_PROTOCOL = 9
-const IPV6_NEXT_HEADER = 6
-const IPV6_HEADER_LEN = 40
-const DESTINATION_PORT = 2
 
 /** Both ends included. */
 interface Ports {
@@ -53,13 +50,16 @@ export function portCondition(layer: LinkLayer, identifier: Identifier): Conditi
     all(
       equals(layer.network(IPV4_PROTOCOL, 1), protocol),
       isFirstOfIpv4(layer),
-      isIn(layer.behindIpv4(0, 2), layer.behindIpv4(DESTINATION_PORT, 2)),
+      isIn(layer.behindIpv4(SOURCE_PORT, 2), layer.behindIpv4(DESTINATION_PORT, 2)),
     ),
   )
   const inIpv6 = ports.protocols.map((protocol) =>
     all(
       equals(layer.network(IPV6_NEXT_HEADER, 1), protocol),
-      isIn(layer.network(IPV6_HEADER_LEN, 2), layer.network(IPV6_HEADER_LEN + DESTINATION_PORT, 2)),
+      isIn(
+        layer.network(IPV6_HEADER_LEN + SOURCE_PORT, 2),
+        layer.network(IPV6_HEADER_LEN + DESTINATION_PORT, 2),
+      ),
     ),
   )
   return any(

@@ -1,4 +1,6 @@
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
+import { IPV4_FLAGS_OFFSET, IPV4_FRAGMENT_OFFSET_MASK, IPV4_PROTOCOL } from '../wire/ipv4.js'
+import { IPV6_HEADER_LEN, IPV6_NEXT_HEADER } from '../wire/ipv6.js'
 import {
   PROTOCOL_AH,
   PROTOCOL_ESP,
@@ -33,12 +35,6 @@ import { refusal } from './token.js'
 const PROTOCOL_IGRP = 9
 const PROTOCOL_PIM = 103
 const PROTOCOL_VRRP = 112
-
-const IPV4_FRAGMENT = 6
-const IPV4_PROTOCOL = 9
-const FRAGMENT_OFFSET = 0x1fff
-const IPV6_NEXT_HEADER = 6
-const IPV6_HEADER_LEN = 40
 
 /** What a protocol word is: a type of the link layer, a protocol of IP, or one of OSI's. */
 type Meaning =
@@ -122,5 +118,5 @@ export function ipProtocol(
 
 /** IPv4 that begins with its transport header: no later fragment. */
 export function isFirstOfIpv4(layer: LinkLayer): Condition {
-  return not(hasAny(layer.network(IPV4_FRAGMENT, 2), FRAGMENT_OFFSET))
+  return not(hasAny(layer.network(IPV4_FLAGS_OFFSET, 2), IPV4_FRAGMENT_OFFSET_MASK))
 }

@@ -1,6 +1,6 @@
 import { FRAGMENT_FIRST, FRAGMENT_LATER, Frame } from '../wire/frame.js'
-import { hasPorts } from '../wire/ip.js'
 import { putU32, u32 } from '../wire/octets.js'
+import { hasPorts } from '../wire/ports.js'
 import {
   ADDRESS_A,
   ADDRESS_A_REST,

@@ -1,3 +1,4 @@
+import { MAPPED_WORD } from '../wire/address.js'
 /**
  * Numbers, addresses and words as ASCII, written into a block in place.
  *
@@ -114,7 +115,7 @@ const MAPPED = new Ascii('::ffff:')
  * groups as `::`, and mixed notation for ::ffff:0:0/96 (§5).
  */
 export function putIpv6(view: DataView, at: number, address: Uint32Array): number {
-  if (address[0] === 0 && address[1] === 0 && address[2] === 0xffff) {
+  if (address[0] === 0 && address[1] === 0 && address[2] === MAPPED_WORD) {
     return putIpv4(view, putAscii(view, at, MAPPED), address[3]!)
   }
 

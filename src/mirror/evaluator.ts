@@ -1,14 +1,16 @@
 import type { Frame } from '../wire/frame.js'
 import { isNeverMirrored } from './network-services.js'
 import { DIRECTION_UNKNOWN, PASSING, type PacketDirection } from './packet-direction.js'
-import type { MirrorFilter, MirrorSession, MirrorTarget } from './resources.js'
+import {
+  type MirrorFilter,
+  type MirrorSession,
+  type MirrorTarget,
+  PACKET_LENGTH_MAX,
+} from './resources.js'
 import { RuleSet } from './rule-set.js'
 
 /** No session of the interface mirrors the packet. */
 export const NOT_MIRRORED = -1
-
-/** What a session keeps of each frame when it does not say, by the kind of its target. */
-const NLB_PACKET_LENGTH = 8500
 
 /** A session with all that decides what it mirrors. */
 export interface SessionParts {
@@ -106,5 +108,5 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
 /** Octets a session keeps of each frame at most; infinite where it keeps all. */
 export function packetLengthOf({ session, target }: SessionParts): number {
   if (session.packetLength !== undefined) return session.packetLength
-  return target?.kind === 'network-load-balancer' ? NLB_PACKET_LENGTH : Number.POSITIVE_INFINITY
+  return target?.kind === 'network-load-balancer' ? PACKET_LENGTH_MAX : Number.POSITIVE_INFINITY
 }

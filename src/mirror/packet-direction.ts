@@ -1,4 +1,5 @@
-import { parseAddress, parseMac } from '../wire/address.js'
+import { MAPPED_WORD, parseAddress, parseMac } from '../wire/address.js'
+import { MAC_GROUP_BIT } from '../wire/ethernet.js'
 import { ABSENT, type Frame } from '../wire/frame.js'
 import { u8, u16, u32 } from '../wire/octets.js'
 import type { NetworkInterface } from './resources.js'
@@ -24,7 +25,6 @@ const DESTINATION_MAC = 0
 const SOURCE_MAC = 6
 
 /** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
-const GROUP_BIT = 0x01
 
 const ADDRESS_WORDS = 4
 
@@ -68,7 +68,7 @@ export class InterfaceMatcher {
       if (this.#isAddress(frame, frame.srcAt)) return EGRESS
       if (this.#isAddress(frame, frame.dstAt)) return INGRESS
     }
-    return mac && (u8(frame.bytes, frame.ethernetAt) & GROUP_BIT) !== 0 ? INGRESS : PASSING
+    return mac && (u8(frame.bytes, frame.ethernetAt) & MAC_GROUP_BIT) !== 0 ? INGRESS : PASSING
   }
 
   #isMac(frame: Frame, offset: number): boolean {
@@ -80,7 +80,7 @@ export class InterfaceMatcher {
     const { bytes, ipVersion } = frame
     const word0 = ipVersion === 6 ? u32(bytes, at) | 0 : 0
     const word1 = ipVersion === 6 ? u32(bytes, at + 4) | 0 : 0
-    const word2 = ipVersion === 6 ? u32(bytes, at + 8) | 0 : 0xffff
+    const word2 = ipVersion === 6 ? u32(bytes, at + 8) | 0 : MAPPED_WORD
     const word3 = u32(bytes, ipVersion === 6 ? at + 12 : at) | 0
     const addresses = this.#addresses
     for (let index = 0; index < addresses.length; index += ADDRESS_WORDS) {

@@ -62,6 +62,12 @@ export interface MirrorTarget {
   readonly tags: readonly Tag[]
 }
 
+/**
+ * The largest PacketLength of a session, in bytes. A load balancer passes on no more, so it is
+ * also the length of a session to one that names none (EC2 API, CreateTrafficMirrorSession).
+ */
+export const PACKET_LENGTH_MAX = 8500
+
 export interface MirrorSession {
   /** `tms-…`. */
   readonly id: string

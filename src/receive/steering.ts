@@ -1,6 +1,8 @@
 import { OperatorError } from '../errors.js'
 import { BpfAssembler } from '../sys/bpf.js'
 import {
+  ETHERNET_HEADER_LEN,
+  ETHERNET_TYPE,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
   ETHERTYPE_QINQ_OLD,
@@ -8,6 +10,15 @@ import {
   ETHERTYPE_VLAN,
   VLAN_TAG_LEN,
 } from '../wire/ethernet.js'
+import {
+  IPV4_DESTINATION,
+  IPV4_FLAGS_OFFSET,
+  IPV4_FRAGMENT_OFFSET_MASK,
+  IPV4_MORE_FRAGMENTS,
+  IPV4_PROTOCOL,
+  IPV4_SOURCE,
+} from '../wire/ipv4.js'
+import { IPV6_DESTINATION, IPV6_HEADER_LEN, IPV6_NEXT_HEADER, IPV6_SOURCE } from '../wire/ipv6.js'
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
 import type { Receiver } from './receiver.js'
@@ -27,21 +38,13 @@ export type SteerBy = 'vni' | 'flow'
 export type SteerEncapsulation = 'vxlan' | 'geneve'
 
 /** Distances from the start of VXLAN (X) when no VLAN tag is in the way. */
-const ETHERTYPE = VXLAN_HEADER_LEN + 12
-const IP = VXLAN_HEADER_LEN + 14
+const ETHERTYPE = VXLAN_HEADER_LEN + ETHERNET_TYPE
+const IP = VXLAN_HEADER_LEN + ETHERNET_HEADER_LEN
 
 const TPIDS = [ETHERTYPE_VLAN, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_QINQ_OLD]
 
-const IPV4_FRAGMENT = 6
-const IPV4_PROTOCOL = 9
-const IPV4_SOURCE = 12
-const IPV4_DESTINATION = 16
 /** More fragments, or an offset: all but a whole packet has one of these bits. */
-const FRAGMENT_BITS = 0x3fff
-const IPV6_NEXT_HEADER = 6
-const IPV6_SOURCE = 8
-const IPV6_DESTINATION = 24
-const IPV6_HEADER_LEN = 40
+const FRAGMENT_BITS = IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET_MASK
 const WITH_PORTS = [PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP]
 
 /** Cells of memory. */
@@ -111,7 +114,7 @@ function findVxlanInGeneve(program: BpfAssembler): void {
     .label('outer IPv4')
     .load('byte', IPV4_PROTOCOL)
     .jumpUnlessEqual(PROTOCOL_UDP, 'nowhere')
-    .load('half', IPV4_FRAGMENT)
+    .load('half', IPV4_FLAGS_OFFSET)
     .jumpIfAnyBit(FRAGMENT_BITS, 'nowhere')
   stepOverIpv4(program, 0)
   program.label('outer UDP').load('half', 2).jumpUnlessEqual(VXLAN_PORT, 'nowhere').advanceX(8)
@@ -141,7 +144,7 @@ function hashFlow(program: BpfAssembler): void {
 
   program.label('IPv4').set(0).keep(HASH)
   addAddresses(program, IP + IPV4_SOURCE, IP + IPV4_DESTINATION)
-  program.load('half', IP + IPV4_FRAGMENT).jumpIfAnyBit(FRAGMENT_BITS, 'hashed')
+  program.load('half', IP + IPV4_FLAGS_OFFSET).jumpIfAnyBit(FRAGMENT_BITS, 'hashed')
   program.load('byte', IP + IPV4_PROTOCOL)
   keepProtocolWithPorts(program, 'IPv4 ports', 'hashed')
   stepOverIpv4(program, IP)

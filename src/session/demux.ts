@@ -1,3 +1,4 @@
+import { MAPPED_WORD } from '../wire/address.js'
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING } from '../wire/ethernet.js'
 import type { Fault } from '../wire/fault.js'
 import { ABSENT, FRAGMENT_LATER, Frame } from '../wire/frame.js'
@@ -7,7 +8,7 @@ import { u16, u32 } from '../wire/octets.js'
 import { Datagram, Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
 import { PROTOCOL_UDP } from '../wire/protocol.js'
-import { UDP_HEADER_LEN } from '../wire/udp.js'
+import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
 import { parseVxlan, VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
 import type { Ledger } from './ledger.js'
 import type { Pipeline } from './pipeline.js'
@@ -28,8 +29,6 @@ export interface DemuxOptions {
   vxlanPort?: number
   genevePort?: number
 }
-
-const UDP_LENGTH = 4
 
 /**
  * Takes exactly one mirror layer off: VXLAN, or GENEVE with the VXLAN inside it
@@ -248,6 +247,6 @@ function sourceOf(frame: Frame, out: Datagram): void {
   const v6 = frame.ipVersion === 6
   out.source0 = v6 ? u32(bytes, srcAt) : 0
   out.source1 = v6 ? u32(bytes, srcAt + 4) : 0
-  out.source2 = v6 ? u32(bytes, srcAt + 8) : 0xffff
+  out.source2 = v6 ? u32(bytes, srcAt + 8) : MAPPED_WORD
   out.source3 = u32(bytes, v6 ? srcAt + 12 : srcAt)
 }

@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto'
 import { ABSENT, type Frame } from '../wire/frame.js'
-import { IPV4_HEADER_LEN } from '../wire/ipv4.js'
-import { IPV6_HEADER_LEN } from '../wire/ipv6.js'
+import { ICMP_CHECKSUM } from '../wire/icmp.js'
+import { IPV4_HEADER_LEN, IPV4_TIME_TO_LIVE } from '../wire/ipv4.js'
+import { IPV6_HEADER_LEN, IPV6_PAYLOAD_LENGTH } from '../wire/ipv6.js'
 import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import { TCP_CHECKSUM } from '../wire/tcp.js'
+import { UDP_CHECKSUM } from '../wire/udp.js'
 
 /** What to do with a copy: count it, keep it out of flows and mark it in captures, or drop it. */
 export const DUPLICATE_MODES = ['keep', 'mark', 'drop'] as const
@@ -27,13 +30,9 @@ const NANOSECONDS = 4
 const BEHIND_OCTETS = 32
 
 /** The word of time to live, protocol and checksum; and that of payload length, next header and hop limit. */
-const IPV4_TIME_TO_LIVE = 8
-const IPV6_HOP_LIMIT = 4
+const IPV4_UNLIKE_WORD = IPV4_TIME_TO_LIVE
+const IPV6_UNLIKE_WORD = IPV6_PAYLOAD_LENGTH
 
-/** Where a checksum stands in the transport header, by protocol. */
-const TCP_CHECKSUM = 16
-const UDP_CHECKSUM = 6
-const ICMP_CHECKSUM = 2
 /** Far from every header, where there is no checksum to leave out. */
 const NOWHERE = 0x4000_0000
 
@@ -120,7 +119,7 @@ export class Duplicates {
     const behind = ipAt + (isV4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN)
     const until = Math.min(end, behind + BEHIND_OCTETS)
     // What differs between copies: one word of the IP header, half a word of the transport's.
-    const timeToLiveAt = ipAt + (isV4 ? IPV4_TIME_TO_LIVE : IPV6_HOP_LIMIT)
+    const timeToLiveAt = ipAt + (isV4 ? IPV4_UNLIKE_WORD : IPV6_UNLIKE_WORD)
     const { transportAt } = frame
     const checksumAt =
       transportAt === ABSENT ? NOWHERE : transportAt + checksumOffset(frame.protocol)

@@ -5,11 +5,12 @@ import {
   INGRESS,
   type PacketDirection,
 } from '../mirror/packet-direction.js'
+import { MAPPED_WORD } from '../wire/address.js'
+import { MAC_GROUP_BIT } from '../wire/ethernet.js'
 import { ABSENT, type Frame } from '../wire/frame.js'
 import { u16, u32 } from '../wire/octets.js'
 
 /** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
-const GROUP_BIT = 0x01
 
 /** What a configuration says of an interface. */
 export interface KnownInterface {
@@ -99,7 +100,7 @@ export class InterfaceIdentity {
     const { bytes } = frame
     if (frame.ipVersion === 4) {
       return (
-        address[2] === 0xffff &&
+        address[2] === MAPPED_WORD &&
         address[0] === 0 &&
         address[1] === 0 &&
         u32(bytes, at) === address[3]
@@ -116,7 +117,7 @@ export class InterfaceIdentity {
     const at = frame.ethernetAt
     if (at === ABSENT || this.#contradicted) return undefined
     const { bytes } = frame
-    const toGroup = (bytes[at]! & GROUP_BIT) !== 0
+    const toGroup = (bytes[at]! & MAC_GROUP_BIT) !== 0
     const isDestination = !toGroup && this.#has(u16(bytes, at), u32(bytes, at + 2))
     const isSource = this.#has(u16(bytes, at + 6), u32(bytes, at + 8))
 

@@ -46,27 +46,3 @@ export function ipv6AddressSum(source: ArrayLike<number>, destination: ArrayLike
 function wordHalves(word: number): number {
   return (word >>> 16) + (word & 0xffff)
 }
-
-/** Castagnoli's polynomial, bits reflected (RFC 9260 appendix A). */
-const CRC32C_POLYNOMIAL = 0x82f6_3b78
-
-const CRC32C_TABLE = makeCrc32cTable()
-
-function makeCrc32cTable(): Uint32Array {
-  const table = new Uint32Array(256)
-  for (let octet = 0; octet < 256; octet++) {
-    let crc = octet
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0)
-    table[octet] = crc
-  }
-  return table
-}
-
-/** CRC32c of `bytes[start, end)`, unsigned. SCTP sends it least significant octet first. */
-export function crc32c(bytes: Uint8Array, start: number, end: number): number {
-  let crc = 0xffff_ffff
-  for (let at = start; at < end; at++) {
-    crc = (crc >>> 8) ^ CRC32C_TABLE[(crc ^ u8(bytes, at)) & 0xff]!
-  }
-  return ~crc >>> 0
-}

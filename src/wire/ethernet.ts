@@ -31,15 +31,21 @@ export const ETHERTYPE_SERVICE_VLAN = 0x88a8
 /** The value some switches used for the outer of two tags before 802.1ad. */
 export const ETHERTYPE_QINQ_OLD = 0x9100
 
-const DESTINATION = 0
-const SOURCE = 6
-const TYPE = 12
+/** Where its fields are. */
+export const ETHERNET_DESTINATION = 0
+export const ETHERNET_SOURCE = 6
+export const ETHERNET_TYPE = 12
 
-const TAG_CONTROL = 0
-const TAG_TYPE = 2
-const PRIORITY_SHIFT = 13
-const DROP_ELIGIBLE = 0x1000
-const VLAN_MASK = 0x0fff
+/** Where the fields of a tag are, behind the type that announces it. */
+export const VLAN_TAG_CONTROL = 0
+export const VLAN_TAG_TYPE = 2
+export const VLAN_MASK = 0x0fff
+
+/** The bit of the first octet that multicast and broadcast addresses have (IEEE 802 §8.2). */
+export const MAC_GROUP_BIT = 0x01
+
+/** Values below this in the type field are lengths of 802.3 frames (IEEE 802.3 §3.2.6). */
+export const ETHERTYPE_MIN = 0x0600
 
 /** Addresses are 48-bit whole numbers, the first octet on the wire being the highest. */
 export interface EthernetHeader {
@@ -51,31 +57,10 @@ export interface EthernetHeader {
 
 /** Writes the header at `start` and returns the offset just past it. */
 export function emitEthernet(header: EthernetHeader, bytes: Uint8Array, start: number): number {
-  putMac(bytes, start + DESTINATION, header.destination)
-  putMac(bytes, start + SOURCE, header.source)
-  putU16(bytes, start + TYPE, header.type)
+  putMac(bytes, start + ETHERNET_DESTINATION, header.destination)
+  putMac(bytes, start + ETHERNET_SOURCE, header.source)
+  putU16(bytes, start + ETHERNET_TYPE, header.type)
   return start + ETHERNET_HEADER_LEN
-}
-
-export interface VlanTag {
-  /** VLAN identifier, 12 bits. */
-  vlan: number
-  /** Priority code point, 3 bits. */
-  priority: number
-  dropEligible: boolean
-  /** EtherType of what follows the tag. */
-  type: number
-}
-
-/** Writes the tag's control field and the next type at `start`, and returns the offset just past them. */
-export function emitVlanTag(tag: VlanTag, bytes: Uint8Array, start: number): number {
-  const control =
-    ((tag.priority & 7) << PRIORITY_SHIFT) |
-    (tag.dropEligible ? DROP_ELIGIBLE : 0) |
-    (tag.vlan & VLAN_MASK)
-  putU16(bytes, start + TAG_CONTROL, control)
-  putU16(bytes, start + TAG_TYPE, tag.type)
-  return start + VLAN_TAG_LEN
 }
 
 function putMac(bytes: Uint8Array, at: number, mac: number): void {

@@ -1,12 +1,11 @@
-import { ETHERNET_HEADER_LEN, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.js'
+import { ETHERNET_HEADER_LEN, ETHERNET_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.js'
 import type { Fault } from './fault.js'
 import { ABSENT, type Frame } from './frame.js'
-import { parseIp } from './ip.js'
+import { parseIpv4 } from './ipv4.js'
+import { parseIpv6 } from './ipv6.js'
 import { findNetwork } from './link.js'
 import { LINKTYPE_ETHERNET } from './link-type.js'
 import { u16 } from './octets.js'
-
-const ETHERNET_TYPE = 12
 
 /**
  * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
@@ -40,13 +39,13 @@ export function parseFrame(
       out.ethernetAt = start
       out.etherType = type
       out.ipAt = start + ETHERNET_HEADER_LEN
-      return parseIp(out, type === ETHERTYPE_IPV4 ? 4 : 6)
+      return type === ETHERTYPE_IPV4 ? parseIpv4(out) : parseIpv6(out)
     }
   }
 
   const fault = findNetwork(out, linkType)
   if (fault !== undefined) return fault
-  if (out.etherType === ETHERTYPE_IPV4) return parseIp(out, 4)
-  if (out.etherType === ETHERTYPE_IPV6) return parseIp(out, 6)
+  if (out.etherType === ETHERTYPE_IPV4) return parseIpv4(out)
+  if (out.etherType === ETHERTYPE_IPV6) return parseIpv6(out)
   return undefined
 }

@@ -11,14 +11,14 @@
  */
 import { addWords, foldChecksum } from './checksum.js'
 import { putU16 } from './octets.js'
+import { DESTINATION_PORT, SOURCE_PORT } from './ports.js'
 import { PROTOCOL_UDP } from './protocol.js'
 
 export const UDP_HEADER_LEN = 8
 
-const SOURCE_PORT = 0
-const DESTINATION_PORT = 2
-const LENGTH = 4
-const CHECKSUM = 6
+/** Where its fields are, behind the ports (ports.ts). */
+export const UDP_LENGTH = 4
+export const UDP_CHECKSUM = 6
 
 /** The sender gave no checksum. */
 const NO_CHECKSUM = 0
@@ -45,14 +45,14 @@ export function emitUdp(
   const length = UDP_HEADER_LEN + header.payloadLength
   putU16(bytes, start + SOURCE_PORT, header.sourcePort)
   putU16(bytes, start + DESTINATION_PORT, header.destinationPort)
-  putU16(bytes, start + LENGTH, length)
-  putU16(bytes, start + CHECKSUM, NO_CHECKSUM)
+  putU16(bytes, start + UDP_LENGTH, length)
+  putU16(bytes, start + UDP_CHECKSUM, NO_CHECKSUM)
   if (addressSum !== undefined) {
     const sum = foldChecksum(
       addWords(bytes, start, start + length, addressSum + PROTOCOL_UDP + length),
     )
     // A sum that comes out as zero is sent as its other form, all ones.
-    putU16(bytes, start + CHECKSUM, sum === NO_CHECKSUM ? 0xffff : sum)
+    putU16(bytes, start + UDP_CHECKSUM, sum === NO_CHECKSUM ? 0xffff : sum)
   }
   return start + UDP_HEADER_LEN
 }

@@ -18,6 +18,9 @@ export const VXLAN_PORT = 4789
 
 export const VXLAN_HEADER_LEN = 8
 
+/** The largest network identifier; it has 24 bits. */
+export const VNI_MAX = 0xff_ffff
+
 const FLAGS = 0
 const VNI = 4
 const VNI_TAIL = 7

@@ -10,14 +10,9 @@ import {
   emitEthernet,
 } from '../../src/wire/ethernet.js'
 import { emitGeneve, GENEVE_AWS_HEADER_LEN, GENEVE_PORT, Geneve } from '../../src/wire/geneve.js'
-import { emitIcmp, emitIcmpv6, ICMP_HEADER_LEN } from '../../src/wire/icmp.js'
+import { ICMP_HEADER_LEN } from '../../src/wire/icmp.js'
 import { emitIpv4, IPV4_HEADER_LEN, sealIpv4 } from '../../src/wire/ipv4.js'
-import {
-  emitIpv6,
-  emitIpv6Fragment,
-  IPV6_FRAGMENT_HEADER_LEN,
-  IPV6_HEADER_LEN,
-} from '../../src/wire/ipv6.js'
+import { emitIpv6, IPV6_FRAGMENT_HEADER_LEN, IPV6_HEADER_LEN } from '../../src/wire/ipv6.js'
 import {
   PROTOCOL_FRAGMENT,
   PROTOCOL_ICMP,
@@ -26,10 +21,18 @@ import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
 } from '../../src/wire/protocol.js'
-import { emitSctp, SCTP_HEADER_LEN } from '../../src/wire/sctp.js'
-import { emitTcp, TCP_ACK, TCP_HEADER_LEN } from '../../src/wire/tcp.js'
+
+import { TCP_ACK, TCP_HEADER_LEN } from '../../src/wire/tcp.js'
 import { emitUdp, UDP_HEADER_LEN } from '../../src/wire/udp.js'
 import { emitVxlan, VXLAN_HEADER_LEN, VXLAN_PORT } from '../../src/wire/vxlan.js'
+import {
+  emitIcmp,
+  emitIcmpv6,
+  emitIpv6Fragment,
+  emitSctp,
+  emitTcp,
+  SCTP_HEADER_LEN,
+} from './emit.js'
 
 /**
  * Frames for tests, put together from the inside out:

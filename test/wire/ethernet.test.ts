@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ETHERTYPE_IPV4, emitEthernet, emitVlanTag } from '../../src/wire/ethernet.js'
+import { ETHERTYPE_IPV4, emitEthernet } from '../../src/wire/ethernet.js'
+import { emitVlanTag } from '../support/emit.js'
 import { hex } from '../support/hex.js'
 
 describe('emitEthernet', () => {

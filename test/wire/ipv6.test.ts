@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { emitIpv6, emitIpv6Fragment, IPV6_HEADER_LEN } from '../../src/wire/ipv6.js'
+import { emitIpv6, IPV6_HEADER_LEN } from '../../src/wire/ipv6.js'
+import { emitIpv6Fragment } from '../support/emit.js'
 import { hex } from '../support/hex.js'
 import { Random } from '../support/random.js'
 

@@ -4,16 +4,17 @@ import {
   modifySession,
   REMOVABLE_SESSION_FIELDS,
   type RemovableSessionField,
-  VNI_MAX,
 } from '../../control/sessions.js'
 import type { MirrorSession } from '../../mirror/resources.js'
+import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
+import { VNI_MAX } from '../../wire/vxlan.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
 import type { Parameters } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 /** The guide wants at least 35 octets of IPv4 and 55 of IPv6, and does not say that EC2 insists. */
-const PACKET_LENGTH = { type: 'integer', min: 1, max: 8500 } as const
+const PACKET_LENGTH = { type: 'integer', min: 1, max: PACKET_LENGTH_MAX } as const
 const SESSION_NUMBER = { type: 'integer', min: 1, max: 32766 } as const
 /** Whether EC2 takes 0 is not said; it is a VNI like any other (RFC 7348 §5). */
 const VIRTUAL_NETWORK_ID = { type: 'integer', min: 0, max: VNI_MAX } as const

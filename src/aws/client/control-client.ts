@@ -1,4 +1,3 @@
-import { VNI_MAX } from '../../control/sessions.js'
 import type {
   FilterRule,
   MirrorFilter,
@@ -6,6 +5,7 @@ import type {
   MirrorTarget,
   PortRange,
 } from '../../mirror/resources.js'
+import { VNI_MAX } from '../../wire/vxlan.js'
 import { CallFailure, type Ec2Client } from './ec2-client.js'
 import { BadReply, type ReplyElement } from './reply-element.js'
 

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
+import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { collectVnis, integerBetween, parseDuration, parsePort, parseSize } from '../options.js'
 import { checkStats } from '../process/stats-file.js'
 import type { CaptureOptions } from './options.js'
@@ -89,7 +90,7 @@ function addReceiving(command: Command): void {
   command
     .optionsGroup('From the network:')
     .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
-    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, 4789)
+    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
     .option(
       '--geneve-port <number>',
       'UDP port of GENEVE (default: off; with --read 6081)',
@@ -121,7 +122,7 @@ function addReading(command: Command): void {
         .choices(['auto', 'none'])
         .default('auto'),
     )
-    .option('--vxlan-port <number>', 'UDP port of VXLAN', integerBetween(1, 65_535), 4789)
+    .option('--vxlan-port <number>', 'UDP port of VXLAN', integerBetween(1, 65_535), VXLAN_PORT)
     .option(
       '--split',
       'one file a session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
+import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import {
@@ -113,7 +114,7 @@ function checkMeaning(command: Command): void {
 function addReceiving(command: Command): void {
   command
     .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
-    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, 4789)
+    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
     .option('--geneve-port <number>', 'UDP port of GENEVE (default: off; usual: 6081)', parsePort)
     .addOption(
       new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')

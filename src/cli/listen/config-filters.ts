@@ -5,11 +5,10 @@ import { parseYaml } from '../../control/session-file.js'
 import { OperatorError } from '../../errors.js'
 import { ExpressionFilter } from '../../filter/expression-filter.js'
 import type { NamedFilter } from '../../session/session-filter.js'
+import { VNI_MAX } from '../../wire/vxlan.js'
 
 /** The key of a configuration under which sessions have filters of their own. */
 export const FILTERS_KEY = 'filters'
-
-const VNI_MAX = 0xff_ffff
 
 const namedFilter = fields({
   vni: whole(0, VNI_MAX).optional(),

@@ -1,12 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
+import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
 import type { Endpoint } from '../../source/mirror-plan.js'
 import type { Speed } from '../../source/pace.js'
 import { integerBetween, parseDuration, parseHostPort, parseSize, parseVni } from '../options.js'
 import type { MirrorOptions } from './options.js'
 
 /** What EC2 accepts as PacketLength of a session. */
-const parsePacketLength = integerBetween(1, 8500)
+const parsePacketLength = integerBetween(1, PACKET_LENGTH_MAX)
 
 /** `mirrortap mirror`: be a mirror source. */
 export function addMirror(program: Command): void {

@@ -7,13 +7,12 @@ import { OperatorError } from '../../errors.js'
 import type { MirrorTarget, NetworkInterface } from '../../mirror/resources.js'
 import type { FilterTarget } from '../../source/interface/packet-socket-filter.js'
 import { type Endpoint, type MirrorPlan, planOfInterfaces } from '../../source/mirror-plan.js'
+import { GENEVE_PORT } from '../../wire/geneve.js'
+import { VXLAN_PORT } from '../../wire/vxlan.js'
 import type { MirrorOptions } from './options.js'
 
 /** What AWS's clients assume, and appliances of this kind. */
 const DEFAULT_REGION = 'us-east-1'
-
-const VXLAN_PORT = 4789
-const GENEVE_PORT = 6081
 
 /** Where the datagrams of targets go, as addresses: names are looked up once, so that what may be mirrored is known. */
 class Inventory {

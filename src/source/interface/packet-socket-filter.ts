@@ -1,6 +1,7 @@
 import { BpfAssembler } from '../../sys/bpf.js'
 import { parseIpv4, parseIpv6 } from '../../wire/address.js'
 import {
+  ETHERNET_TYPE,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
   ETHERTYPE_QINQ_OLD,
@@ -8,7 +9,23 @@ import {
   ETHERTYPE_VLAN,
   VLAN_TAG_LEN,
 } from '../../wire/ethernet.js'
+import { ICMP_HEADER_LEN } from '../../wire/icmp.js'
+import {
+  IPV4_DESTINATION,
+  IPV4_FLAGS_OFFSET,
+  IPV4_FRAGMENT_OFFSET_MASK,
+  IPV4_HEADER_LEN,
+  IPV4_PROTOCOL,
+} from '../../wire/ipv4.js'
+import {
+  IPV6_DESTINATION,
+  IPV6_FRAGMENT_HEADER_LEN,
+  IPV6_FRAGMENT_OFFSET_MASK,
+  IPV6_HEADER_LEN,
+  IPV6_NEXT_HEADER,
+} from '../../wire/ipv6.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
+import { DESTINATION_PORT, PORTS_LEN } from '../../wire/ports.js'
 import {
   PROTOCOL_FRAGMENT,
   PROTOCOL_ICMP,
@@ -41,27 +58,12 @@ const ACCEPT_ALL = 0xffff_ffff
 const REJECT = 0
 
 const TAG_TYPES = [ETHERTYPE_VLAN, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_QINQ_OLD]
-const ETHERTYPE = 12
 
-const IPV4_FRAGMENT = 6
-const IPV4_OFFSET_BITS = 0x1fff
-const IPV4_PROTOCOL = 9
-const IPV4_DESTINATION = 16
-const IPV4_HEADER_LEN = 20
 /** Destination unreachable, source quench, redirect, time exceeded, parameter problem: those that quote. */
 const ICMP_ERRORS = [3, 4, 5, 11, 12]
-const ICMP_HEADER_LEN = 8
 
-const IPV6_NEXT_HEADER = 6
-const IPV6_DESTINATION = 24
-const IPV6_HEADER_LEN = 40
-const IPV6_FRAGMENT_LEN = 8
-const IPV6_OFFSET_BITS = 0xfff8
 /** Of types of ICMPv6 that are no errors (RFC 4443 §2.1). */
 const ICMPV6_NO_ERROR = 0x80
-
-const UDP_DESTINATION = 2
-const UDP_PORTS_LEN = 4
 
 /** X is never more: two tags, two IPv4 headers that claim to be as long as can be, ICMP. */
 const X_MAX = 256
@@ -76,7 +78,7 @@ const ANY_PORT = 0x10000
 export function exclusionProgram(targets: readonly FilterTarget[], linkType: number): Buffer {
   // Both cells written at once: the kernel's check lets what is unset flow through a return.
   const program = new BpfAssembler().setX(0).keepX(BASE).keepX(PORT)
-  const ip = linkType === LINKTYPE_ETHERNET ? ETHERTYPE + 2 : 0
+  const ip = linkType === LINKTYPE_ETHERNET ? ETHERNET_TYPE + 2 : 0
   findIp(program, linkType)
 
   // Two in one: labels behind a long list of targets are out of reach of a conditional jump.
@@ -117,15 +119,15 @@ function findIp(program: BpfAssembler, linkType: number): void {
     program.label('EtherType')
     return
   }
-  acceptShorterThan(program, ETHERTYPE + 2, 'Ethernet is whole')
+  acceptShorterThan(program, ETHERNET_TYPE + 2, 'Ethernet is whole')
   for (const tag of ['first tag', 'second tag']) {
-    program.load('half', ETHERTYPE)
+    program.load('half', ETHERNET_TYPE)
     for (const type of TAG_TYPES) program.jumpIfEqual(type, tag)
     program.jump('EtherType').label(tag)
-    acceptShorterThan(program, ETHERTYPE + VLAN_TAG_LEN + 2, `${tag} is whole`)
+    acceptShorterThan(program, ETHERNET_TYPE + VLAN_TAG_LEN + 2, `${tag} is whole`)
     program.advanceX(VLAN_TAG_LEN)
   }
-  program.load('half', ETHERTYPE).label('EtherType')
+  program.load('half', ETHERNET_TYPE).label('EtherType')
 }
 
 /**
@@ -146,10 +148,12 @@ function findPort4(program: BpfAssembler, ip: number): void {
   program.load('byte', ip + IPV4_PROTOCOL).jumpUnlessEqual(PROTOCOL_UDP, 'not ours')
 
   program.label('UDP').keepX(BASE)
-  program.load('half', ip + IPV4_FRAGMENT).jumpIfAnyBit(IPV4_OFFSET_BITS, 'later fragment')
+  program
+    .load('half', ip + IPV4_FLAGS_OFFSET)
+    .jumpIfAnyBit(IPV4_FRAGMENT_OFFSET_MASK, 'later fragment')
   stepOverIpv4(program, ip)
-  acceptShorterThan(program, ip + UDP_PORTS_LEN, 'ports are there')
-  program.load('half', ip + UDP_DESTINATION).jump('port known')
+  acceptShorterThan(program, ip + PORTS_LEN, 'ports are there')
+  program.load('half', ip + DESTINATION_PORT).jump('port known')
   program.label('not ours').returnValue(ACCEPT_ALL)
   program.label('later fragment').set(ANY_PORT)
   program.label('port known').keep(PORT).recallX(BASE)
@@ -158,11 +162,11 @@ function findPort4(program: BpfAssembler, ip: number): void {
 /** As findPort4. Only what a mirror source sends is looked for: no extension header but that of fragments. */
 function findPort6(program: BpfAssembler, ip: number): void {
   const udp = ip + IPV6_HEADER_LEN
-  acceptShorterThan(program, udp + UDP_PORTS_LEN, 'IPv6 is whole')
+  acceptShorterThan(program, udp + PORTS_LEN, 'IPv6 is whole')
   program.load('byte', ip + IPV6_NEXT_HEADER).jumpUnlessEqual(PROTOCOL_ICMPV6, 'no ICMPv6')
   program.load('byte', udp).jumpIfAnyBit(ICMPV6_NO_ERROR, 'not ours 6')
   program.advanceX(IPV6_HEADER_LEN + ICMP_HEADER_LEN)
-  acceptShorterThan(program, udp + UDP_PORTS_LEN, 'quoted IPv6 is whole')
+  acceptShorterThan(program, udp + PORTS_LEN, 'quoted IPv6 is whole')
 
   program
     .label('no ICMPv6')
@@ -173,12 +177,12 @@ function findPort6(program: BpfAssembler, ip: number): void {
     .load('byte', udp)
     .jumpUnlessEqual(PROTOCOL_UDP, 'not ours 6')
     .load('half', udp + 2)
-    .jumpIfAnyBit(IPV6_OFFSET_BITS, 'later fragment 6')
-  acceptShorterThan(program, udp + IPV6_FRAGMENT_LEN + UDP_PORTS_LEN, 'fragment is whole')
-  program.advanceX(IPV6_FRAGMENT_LEN)
+    .jumpIfAnyBit(IPV6_FRAGMENT_OFFSET_MASK, 'later fragment 6')
+  acceptShorterThan(program, udp + IPV6_FRAGMENT_HEADER_LEN + PORTS_LEN, 'fragment is whole')
+  program.advanceX(IPV6_FRAGMENT_HEADER_LEN)
   program
     .label('UDP 6')
-    .load('half', udp + UDP_DESTINATION)
+    .load('half', udp + DESTINATION_PORT)
     .jump('port known 6')
   program.label('not ours 6').returnValue(ACCEPT_ALL)
   program.label('later fragment 6').set(ANY_PORT)

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { addWords, foldChecksum, ipv6AddressSum } from '../../src/wire/checksum.js'
 import {
-  emitTcp,
   TCP_ACK,
   TCP_CWR,
   TCP_ECE,
@@ -14,6 +13,7 @@ import {
 } from '../../src/wire/tcp.js'
 import { hex } from '../support/hex.js'
 import { Random } from '../support/random.js'
+import { emitTcp } from './emit.js'
 
 describe('emitTcp', () => {
   test('writes every octet of a dirty header with options', () => {

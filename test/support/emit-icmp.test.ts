@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { addWords, foldChecksum, ipv6AddressSum } from '../../src/wire/checksum.js'
-import { emitIcmp, emitIcmpv6, ICMP_ECHO_REQUEST } from '../../src/wire/icmp.js'
+import { ICMP_ECHO_REQUEST } from '../../src/wire/icmp.js'
 import { hex } from '../support/hex.js'
+import { emitIcmp, emitIcmpv6 } from './emit.js'
 
 describe('emitIcmp', () => {
   test('writes every octet of a dirty header', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { crc32c } from '../../src/wire/checksum.js'
-import { emitSctp } from '../../src/wire/sctp.js'
+
 import { hex } from '../support/hex.js'
+import { crc32c, emitSctp } from './emit.js'
 
 describe('emitSctp', () => {
   test('writes every octet of a dirty header, the CRC least significant octet first', () => {
