@@ -151,7 +151,7 @@ describe('the AWS SDK for JavaScript', () => {
   })
 })
 
-const RUNNABLE = { timeout: 60_000 }
+const RUNNABLE = { timeout: 240_000 }
 
 /** The CLI reads nothing of this user's. */
 function environment(): NodeJS.ProcessEnv {

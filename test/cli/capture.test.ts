@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../../src/cli/main.js'
 import { readCapture } from '../../src/pcap/reader.js'
 import type { LedgerReport } from '../../src/session/ledger.js'
+import { until } from '../e2e/program.js'
 import { FailingDisk } from '../support/failing-disk.js'
 import { ethernet, geneve, gwlbGeneve, mirrored, tcp4, udp4, vxlan } from '../support/frames.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
@@ -311,7 +312,7 @@ describe('capture --read', () => {
     disk.isHeld = true
     const done = main(['capture', '--read', at('in.pcap'), '-w', at('o.pcap')])
     // More is read than may wait for the disk, so the end is not reached.
-    await vi.waitFor(() => expect(disk.waiting).toBe(1))
+    await until(() => disk.waiting === 1)
     process.emit('SIGINT')
     disk.isHeld = false
     expect(await done).toBe(0)
@@ -465,7 +466,7 @@ describe('capture', () => {
     const genevePort = Number((await says(/port (\d+) \(GENEVE\)/))[1])
     await send(port, [vxlan(7, FIRST)])
     // Two sockets are read in any order, and the first packet decides.
-    await vi.waitFor(() => expect(readFileSync(at('o.pcap.part')).length).toBeGreaterThan(24))
+    await until(() => readFileSync(at('o.pcap.part')).length > 24)
     await send(genevePort, [geneve(RAW), geneve(RAW)])
     await send(port, [vxlan(7, SECOND)])
     await says(/left out/)

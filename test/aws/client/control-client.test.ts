@@ -241,12 +241,18 @@ describe('Ec2Client', () => {
     {
       name: 'that closes',
       act: (socket: { destroy(): void }) => socket.destroy(),
+      timeoutMs: 60_000,
       says: '(ECONNRESET)',
     },
-    { name: 'that says nothing', act: () => undefined, says: '(nothing within 0.05 s)' },
-  ])('gives up on a server $name', async ({ act, says }) => {
+    {
+      name: 'that says nothing',
+      act: () => undefined,
+      timeoutMs: 50,
+      says: '(nothing within 0.05 s)',
+    },
+  ])('gives up on a server $name', async ({ act, timeoutMs, says }) => {
     const url = await answering(({ socket }) => void act(socket))
-    const failure = await failureAt(url, { timeoutMs: 50 })
+    const failure = await failureAt(url, { timeoutMs })
     expect(failure.message).toContain(`does not answer ${says}`)
   })
 
