@@ -56,6 +56,7 @@ export const FINDING_KINDS = [
   'retransmissions',
   'connections-failed',
   'duplicates',
+  'tunnel-doubt',
   'ordering',
   'untimed',
 ] as const
@@ -115,6 +116,8 @@ export interface Totals {
   /** Copies of packets that another session had brought. */
   duplicates: number
   cut: number
+  /** Datagrams to the port of a tunnel that were left as they are, for they may be none. */
+  inDoubt: number
 }
 
 export interface SessionAnalysis {

@@ -19,6 +19,7 @@ export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] 
     ...retransmissions(report),
     ...failedConnections(report),
     ...duplicates(report),
+    ...tunnelDoubt(report),
     ...ordering(report),
     ...untimed(report),
   ]
@@ -109,6 +110,18 @@ function duplicates({ totals }: Source): Finding[] {
     notice(
       'duplicates',
       `${packets} came twice, mirrored at both ends; --duplicates drop counts them once`,
+    ),
+  ]
+}
+
+function tunnelDoubt({ totals }: Source): Finding[] {
+  if (totals.inDoubt === 0) return []
+  const datagrams = counted(totals.inDoubt, 'datagram')
+  return [
+    notice(
+      'tunnel-doubt',
+      `${datagrams} to the port of a tunnel may be no tunnel and stayed as found: ` +
+        'reserved bits set around no known kind of frame, or answers to a client at that port',
     ),
   ]
 }

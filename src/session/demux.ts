@@ -14,6 +14,7 @@ import type { Ledger } from './ledger.js'
 import type { Pipeline } from './pipeline.js'
 import { Session } from './session.js'
 import type { SessionDirectory } from './session-directory.js'
+import { Conversations, makesSense } from './tunnel-doubt.js'
 
 export interface DemuxOptions {
   ledger: Ledger
@@ -30,11 +31,20 @@ export interface DemuxOptions {
   genevePort?: number
 }
 
+/** In place of a fault: it can be read as a tunnel, and is none, or it is not sure that it is. */
+const IN_DOUBT = 'in-doubt'
+
 /**
  * Takes exactly one mirror layer off: VXLAN, or GENEVE with the VXLAN inside it
  * as a Gateway Load Balancer sends it, or GENEVE alone. Sends what was inside to
  * the session that outer source and VNI name. What a mirrored frame itself
  * contains is never unwrapped.
+ *
+ * Where only the port speaks for a tunnel, in a capture file or for VXLAN inside
+ * GENEVE, a datagram stays what it is when reserved bits of its header are set and
+ * the frame inside makes no sense, unless a session of its source and VNI is open;
+ * and when its conversation is one with a client at that port, unless no reserved
+ * bit is set and the frame makes sense.
  */
 export class Demux {
   /** Packets of a capture file that were not mirrored. */
@@ -51,9 +61,11 @@ export class Demux {
 
   readonly #vxlan = { vni: 0, reserved: false }
   readonly #geneve = new Geneve()
+  readonly #conversations = new Conversations()
   readonly #outer = new Frame()
   readonly #middle = new Frame()
   readonly #datagram = new Datagram()
+  readonly #inside = new Datagram()
   readonly #inner = new Packet()
 
   constructor(options: DemuxOptions) {
@@ -71,16 +83,16 @@ export class Demux {
   acceptVxlan(datagram: Datagram): void {
     this.#ledger.received++
     if (datagram.cut) this.#ledger.cutDatagrams++
-    const fault = this.#openVxlan(datagram, datagram.end - datagram.start)
-    if (fault !== undefined) this.#ledger.malformed[fault]++
+    const fault = this.#openVxlan(datagram, datagram.end - datagram.start, undefined)
+    if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
   }
 
   /** Takes a datagram that came to the GENEVE port. */
   acceptGeneve(datagram: Datagram): void {
     this.#ledger.received++
     if (datagram.cut) this.#ledger.cutDatagrams++
-    const fault = this.#openGeneve(datagram, datagram.end - datagram.start)
-    if (fault !== undefined) this.#ledger.malformed[fault]++
+    const fault = this.#openGeneve(datagram, datagram.end - datagram.start, undefined)
+    if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
   }
 
   /** Takes a packet of a capture file: unwrapped when it was mirrored, as it is when not. */
@@ -99,17 +111,23 @@ export class Demux {
       this.#decap &&
       fault === undefined &&
       outer.ipVersion !== 0 &&
-      outer.protocol === PROTOCOL_UDP &&
-      (outer.dstPort === this.#vxlanPort || outer.dstPort === this.#genevePort) &&
-      this.#unwrap(packet, outer)
+      outer.protocol === PROTOCOL_UDP
     ) {
-      return
+      if (this.#isTunnelPort(outer.dstPort)) {
+        if (this.#unwrap(packet, outer)) return
+      } else if (this.#isTunnelPort(outer.srcPort)) {
+        this.#conversations.note(outer, packet.seconds)
+      }
     }
     if (this.#vnis !== undefined) {
       this.#ledger.filtered++
       return
     }
     this.#pipeline.acceptParsed(this.unmirrored, packet, outer, fault)
+  }
+
+  #isTunnelPort(port: number): boolean {
+    return port === this.#vxlanPort || port === this.#genevePort
   }
 
   /** Opens the UDP payload of `outer`; false when it is no mirrored packet after all. */
@@ -128,27 +146,40 @@ export class Demux {
     const original = datagram.end - datagram.start + missing
     const fault =
       outer.dstPort === this.#vxlanPort
-        ? this.#openVxlan(datagram, original)
-        : this.#openGeneve(datagram, original)
+        ? this.#openVxlan(datagram, original, outer)
+        : this.#openGeneve(datagram, original, outer)
+    if (fault === IN_DOUBT) this.#ledger.inDoubt++
     return fault === undefined
   }
 
-  /** `original`: octets the datagram had on the wire. */
-  #openVxlan(datagram: Datagram, original: number): Fault | undefined {
+  /**
+   * `original`: bytes the datagram had on the wire. `outer`: its headers, where nothing
+   * but the port speaks for a tunnel; undefined at a port of ours.
+   */
+  #openVxlan(
+    datagram: Datagram,
+    original: number,
+    outer: Frame | undefined,
+  ): Fault | typeof IN_DOUBT | undefined {
     const header = this.#vxlan
     const fault = parseVxlan(datagram.bytes, datagram.start, datagram.end, header)
     if (fault !== undefined) return fault
-    if (header.reserved) this.#ledger.reservedBits++
     const inner = this.#inner
-    inner.start = datagram.start + VXLAN_HEADER_LEN
-    inner.end = datagram.end
     inner.linkType = LINKTYPE_ETHERNET
-    inner.originalLength = original - VXLAN_HEADER_LEN
+    const at = datagram.start + VXLAN_HEADER_LEN
+    showPayload(datagram, at, original - VXLAN_HEADER_LEN, inner)
+    if (outer !== undefined && this.#isDoubtful(datagram, outer, header)) return IN_DOUBT
+    if (header.reserved) this.#ledger.reservedBits++
     this.#deliver(datagram, header.vni)
     return undefined
   }
 
-  #openGeneve(datagram: Datagram, original: number): Fault | undefined {
+  /** See #openVxlan. */
+  #openGeneve(
+    datagram: Datagram,
+    original: number,
+    outer: Frame | undefined,
+  ): Fault | typeof IN_DOUBT | undefined {
     const header = this.#geneve
     const fault = parseGeneve(datagram.bytes, datagram.start, datagram.end, header)
     if (fault !== undefined) return fault
@@ -160,6 +191,10 @@ export class Demux {
     if (header.protocol === ETHERTYPE_TRANSPARENT_BRIDGING) inner.linkType = LINKTYPE_ETHERNET
     else if (header.protocol !== ETHERTYPE_IPV4 && header.protocol !== ETHERTYPE_IPV6) {
       return 'geneve-protocol'
+    }
+    if (outer !== undefined) {
+      showPayload(datagram, payloadAt, payloadOriginal, inner)
+      if (this.#isDoubtful(datagram, outer, header)) return IN_DOUBT
     }
 
     if (inner.linkType === LINKTYPE_RAW) {
@@ -178,29 +213,42 @@ export class Demux {
         middle.protocol === PROTOCOL_UDP &&
         middle.dstPort === this.#vxlanPort
       ) {
-        return this.#openMiddle(datagram, middle)
+        const insideFault = this.#openMiddle(datagram, middle)
+        if (insideFault !== IN_DOUBT) return insideFault
+        // Something else to that port; it was mirrored as it is.
+        this.#ledger.inDoubt++
+        inner.linkType = LINKTYPE_RAW
       }
     }
-
-    inner.start = payloadAt
-    inner.end = datagram.end
-    inner.originalLength = payloadOriginal
+    showPayload(datagram, payloadAt, payloadOriginal, inner)
     this.#deliver(datagram, header.vni)
     return undefined
   }
 
   /** What a Gateway Load Balancer wraps: the packet from the mirrored interface to the endpoint. */
-  #openMiddle(datagram: Datagram, middle: Frame): Fault | undefined {
-    const inside = this.#datagram
+  #openMiddle(datagram: Datagram, middle: Frame): Fault | typeof IN_DOUBT | undefined {
+    const inside = this.#inside
     inside.seconds = datagram.seconds
     inside.nanoseconds = datagram.nanoseconds
-    const capturedEnd = datagram.end
     if (!payloadOf(middle, inside)) return 'vxlan-truncated'
     sourceOf(middle, inside)
     inside.sourcePort = middle.srcPort
     const ipEnd = middle.ipAt + middle.ipLength
-    const missing = ipEnd > capturedEnd ? ipEnd - capturedEnd : 0
-    return this.#openVxlan(inside, inside.end - inside.start + missing)
+    const missing = ipEnd > datagram.end ? ipEnd - datagram.end : 0
+    return this.#openVxlan(inside, inside.end - inside.start + missing, middle)
+  }
+
+  /** Whether `#inner` is to stay in what brought it, whose headers are `outer` and `header`. */
+  #isDoubtful(
+    datagram: Datagram,
+    outer: Frame,
+    header: { readonly vni: number; readonly reserved: boolean },
+  ): boolean {
+    const { reserved, vni } = header
+    if (!reserved && this.#conversations.isEmpty) return false
+    const isAnswer = this.#conversations.isAnswer(outer, datagram.seconds)
+    if (makesSense(this.#inner)) return reserved && isAnswer
+    return isAnswer || (reserved && this.#sessions.find(datagram, vni) === undefined)
   }
 
   /** Hands `#inner` to its session, whose key is the datagram's source and `vni`. */
@@ -218,7 +266,6 @@ export class Demux {
       session = this.#sessions.open(datagram, vni)
     }
     const inner = this.#inner
-    inner.bytes = datagram.bytes
     inner.seconds = datagram.seconds
     inner.nanoseconds = datagram.nanoseconds
     this.#pipeline.accept(session, inner)
@@ -239,6 +286,14 @@ function payloadOf(frame: Frame, out: Datagram): boolean {
   out.start = at + UDP_HEADER_LEN
   out.end = end
   return true
+}
+
+/** Sets `out` to what of a datagram begins at `at`, and had `originalLength` bytes on the wire. */
+function showPayload(datagram: Datagram, at: number, originalLength: number, out: Packet): void {
+  out.bytes = datagram.bytes
+  out.start = at
+  out.end = datagram.end
+  out.originalLength = originalLength
 }
 
 /** Sets the source address of `out` to that of `frame`. */

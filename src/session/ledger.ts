@@ -24,6 +24,8 @@ export class Ledger {
 
   /** Datagrams with reserved bits set in their VXLAN header; they are accepted (RFC 7348 §5). */
   reservedBits = 0
+  /** Datagrams to the port of a tunnel that stayed what they are, for they may be none; see Demux. */
+  inDoubt = 0
   /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
   cutDatagrams = 0
   /** Sessions closed to make room for others. */
@@ -57,6 +59,7 @@ export class Ledger {
       duplicate: this.duplicate,
       malformed: Object.fromEntries(faults.map((fault) => [fault, this.malformed[fault]])),
       reservedBits: this.reservedBits,
+      inDoubt: this.inDoubt,
       cutDatagrams: this.cutDatagrams,
       flows: others.flows ?? noFlows(),
       evictedSessions: { sessions: this.evictedSessions, received: this.evictedReceived },
@@ -78,6 +81,8 @@ export interface LedgerReport {
   /** Only reasons that occurred. */
   malformed: Partial<Record<Fault, number>>
   reservedBits: number
+  /** To the port of a tunnel, and perhaps none: left as they were. */
+  inDoubt: number
   cutDatagrams: number
   flows: FlowReport
   /** Sessions closed to make room, and what they had received. */
@@ -159,6 +164,7 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.duplicate += from.duplicate
   addCounts(into.malformed, from.malformed)
   into.reservedBits += from.reservedBits
+  into.inDoubt += from.inDoubt
   into.cutDatagrams += from.cutDatagrams
   into.flows.live += from.flows.live
   into.flows.capacity += from.flows.capacity

@@ -42,6 +42,7 @@ const VNI_TAIL = 7
 const VERSION_SHIFT = 6
 const OPTIONS_WORDS_MASK = 0x3f
 const FLAG_CRITICAL = 0x40
+const RESERVED_FLAGS = 0x3f
 
 const OPTION_HEADER_LEN = 4
 const OPTION_TYPE = 2
@@ -66,6 +67,8 @@ export class Geneve {
   payloadAt = 0
   /** The C bit: some option must be understood by whoever ends the tunnel. We only watch. */
   critical = false
+  /** Some reserved bit was not zero. Set by parse, not looked at by emit. */
+  reserved = false
   /** Which of the three Amazon options follow. */
   hasEndpointId = false
   hasAttachmentId = false
@@ -105,6 +108,7 @@ export function parseGeneve(
   out.protocol = u16(bytes, start + PROTOCOL)
   out.payloadAt = payloadAt
   out.critical = (flags & FLAG_CRITICAL) !== 0
+  out.reserved = (flags & RESERVED_FLAGS) !== 0 || u8(bytes, start + VNI_TAIL) !== 0
   clearOptions(out)
 
   for (let at = start + GENEVE_HEADER_LEN; at < payloadAt; ) {

@@ -255,4 +255,19 @@ describe('Analysis', () => {
     expect(zipped.files[0]).toMatchObject({ compression: 'gzip' })
     expect({ ...zipped, files: [] }).toEqual({ ...plain, files: [] })
   })
+
+  test('says how many datagrams to the port of a tunnel may be none, and leaves them', async () => {
+    const payload = Buffer.concat([
+      Buffer.from('081281800001000100000000', 'hex'),
+      Buffer.from('\x03www\x07example\x03com\0\0\x01\0\x01', 'latin1'),
+    ])
+    const [src, dst] = ['192.0.2.53', '192.0.2.1']
+    const frame = ethernet(udp4({ src, dst, sport: 53, dport: 4789, payload }))
+    const { findings, totals, sessions } = await analyzed([{ frame }, { frame }])
+    expect(totals).toMatchObject({ inDoubt: 2, mirrored: 0 })
+    expect(sessions).toMatchObject([{ session: null, packets: 2, flows: 1 }])
+    expect(findings).toMatchObject([{ kind: 'tunnel-doubt', level: 'notice' }])
+    expect(findings[0]!.text).toMatch(/^2 datagrams to the port of a tunnel/)
+    expect((await analyzed([{ frame: dns(1) }])).findings).toEqual([])
+  })
 })

@@ -18,7 +18,7 @@ const ACTOR = `
   let waiting
   const report = () => ({
     received: index + 1, kernelLost: role === 'no-proc' ? null : 10, accepted: index + 1,
-    filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, cutDatagrams: 0,
+    filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, inDoubt: 0, cutDatagrams: 0,
     flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
       recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
     evictedSessions: { sessions: 0, received: 0 }, deletedSessions: { sessions: 0, received: 0 },

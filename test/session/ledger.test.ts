@@ -40,6 +40,7 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
   ledger.unknownSession = next++
   ledger.duplicate = next++
   ledger.reservedBits = next++
+  ledger.inDoubt = next++
   ledger.cutDatagrams = next++
   ledger.evictedSessions = next++
   ledger.evictedReceived = next++

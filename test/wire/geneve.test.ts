@@ -56,7 +56,7 @@ describe('parseGeneve', () => {
     {
       name: 'reserved bits set (ignored, RFC 8926 §3.4)',
       bytes: hex`003f0800 0000647a`,
-      fields: geneve({ vni: 100, protocol: 0x0800, payloadAt: 8 }),
+      fields: geneve({ vni: 100, protocol: 0x0800, payloadAt: 8, reserved: true }),
     },
     {
       name: 'the critical bit',

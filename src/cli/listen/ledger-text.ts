@@ -26,6 +26,7 @@ export function formatLedger(report: LedgerReport): string[] {
       `flow log records: ${recordsWritten} written, ${recordsLost} lost`,
   )
   if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
+  if (report.inDoubt > 0) lines.push(`perhaps no VXLAN, not unwrapped: ${report.inDoubt}`)
   if (report.evictedSessions.sessions > 0) {
     const { sessions, received } = report.evictedSessions
     lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
