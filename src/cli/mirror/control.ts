@@ -1,8 +1,7 @@
 import { lookup } from 'node:dns/promises'
-import { credentialSource } from '../../aws/client/client-credentials.js'
-import { type MirrorResources, readMirrorResources } from '../../aws/client/control-client.js'
-import { Ec2Client } from '../../aws/client/ec2-client.js'
-import { SessionFollower } from '../../aws/client/session-follower.js'
+import { Ec2Api } from '../../aws/follow/ec2-client.js'
+import { type MirrorResources, readMirrorResources } from '../../aws/follow/mirror-resources.js'
+import { SessionFollower } from '../../aws/follow/session-follower.js'
 import { OperatorError } from '../../errors.js'
 import type { MirrorTarget, NetworkInterface } from '../../mirror/resources.js'
 import type { FilterTarget } from '../../source/interface/packet-socket-filter.js'
@@ -73,7 +72,7 @@ export async function openControl(
   parts: { say: (line: string) => void; signal: AbortSignal },
 ): Promise<ControlledSessions> {
   const { say, signal } = parts
-  const client = clientOf(options)
+  const client = await clientOf(options)
   const { networkInterface, endpoints } = await writtenOf(options)
   const inventory = await Inventory.of(endpoints, options)
   const follower = new SessionFollower({
@@ -98,15 +97,16 @@ export async function openControl(
   }
 }
 
-function clientOf(options: MirrorOptions): Ec2Client {
-  const { credentials: file, profile, region } = options
+function clientOf(options: MirrorOptions): Promise<Ec2Api> {
+  const { credentials: credentialsFile, profile, region } = options
   const url = new URL(options.control!)
   const { AWS_REGION, AWS_DEFAULT_REGION } = process.env
   const inHost = /^ec2\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)/.exec(url.hostname)?.[1]
-  return new Ec2Client({
+  return Ec2Api.open({
     url,
     region: region ?? inHost ?? (AWS_REGION || AWS_DEFAULT_REGION || DEFAULT_REGION),
-    credential: credentialSource({ file, profile }),
+    credentialsFile,
+    profile,
   })
 }
 

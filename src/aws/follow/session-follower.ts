@@ -1,7 +1,7 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import { OperatorError } from '../../errors.js'
-import type { MirrorResources } from './control-client.js'
 import { CallFailure } from './ec2-client.js'
+import type { MirrorResources } from './mirror-resources.js'
 
 export interface SessionFollowerOptions {
   /** Rejects with CallFailure or OperatorError. */

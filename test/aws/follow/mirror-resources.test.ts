@@ -1,32 +1,37 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ec2Actions } from '../../../src/api/ec2/operations.js'
-import { readMirrorResources } from '../../../src/aws/client/control-client.js'
-import {
-  CallFailure,
-  Ec2Client,
-  type Ec2ClientOptions,
-} from '../../../src/aws/client/ec2-client.js'
+import { CallFailure, Ec2Api, type Ec2ClientOptions } from '../../../src/aws/follow/ec2-client.js'
+import { readMirrorResources } from '../../../src/aws/follow/mirror-resources.js'
 import { ApiError } from '../../../src/aws/protocol/action.js'
 import type { Credential } from '../../../src/aws/sigv4/credentials.js'
 import { AWS_QUOTAS } from '../../../src/control/quotas.js'
 import { OperatorError } from '../../../src/errors.js'
 import { Ec2House, furnish, ruleFor, SOURCE } from '../../api/ec2/ec2-house.js'
 import { ALICE, BOB, REGION, startApi } from '../../api/running-api.js'
+import { temporaryDirectory } from '../../support/temporary.js'
 
 const { signal } = new AbortController()
 
-function clientFor(
+async function clientFor(
   url: string,
   who: Credential = ALICE,
   options: Partial<Ec2ClientOptions> = {},
-): Ec2Client {
-  const client = new Ec2Client({
+): Promise<Ec2Api> {
+  const credentialsFile = join(temporaryDirectory(), 'credentials')
+  writeFileSync(
+    credentialsFile,
+    `[default]\naws_access_key_id = ${who.accessKeyId}\naws_secret_access_key = ${who.secretAccessKey}\n` +
+      (who.sessionToken === undefined ? '' : `aws_session_token = ${who.sessionToken}\n`),
+  )
+  const client = await Ec2Api.open({
     url: new URL(url),
     region: REGION,
-    credential: () => who,
+    credentialsFile,
     ...options,
   })
   onTestFinished(() => client.close())
@@ -54,7 +59,11 @@ async function failureAt(
   url: string,
   options: Partial<Ec2ClientOptions> = {},
 ): Promise<CallFailure> {
-  const failure = await readMirrorResources(clientFor(url, ALICE, options), SOURCE, signal).then(
+  const failure = await readMirrorResources(
+    await clientFor(url, ALICE, options),
+    SOURCE,
+    signal,
+  ).then(
     () => undefined,
     (error: Error) => error,
   )
@@ -66,7 +75,7 @@ async function failureAt(
 describe('readMirrorResources', () => {
   test.each([ALICE, BOB])('reads what decides about packets, as $userName', async (who) => {
     const { house, url } = await openHouse()
-    expect(await readMirrorResources(clientFor(url, who), SOURCE, signal)).toEqual({
+    expect(await readMirrorResources(await clientFor(url, who), SOURCE, signal)).toEqual({
       sessions: [],
       filters: [],
       targets: [],
@@ -98,7 +107,7 @@ describe('readMirrorResources', () => {
     })
     const { sessions, filters, targets } = house.plane.resources
     const filter = filters.get(filterId)!
-    expect(await readMirrorResources(clientFor(url, who), SOURCE, signal)).toEqual({
+    expect(await readMirrorResources(await clientFor(url, who), SOURCE, signal)).toEqual({
       sessions: [plain(sessions.get(sessionId)!)],
       filters: [{ ...plain(filter), rules: filter.rules.map(plain) }],
       targets: [plain(targets.get(targetId)!)],
@@ -116,8 +125,8 @@ describe('readMirrorResources', () => {
         SessionNumber: String(number),
       })
     }
-    const client = clientFor(url, ALICE, { pageLen: 5 })
-    const { sessions, filters, targets } = await readMirrorResources(client, SOURCE, signal)
+    const client = await clientFor(url)
+    const { sessions, filters, targets } = await readMirrorResources(client, SOURCE, signal, 5)
     expect(sessions.map(({ sessionNumber }) => sessionNumber).sort((a, b) => a - b)).toEqual([
       1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22,
     ])
@@ -152,7 +161,7 @@ describe('readMirrorResources', () => {
         ['DescribeTrafficMirrorTargets', () => ({ trafficMirrorTargetSet: [target] })] as const,
       ].map(([name, run]) => ({ name, run })),
     })
-    const read = () => readMirrorResources(clientFor(url), SOURCE, signal)
+    const read = async () => readMirrorResources(await clientFor(url), SOURCE, signal)
     expect((await read()).sessions[0]!.filterId).toBe('tmf-new')
     // A session whose filter stays away is there without it.
     expect((await read()).sessions[0]!.filterId).toBe('tmf-gone')
@@ -162,22 +171,22 @@ describe('readMirrorResources', () => {
     {
       name: 'a number that is none',
       member: { virtualNetworkId: 'many' },
-      says: 'virtualNetworkId is no number from 0 to 16777215',
+      says: 'does not answer as EC2 does',
     },
     {
       name: 'a number too large',
       member: { virtualNetworkId: 2 ** 24 },
-      says: 'virtualNetworkId is no number',
+      says: 'TrafficMirrorSessions[0].VirtualNetworkId: ',
     },
     {
       name: 'no id',
       member: { trafficMirrorSessionId: '' },
-      says: 'trafficMirrorSessionSet[0].trafficMirrorSessionId is missing',
+      says: 'TrafficMirrorSessions[0].TrafficMirrorSessionId: ',
     },
     {
       name: 'elements for a text',
       member: { trafficMirrorFilterId: { a: 1 } },
-      says: 'trafficMirrorFilterId is no text',
+      says: 'its reply cannot be read (',
     },
   ])('refuses $name', async ({ member, says }) => {
     const session = {
@@ -197,19 +206,18 @@ describe('readMirrorResources', () => {
   })
 })
 
-describe('Ec2Client', () => {
+describe('Ec2Api', () => {
   const EMPTY =
     '<DescribeTrafficMirrorSessionsResponse><a/></DescribeTrafficMirrorSessionsResponse>'
 
   test.each([
-    { name: 'nothing', body: '', says: 'the reply is no XML' },
-    { name: 'a page of HTML', body: '<html><br><p></html>', says: 'the reply is no XML' },
-    { name: 'JSON', body: '{}', says: 'the reply is no XML' },
-    { name: 'a reply that ends too soon', body: EMPTY.slice(0, -10), says: 'the reply is no XML' },
+    { name: 'a page of HTML', body: '<html><br><p></html>', says: 'does not answer as EC2 does' },
+    { name: 'JSON', body: '{}', says: 'does not answer as EC2 does' },
+    { name: 'a reply that ends too soon', body: EMPTY.slice(0, -10), says: 'as EC2 does' },
     {
-      name: 'a reply to something else',
-      body: '<DescribeVpcsResponse/>',
-      says: 'the reply is no Describe',
+      name: 'elements within elements without an end',
+      body: EMPTY.replace('<a/>', '<a>'.repeat(200_000)),
+      says: 'does not answer as EC2 does',
     },
     {
       name: 'pages without an end',
@@ -274,17 +282,134 @@ describe('Ec2Client', () => {
       if (asked++ === 1) socket.resetAndDestroy()
       else reply.end(EMPTY)
     })
-    const client = clientFor(url)
+    const client = await clientFor(url)
     await readMirrorResources(client, SOURCE, signal)
     expect((await readMirrorResources(client, SOURCE, signal)).sessions).toEqual([])
     expect(asked).toBe(3)
   })
 
+  test('gives up on a reply that is longer than any page', async () => {
+    const url = await answering((_, reply) => {
+      const more = () => {
+        while (!reply.destroyed && reply.write(Buffer.alloc(1 << 20, 0x20)));
+      }
+      reply.on('drain', more)
+      more()
+    })
+    expect((await failureAt(url, { timeoutMs: 60_000 })).message).toMatch(/longer than \d+ bytes/)
+  })
+
   test.each(['http://h/path', 'http://h/?a=b', 'ftp://h', 'http://me:secret@h'])(
     'asks nothing of %s',
-    (url) => {
-      expect(() => clientFor(url)).toThrow(OperatorError)
-      expect(() => clientFor(url)).not.toThrow(/secret/)
+    async (url) => {
+      const refused = await clientFor(url).catch((error: Error) => error)
+      expect(refused).toBeInstanceOf(OperatorError)
+      expect((refused as Error).message).not.toMatch(/secret/)
     },
   )
+})
+
+describe('credentials', () => {
+  const KEYS = {
+    AWS_ACCESS_KEY_ID: ALICE.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: ALICE.secretAccessKey,
+  }
+  const NONE = {
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_SESSION_TOKEN: undefined,
+    AWS_PROFILE: undefined,
+    AWS_SHARED_CREDENTIALS_FILE: '/nonexistent/credentials',
+    AWS_CONFIG_FILE: '/nonexistent/config',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+
+  /** Asks with what the environment has; the answer is empty, or a failure. */
+  async function askWith(
+    environment: Readonly<Record<string, string | undefined>>,
+    options: Partial<Ec2ClientOptions> = {},
+  ): Promise<unknown> {
+    const { url } = await openHouse()
+    for (const [name, value] of Object.entries({ ...NONE, ...environment })) vi.stubEnv(name, value)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const client = await Ec2Api.open({ url: new URL(url), region: REGION, ...options })
+    onTestFinished(() => client.close())
+    return readMirrorResources(client, SOURCE, signal).then(
+      ({ sessions }) => sessions,
+      (error: Error) => error,
+    )
+  }
+
+  function fileOf(text: string): string {
+    const path = join(temporaryDirectory(), 'credentials')
+    writeFileSync(path, text)
+    return path
+  }
+
+  const PROFILES = `[default]
+aws_access_key_id = WRONG
+aws_secret_access_key = wrong
+[mirrors]
+aws_access_key_id = ${ALICE.accessKeyId}
+aws_secret_access_key = ${ALICE.secretAccessKey}
+`
+
+  test('are those of the environment', async () => {
+    expect(await askWith(KEYS)).toEqual([])
+  })
+
+  test("are those of a profile of AWS's own file", async () => {
+    const environment = { AWS_SHARED_CREDENTIALS_FILE: fileOf(PROFILES) }
+    expect(await askWith(environment, { profile: 'mirrors' })).toEqual([])
+  })
+
+  test('are those of a file that is named, whatever the environment has', async () => {
+    const credentialsFile = fileOf(PROFILES)
+    const environment = { AWS_ACCESS_KEY_ID: 'OTHER', AWS_SECRET_ACCESS_KEY: 'other' }
+    expect(await askWith(environment, { credentialsFile, profile: 'mirrors' })).toEqual([])
+  })
+
+  test('are those of the role of the instance', async () => {
+    const endpoint = await answering((request, reply) => {
+      const { url = '' } = request
+      if (request.method === 'PUT') return void reply.end('token')
+      if (url.endsWith('/security-credentials/')) return void reply.end('role')
+      const keys = {
+        Code: 'Success',
+        AccessKeyId: ALICE.accessKeyId,
+        SecretAccessKey: ALICE.secretAccessKey,
+        Token: '',
+        Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+      }
+      return void reply.end(JSON.stringify({ ...keys, AccountId: '111122223333' }))
+    })
+    const environment = {
+      AWS_EC2_METADATA_DISABLED: 'false',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
+    }
+    expect(await askWith(environment)).toEqual([])
+  })
+
+  test.each([
+    {
+      name: 'no key anywhere',
+      options: {},
+      says: /^no AWS credentials: .*give --credentials FILE/,
+    },
+    {
+      name: 'no such profile',
+      options: { profile: 'none' },
+      says: /^no AWS credentials for the profile none: /,
+    },
+    {
+      name: 'a file that is not there',
+      options: { credentialsFile: '/nonexistent/keys' },
+      says: /^no AWS credentials in \/nonexistent\/keys: /,
+    },
+  ])('are asked for where there is $name', async ({ options, says }) => {
+    const error = await askWith({}, options)
+    expect(error).toBeInstanceOf(OperatorError)
+    expect((error as Error).message).toMatch(says)
+    expect((error as Error).message).not.toMatch(/\n/)
+  })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { MirrorResources } from '../../../src/aws/client/control-client.js'
-import { CallFailure } from '../../../src/aws/client/ec2-client.js'
-import { SessionFollower } from '../../../src/aws/client/session-follower.js'
+import { CallFailure } from '../../../src/aws/follow/ec2-client.js'
+import type { MirrorResources } from '../../../src/aws/follow/mirror-resources.js'
+import { SessionFollower } from '../../../src/aws/follow/session-follower.js'
 import { OperatorError } from '../../../src/errors.js'
 
 const resources = (vni: number): MirrorResources => ({
