@@ -66,6 +66,7 @@ function report(error: unknown, command: string | undefined): ExitCode {
     return error.exitCode
   }
   if (error instanceof Interrupted) {
+    process.stderr.write(`mirrortap: ${error.message}\n`)
     process.kill(process.pid, error.signal)
     return 1
   }

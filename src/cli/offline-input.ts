@@ -5,9 +5,8 @@ import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
 import { Progress } from '../terminal/progress.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
-import { statOf } from './named-files.js'
 import type { OfflineCliOptions } from './offline-options.js'
-import { Interrupted, Stop } from './process/stop.js'
+import type { Stop } from './process/stop.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
 const BLOCKS_A_TURN = 64
@@ -46,35 +45,34 @@ async function compile(
  * been put out. Rejects when there is nothing to put out: no file could be read at
  * all.
  *
- * SIGINT and SIGTERM are the end of standard input: who watches a pipe wants what came.
- * Where only files are read, rejects with Interrupted, so that nothing half done is left.
+ * A signal is the end of standard input: who watches a pipe wants what came. Where only
+ * files are read, rejects with Interrupted, so that nothing half done is left.
  */
 export async function readFiles(
   offline: Pick<Offline, 'ledger' | 'readAll'>,
   files: readonly string[],
+  stop: Stop,
   afterBlock: () => boolean | Promise<boolean> = () => true,
   mayShowProgress = true,
 ): Promise<string[]> {
   const progress = new Progress(files, mayShowProgress)
-  // What blocks in another pipe than standard input can be ended by a signal alone.
-  const stop = files.every(isFileOrStdin) ? new Stop() : undefined
   const hasStdin = files.includes('-')
-  if (hasStdin) void stop?.reached.then(() => process.stdin.destroy())
+  if (hasStdin) void stop.reached.then(() => process.stdin.destroy())
   let blocks = 0
   const reading = offline.readAll(files, (octets) => {
     progress.show(octets)
-    if (stop?.isReached) return false
+    if (stop.isReached) return false
     const more = afterBlock()
     if (more !== true || ++blocks % BLOCKS_A_TURN > 0) return more
     return goesOn(stop)
   })
-  const outcomes = await reading.finally(() => {
-    progress.done()
-    stop?.release()
-  })
-  if (stop?.signal !== undefined) {
-    if (hasStdin) return []
-    throw new Interrupted(stop.signal)
+  // What blocks in another pipe than standard input never ends by itself.
+  const outcomes = await (hasStdin ? reading : stop.interrupts(reading)).finally(() =>
+    progress.done(),
+  )
+  if (stop.by !== undefined) {
+    stop.rearm()
+    return []
   }
   const problems = outcomes.flatMap(problemsOf)
   const unreadable = offline.ledger.malformed['link-type']
@@ -84,13 +82,9 @@ export async function readFiles(
 }
 
 /** False when a signal has come; signals are heard between turns of the event loop. */
-async function goesOn(stop: Stop | undefined): Promise<boolean> {
+async function goesOn(stop: Stop): Promise<boolean> {
   await nextTurn()
-  return stop?.isReached !== true
-}
-
-function isFileOrStdin(file: string): boolean {
-  return statOf(file)?.isFile() ?? true
+  return !stop.isReached
 }
 
 function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {

@@ -35,6 +35,12 @@ export class StreamSink extends BlockSink {
     this.#owned = options.owned
   }
 
+  /** Waits for nobody: a write that is under way may have no end. */
+  override discard(): Promise<void> {
+    this.fail(new Error('discarded'))
+    return Promise.resolve()
+  }
+
   protected override writeOut(chunks: readonly Buffer[], done: OnWritten): void {
     this.#write(chunks[0]!, RETRY_MS_MIN, done)
   }

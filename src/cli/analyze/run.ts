@@ -5,6 +5,7 @@ import { formatAnalysis } from '../../report/analysis-text.js'
 import { Output } from '../../sink/text-output.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import type { AnalyzeOptions } from './options.js'
 
 /** Characters written at a time: less than a block of the sink in any script. */
@@ -12,6 +13,10 @@ const PIECE = 32 * 1024
 
 /** Reads the files and says what is in them. */
 export async function analyze(files: readonly string[], options: AnalyzeOptions): Promise<void> {
+  await stoppable((stop) => sumUp(files, options, stop))
+}
+
+async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: Stop): Promise<void> {
   const { report: page } = options
   if (page === '-' && options.json) {
     throw new OperatorError('--report - and --json both want standard output; name a file', {
@@ -28,10 +33,10 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
   // Opened first: a path that cannot be written to is better known before the work.
   const output = page === undefined ? undefined : new Output(page)
   try {
-    const problems = await readFiles(analysis, files)
+    const problems = await readFiles(analysis, files, stop)
     const report = analysis.report()
-    if (output !== undefined) await writePage(output, report)
-    if (page !== '-') await print(report, options)
+    if (output !== undefined) await stop.interrupts(writePage(output, report))
+    if (page !== '-') await stop.interrupts(print(report, options))
     failWith([...problems, ...leftOut])
   } catch (error) {
     await output?.discard()

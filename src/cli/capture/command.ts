@@ -19,8 +19,9 @@ export function addCapture(program: Command): void {
         'capture file: received from the network until it is stopped, or with --read\n' +
         'taken from capture files. A file called .pcapng is pcapng, in which each session\n' +
         'is an interface; all others are pcap with nanoseconds, which holds one link\n' +
-        'type. .gz and .zst compress. SIGINT and SIGTERM finish the file; a second one\n' +
-        'leaves at once.',
+        'type. .gz and .zst compress. SIGINT, SIGTERM and SIGHUP finish the file (with\n' +
+        '--read from files they leave none); a second one leaves at once. SIGUSR1 and\n' +
+        'SIGUSR2 say how many packets there are.',
     )
     .argument(
       '[filter...]',

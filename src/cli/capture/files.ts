@@ -14,7 +14,7 @@ import type { Packet } from '../../wire/packet.js'
 import { checkNames } from '../named-files.js'
 import { failWith } from '../offline-input.js'
 import { writeStats } from '../process/stats-file.js'
-import { Stop } from '../process/stop.js'
+import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import { jointOptions } from './joint-options.js'
 import type { CaptureOptions } from './options.js'
 
@@ -33,12 +33,7 @@ export async function captureFiles(
   // A capture may take the place of one that it is made of: it does so when it is whole.
   checkNames(files, options.stats === undefined ? [] : [options.stats])
   const conversion = new Conversion(options)
-  const stop = new Stop()
-  try {
-    await conversion.run(files, stop)
-  } finally {
-    stop.release()
-  }
+  await stoppable((stop) => conversion.run(files, stop))
 }
 
 /** Capture files on their way into others. */
@@ -46,6 +41,7 @@ class Conversion {
   readonly #capture: JointCapture | SplitCapture
   readonly #tap: Tap
   readonly #format: CaptureFormat
+  readonly #isPiped: boolean
   readonly #stats: string | undefined
   readonly #problems: string[] = []
   #untimely = 0
@@ -58,6 +54,7 @@ class Conversion {
     const capture = openCapture(options)
     this.#capture = capture
     this.#format = jointOptions(options).format
+    this.#isPiped = options.write === '-'
     this.#stats = options.stats
     this.#tap = new Tap({
       maxSessions: SESSIONS_MAX,
@@ -78,13 +75,17 @@ class Conversion {
         if (stop.isReached) break
         progress.fileDone()
       }
+      // The end of standard input: who watches a pipe wants what came.
+      if (stop.by !== undefined && files.includes('-')) stop.rearm()
+      if (stop.by !== undefined) throw new Interrupted(stop.by)
+      await this.#finish(stop)
     } catch (error) {
       await this.#capture.discard()
       throw error
     } finally {
       progress.done()
     }
-    await this.#finish()
+    failWith(this.#problems)
   }
 
   async #read(file: string, stop: Stop, progress: Progress): Promise<void> {
@@ -122,25 +123,26 @@ class Conversion {
     if (capture.isOver(packet.seconds)) stop.stop()
   }
 
-  async #finish(): Promise<void> {
+  async #finish(stop: Stop): Promise<void> {
     let isUnread = false
     try {
-      await this.#capture.close()
+      const closed = this.#capture.close()
+      // A file is finished in no time; a reader may never read.
+      await (this.#isPiped ? stop.interrupts(closed) : closed)
     } catch (error) {
       // A reader such as `head` that has seen enough is not an error.
       isUnread = errnoOf(error) === 'EPIPE'
       if (!isUnread) throw error
     }
     if (this.#stats !== undefined) writeStats(this.#stats, this.#tap.report(0))
-    if (isUnread) return
-    if (this.#untimely > 0) {
+    if (isUnread) this.#problems.length = 0
+    else if (this.#untimely > 0) {
       const last = new Date(LAST_SECOND[this.#format] * 1000).getUTCFullYear()
       this.#problems.push(
         `${this.#untimely} packets have times before 1970 or after ${last}, which ${this.#format} ` +
           'cannot hold: they were written without a time',
       )
     }
-    failWith(this.#problems)
   }
 }
 

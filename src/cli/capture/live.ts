@@ -8,8 +8,9 @@ import { Tap } from '../../session/tap.js'
 import { errnoOf } from '../../sink/write-error.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
 import { formatListening } from '../listen/listening-text.js'
+import { onReportSignal } from '../process/report-signal.js'
 import { writeStats } from '../process/stats-file.js'
-import { Stop } from '../process/stop.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import { jointOptions } from './joint-options.js'
 import type { CaptureOptions } from './options.js'
 
@@ -25,12 +26,7 @@ const say = (line: string): void => {
 
 /** Captures from the network until it is told to stop or has enough. Throws OperatorError. */
 export async function captureLive(options: CaptureOptions): Promise<void> {
-  const stop = new Stop()
-  try {
-    await new LiveCapture(options, stop).run()
-  } finally {
-    stop.release()
-  }
+  await stoppable((stop) => new LiveCapture(options, stop).run())
 }
 
 class LiveCapture {
@@ -77,6 +73,7 @@ class LiveCapture {
       this.#tick()
       if (performance.now() >= until) this.#stop.stop()
     }, TICK_MS)
+    onReportSignal(() => say(this.#summary()))
     await this.#stop.reached
     clearInterval(timer)
     await this.#finish()
@@ -150,6 +147,12 @@ class LiveCapture {
     if (failure === undefined || isUnread) return
     if (!(failure instanceof OperatorError)) throw failure
     throw new OperatorError(`${failure.message}; ${captured} packets were captured before`)
+  }
+
+  #summary(): string {
+    const capture = this.#capture
+    const captured = capture.packets - capture.unwritten
+    return formatSummary(captured, this.#tap.report(this.#kernelLost()), capture)
   }
 
   async #closeReceivers(): Promise<void> {

@@ -12,6 +12,7 @@ import type { TableThread } from '../../offline/table-thread.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import { metadataOf } from './metadata-options.js'
 import type { FlowLogOptions } from './options.js'
 
@@ -25,6 +26,15 @@ export async function flowLog(
   files: readonly string[],
   options: Options,
   table: TableThread | undefined,
+): Promise<void> {
+  await stoppable((stop) => logFlows(files, options, table, stop))
+}
+
+async function logFlows(
+  files: readonly string[],
+  options: Options,
+  table: TableThread | undefined,
+  stop: Stop,
 ): Promise<void> {
   checkNames(files, [options.output])
   const format = formatOf(options)
@@ -42,7 +52,7 @@ export async function flowLog(
     const parquet = format === 'parquet'
     const prompt = files.includes('-')
     const file = await RecordFile.open({ target, encoder, metadata, parquet, prompt })
-    failWith([...(await writeRecords(files, input, options, file, table)), ...leftOut])
+    failWith([...(await writeRecords(files, input, options, file, table, stop)), ...leftOut])
     return
   }
   const { RecordDirectory } = await import('../../flowlog/record-directory.js')
@@ -59,7 +69,7 @@ export async function flowLog(
     metadata,
     graceSeconds: Number(options.maxAggregationInterval) + CLOCK_LAG_SECONDS,
   })
-  failWith([...(await writeRecords(files, input, options, logs, table)), ...leftOut])
+  failWith([...(await writeRecords(files, input, options, logs, table, stop)), ...leftOut])
 }
 
 async function writeRecords(
@@ -68,6 +78,7 @@ async function writeRecords(
   options: Options,
   output: RecordOutput,
   table: TableThread | undefined,
+  stop: Stop,
 ): Promise<string[]> {
   const onRecord = (record: FlowRecord) => {
     offline.session(record.session).completeRecord(record)
@@ -92,10 +103,11 @@ async function writeRecords(
     return counted === true ? written() : counted.then(written)
   }
   try {
-    const problems = await readFiles(offline, files, room, mayShowProgress)
+    const problems = await readFiles(offline, files, stop, room, mayShowProgress)
     if (thread === undefined) offline.tracker!.shutdown()
-    else await thread.shutdown(written)
-    await output.close()
+    else await stop.interrupts(thread.shutdown(written))
+    // A file is finished in no time; a reader may never read.
+    await (options.output === '-' ? stop.interrupts(output.close()) : output.close())
     return problems
   } catch (error) {
     await output.discard()

@@ -13,6 +13,7 @@ import { lifetimeOf } from '../lifetime-options.js'
 import { formatCuts } from '../listen/ledger-text.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import type { FlowsOptions } from './options.js'
 
 /** Rows put out between two looks at how much is waiting. */
@@ -20,6 +21,14 @@ const ROWS_AT_A_TIME = 1000
 
 /** Reads the files and prints their flows. */
 export async function flows(files: readonly string[], options: FlowsOptions): Promise<void> {
+  await stoppable((stop) => listFlows(files, options, stop))
+}
+
+async function listFlows(
+  files: readonly string[],
+  options: FlowsOptions,
+  stop: Stop,
+): Promise<void> {
   checkNames(files, [])
   const filters = readFilters(options.flowFilters)
   const ended: FlowRow[] = []
@@ -35,13 +44,13 @@ export async function flows(files: readonly string[], options: FlowsOptions): Pr
         : { onEnd: (flow) => ended.push(...rowsOf(offline.tracker!, flow)) }),
     },
   })
-  const problems = await readFiles(offline, files)
+  const problems = await readFiles(offline, files, stop)
   const tracker = offline.tracker!
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
   const rows = options.open
     ? openFlows(tracker, options, filters, at, problems)
     : allFlows(tracker, options, filters, at, ended)
-  await print(rows.sort(byFirst), offline, options, at)
+  await stop.interrupts(print(rows.sort(byFirst), offline, options, at))
   failWith([...problems, ...leftOut])
 }
 

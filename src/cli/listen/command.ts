@@ -51,7 +51,7 @@ export function addListen(program: Command): void {
       'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer ' +
         'source address and VNI, gets capture files (--capture-dir) and flow logs ' +
         '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger; ' +
-        'a second one leaves at once. SIGUSR2 prints the ledger as it stands.',
+        'a second one leaves at once. SIGUSR1 and SIGUSR2 print the ledger as it stands; SIGHUP is only noted.',
     )
   addReceiving(command)
   addSessions(command)

@@ -16,15 +16,15 @@ import { type FilterOptions, openSessionFilter } from '../../session/session-fil
 import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
 import { DirectoryLock } from '../../sink/directory-lock.js'
 import { lifetimeOf } from '../lifetime-options.js'
+import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
 import { changesTo, openControlPlane } from './open-control-plane.js'
 import type { ListenOptions } from './options.js'
 
-/** Exit code of a process that a second signal has ended: 128 and SIGINT's number. */
-const EXIT_INTERRUPTED = 130
 const REDRAW_MS = 1000
 
 const say = (line: string): void => {
@@ -36,6 +36,18 @@ export async function listen(
   options: ListenOptions,
   metadata: MetadataValues,
   declared?: ConfiguredResources,
+): Promise<void> {
+  await stoppable(
+    (stop) => runAppliance(options, metadata, declared, stop),
+    () => say('SIGHUP: nothing is read anew; restart to change the configuration'),
+  )
+}
+
+async function runAppliance(
+  options: ListenOptions,
+  metadata: MetadataValues,
+  declared: ConfiguredResources | undefined,
+  stop: Stop,
 ): Promise<void> {
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
@@ -55,7 +67,6 @@ export async function listen(
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
-    const stopped = new Stop(options.duration)
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
@@ -69,7 +80,7 @@ export async function listen(
         receiveBufferBytes: options.receiveBuffer,
       },
       onProblem: say,
-      onFailure: (error) => stopped.fail(error),
+      onFailure: (error) => stop.fail(error),
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
@@ -85,7 +96,12 @@ export async function listen(
       throw error
     })
     const redraw = showLedger(pool)
-    await stopped.reached
+    const over =
+      options.duration === undefined
+        ? undefined
+        : setTimeout(() => stop.stop(), options.duration * 1000)
+    await stop.reached
+    clearTimeout(over)
     clearInterval(redraw)
     await api?.close()
     await plane.close()
@@ -94,37 +110,10 @@ export async function listen(
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
     directories.release()
-    if (stopped.failure !== undefined) throw stopped.failure
+    if (stop.failure !== undefined) throw stop.failure
   } catch (error) {
     directories.abandon()
     throw error
-  }
-}
-
-/** Waits for a signal, the end of the duration, or a failure, whichever comes first. */
-class Stop {
-  readonly reached: Promise<void>
-  failure: Error | undefined = undefined
-  #stop: () => void = () => undefined
-
-  constructor(durationSeconds: number | undefined) {
-    this.reached = new Promise((resolve) => {
-      this.#stop = resolve
-    })
-    let signals = 0
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        signals++
-        if (signals > 1) process.exit(EXIT_INTERRUPTED)
-        this.#stop()
-      })
-    }
-    if (durationSeconds !== undefined) setTimeout(this.#stop, durationSeconds * 1000).unref()
-  }
-
-  fail(error: Error): void {
-    this.failure ??= error
-    this.#stop()
   }
 }
 
@@ -225,12 +214,12 @@ async function takeDirectories(options: ListenOptions): Promise<TakenDirectories
   }
 }
 
-/** On a terminal one line, redrawn; everywhere the whole ledger on SIGUSR2. */
+/** On a terminal one line, redrawn; everywhere the whole ledger when a signal asks for it. */
 function showLedger(pool: Pool): NodeJS.Timeout | undefined {
   const tell = (show: (report: LedgerReport) => void): void => {
     pool.report().then(show, (error: Error) => say(error.message))
   }
-  process.on('SIGUSR2', () =>
+  onReportSignal(() =>
     tell((report) => {
       for (const line of formatLedger(report)) say(line)
     }),

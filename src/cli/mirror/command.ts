@@ -20,8 +20,8 @@ export function addMirror(program: Command): void {
         '--session those that the mirror sessions of an interface take, by session number, ' +
         'filters and rules; with --to and --vni all. Sixteen source ports are used, chosen by the ' +
         'inner flow. IP packets without an Ethernet header (raw, cooked, loopback, tunnels) get ' +
-        'one; other packets of such captures are left out. An interface is mirrored until SIGINT ' +
-        'or SIGTERM, both ways, but for what this host sends to the targets; frames that its ' +
+        'one; other packets of such captures are left out. An interface is mirrored until SIGINT, ' +
+        'SIGTERM or SIGHUP, both ways, but for what this host sends to the targets; frames that its ' +
         'offloads have joined are larger than the MTU (ethtool -K IF gro off gso off tso off).',
     )
     .option('--read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')

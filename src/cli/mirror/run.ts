@@ -12,31 +12,19 @@ import { PacedSink } from '../../source/paced-sink.js'
 import type { PacketSink, PacketSource } from '../../source/packet-source.js'
 import { VxlanSender } from '../../source/vxlan-sender.js'
 import { failWith } from '../offline-input.js'
+import { type Stop, stoppable } from '../process/stop.js'
 import type { ControlledSessions } from './control.js'
 import type { MirrorOptions } from './options.js'
 import { printMirrorSummary } from './summary.js'
 
 /** Mirrors the packets of the source that the options name. Throws OperatorError. */
 export async function runMirror(options: MirrorOptions): Promise<void> {
-  const stop = new AbortController()
-  const onSignal = () => stop.abort()
-  // Once: the second Ctrl-C ends the process in the usual way.
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   const outlets = new MirrorOutlets()
-  try {
-    await mirror(options, outlets, stop)
-  } finally {
-    outlets.close()
-    process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal)
-  }
+  await stoppable((stop) => mirror(options, outlets, stop)).finally(() => outlets.close())
 }
 
-async function mirror(
-  options: MirrorOptions,
-  outlets: MirrorOutlets,
-  stop: AbortController,
-): Promise<void> {
-  const { signal } = stop
+async function mirror(options: MirrorOptions, outlets: MirrorOutlets, stop: Stop): Promise<void> {
+  const signal = stop.abortSignal
   const isFollowed = options.control !== undefined
   const speed = speedOf(options)
   const pace = new Pace(speed, systemClock(signal))
@@ -70,7 +58,7 @@ async function mirror(
     failure = error
   }
   const seconds = (performance.now() - startedAt) / 1000
-  stop.abort()
+  stop.stop()
   await following
   const run = {
     sessions,

@@ -1,32 +1,55 @@
+import { isHangUpIgnored } from './hang-up.js'
+
+/** Asks a command to stop. */
+const ASKING = ['SIGINT', 'SIGTERM'] as const
+
 /**
- * Waits for SIGINT or SIGTERM, or for whoever calls `stop` or `fail`.
+ * Waits for SIGINT, SIGTERM or SIGHUP, or for whoever calls `stop` or `fail`.
  *
- * Only the first signal is caught: another ends the process in the way signals
- * do, at once, whatever it waits for.
+ * The first SIGINT or SIGTERM is caught. A second one ends the process at once, as an uncaught
+ * signal does, whatever the process waits for. SIGHUP asks once: a terminal that closes may send
+ * it several times, and service managers send it right behind SIGTERM.
  */
 export class Stop {
-  readonly reached: Promise<void>
   failure: Error | undefined = undefined
-  isReached = false
-  /** What it was that stopped all, if it was a signal. */
-  signal: NodeJS.Signals | undefined = undefined
-  #resolve: () => void = () => undefined
+  /** The signal that stopped all, if it was one. */
+  by: NodeJS.Signals | undefined = undefined
+  #controller = new AbortController()
+  #reached: Promise<void> = Promise.resolve()
+  #isAsked = false
+  readonly #onHangUp: () => void
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    this.signal = signal
-    this.release()
-    this.stop()
+    if (this.#isAsked) this.#leave(signal)
+    this.#isAsked = true
+    // One that has come together with the first is heard in this turn; later ones need nobody to hear them.
+    setImmediate(() => {
+      if (this.#isAsked) this.#letGo()
+    })
+    this.#stopBy(signal)
+  }
+  /** `onHangUp`: what SIGHUP does instead of stopping. */
+  constructor(onHangUp?: () => void) {
+    // Asked at once: the parent that tells it may go away.
+    const isIgnored = onHangUp === undefined && isHangUpIgnored()
+    this.#onHangUp = onHangUp ?? (isIgnored ? () => undefined : () => this.#stopBy('SIGHUP'))
+    this.rearm()
+    process.on('SIGHUP', this.#onHangUp)
   }
 
-  constructor() {
-    this.reached = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
-    process.once('SIGINT', this.#onSignal).once('SIGTERM', this.#onSignal)
+  get isReached(): boolean {
+    return this.#controller.signal.aborted
+  }
+
+  get reached(): Promise<void> {
+    return this.#reached
+  }
+
+  get abortSignal(): AbortSignal {
+    return this.#controller.signal
   }
 
   stop(): void {
-    this.isReached = true
-    this.#resolve()
+    this.#controller.abort()
   }
 
   fail(error: Error): void {
@@ -34,9 +57,63 @@ export class Stop {
     this.stop()
   }
 
+  /** What was asked has been done, and there is more to do: the next signal is the first again. */
+  rearm(): void {
+    this.by = undefined
+    const controller = new AbortController()
+    this.#controller = controller
+    this.#reached = new Promise((resolve) => {
+      controller.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    this.#isAsked = false
+    this.#letGo()
+    for (const name of ASKING) process.once(name, this.#onSignal)
+  }
+
+  /** What `work` gives. Rejects with Interrupted as soon as a signal comes; the work is then left to itself. */
+  async interrupts<T>(work: Promise<T>): Promise<T> {
+    // Nobody asks any more how it ends.
+    work.catch(() => undefined)
+    const result = await Promise.race([work, this.#reached.then(() => STOPPED)])
+    if (this.by !== undefined) throw new Interrupted(this.by)
+    return result === STOPPED ? work : (result as T)
+  }
+
   /** Signals are no longer caught. */
   release(): void {
-    process.removeListener('SIGINT', this.#onSignal).removeListener('SIGTERM', this.#onSignal)
+    this.#letGo()
+    process.removeListener('SIGHUP', this.#onHangUp)
+  }
+
+  /** Signals do what they do by default: they end the process. */
+  #letGo(): void {
+    for (const name of ASKING) process.removeListener(name, this.#onSignal)
+  }
+
+  #leave(signal: NodeJS.Signals): void {
+    this.#letGo()
+    process.kill(process.pid, signal)
+  }
+
+  #stopBy(signal: NodeJS.Signals): void {
+    // What has been told to stop already is not stopped by it.
+    if (!this.isReached) this.by = signal
+    this.stop()
+  }
+}
+
+const STOPPED = Symbol('stopped')
+
+/** Does the work with a Stop that catches signals for as long as it takes. */
+export async function stoppable(
+  work: (stop: Stop) => Promise<void>,
+  onHangUp?: () => void,
+): Promise<void> {
+  const stop = new Stop(onHangUp)
+  try {
+    await work(stop)
+  } finally {
+    stop.release()
   }
 }
 
@@ -45,7 +122,7 @@ export class Interrupted extends Error {
   readonly signal: NodeJS.Signals
 
   constructor(signal: NodeJS.Signals) {
-    super(`interrupted by ${signal}`)
+    super(`interrupted by ${signal}: what was not finished has been removed`)
     this.signal = signal
   }
 }

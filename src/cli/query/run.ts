@@ -10,6 +10,7 @@ import { Output } from '../../sink/text-output.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
 import { writeAnswer } from './output.js'
 import { readMirrorSessions } from './state.js'
@@ -20,18 +21,32 @@ export async function runQuery(
   names: readonly string[],
   options: QueryCliOptions,
 ): Promise<void> {
+  await stoppable((stop) => ask(sql, names, options, stop))
+}
+
+async function ask(
+  sql: string,
+  names: readonly string[],
+  options: QueryCliOptions,
+  stop: Stop,
+): Promise<void> {
   const { output, state } = options
   checkNames(state === undefined ? names : [...names, state], [output])
   const format = formatOf(options)
   const files = sortFiles(names)
   const duckdb = await loadDuckDb()
-  const mirrorSessions =
-    options.state === undefined ? undefined : await readMirrorSessions(options.state)
-  await inTemporaryDirectory(async (temporaryDirectory, signals) => {
+  const mirrorSessions = state === undefined ? undefined : await readMirrorSessions(state)
+  await inTemporaryDirectory(async (temporaryDirectory) => {
     const parquet = join(temporaryDirectory, 'answer.parquet')
     let problems: readonly string[] = []
     const leftOut: string[] = []
-    const answer = await query(duckdb, {
+    // While standard input is read, a signal is its end.
+    let mayInterrupt: () => void = () => undefined
+    const interruptible = new Promise<void>((resolve) => {
+      mayInterrupt = resolve
+    })
+    if (!names.includes('-')) mayInterrupt()
+    const asking = query(duckdb, {
       sql,
       files,
       mirrorSessions,
@@ -46,12 +61,13 @@ export async function runQuery(
       temporaryBytes: options.temporaryLimit,
       outputs: [parquet],
       read: async (run) => {
-        signals.areLeftToOthers = true
-        problems = await readFiles(run, files.captures)
-        signals.areLeftToOthers = false
+        problems = await readFiles(run, files.captures, stop)
+        mayInterrupt()
       },
     })
-    await write(duckdb, answer, format, options.output, parquet)
+    const interrupted = interruptible.then(() => stop.interrupts(asking))
+    const answer = await Promise.race([asking, interrupted])
+    await write(duckdb, answer, format, output, parquet, stop)
     failWith([...problems, ...leftOut])
   })
 }
@@ -76,28 +92,12 @@ function formatOf({ format, output }: QueryCliOptions): QueryFormat {
 }
 
 /** Removed however the work ends, but for a signal that cannot be caught. */
-async function inTemporaryDirectory(
-  work: (directory: string, signals: { areLeftToOthers: boolean }) => Promise<void>,
-): Promise<void> {
-  const signals = { areLeftToOthers: false }
+async function inTemporaryDirectory(work: (directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'mirrortap-query-'))
-  const remove = (): void => rmSync(directory, { recursive: true, force: true })
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (signals.areLeftToOthers) {
-      // They take the first alone.
-      signals.areLeftToOthers = false
-      return
-    }
-    remove()
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-    process.kill(process.pid, signal)
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
-    await work(directory, signals)
+    await work(directory)
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-    remove()
+    rmSync(directory, { recursive: true, force: true })
   }
 }
 
@@ -107,23 +107,30 @@ async function write(
   format: QueryFormat,
   target: string,
   parquet: string,
+  stop: Stop,
 ): Promise<void> {
   const output = new Output(target)
-  try {
+  const writing = async (): Promise<void> => {
     if (format === 'parquet') {
       await writeParquet(answer, parquet)
       await copy(parquet, output)
     } else {
       await writeAnswer(duckdb, answer.result, format, output)
     }
+    await output.close()
+  }
+  try {
+    await stop.interrupts(writing())
   } catch (error) {
     await output.discard()
-    throw asOperatorError(error)
-  } finally {
+    // DuckDB is still at work, and ends with the process.
+    if (error instanceof Interrupted) throw error
     answer.database.connection.closeSync()
     answer.database.instance.closeSync()
+    throw asOperatorError(error)
   }
-  await output.close()
+  answer.database.connection.closeSync()
+  answer.database.instance.closeSync()
 }
 
 async function copy(path: string, output: Output): Promise<void> {
