@@ -123,7 +123,6 @@ export class Column {
       sessions: this.#sessions,
       key: options.sessionKey,
       interfaces,
-      filter: this.#filter,
       onChange: (session, now, before) => {
         this.#flowLogs?.follow(session, now)
         // Its next packets may come to another column, which will want the file's name.

@@ -3,10 +3,9 @@ import { packetLengthOf } from '../mirror/evaluator.js'
 import type { MirrorFilter, MirrorSession, NetworkInterface } from '../mirror/resources.js'
 import { RuleSet } from '../mirror/rule-set.js'
 import type { KnownInterface } from '../session/interface-identity.js'
-import type { PacketFilter, Session } from '../session/session.js'
+import type { Session } from '../session/session.js'
 import type { SessionAddress, SessionDirectory, SessionKey } from '../session/session-directory.js'
 import { parseAddress, parseMac } from '../wire/address.js'
-import { MirrorRules, NOTHING } from './mirror-rules.js'
 
 /** What the control plane knows, as it is sent to each column. Plain data. */
 export interface MirrorResources {
@@ -20,8 +19,6 @@ export interface SessionRegistryOptions {
   /** What tells sessions apart; by VNI alone interfaces have no say. */
   readonly key: SessionKey
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
-  /** What packets of every session must pass too. */
-  readonly filter: PacketFilter | undefined
   /** Hears of a session that was registered or modified; `before` is undefined for a new one. */
   readonly onChange: (
     session: Session,
@@ -36,12 +33,15 @@ interface Registered {
   addresses: ReadonlyMap<string, SessionAddress>
 }
 
-/** Those that want an address, and who has it. */
+/** Those that want an address, and in which order they have it. */
 interface Claim {
   readonly address: SessionAddress
   readonly wanted: Set<Registered>
-  holder: Registered | undefined
+  holders: readonly Session[]
 }
+
+/** Of a session whose filter or target is gone. */
+const NO_RULES = new RuleSet({ rules: [], networkServices: [] })
 
 /**
  * The sessions that the control plane has registered, in the directory of one column:
@@ -49,8 +49,9 @@ interface Claim {
  *
  * A session's packets are those with its VNI from an address of its interface. Of an
  * interface that the configuration does not name it has those from everywhere,
- * but for what sessions of known interfaces have. Where two want the same packets, the one
- * with the lower session number (then id) has them, the other none until that changes.
+ * but for what sessions of known interfaces have. Where several want the same packets, they
+ * share them as they do at a mirror source: by session number (then id), the first whose
+ * filter accepts a packet has it.
  */
 export class SessionRegistry {
   readonly #options: SessionRegistryOptions
@@ -132,10 +133,8 @@ export class SessionRegistry {
     const target = this.#resources.targets.get(resource.targetId)
     const filter = this.#resources.filters.get(resource.filterId)
     session.packetLength = packetLengthOf({ session: resource, filter, target })
-    session.filter =
-      target === undefined || filter === undefined
-        ? NOTHING
-        : new MirrorRules(this.#ruleSetOf(filter, resource), this.#options.filter)
+    session.rules =
+      target === undefined || filter === undefined ? NO_RULES : this.#ruleSetOf(filter, resource)
   }
 
   #ruleSetOf(filter: MirrorFilter, { networkInterfaceId }: MirrorSession): RuleSet {
@@ -167,7 +166,7 @@ export class SessionRegistry {
   #claim(key: string, address: SessionAddress, registered: Registered): void {
     let claim = this.#claims.get(key)
     if (claim === undefined) {
-      claim = { address, wanted: new Set(), holder: undefined }
+      claim = { address, wanted: new Set(), holders: [] }
       this.#claims.set(key, claim)
     }
     claim.wanted.add(registered)
@@ -183,15 +182,25 @@ export class SessionRegistry {
 
   #settle(claim: Claim): void {
     const { sessions } = this.#options
-    const [first] = [...claim.wanted].sort((a, b) => inOrder(a.resource, b.resource))
-    if (first === claim.holder) return
-    if (claim.holder !== undefined) sessions.unbind(claim.address)
-    if (first !== undefined) sessions.bind(first.session, claim.address)
-    claim.holder = first
+    const holders = [...claim.wanted]
+      .sort((a, b) => inOrder(a.resource, b.resource))
+      .map(({ session }) => session)
+    const [first, ...others] = holders
+    const isAsBefore =
+      holders.length === claim.holders.length &&
+      holders.every((session, index) => session === claim.holders[index])
+    if (isAsBefore) return
+    if (claim.holders.length > 0) sessions.unbind(claim.address)
+    if (first !== undefined) sessions.bind([first, ...others], claim.address)
+    claim.holders = holders
   }
 }
 
-/** Another session that wants the same packets; `inOrder` says which of the two has them. */
+/**
+ * A session of another interface whose packets nothing tells from those of `resource`: they
+ * share them, where two sessions of one interface do so in AWS too. `inOrder` says which
+ * of the two is asked first.
+ */
 export function rivalOf(
   resource: MirrorSession,
   { resources, interfaces }: MirrorResources,
@@ -201,15 +210,13 @@ export function rivalOf(
     key !== 'vni' && (interfaces.get(networkInterfaceId)?.addresses.length ?? 0) > 0
   for (const other of resources.sessions.values()) {
     if (other.virtualNetworkId !== resource.virtualNetworkId || other.id === resource.id) continue
-    const isSame = isKnown(resource)
-      ? other.networkInterfaceId === resource.networkInterfaceId
-      : !isKnown(other)
-    if (isSame) return other
+    if (other.networkInterfaceId === resource.networkInterfaceId) continue
+    if (!isKnown(resource) && !isKnown(other)) return other
   }
   return undefined
 }
 
-/** Which of two sessions that want the same packets comes first. */
+/** Which of two sessions that share packets comes first. */
 export function inOrder(a: MirrorSession, b: MirrorSession): number {
   if (a.sessionNumber !== b.sessionNumber) return a.sessionNumber - b.sessionNumber
   return a.id < b.id ? -1 : 1

@@ -36,8 +36,8 @@ export interface EvaluatorOptions {
  * much of it. Tried by ascending session number; the first whose filter accepts has
  * the packet, and no other gets it.
  *
- * A mirror source has all sessions of its interface here. A receiver that holds
- * a session to its filter has that one.
+ * This is for a mirror source. Of sessions that share what arrives, the pipeline of a
+ * receiver asks in the same order.
  *
  * https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirroring-sessions.html
  */

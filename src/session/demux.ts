@@ -268,7 +268,7 @@ export class Demux {
     const inner = this.#inner
     inner.seconds = datagram.seconds
     inner.nanoseconds = datagram.nanoseconds
-    this.#pipeline.accept(session, inner)
+    this.#pipeline.accept(session, inner, this.#sessions.others)
   }
 }
 

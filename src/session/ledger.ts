@@ -13,7 +13,7 @@ export class Ledger {
   received = 0
   /** Passed on to a session's flows and captures. */
   accepted = 0
-  /** Turned away by a session's filter or by `--vni`. */
+  /** Turned away by a session's filter or by `--vni`, or mirrored by none of the sessions that share it. */
   filtered = 0
   /** Of a session nobody announced, where those are dropped. */
   unknownSession = 0

@@ -1,4 +1,5 @@
 import type { PacketCounter } from '../flow/packet-counter.js'
+import { DIRECTION_UNKNOWN } from '../mirror/packet-direction.js'
 import { packetComment } from '../pcap/pcapng-emit.js'
 import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
@@ -8,6 +9,7 @@ import { parseFrame } from '../wire/parse-frame.js'
 import { type DuplicateMode, Duplicates } from './duplicates.js'
 import type { Ledger } from './ledger.js'
 import type { Session, SessionCapture } from './session.js'
+import { NO_SESSIONS } from './session-directory.js'
 
 /** Is shown every packet that its session's filter wants, as the pipeline sees it. Everything is on loan. */
 export type PacketObserver = (
@@ -54,8 +56,8 @@ export class Pipeline {
     this.#observe = options.observe
   }
 
-  /** Takes a mirrored frame. */
-  accept(session: Session, packet: Packet): void {
+  /** Takes a mirrored frame for `first`, or for one of `others` that share its packets, in their order. */
+  accept(first: Session, packet: Packet, others = NO_SESSIONS): void {
     const frame = this.#frame
     const fault = parseFrame(
       packet.bytes,
@@ -65,15 +67,38 @@ export class Pipeline {
       packet.originalLength,
       frame,
     )
-    this.acceptParsed(session, packet, frame, fault)
+    this.acceptParsed(first, packet, frame, fault, others)
   }
 
   /** Takes a frame that has been parsed already, with what was wrong with it. The packet is then what was captured of it. */
-  acceptParsed(session: Session, packet: Packet, frame: Frame, fault: Fault | undefined): void {
+  acceptParsed(
+    first: Session,
+    packet: Packet,
+    frame: Frame,
+    fault: Fault | undefined,
+    others = NO_SESSIONS,
+  ): void {
+    let session = first
+    let isMirrored = true
+    if (first.rules !== undefined) {
+      // As at the source, it is the first session's whose rules accept it. Which way it ran is
+      // judged by the first of all, which sees every packet.
+      const direction = first.identity.directionOf(frame)
+      isMirrored = first.rules.accepts(frame, direction)
+      for (let next = 0; !isMirrored && next < others.length; next++) {
+        const { rules } = others[next]!
+        isMirrored = rules === undefined || rules.accepts(frame, direction)
+        if (isMirrored) session = others[next]!
+      }
+      if (isMirrored && direction === DIRECTION_UNKNOWN) session.unknownDirection++
+    }
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
-    if (session.filter !== undefined && !session.filter.accepts(packet, frame, session)) {
+    if (
+      !isMirrored ||
+      (session.filter !== undefined && !session.filter.accepts(packet, frame, session))
+    ) {
       this.#ledger.filtered++
       session.filtered++
       return

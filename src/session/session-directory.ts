@@ -13,6 +13,15 @@ export interface SessionAddress {
 }
 
 const ANY_SOURCE = Uint32Array.of(0, 0, 0, 0)
+
+export const NO_SESSIONS: readonly Session[] = []
+
+/** Who has the packets of an address. */
+interface Holders {
+  readonly first: Session
+  /** Registered sessions that share them with `first`, in their order. */
+  readonly others: readonly Session[]
+}
 const KEY_WORDS = 5
 
 /**
@@ -31,8 +40,8 @@ export class SessionDirectory {
   #sessions: LRUCache<number, Session> | undefined = undefined
   readonly #registered = new Set<Session>()
   /** Registered sessions that have a VNI whatever the source. */
-  readonly #byVniAlone = new Map<number, Session>()
-  #bySlot: (Session | undefined)[] = []
+  readonly #byVniAlone = new Map<number, Holders>()
+  #bySlot: (Holders | undefined)[] = []
   /** Five words a slot: VNI and source. */
   #keys = new Uint32Array(0)
   #mask = 0
@@ -43,6 +52,7 @@ export class SessionDirectory {
   readonly #freeIndices: number[] = []
   #nextIndex = 1
   #last: Session | undefined = undefined
+  #lastOthers = NO_SESSIONS
   #lastVni = -1
   #last0 = 0
   #last1 = 0
@@ -75,7 +85,12 @@ export class SessionDirectory {
     if (this.#sessions !== undefined) yield* this.#sessions.values()
   }
 
-  /** The session of a datagram, or undefined when it is not open. */
+  /** Those that share the packets of the session that was found or opened last, in their order. */
+  get others(): readonly Session[] {
+    return this.#lastOthers
+  }
+
+  /** The first session of a datagram, or undefined when none is open. */
   find(datagram: Datagram, vni: number): Session | undefined {
     if (
       vni === this.#lastVni &&
@@ -88,14 +103,14 @@ export class SessionDirectory {
       return this.#touch(this.#last!, datagram.seconds)
     }
     if (this.#bySlot.length === 0 && this.#byVniAlone.size === 0) return undefined
-    let session = this.#bySlot[this.#slotOf(datagram, vni)]
-    if (session === undefined) {
-      session = this.#byVniAlone.get(vni)
-      if (session === undefined) return undefined
-      if (session.source === null && !this.#byVni) session.learnSource(datagram)
+    let holders = this.#bySlot[this.#slotOf(datagram, vni)]
+    if (holders === undefined) {
+      holders = this.#byVniAlone.get(vni)
+      if (holders === undefined) return undefined
+      if (!this.#byVni) learnSource(holders, datagram)
     }
-    this.#remember(session, datagram, vni)
-    return this.#touch(session, datagram.seconds)
+    this.#remember(holders, datagram, vni)
+    return this.#touch(holders.first, datagram.seconds)
   }
 
   /** Opens the session of a datagram; another may have to go for it. */
@@ -109,8 +124,9 @@ export class SessionDirectory {
     const session = new Session(this.#freeIndices.pop() ?? this.#nextIndex++, vni, source)
     session.openedAt = datagram.seconds
     this.#sessions.set(session.index, session)
-    this.#insert(session, vni, source ?? ANY_SOURCE)
-    this.#remember(session, datagram, vni)
+    const holders = { first: session, others: NO_SESSIONS }
+    this.#insert(holders, vni, source ?? ANY_SOURCE)
+    this.#remember(holders, datagram, vni)
     this.#onOpen(session)
     return this.#touch(session, datagram.seconds)
   }
@@ -132,24 +148,29 @@ export class SessionDirectory {
     this.#freeIndices.push(session.index)
   }
 
-  /** Gives packets to a registered session. Sessions that packets had opened for them are closed. */
-  bind(session: Session, { vni, source }: SessionAddress): void {
+  /**
+   * Gives packets to registered sessions, which share them in this order. Sessions that
+   * packets had opened for them are closed.
+   */
+  bind([first, ...others]: readonly [Session, ...Session[]], address: SessionAddress): void {
+    const { vni, source } = address
+    const holders = { first, others }
     this.#forgetLast()
     if (source === null) {
-      this.#byVniAlone.set(vni, session)
+      this.#byVniAlone.set(vni, holders)
       for (const other of [...(this.#sessions?.values() ?? [])]) {
         if (other.vni === vni) this.#sessions!.delete(other.index)
       }
       return
     }
     const slot = this.#bySlot.length === 0 ? undefined : this.#bySlot[this.#find(vni, source)]
-    if (slot !== undefined && !slot.isRegistered) this.#sessions!.delete(slot.index)
+    if (slot !== undefined && !slot.first.isRegistered) this.#sessions!.delete(slot.first.index)
     this.#boundKeys++
     this.#makeSlots()
-    this.#insert(session, vni, source)
+    this.#insert(holders, vni, source)
   }
 
-  /** Takes packets away from the registered session that has them. */
+  /** Takes packets away from the registered sessions that have them. */
   unbind({ vni, source }: SessionAddress): void {
     this.#forgetLast()
     if (source === null) {
@@ -191,11 +212,11 @@ export class SessionDirectory {
     const [bySlot, keys] = [this.#bySlot, this.#keys]
     this.#mask = slots - 1
     this.#keys = new Uint32Array(slots * KEY_WORDS)
-    this.#bySlot = new Array<Session | undefined>(slots).fill(undefined)
-    for (const [slot, session] of bySlot.entries()) {
-      if (session === undefined) continue
+    this.#bySlot = new Array<Holders | undefined>(slots).fill(undefined)
+    for (const [slot, holders] of bySlot.entries()) {
+      if (holders === undefined) continue
       const at = slot * KEY_WORDS
-      this.#insert(session, keys[at]!, keys.subarray(at + 1, at + KEY_WORDS))
+      this.#insert(holders, keys[at]!, keys.subarray(at + 1, at + KEY_WORDS))
     }
   }
 
@@ -208,8 +229,9 @@ export class SessionDirectory {
     return session
   }
 
-  #remember(session: Session, datagram: Datagram, vni: number): void {
-    this.#last = session
+  #remember({ first, others }: Holders, datagram: Datagram, vni: number): void {
+    this.#last = first
+    this.#lastOthers = others
     this.#lastVni = vni
     this.#last0 = datagram.source0
     this.#last1 = datagram.source1
@@ -219,6 +241,7 @@ export class SessionDirectory {
 
   #forgetLast(): void {
     this.#last = undefined
+    this.#lastOthers = NO_SESSIONS
     this.#lastVni = -1
   }
 
@@ -263,9 +286,9 @@ export class SessionDirectory {
     return probe[HASH]! & this.#mask
   }
 
-  #insert(session: Session, vni: number, source: Uint32Array): void {
+  #insert(holders: Holders, vni: number, source: Uint32Array): void {
     const slot = this.#find(vni, source)
-    this.#bySlot[slot] = session
+    this.#bySlot[slot] = holders
     this.#keys[slot * KEY_WORDS] = vni
     this.#keys.set(source, slot * KEY_WORDS + 1)
   }
@@ -286,4 +309,10 @@ export class SessionDirectory {
       hole = slot
     }
   }
+}
+
+/** Those whose interface is not known take the first source there is for its address. */
+function learnSource({ first, others }: Holders, datagram: Datagram): void {
+  if (first.source === null) first.learnSource(datagram)
+  for (const other of others) if (other.source === null) other.learnSource(datagram)
 }

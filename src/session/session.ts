@@ -1,6 +1,7 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
 import type { SessionMetadata } from '../flowlog/metadata.js'
+import type { RuleSet } from '../mirror/rule-set.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
 import type { Datagram, Packet } from '../wire/packet.js'
@@ -64,13 +65,19 @@ export class Session {
   /** Flow logs by the windows that they are in. */
   logs = NO_LOGS
   longLogs = NO_LOGS
-  /** Undefined wants every packet. */
+  /** Of a registered session: which packets its mirror filter takes at the source. Undefined takes all. */
+  rules: RuleSet | undefined = undefined
+  /** Which of its packets are wanted here. Undefined wants them all. */
   filter: PacketFilter | undefined = undefined
 
   /** Undefined until the first packet, and for good where nothing is captured. */
   capture: SessionCapture | undefined = undefined
   captureDecided = false
 
+  /**
+   * Packets that are its own. Where several sessions share a VNI and source, a packet is
+   * counted in one: the first that mirrors it, or the first of all where none does.
+   */
   received = 0
   accepted = 0
   captured = 0
@@ -78,9 +85,9 @@ export class Session {
   flowPackets = 0
   untracked = 0
   malformed = 0
-  /** Packets that `filter` turned away. */
+  /** Packets that `filter` turned away, or that no session sharing them mirrors. */
   filtered = 0
-  /** Packets that the rules of a mirror filter let in while nobody could say which way they ran. */
+  /** Packets that `rules` let in while nobody could say which way they ran. */
   unknownDirection = 0
   /** Octets kept of each frame in captures; a registered session's PacketLength. */
   packetLength = Number.POSITIVE_INFINITY

@@ -46,7 +46,6 @@ class Registered {
       sessions: this.directory,
       key,
       interfaces,
-      filter: undefined,
       onChange: () => undefined,
     })
     this.registry.apply(made('targets', TARGET), 0)
@@ -61,10 +60,11 @@ class Registered {
     this.registry.apply(deleted('sessions', id), 100)
   }
 
-  /** Name of the session that gets a packet, as a demultiplexer finds it. */
+  /** Names of the sessions that share a packet, in their order, as a demultiplexer finds them. */
   packet(source: string, vni: number): string {
     const datagram = datagramOf(NOTHING, { source })
-    return (this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)).name!
+    const first = this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)
+    return [first, ...this.directory.others].map(({ name }) => name).join(' ')
   }
 }
 
@@ -106,20 +106,23 @@ describe('SessionRegistry', () => {
   test.each([
     { what: 'unknown interfaces', of: ['eni-x', 'eni-y'] },
     { what: 'one interface', of: ['eni-b', 'eni-b'] },
-  ])('gives what two sessions of $what want to the lower session number', ({ of }) => {
-    const run = new Registered()
-    run.put(
-      { id: 'tms-1', networkInterfaceId: of[0]!, sessionNumber: 20 },
-      { id: 'tms-2', networkInterfaceId: of[1]!, sessionNumber: 10 },
-    )
-    expect(run.packet('10.0.0.9', 7)).toBe('tms-2')
-    run.put({ id: 'tms-2', networkInterfaceId: of[1]!, sessionNumber: 30 })
-    expect(run.packet('10.0.0.9', 7)).toBe('tms-1')
-    run.remove('tms-1')
-    expect(run.packet('10.0.0.9', 7)).toBe('tms-2')
-    run.remove('tms-2')
-    expect(run.packet('10.0.0.9', 7)).toBe('vni-7_10.0.0.9')
-  })
+  ])(
+    'lets two sessions of $what share what both want, the lower session number first',
+    ({ of }) => {
+      const run = new Registered()
+      run.put(
+        { id: 'tms-1', networkInterfaceId: of[0]!, sessionNumber: 20 },
+        { id: 'tms-2', networkInterfaceId: of[1]!, sessionNumber: 10 },
+      )
+      expect(run.packet('10.0.0.9', 7)).toBe('tms-2 tms-1')
+      run.put({ id: 'tms-2', networkInterfaceId: of[1]!, sessionNumber: 30 })
+      expect(run.packet('10.0.0.9', 7)).toBe('tms-1 tms-2')
+      run.remove('tms-1')
+      expect(run.packet('10.0.0.9', 7)).toBe('tms-2')
+      run.remove('tms-2')
+      expect(run.packet('10.0.0.9', 7)).toBe('vni-7_10.0.0.9')
+    },
+  )
 
   test('closes the sessions that packets had opened before theirs was registered', () => {
     const run = new Registered()
@@ -168,7 +171,8 @@ describe('SessionRegistry', () => {
       { id: 'tms-a', networkInterfaceId: 'eni-a', sessionNumber: 2 },
       { id: 'tms-b', networkInterfaceId: 'eni-b', sessionNumber: 1 },
     )
-    expect([run.packet('10.0.0.1', 7), run.packet('192.0.2.1', 7)]).toEqual(['tms-b', 'tms-b'])
+    const both = 'tms-b tms-a'
+    expect([run.packet('10.0.0.1', 7), run.packet('192.0.2.1', 7)]).toEqual([both, both])
     run.remove('tms-b')
     expect([run.packet('10.0.0.9', 7), run.packet('192.0.2.1', 7)]).toEqual(['tms-a', 'tms-a'])
   })
@@ -202,10 +206,12 @@ describe('SessionRegistry', () => {
         const wanting = (addresses: (eni: string) => boolean) =>
           [...sessions.values()]
             .filter((of) => of.virtualNetworkId === vni && addresses(of.networkInterfaceId))
-            .sort(inOrder)[0]?.id
+            .sort(inOrder)
+            .map(({ id }) => id)
+            .join(' ')
         const expected =
-          wanting((eni) => INTERFACES.get(eni)?.addresses.includes(source) === true) ??
-          wanting((eni) => (INTERFACES.get(eni)?.addresses.length ?? 0) === 0) ??
+          wanting((eni) => INTERFACES.get(eni)?.addresses.includes(source) === true) ||
+          wanting((eni) => (INTERFACES.get(eni)?.addresses.length ?? 0) === 0) ||
           `vni-${vni}_${source}`
         expect([step, run.packet(source, vni)]).toEqual([step, expected])
       }
@@ -225,7 +231,9 @@ describe('rivalOf', () => {
 
   test.each([
     { a: 'eni-x', b: 'eni-y', isRival: true },
-    { a: 'eni-a', b: 'eni-a', isRival: true },
+    { a: 'eni-a', b: 'eni-a', isRival: false },
+    { a: 'eni-x', b: 'eni-x', isRival: false },
+    { a: 'eni-a', b: 'eni-a', key: 'vni' as const, isRival: false },
     { a: 'eni-a', b: 'eni-b', isRival: false },
     { a: 'eni-a', b: 'eni-x', isRival: false },
     { a: 'eni-a', b: 'eni-b', key: 'vni' as const, isRival: true },

@@ -11,7 +11,7 @@ import type { FilterRule, MirrorFilter, MirrorSession } from '../../src/mirror/r
 import { ethernet, icmp4, tcp4, tcp6, udp4, udp6 } from '../support/frames.js'
 import { hex } from '../support/hex.js'
 import { Random } from '../support/random.js'
-import { DIRECTIONS, filterOf, framed, type Rule, VERDICTS } from './verdicts.js'
+import { DIRECTIONS, filterOf, framed, type Rule, SHARED_VERDICTS, VERDICTS } from './verdicts.js'
 
 const ANY = '0.0.0.0/0'
 const WEB = { src: '10.0.1.20', dst: '198.51.100.80', sport: 49_152, dport: 443 }
@@ -107,6 +107,13 @@ describe('MirrorEvaluator', () => {
     const evaluator = new MirrorEvaluator([{ session, filter: filterOf([]), target }])
     expect(evaluator.keptOf(0, 9001)).toBe(kept)
     expect(evaluator.keptOf(0, 60)).toBe(60)
+  })
+
+  test.each(SHARED_VERDICTS)('of several sessions: $name', (verdict) => {
+    const evaluator = new MirrorEvaluator(verdict.sessions.map((of) => parts(...of)))
+    expect(mirroredBy(evaluator, verdict.frame, DIRECTIONS[verdict.direction])).toBe(
+      verdict.mirroredBy,
+    )
   })
 
   test.each(VERDICTS)('of one session: $name', (verdict) => {

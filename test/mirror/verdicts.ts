@@ -496,3 +496,109 @@ export const VERDICTS: readonly Verdict[] = [
     mirrored: false,
   },
 ]
+
+/** Sessions of one interface, by their numbers, and which of them mirrors a packet: 0 for none. */
+export interface SharedVerdict extends Pick<Verdict, 'name' | 'frame' | 'direction'> {
+  /** In the order in which they are made. */
+  sessions: readonly (readonly [sessionNumber: number, ...rules: Rule[]])[]
+  mirroredBy: number
+}
+
+const NOT_443: Rule = `out 1 reject 6 ${ANY} > ${ANY}:443`
+
+export const SHARED_VERDICTS: readonly SharedVerdict[] = [
+  {
+    ...out,
+    name: 'the first session has what both want',
+    sessions: [
+      [1, TO_443],
+      [2, ALL_OUT],
+    ],
+    mirroredBy: 1,
+  },
+  {
+    ...out,
+    name: 'the first is that with the lower number, not the one made first',
+    sessions: [
+      [20, ALL_OUT],
+      [3, ALL_OUT],
+    ],
+    mirroredBy: 3,
+  },
+  {
+    name: 'what the first does not want is the next one’s',
+    sessions: [
+      [1, TO_443],
+      [2, ALL_OUT],
+    ],
+    frame: ethernet(udp4(WEB)),
+    direction: 'egress',
+    mirroredBy: 2,
+  },
+  {
+    ...out,
+    name: 'a rejection leaves the packet to the next',
+    sessions: [
+      [1, NOT_443, `out 2 accept * ${ANY} > ${ANY}`],
+      [2, TO_443],
+    ],
+    mirroredBy: 2,
+  },
+  {
+    ...out,
+    name: 'a session without rules leaves everything to the next',
+    sessions: [[1], [2, ALL_OUT]],
+    mirroredBy: 2,
+  },
+  {
+    ...out,
+    name: 'all are asked in turn',
+    sessions: [
+      [7, TO_443],
+      [5, NOT_443],
+      [6, `in 1 accept * ${ANY} > ${ANY}`],
+      [9, ALL_OUT],
+    ],
+    mirroredBy: 7,
+  },
+  {
+    ...out,
+    name: 'no session has what none wants',
+    sessions: [
+      [1, NOT_443],
+      [2, `out 1 accept 17 ${ANY} > ${ANY}`],
+    ],
+    mirroredBy: 0,
+  },
+  {
+    name: 'each is asked by its rules of the direction',
+    sessions: [
+      [1, ALL_OUT],
+      [2, `in 1 accept * ${ANY} > ${ANY}`],
+    ],
+    frame,
+    direction: 'ingress',
+    mirroredBy: 2,
+  },
+  {
+    name: 'each is asked by either list where nobody knows the direction',
+    sessions: [
+      [1, NOT_443],
+      [2, `in 1 accept * ${ANY} > ${ANY}`],
+      [3, ALL_OUT],
+    ],
+    frame,
+    direction: 'either',
+    mirroredBy: 2,
+  },
+  {
+    name: 'each has rules for the version of IP that it wants',
+    sessions: [
+      [1, ALL_OUT],
+      [2, ALL_OUT6],
+    ],
+    frame: ethernet(tcp6(WEB6), { type: 0x86dd }),
+    direction: 'egress',
+    mirroredBy: 2,
+  },
+]

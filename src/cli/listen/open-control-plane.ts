@@ -64,7 +64,8 @@ export async function openControlPlane(
     const [first, second] = [after, rival].sort(inOrder)
     say(
       `${first!.id} and ${second!.id} have the VNI ${after.virtualNetworkId} and nothing else tells their ` +
-        `packets apart: ${first!.id} gets them all; give each a VNI of its own, or name their interfaces in --config`,
+        `packets apart: each is of the first whose filter accepts it, ${first!.id} before ${second!.id}; ` +
+        'give each a VNI of its own, or name their interfaces in --config',
     )
   }
 }

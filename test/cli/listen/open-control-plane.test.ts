@@ -39,7 +39,8 @@ const RESOURCES = { targets: [{ ...TARGET, endpoint: undefined }], filters: [ALL
 const first = sessionResource({ id: 'tms-1', sessionNumber: 2 })
 const second = sessionResource({ id: 'tms-2', sessionNumber: 1 })
 const RIVALS =
-  'tms-2 and tms-1 have the VNI 7 and nothing else tells their packets apart: tms-2 gets them all'
+  'tms-2 and tms-1 have the VNI 7 and nothing else tells their packets apart: ' +
+  'each is of the first whose filter accepts it, tms-2 before tms-1'
 
 describe('openControlPlane', () => {
   test('has what the configuration declares, and tells it as changes of nothing', async () => {
