@@ -52,7 +52,7 @@ const FIRST_SEED =
       : Math.floor(Math.random() * 2 ** 31)
 
 /** Always run. */
-const SEEDS = [1, 2, 3]
+const SEEDS = [1, 2, 3, 1_215_095_774]
 
 /** Packets of one seed. */
 const ROUND = 250

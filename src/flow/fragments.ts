@@ -18,13 +18,13 @@ import { FlowHash } from './flow-hash.js'
 /** Fragments of one packet come within this time of each other, in seconds. */
 export const WAITING_SECONDS = 30
 
-/** Packets remembered: sets of WAYS, picked by hash; the one not touched for longest makes room. */
-const SETS = 1024
-const WAYS = 4
-const ENTRIES = SETS * WAYS
+/** Packets remembered; the one whose last fragment came before those of all others makes room. */
+const ENTRIES = 4096
+/** A power of two. Hashes are keyed, so nobody can fill one bucket. */
+const BUCKETS = 8192
 
 /** Words of an entry: the key as in a flow entry, then what is known of the packet. */
-const ENTRY_WORDS = 18
+const ENTRY_WORDS = 21
 const KEY_WORDS = 12
 /** Ports of the first fragment, source in the upper half; its protocol; whether it has come. */
 const FIRST_PORTS = 12
@@ -36,6 +36,10 @@ const SECONDS = 15
 const WAITING = 16
 /** Protocol they claim: in IPv6 it need not be that of the first. */
 const WAITING_PROTOCOL = 17
+/** The next entry of the bucket; neighbours in the order in which entries were touched. All are offsets of entries. */
+const CHAINED = 18
+const OLDER = 19
+const NEWER = 20
 
 /** Fragments that may wait in all, and words of each: IP length, time, next of its entry (or free), entry. */
 const POOL = 4096
@@ -72,12 +76,17 @@ export class Fragments {
   readonly #windowSeconds: number
   readonly #hash: FlowHash
   readonly #entries = new Uint32Array(ENTRIES * ENTRY_WORDS)
+  readonly #buckets = new Uint32Array(BUCKETS).fill(NOTHING)
+  #oldest = 0
+  #newest = (ENTRIES - 1) * ENTRY_WORDS
   readonly #key = new Uint32Array(HOT_WORDS)
   readonly #pool = new Uint32Array(POOL * WAITING_WORDS)
   /** Slots of the pool that are being given up. */
   readonly #due = new Uint32Array(POOL)
   #free = 0
   #waiting = 0
+  /** Nothing waits since before this second. */
+  #waitingSince = Number.POSITIVE_INFINITY
   /** Stands for a fragment that is given up; its addresses lie in a buffer of its own. */
   readonly #lone = new Frame()
 
@@ -92,6 +101,10 @@ export class Fragments {
     this.#hash = hash
     for (let slot = 0; slot < POOL; slot++) {
       this.#pool[slot * WAITING_WORDS + NEXT] = slot + 1 < POOL ? slot + 1 : NOTHING
+    }
+    for (let at = 0; at < this.#entries.length; at += ENTRY_WORDS) {
+      this.#entries[at + OLDER] = at === this.#oldest ? NOTHING : at - ENTRY_WORDS
+      this.#entries[at + NEWER] = at === this.#newest ? NOTHING : at + ENTRY_WORDS
     }
   }
 
@@ -150,14 +163,14 @@ export class Fragments {
 
   /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. Of one session, if given. */
   flush(seconds: number, session?: number): void {
-    if (this.#waiting === 0) return
+    if (this.#waiting === 0 || seconds <= this.#waitingSince) return
     const entries = this.#entries
     let due = 0
+    this.#waitingSince = Number.POSITIVE_INFINITY
     for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
       if (entries[at + SECONDS] === 0 || entries[at + WAITING] === NOTHING) continue
-      if (session === undefined || entries[at + SESSION] === session) {
-        due = this.#takeOut(at, seconds, due)
-      }
+      const isIts = session === undefined || entries[at + SESSION] === session
+      due = this.#takeOut(at, isIts ? seconds : Number.NEGATIVE_INFINITY, due)
     }
     this.#giveUp(due)
   }
@@ -179,29 +192,66 @@ export class Fragments {
     this.#hash.hash(key, 0)
   }
 
-  /** Where the entry of `#key` lies; made, in place of the oldest of its set, if there is none that is fresh. */
+  /** Where the entry of `#key` lies; made, in place of the oldest, if there is none that is fresh. */
   #find(seconds: number): number {
     const entries = this.#entries
-    const set = (this.#key[HASH]! % SETS) * WAYS * ENTRY_WORDS
-    let oldest = set
-    for (let at = set; at < set + WAYS * ENTRY_WORDS; at += ENTRY_WORDS) {
-      if (entries[at + SECONDS] !== 0 && this.#matches(at)) {
-        if (Math.abs(seconds - entries[at + SECONDS]! + 1) <= WAITING_SECONDS) return at
-        oldest = at
-        break
+    const bucket = this.#key[HASH]! & (BUCKETS - 1)
+    let at = this.#buckets[bucket]!
+    while (at !== NOTHING && !this.#matches(at)) at = entries[at + CHAINED]!
+    if (at !== NOTHING) {
+      this.#touch(at)
+      if (Math.abs(seconds - entries[at + SECONDS]! + 1) <= WAITING_SECONDS) return at
+      this.#forget(at, seconds)
+    } else {
+      at = this.#oldest
+      if (entries[at + SECONDS] !== 0) {
+        this.#forget(at, seconds)
+        this.#unchain(at)
       }
-      if (entries[at + SECONDS]! < entries[oldest + SECONDS]!) oldest = at
+      this.#touch(at)
+      for (let word = 0; word < KEY_WORDS; word++) entries[at + word] = this.#key[word]!
+      entries[at + CHAINED] = this.#buckets[bucket]!
+      this.#buckets[bucket] = at
     }
-    if (entries[oldest + SECONDS] !== 0 && entries[oldest + WAITING] !== NOTHING) {
-      // In the order of time: what has waited longer elsewhere comes first.
-      this.flush(seconds - WAITING_SECONDS - 1)
-      this.#giveUp(this.#takeOut(oldest, Number.POSITIVE_INFINITY, 0))
+    entries[at + FIRST_SEEN] = 0
+    entries[at + SECONDS] = 0
+    entries[at + WAITING] = NOTHING
+    return at
+  }
+
+  /** Gives up what waits in an entry, and before it, in the order of time, what has waited too long elsewhere. */
+  #forget(at: number, seconds: number): void {
+    if (this.#entries[at + WAITING] === NOTHING) return
+    this.flush(seconds - WAITING_SECONDS - 1)
+    this.#giveUp(this.#takeOut(at, Number.POSITIVE_INFINITY, 0))
+  }
+
+  /** Takes an entry out of its bucket. */
+  #unchain(at: number): void {
+    const entries = this.#entries
+    const bucket = entries[at + HASH]! & (BUCKETS - 1)
+    let before = this.#buckets[bucket]!
+    if (before === at) {
+      this.#buckets[bucket] = entries[at + CHAINED]!
+      return
     }
-    for (let word = 0; word < KEY_WORDS; word++) entries[oldest + word] = this.#key[word]!
-    entries[oldest + FIRST_SEEN] = 0
-    entries[oldest + SECONDS] = 0
-    entries[oldest + WAITING] = NOTHING
-    return oldest
+    while (entries[before + CHAINED] !== at) before = entries[before + CHAINED]!
+    entries[before + CHAINED] = entries[at + CHAINED]!
+  }
+
+  /** Makes an entry the newest. */
+  #touch(at: number): void {
+    if (at === this.#newest) return
+    const entries = this.#entries
+    const older = entries[at + OLDER]!
+    const newer = entries[at + NEWER]!
+    if (older === NOTHING) this.#oldest = newer
+    else entries[older + NEWER] = newer
+    entries[newer + OLDER] = older
+    entries[at + OLDER] = this.#newest
+    entries[at + NEWER] = NOTHING
+    entries[this.#newest + NEWER] = at
+    this.#newest = at
   }
 
   #matches(at: number): boolean {
@@ -212,8 +262,11 @@ export class Fragments {
   }
 
   #wait(at: number, ipLength: number, seconds: number, nanoseconds: number): boolean {
+    // What has waited too long holds no room that others need, whether `expire` was called or not.
+    if (this.#free === NOTHING) this.flush(seconds - WAITING_SECONDS)
     const slot = this.#free
     if (slot === NOTHING) return false
+    if (seconds < this.#waitingSince) this.#waitingSince = seconds
     const pool = this.#pool
     const slotAt = slot * WAITING_WORDS
     this.#free = pool[slotAt + NEXT]!
@@ -264,8 +317,10 @@ export class Fragments {
     while (slot !== NOTHING) {
       const slotAt = slot * WAITING_WORDS
       const next = pool[slotAt + NEXT]!
-      if (pool[slotAt + AT_SECONDS]! < seconds) this.#due[due++] = slot
+      const since = pool[slotAt + AT_SECONDS]!
+      if (since < seconds) this.#due[due++] = slot
       else {
+        if (since < this.#waitingSince) this.#waitingSince = since
         pool[slotAt + NEXT] = kept
         kept = slot
       }

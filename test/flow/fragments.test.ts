@@ -387,6 +387,42 @@ describe('Fragments', () => {
       expect(seen).toEqual({ packets: sent, octets })
     })
 
+    test.each([1, 2, 3])(
+      'what is given up depends neither on the hash nor on when fragments expire, seed %i',
+      (seed) => {
+        const random = new Random(seed)
+        const counted: string[][] = [[], [], []]
+        const all = counted.map(
+          (lines) =>
+            new Fragments((frame, _session, seconds, nanoseconds) =>
+              lines.push(`${frame.srcPort} ${frame.ipLength} ${seconds}.${nanoseconds}`),
+            ),
+        )
+        const [first, second] = three4(0).map(parse) as [Frame, Frame]
+        let seconds = T0
+        for (let number = 0; number < 60_000; number++) {
+          // Far more packets than are remembered, then few for long enough that some expire.
+          if (random.below(number % 20_000 < 15_000 ? 4000 : 50) === 0) seconds++
+          const frame = random.below(8) === 0 ? first : second
+          const fragmentId = random.below(0x4000)
+          for (const [index, fragments] of all.entries()) {
+            frame.fragmentId = fragmentId
+            frame.ipLength = 20 + (number % 1480)
+            frame.srcPort = frame === first ? 5000 : 0
+            fragments.track(frame, 1, seconds, number)
+            if (index === 1 && random.below(100) === 0) fragments.expire(seconds)
+          }
+          all[2]!.expire(seconds)
+        }
+        for (const fragments of all) fragments.flush(Number.POSITIVE_INFINITY)
+        const inOrder = counted.map((lines) => lines.sort())
+        expect(inOrder[1]).toEqual(inOrder[0])
+        expect(inOrder[2]).toEqual(inOrder[0])
+        expect(all[0]!.unattributed).toBeGreaterThan(1000)
+        expect(all[0]!.attributed).toBeGreaterThan(1000)
+      },
+    )
+
     test('a pool that is full counts under ports 0 at once, and is whole again afterwards', () => {
       const ports: number[] = []
       const fragments = new Fragments((frame) => ports.push(frame.srcPort))
