@@ -1,11 +1,15 @@
 import type { Draft } from './draft.js'
+import { LayeredMap } from './layered-map.js'
 import { Refusal } from './refusal.js'
 import type { PartFailure, TokenUse } from './state.js'
+import { noteEntry, sizeOfMap } from './stored-size.js'
 
 /** EC2 does not say how long it knows a token. A client's retries are over in minutes. */
 const TOKEN_LIFE_MS = 24 * 3600 * 1000
 /** The oldest are forgotten first. */
 const TOKENS_MAX = 10_000
+/** Of all uses as JSON. One that made a thousand flow logs has as many ids. */
+const TOKEN_BYTES_MAX = 8 * 1024 * 1024
 
 /** What an operation made, and what it could not make. */
 export interface Made {
@@ -45,21 +49,31 @@ export function onceFor(draft: Draft, client: TokenOfClient, make: () => Made): 
   const { ids, failures } = make()
   if (ids.length > 0) {
     const use = { fingerprint: client.fingerprint, ids, failures, usedAt: draft.now }
-    draft.setTokens(withToken(draft.state.tokens, key, use))
+    draft.useToken(key, use, withToken(draft.state.tokens, key, use))
   }
   return { ids, failures }
 }
 
-function withToken(
+/** The tokens after this use, without those that it is time to forget. */
+export function withToken(
   tokens: ReadonlyMap<string, TokenUse>,
   key: string,
   use: TokenUse,
 ): ReadonlyMap<string, TokenUse> {
-  const next = new Map(tokens)
-  next.delete(key)
+  let next = without(LayeredMap.of(tokens), key)
+  const before = next
+  next = next.with(key, use)
+  noteEntry(before, next, key)
   for (const [old, { usedAt }] of next) {
-    if (next.size < TOKENS_MAX && use.usedAt - usedAt < TOKEN_LIFE_MS) break
-    next.delete(old)
+    const isFull = next.size > TOKENS_MAX || sizeOfMap(next) > TOKEN_BYTES_MAX
+    if (old === key || (!isFull && use.usedAt - usedAt < TOKEN_LIFE_MS)) break
+    next = without(next, old)
   }
-  return next.set(key, use)
+  return next
+}
+
+function without(tokens: LayeredMap<string, TokenUse>, key: string): LayeredMap<string, TokenUse> {
+  const next = tokens.without(key)
+  if (next !== tokens) noteEntry(tokens, next, key)
+  return next
 }

@@ -1,8 +1,11 @@
-import type { NetworkInterface } from '../mirror/resources.js'
+import type { FlowLog, NetworkInterface } from '../mirror/resources.js'
+import { noteFlowLog } from './flow-log-index.js'
 import { type IdPrefix, makeId } from './ids.js'
+import { LayeredMap } from './layered-map.js'
 import type { Quotas } from './quotas.js'
 import { Refusal } from './refusal.js'
 import type { Change, ResourceOf, Resources, State, Table, TokenUse } from './state.js'
+import { noteEntry, sizeOf, sizeOfResources } from './stored-size.js'
 
 /** What an operation may look at beside the state. */
 export interface Surroundings {
@@ -22,9 +25,9 @@ export class Draft {
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly now: number
   readonly changes: Change[] = []
+  /** Client tokens used, by their keys. */
+  readonly tokenUses: [key: string, use: TokenUse][] = []
   #state: State
-  /** Tables that are copies of this draft's own. */
-  readonly #copied = new Set<Table | 'tokens'>()
 
   constructor(state: State, surroundings: Surroundings) {
     this.quotas = surroundings.quotas
@@ -52,18 +55,28 @@ export class Draft {
 
   /** Adds the resource or replaces the one of its id. */
   put<T extends Table>(table: T, resource: ResourceOf[T]): void {
-    const map = this.#writable(table, resource.id)
-    this.#note(table, resource.id, map.get(resource.id), resource)
-    map.set(resource.id, resource)
+    const map = this.#changeable(table, resource.id)
+    const before = map.get(resource.id)
+    const growth = sizeOf(resource) - (before === undefined ? 0 : sizeOf(before))
+    if (growth > 0 && sizeOfResources(this.resources) + growth > this.quotas.storedBytes) {
+      throw new Refusal(
+        'ResourceLimitExceeded',
+        `All resources together may have ${this.quotas.storedBytes} bytes of descriptions, tags and other text`,
+      )
+    }
+    this.#replace(table, resource.id, map, map.with(resource.id, resource))
+    this.#note(table, resource.id, before, resource)
   }
 
   remove<T extends Table>(table: T, id: string): void {
-    const map = this.#writable(table, id)
+    const map = this.#changeable(table, id)
+    this.#replace(table, id, map, map.without(id))
     this.#note(table, id, map.get(id), undefined)
-    map.delete(id)
   }
 
-  setTokens(tokens: ReadonlyMap<string, TokenUse>): void {
+  /** `tokens` are those with this use. */
+  useToken(key: string, use: TokenUse, tokens: ReadonlyMap<string, TokenUse>): void {
+    this.tokenUses.push([key, use])
     this.#state = { ...this.#state, tokens }
   }
 
@@ -76,21 +89,27 @@ export class Draft {
     this.changes.push({ table, id, before, after } as Change)
   }
 
-  #writable<T extends Table>(table: T, id: string): Map<string, ResourceOf[T]> {
+  #changeable<T extends Table>(table: T, id: string): LayeredMap<string, ResourceOf[T]> {
     if (this.#state.declared.has(id)) {
       throw new Refusal(
         'OperationNotPermitted',
         `${id} is declared in the configuration of the appliance: change it there`,
       )
     }
-    if (!this.#copied.has(table)) {
-      this.#copied.add(table)
-      const resources = {
-        ...this.resources,
-        [table]: new Map(this.resources[table] as ReadonlyMap<string, ResourceOf[T]>),
-      }
-      this.#state = { ...this.#state, resources }
+    return LayeredMap.of(this.resources[table] as ReadonlyMap<string, ResourceOf[T]>)
+  }
+
+  #replace<T extends Table>(
+    table: T,
+    id: string,
+    before: LayeredMap<string, ResourceOf[T]>,
+    after: LayeredMap<string, ResourceOf[T]>,
+  ): void {
+    noteEntry(this.resources[table], after, id)
+    this.#state = { ...this.#state, resources: { ...this.resources, [table]: after } }
+    if (table === 'flowLogs') {
+      const [old, next] = [before, after] as unknown as ReadonlyMap<string, FlowLog>[]
+      noteFlowLog(old!, next!, id)
     }
-    return this.resources[table] as unknown as Map<string, ResourceOf[T]>
   }
 }

@@ -1,5 +1,6 @@
-import type { FlowLog, NetworkInterface } from '../mirror/resources.js'
+import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
 import type { Draft } from './draft.js'
+import { flowLogsOf } from './flow-log-index.js'
 import { unknownId } from './ids.js'
 import { Refusal } from './refusal.js'
 import { withTags } from './tags.js'
@@ -7,6 +8,12 @@ import { withTags } from './tags.js'
 export type NewFlowLog = Omit<FlowLog, 'id' | 'createdAt'>
 
 export function createFlowLog(draft: Draft, wanted: NewFlowLog): FlowLog {
+  if (draft.resources.flowLogs.size >= draft.quotas.flowLogs) {
+    throw new Refusal(
+      'FlowLogsLimitExceeded',
+      `The maximum number of flow logs is ${draft.quotas.flowLogs}`,
+    )
+  }
   checkResource(draft, wanted)
   const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
   const flowLog = { ...wanted, id: draft.newId('fl'), createdAt: draft.now, tags }
@@ -39,8 +46,8 @@ export function flowLogCovers(
 export function checkFlowLog(draft: Draft, flowLog: FlowLog): void {
   const text = configurationOf(flowLog)
   let ofResource = 1
-  for (const other of draft.resources.flowLogs.values()) {
-    if (other.id === flowLog.id || other.resourceId !== flowLog.resourceId) continue
+  for (const other of flowLogsOf(draft.resources.flowLogs, flowLog.resourceId)) {
+    if (other.id === flowLog.id) continue
     ofResource++
     if (configurationOf(other) === text) {
       throw new Refusal(
@@ -78,23 +85,51 @@ function configurationOf(flowLog: FlowLog): string {
  * without an inventory every interface is taken on trust.
  */
 function checkResource(draft: Draft, { resourceType, resourceId }: NewFlowLog): void {
-  const inventory = [...draft.interfaces.values()]
   switch (resourceType) {
     case 'VPC':
-      if (inventory.some(({ vpcId }) => vpcId === resourceId)) return
+      if (partsOf(draft.interfaces).vpcs.has(resourceId)) return
       throw new Refusal('InvalidVpcID.NotFound', `The vpc ID '${resourceId}' does not exist`)
     case 'Subnet':
-      if (inventory.some(({ subnetId }) => subnetId === resourceId)) return
+      if (partsOf(draft.interfaces).subnets.has(resourceId)) return
       throw new Refusal('InvalidSubnetID.NotFound', `The subnet ID '${resourceId}' does not exist`)
     case 'NetworkInterface': {
-      if (inventory.length === 0 || draft.interfaces.has(resourceId)) return
-      for (const session of draft.resources.sessions.values()) {
-        if (session.networkInterfaceId === resourceId) return
-      }
+      if (draft.interfaces.size === 0 || draft.interfaces.has(resourceId)) return
+      if (sourcesOf(draft.resources.sessions).has(resourceId)) return
       throw new Refusal(
         'InvalidNetworkInterfaceID.NotFound',
         `The networkInterface ID '${resourceId}' does not exist`,
       )
     }
   }
+}
+
+interface InventoryParts {
+  readonly vpcs: ReadonlySet<string | undefined>
+  readonly subnets: ReadonlySet<string | undefined>
+}
+
+/** One request may name a thousand resources: what they are looked up in is made once. */
+const parts = new WeakMap<object, InventoryParts>()
+const sources = new WeakMap<object, ReadonlySet<string>>()
+
+function partsOf(interfaces: ReadonlyMap<string, NetworkInterface>): InventoryParts {
+  let found = parts.get(interfaces)
+  if (found === undefined) {
+    const all = [...interfaces.values()]
+    found = {
+      vpcs: new Set(all.map(({ vpcId }) => vpcId)),
+      subnets: new Set(all.map(({ subnetId }) => subnetId)),
+    }
+    parts.set(interfaces, found)
+  }
+  return found
+}
+
+function sourcesOf(sessions: ReadonlyMap<string, MirrorSession>): ReadonlySet<string> {
+  let found = sources.get(sessions)
+  if (found === undefined) {
+    found = new Set([...sessions.values()].map(({ networkInterfaceId }) => networkInterfaceId))
+    sources.set(sessions, found)
+  }
+  return found
 }

@@ -14,6 +14,10 @@ export interface Quotas {
   /** Mirrored interfaces of one target that is an interface; load balancers and endpoints take any number. */
   readonly sourcesPerInterfaceTarget: number
   readonly flowLogsPerResource: number
+  /** AWS names none. Each is open on the disk, in every worker. */
+  readonly flowLogs: number
+  /** Of all resources together, as JSON: the quotas above, each resource with all the tags it may have, are gigabytes. */
+  readonly storedBytes: number
   /** Tags whose key begins with `aws:` would not count, but nobody can make them here. */
   readonly tagsPerResource: number
 }
@@ -30,5 +34,7 @@ export const AWS_QUOTAS: Quotas = {
   rulesPerFilter: 10,
   sourcesPerInterfaceTarget: 100,
   flowLogsPerResource: 250,
+  flowLogs: 10_000,
+  storedBytes: 48 * 1024 * 1024,
   tagsPerResource: 50,
 }

@@ -25,6 +25,7 @@ export const REFUSALS = [
   'InvalidVpcID.NotFound',
   'NlbInUseByTrafficMirrorTargetException',
   'OperationNotPermitted',
+  'ResourceLimitExceeded',
   'ServiceUnavailable',
   'TagLimitExceeded',
   'TrafficMirrorFilterInUse',

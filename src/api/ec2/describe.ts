@@ -130,9 +130,11 @@ export function describeOperation<R extends { readonly id: string; readonly tags
       const named = [...all.values()].filter(({ id }) => wanted.size === 0 || wanted.has(id))
       const found = named.filter(passes)
       const question = JSON.stringify([description.name, filters, extra])
-      const page = pageOf(found, (resource) => resource.id, { question, maxResults, nextToken })
+      const show = (resource: R): Output => description.show(resource, call)
+      const request = { question, maxResults, nextToken }
+      const page = pageOf(found, ({ id }) => id, show, request)
       return {
-        [description.list]: page.items.map((resource) => description.show(resource, call)),
+        [description.list]: page.items,
         nextToken: page.nextToken,
       }
     },

@@ -12,7 +12,7 @@ import type { FilterRule, MirrorFilter, PortRange } from '../../mirror/resources
 import { formatCidr, parseCidr } from '../../wire/address.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, operation } from './operation.js'
-import { invalid, type Parameters, type Values } from './parameters.js'
+import { DESCRIPTION, invalid, type Parameters, type Values } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 /** EC2 does not say what numbers it takes: any positive one of 32 bits. */
@@ -28,7 +28,7 @@ const OPTIONAL = {
   DestinationPortRange: PORT_RANGE,
   SourcePortRange: PORT_RANGE,
   Protocol: { type: 'integer', min: 0, max: 255 },
-  Description: { type: 'string' },
+  Description: DESCRIPTION,
 } as const satisfies Parameters
 
 const RULE_ID = {

@@ -3,7 +3,7 @@ import type { MirrorFilter, TrafficDirection } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { showRule } from './filter-rules.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
-import type { Parameters } from './parameters.js'
+import { DESCRIPTION, type Parameters } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 const FILTER_ID = {
@@ -18,7 +18,7 @@ const NETWORK_SERVICES = {
 
 const createTrafficMirrorFilter = operation({
   name: 'CreateTrafficMirrorFilter',
-  parameters: { Description: { type: 'string' }, ...TAG_SPECIFICATION, ...CLIENT_TOKEN },
+  parameters: { Description: DESCRIPTION, ...TAG_SPECIFICATION, ...CLIENT_TOKEN },
   check: (values) => {
     tagsFor('traffic-mirror-filter', values.TagSpecification)
   },

@@ -4,6 +4,7 @@ import { isEc2Id } from '../../control/ids.js'
 import { OperatorError } from '../../errors.js'
 import { type LogFormat, parseLogFormat } from '../../flowlog/log-format.js'
 import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
+import { ARN_LENGTH_MAX } from './formats.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
@@ -19,7 +20,13 @@ const NOT_MIRRORED = ['TransitGateway', 'TransitGatewayAttachment', 'RegionalNat
 
 export const FLOW_LOG_PARAMETERS = {
   /** The API's model of 2026 says 300, its page 1000. */
-  ResourceId: { type: 'list', lengthMax: 1000, of: { type: 'string' }, required: true },
+  ResourceId: {
+    type: 'list',
+    lengthMax: 1000,
+    // A longer one is no id, and a client token keeps each that was refused.
+    of: { type: 'string', lengthMax: 255 },
+    required: true,
+  },
   ResourceType: {
     type: 'choice',
     values: ['VPC', 'Subnet', 'NetworkInterface', ...NOT_MIRRORED],
@@ -30,11 +37,12 @@ export const FLOW_LOG_PARAMETERS = {
     type: 'choice',
     values: ['cloud-watch-logs', 's3', 'kinesis-data-firehose'],
   },
-  LogDestination: { type: 'string' },
+  LogDestination: { type: 'string', lengthMax: ARN_LENGTH_MAX },
   LogGroupName: { type: 'format', format: 'log-group-name' },
   DeliverLogsPermissionArn: { type: 'format', format: 'role-arn' },
   DeliverCrossAccountRole: { type: 'format', format: 'role-arn' },
-  LogFormat: { type: 'string' },
+  /** AWS names no limit; the longest format that there can be, written without waste, is shorter. */
+  LogFormat: { type: 'string', lengthMax: 4096 },
   /** 60 or 600, which has a code of its own. */
   MaxAggregationInterval: { type: 'integer', min: 0, max: 2 ** 31 - 1 },
   DestinationOptions: {

@@ -9,6 +9,9 @@ interface Format {
   matches(text: string): boolean
 }
 
+/** As long as IAM lets ARNs be. */
+export const ARN_LENGTH_MAX = 2048
+
 /** `arn:aws:…`, `arn:aws-cn:…`, `arn:aws-us-gov:…`. */
 const arn = (service: string, rest: string): RegExp =>
   new RegExp(`^arn:aws[a-z-]*:${service}:${rest}$`)
@@ -17,6 +20,11 @@ const NLB_ARN = arn(
   'elasticloadbalancing',
   '[a-z0-9-]+:\\d{12}:loadbalancer/net/[^/\\s]+/[0-9a-f]+',
 )
+
+/** More than any address and prefix length need. */
+const CIDR_LENGTH_MAX = 64
+
+const ROLE_ARN = arn('iam', ':\\d{12}:role/\\S+')
 
 export const FORMATS = {
   'network-interface-id': {
@@ -32,13 +40,14 @@ export const FORMATS = {
   'network-load-balancer-arn': {
     code: 'InvalidNetworkLoadBalancerArn.Malformed',
     expected: 'the ARN of a network load balancer',
-    matches: (text) => NLB_ARN.test(text),
+    matches: (text) => text.length <= ARN_LENGTH_MAX && NLB_ARN.test(text),
   },
   /** With a prefix length, as EC2 wants it. */
   cidr: {
     code: 'InvalidParameterValue',
     expected: 'a block of addresses such as 10.0.0.0/8',
-    matches: (text) => text.includes('/') && parseCidr(text) !== undefined,
+    matches: (text) =>
+      text.length <= CIDR_LENGTH_MAX && text.includes('/') && parseCidr(text) !== undefined,
   },
   'client-token': {
     code: 'InvalidParameterValue',
@@ -48,7 +57,7 @@ export const FORMATS = {
   'role-arn': {
     code: 'InvalidParameter',
     expected: 'the ARN of a role',
-    matches: (text) => arn('iam', ':\\d{12}:role/\\S+').test(text),
+    matches: (text) => text.length <= ARN_LENGTH_MAX && ROLE_ARN.test(text),
   },
   'log-group-name': {
     code: 'InvalidParameter',

@@ -4,6 +4,8 @@ import type { Parameters } from './parameters.js'
 
 /** Entries of a page where the client does not say. */
 const PAGE_LEN = 1000
+/** Of all entries of a page as JSON; the answer's XML is a few times as long. One entry is always there. */
+const PAGE_BYTES_MAX = 4 * 1024 * 1024
 
 export const PAGE_PARAMETERS = {
   MaxResults: { type: 'integer', min: 5, max: 1000 },
@@ -18,8 +20,9 @@ interface Position {
   readonly after: string
 }
 
-export interface Page<R> {
-  readonly items: readonly R[]
+export interface Page<S> {
+  /** As `show` shows them. */
+  readonly items: readonly S[]
   /** undefined on the last page. */
   readonly nextToken: string | undefined
 }
@@ -29,21 +32,31 @@ export interface Page<R> {
  * many went before: whatever is made or deleted between two pages, an entry that
  * stays is on exactly one. Throws ApiError for a token that is not one of this question's.
  */
-export function pageOf<R>(
+export function pageOf<R, S>(
   items: Iterable<R>,
   keyOf: (item: R) => string,
+  show: (item: R) => S,
   { question, maxResults, nextToken }: PageRequest,
-): Page<R> {
+): Page<S> {
   const after = nextToken === undefined ? undefined : readToken(nextToken, question)
   const keyed = [...items]
     .map((item) => ({ key: keyOf(item), item }))
     .filter(({ key }) => after === undefined || key > after)
     .sort((a, b) => (a.key < b.key ? -1 : 1))
   const length = Math.min(maxResults ?? PAGE_LEN, PAGE_LEN)
-  const page = keyed.slice(0, length)
+  const page: S[] = []
+  let bytes = 0
+  for (const { item } of keyed.slice(0, length)) {
+    const shown = show(item)
+    bytes += JSON.stringify(shown).length
+    if (page.length > 0 && bytes > PAGE_BYTES_MAX) break
+    page.push(shown)
+  }
+  const last = keyed[page.length - 1]
+  const hasMore = keyed.length > page.length && last !== undefined
   return {
-    items: page.map(({ item }) => item),
-    nextToken: keyed.length > length ? makeToken({ question, after: page.at(-1)!.key }) : undefined,
+    items: page,
+    nextToken: hasMore ? makeToken({ question, after: last.key }) : undefined,
   }
 }
 

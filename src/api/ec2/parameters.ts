@@ -27,6 +27,9 @@ export type Parameter =
     }
   | { readonly type: 'structure'; readonly required?: true; readonly members: Parameters }
 
+/** AWS names no limit for these; elsewhere in EC2 a description has 255 characters. */
+export const DESCRIPTION = { type: 'string', lengthMax: 255 } as const
+
 /** By wire name, without the numbers of lists: `TagSpecification`, `Tag`. */
 export type Parameters = Readonly<Record<string, Parameter>>
 
@@ -96,7 +99,7 @@ function readValue(parameter: Parameter, given: unknown, path: string): unknown 
   if (typeof given !== 'string') throw invalid('', path, 'Expected one value')
   switch (parameter.type) {
     case 'string':
-      if ([...given].length > (parameter.lengthMax ?? Number.POSITIVE_INFINITY)) {
+      if (isLongerThan(given, parameter.lengthMax ?? Number.POSITIVE_INFINITY)) {
         throw invalid(given, path, `Expected at most ${parameter.lengthMax} characters`)
       }
       return given
@@ -118,6 +121,11 @@ function readValue(parameter: Parameter, given: unknown, path: string): unknown 
       if (parameter.values.includes(given)) return given
       throw invalid(given, path, `Expected ${parameter.values.join(' or ')}`)
   }
+}
+
+/** In characters, of which a string of UTF-16 has no more than code units. */
+function isLongerThan(text: string, lengthMax: number): boolean {
+  return text.length > lengthMax && [...text].length > lengthMax
 }
 
 function readList(

@@ -10,7 +10,7 @@ import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
 import { VNI_MAX } from '../../wire/vxlan.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
-import type { Parameters } from './parameters.js'
+import { DESCRIPTION, type Parameters } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 /** The guide wants at least 35 octets of IPv4 and 55 of IPv6, and does not say that EC2 insists. */
@@ -32,7 +32,7 @@ const createTrafficMirrorSession = operation({
     PacketLength: PACKET_LENGTH,
     SessionNumber: { ...SESSION_NUMBER, required: true },
     VirtualNetworkId: VIRTUAL_NETWORK_ID,
-    Description: { type: 'string' },
+    Description: DESCRIPTION,
     ...TAG_SPECIFICATION,
     ...CLIENT_TOKEN,
   },
@@ -92,7 +92,7 @@ const modifyTrafficMirrorSession = operation({
     PacketLength: PACKET_LENGTH,
     SessionNumber: SESSION_NUMBER,
     VirtualNetworkId: VIRTUAL_NETWORK_ID,
-    Description: { type: 'string' },
+    Description: DESCRIPTION,
     RemoveField: {
       type: 'list',
       lengthMax: 10,

@@ -67,14 +67,15 @@ const describeTags = operation({
     const found = allTags(plane.resources).filter(passes)
     const question = JSON.stringify(['DescribeTags', filters])
     const keyOf = ({ resourceId, key }: TagOfResource): string => `${resourceId} ${key}`
-    const page = pageOf(found, keyOf, { question, maxResults, nextToken })
+    const show = ({ resourceId, resourceType, key, value }: TagOfResource): object => ({
+      resourceId,
+      resourceType,
+      key,
+      value,
+    })
+    const page = pageOf(found, keyOf, show, { question, maxResults, nextToken })
     return {
-      tagSet: page.items.map(({ resourceId, resourceType, key, value }) => ({
-        resourceId,
-        resourceType,
-        key,
-        value,
-      })),
+      tagSet: page.items,
       nextToken: page.nextToken,
     }
   },

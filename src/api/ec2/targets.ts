@@ -3,6 +3,7 @@ import { createTarget, deleteTarget } from '../../control/targets.js'
 import type { MirrorTarget } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
+import { DESCRIPTION } from './parameters.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 /** The parameter that names a target of each kind. */
@@ -20,7 +21,7 @@ const createTrafficMirrorTarget = operation({
     NetworkInterfaceId: { type: 'format', format: 'network-interface-id' },
     NetworkLoadBalancerArn: { type: 'format', format: 'network-load-balancer-arn' },
     GatewayLoadBalancerEndpointId: { type: 'format', format: 'endpoint-id' },
-    Description: { type: 'string' },
+    Description: DESCRIPTION,
     ...TAG_SPECIFICATION,
     ...CLIENT_TOKEN,
   },

@@ -6,7 +6,7 @@ const key = (item: string): string => item
 const items = Array.from({ length: 12 }, (_, index) => `id-${String.fromCharCode(97 + index)}`)
 
 function page(of: readonly string[], nextToken?: string, question = 'q', maxResults = 5) {
-  return pageOf(of, key, { question, maxResults, nextToken })
+  return pageOf(of, key, key, { question, maxResults, nextToken })
 }
 
 describe('pageOf', () => {
@@ -34,7 +34,7 @@ describe('pageOf', () => {
     const many = Array.from({ length: 1001 }, (_, index) => String(index))
     for (const maxResults of [undefined, 1000]) {
       const request = { question: 'q', maxResults, nextToken: undefined }
-      expect(pageOf(many, key, request).items.length).toBe(1000)
+      expect(pageOf(many, key, key, request).items.length).toBe(1000)
     }
   })
 
