@@ -1,6 +1,7 @@
 import type { CaptureFileFormat, Damage } from '../pcap/capture-parser.js'
 import type { Compression } from '../pcap/decompressor.js'
 import type { CutCause } from '../session/cut-frames.js'
+import type { FragmentReport } from '../session/reassembly.js'
 import type { Fault } from '../wire/fault.js'
 import type { DistributionReport } from './distribution.js'
 import type { TcpCountName } from './tcp-counts.js'
@@ -50,6 +51,7 @@ export interface AnalysisReport {
 export const FINDING_KINDS = [
   'damage',
   'loss',
+  'fragments-missing',
   'cut',
   'flow-table-full',
   'malformed',
@@ -57,6 +59,7 @@ export const FINDING_KINDS = [
   'connections-failed',
   'duplicates',
   'tunnel-doubt',
+  'fragments-unclaimed',
   'ordering',
   'untimed',
 ] as const
@@ -103,7 +106,7 @@ export interface FileReport {
 
 export interface Totals {
   files: number
-  /** Packets in the files; all but `filtered` are in what follows. */
+  /** Packets in the files; all but `filtered` and fragments without their others are in what follows. */
   packets: number
   bytes: number
   first: string | null
@@ -118,6 +121,8 @@ export interface Totals {
   cut: number
   /** Datagrams to the port of a tunnel that were left as they are, for they may be none. */
   inDoubt: number
+  /** Of tunnel datagrams in fragments, each of which is one of `packets`. */
+  fragments: FragmentReport
 }
 
 export interface SessionAnalysis {

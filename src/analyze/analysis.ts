@@ -131,7 +131,10 @@ export class Analysis {
   #totals(files: readonly FileReport[]): Totals {
     const span = new Span()
     for (const { facts } of this.#files) span.addSpan(facts.span)
-    const { filtered, malformed, inDoubt } = this.ledger.report({ kernelLost: 0, sessions: [] })
+    const { filtered, malformed, inDoubt, fragments } = this.ledger.report({
+      kernelLost: 0,
+      sessions: [],
+    })
     const sessions = this.#traffic.sessions().map(({ session }) => session)
     const sum = (of: readonly number[]): number => of.reduce((total, each) => total + each, 0)
     return {
@@ -145,6 +148,7 @@ export class Analysis {
       duplicates: sum(sessions.map(({ duplicates }) => duplicates)),
       cut: sum(sessions.map(({ cut }) => cut.total)),
       inDoubt,
+      fragments,
     }
   }
 }

@@ -13,6 +13,7 @@ export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] 
   return [
     ...damage(report),
     ...loss(report),
+    ...missingFragments(report),
     ...cuts(report),
     ...flowTable(report),
     ...malformed(report),
@@ -20,6 +21,7 @@ export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] 
     ...failedConnections(report),
     ...duplicates(report),
     ...tunnelDoubt(report),
+    ...unclaimedFragments(report),
     ...ordering(report),
     ...untimed(report),
   ]
@@ -44,6 +46,22 @@ function loss({ tcp, totals }: Source): Finding[] {
     problem(
       'loss',
       `${size} of TCP data in ${gaps} reached the receiver but not this capture: ${who} lost packets`,
+    ),
+  ]
+}
+
+function missingFragments({ totals }: Source): Finding[] {
+  const { leftover, overlapping } = totals.fragments
+  if (leftover === 0) return []
+  const overlaps =
+    overlapping === 0
+      ? ''
+      : `; parts overlap in ${counted(overlapping, 'datagram')}, which are refused`
+  return [
+    problem(
+      'fragments-missing',
+      `${counted(leftover, 'fragment')} of mirror datagrams left out: the other parts did not come ` +
+        `in time, so that a receiver gets no frame either${overlaps}`,
     ),
   ]
 }
@@ -122,6 +140,18 @@ function tunnelDoubt({ totals }: Source): Finding[] {
       'tunnel-doubt',
       `${datagrams} to the port of a tunnel may be no tunnel and stayed as found: ` +
         'reserved bits set around no known kind of frame, or answers to a client at that port',
+    ),
+  ]
+}
+
+function unclaimedFragments({ totals }: Source): Finding[] {
+  const { unclaimed } = totals.fragments
+  if (unclaimed === 0 || totals.mirrored === 0) return []
+  return [
+    notice(
+      'fragments-unclaimed',
+      `${counted(unclaimed, 'UDP fragment')} without the first of their datagram: not known to be ` +
+        'mirrored, so passed on as they are',
     ),
   ]
 }

@@ -101,21 +101,26 @@ export class Offline {
    * Reads one file. `afterBlock` is called between blocks, as readCapture does,
    * when everything due by the time of the packets so far has been done.
    */
-  read(path: string, afterBlock?: AfterBlock): Promise<CaptureSummary> {
-    return readCapture(path, (packet) => this.accept(packet), this.#readOptions(afterBlock))
+  async read(path: string, afterBlock?: AfterBlock): Promise<CaptureSummary> {
+    const options = this.#readOptions(afterBlock)
+    const summary = await readCapture(path, (packet) => this.accept(packet), options)
+    this.end()
+    return summary
   }
 
   /** Reads several files as one, in the order of time across them; see readCaptures. */
-  readAll(
+  async readAll(
     paths: readonly string[],
     afterBlock?: AfterBlock,
     onRead?: OnRead,
   ): Promise<CaptureOutcome[]> {
     const options = this.#readOptions(afterBlock)
-    return readCaptures(paths, (packet) => this.accept(packet), {
+    const outcomes = await readCaptures(paths, (packet) => this.accept(packet), {
       ...options,
       ...(onRead && { onRead }),
     })
+    this.end()
+    return outcomes
   }
 
   #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {
@@ -133,7 +138,16 @@ export class Offline {
     if (counter !== undefined) while (counter.work(Number.MAX_SAFE_INTEGER));
   }
 
-  /** Takes a packet of a file that somebody else reads; `work` is then to be called between its blocks. */
+  /** Passes on what waits for fragments that do not come: there are no more packets. */
+  end(): void {
+    this.#demux.end()
+    this.work()
+  }
+
+  /**
+   * Takes a packet of a file that somebody else reads; `work` is then to be called
+   * between its blocks, and `end` when all have come.
+   */
   accept(packet: Packet): void {
     const { seconds, nanoseconds } = packet
     if (this.#until !== undefined && isAfter(seconds, nanoseconds, this.#until)) {

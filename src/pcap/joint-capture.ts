@@ -106,6 +106,7 @@ export class JointCapture {
   /** See JointSource. */
   write(source: JointSource, packet: Packet, options: Buffer | undefined): boolean {
     const { seconds, linkType } = packet
+    if (this.isComplete) return false
     if (this.#sink === undefined) this.open(seconds)
     if (this.#series?.isDue(this.#file!.writer?.octets ?? 0, seconds)) this.#nextFile(seconds)
     let at = source.at

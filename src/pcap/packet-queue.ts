@@ -18,8 +18,8 @@ export class PacketQueue {
   /** Time of the packet at the head; one that the file gives no time has that of the one before it. */
   headSeconds = 0
   headNanoseconds = 0
-  #octets = Buffer.allocUnsafeSlow(FIRST_OCTETS)
-  #numbers = new Float64Array(FIRST_PACKETS * WIDTH)
+  #octets = Buffer.alloc(0)
+  #numbers = new Float64Array(0)
   #filled = 0
   #count = 0
   #head = 0
@@ -29,9 +29,17 @@ export class PacketQueue {
     return this.#head === this.#count
   }
 
+  /** Of the packets that wait. */
+  get octets(): number {
+    return this.#head === this.#count
+      ? 0
+      : this.#filled - this.#numbers[this.#head * WIDTH + START]!
+  }
+
   push(packet: Packet): void {
     const length = packet.end - packet.start
-    if (this.#filled + length > this.#octets.length) this.#growOctets(length)
+    if (this.#filled + length > this.#octets.length && !this.#close(length))
+      this.#growOctets(length)
     if ((this.#count + 1) * WIDTH > this.#numbers.length)
       this.#growNumbers()
       // A Buffer underneath; its copy makes no view of what it copies.
@@ -51,8 +59,21 @@ export class PacketQueue {
 
   /** The packet at the head, which is then no longer in the queue. On loan until the next `push`. */
   shift(): Packet {
+    const packet = this.peek()
+    this.#head++
+    if (this.#head < this.#count) this.#look()
+    else {
+      this.#head = 0
+      this.#count = 0
+      this.#filled = 0
+    }
+    return packet
+  }
+
+  /** The packet at the head, which stays there. */
+  peek(): Packet {
     const numbers = this.#numbers
-    const at = this.#head++ * WIDTH
+    const at = this.#head * WIDTH
     const packet = this.#packet
     packet.bytes = this.#octets
     packet.start = numbers[at + START]!
@@ -62,12 +83,6 @@ export class PacketQueue {
     packet.originalLength = numbers[at + ORIGINAL_LENGTH]!
     packet.linkType = numbers[at + LINK_TYPE]!
     packet.timed = numbers[at + TIMED] === 1
-    if (this.#head < this.#count) this.#look()
-    else {
-      this.#head = 0
-      this.#count = 0
-      this.#filled = 0
-    }
     return packet
   }
 
@@ -78,14 +93,33 @@ export class PacketQueue {
     this.headNanoseconds = this.#numbers[at + NANOSECONDS]!
   }
 
+  /** Moves what waits to the front, where that is worth it; whether there is room then. */
+  #close(length: number): boolean {
+    const waiting = this.octets
+    if (2 * waiting > this.#filled || waiting + length > this.#octets.length) return false
+    const shift = this.#filled - waiting
+    this.#octets.copyWithin(0, shift, this.#filled)
+    this.#numbers.copyWithin(0, this.#head * WIDTH, this.#count * WIDTH)
+    this.#count -= this.#head
+    this.#head = 0
+    this.#filled = waiting
+    for (let at = 0; at < this.#count * WIDTH; at += WIDTH) {
+      this.#numbers[at + START]! -= shift
+      this.#numbers[at + END]! -= shift
+    }
+    return true
+  }
+
   #growOctets(length: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#octets.length, this.#filled + length))
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(FIRST_OCTETS, 2 * this.#octets.length, this.#filled + length),
+    )
     this.#octets.copy(larger, 0, 0, this.#filled)
     this.#octets = larger
   }
 
   #growNumbers(): void {
-    const larger = new Float64Array(2 * this.#numbers.length)
+    const larger = new Float64Array(Math.max(FIRST_PACKETS * WIDTH, 2 * this.#numbers.length))
     larger.set(this.#numbers)
     this.#numbers = larger
   }

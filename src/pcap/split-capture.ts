@@ -137,6 +137,7 @@ export class SplitSource {
   /** Writes a packet, as CaptureWriter does. */
   write(packet: Packet, options: Buffer | undefined): boolean {
     const { linkType } = packet
+    if (this.#capture.isOver()) return false
     this.#linkType ??= linkType
     if (linkType !== this.#linkType && this.#options.format === 'pcap') {
       this.#options.onOtherLinkType(

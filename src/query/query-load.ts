@@ -67,8 +67,8 @@ function jointRun(runs: readonly Offline[]): JointRun {
   return {
     // Each run says the same of what it could not understand.
     ledger: runs[0]!.ledger,
-    readAll: (paths, afterBlock, onRead) =>
-      readCaptures(
+    readAll: async (paths, afterBlock, onRead) => {
+      const outcomes = await readCaptures(
         paths,
         (packet) => {
           for (const run of runs) run.accept(packet)
@@ -80,7 +80,10 @@ function jointRun(runs: readonly Offline[]): JointRun {
           },
           ...(onRead && { onRead }),
         },
-      ),
+      )
+      for (const run of runs) run.end()
+      return outcomes
+    },
   }
 }
 

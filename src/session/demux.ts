@@ -1,7 +1,9 @@
+import { PacketQueue } from '../pcap/packet-queue.js'
 import { MAPPED_WORD } from '../wire/address.js'
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING } from '../wire/ethernet.js'
 import type { Fault } from '../wire/fault.js'
-import { ABSENT, FRAGMENT_LATER, Frame } from '../wire/frame.js'
+import { Fragment, readFragment } from '../wire/fragment.js'
+import { ABSENT, FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, Frame } from '../wire/frame.js'
 import { GENEVE_PORT, Geneve, parseGeneve } from '../wire/geneve.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../wire/link-type.js'
 import { u16, u32 } from '../wire/octets.js'
@@ -12,6 +14,7 @@ import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
 import { parseVxlan, VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
 import type { Ledger } from './ledger.js'
 import type { Pipeline } from './pipeline.js'
+import { type Parts, PLAIN, Reassembly, secondsFor, TUNNEL, UNKNOWN } from './reassembly.js'
 import { Session } from './session.js'
 import type { SessionDirectory } from './session-directory.js'
 import { Conversations, makesSense } from './tunnel-doubt.js'
@@ -30,6 +33,9 @@ export interface DemuxOptions {
   vxlanPort?: number
   genevePort?: number
 }
+
+/** Bytes of packets that may wait behind a fragment whose first has not come. */
+const HELD_MAX = 4 * 1024 * 1024
 
 /** In place of a fault: it can be read as a tunnel, and is none, or it is not sure that it is. */
 const IN_DOUBT = 'in-doubt'
@@ -62,6 +68,13 @@ export class Demux {
   readonly #vxlan = { vni: 0, reserved: false }
   readonly #geneve = new Geneve()
   readonly #conversations = new Conversations()
+  #reassembly: Reassembly | undefined
+  readonly #fragment = new Fragment()
+  /** Packets behind a fragment whose first has not come, so that all stay in their order; that is the head. */
+  readonly #held = new PacketQueue()
+  #headExpires = 0
+  /** Time of the latest packet that has one. */
+  #now = 0
   readonly #outer = new Frame()
   readonly #middle = new Frame()
   readonly #datagram = new Datagram()
@@ -97,24 +110,134 @@ export class Demux {
 
   /** Takes a packet of a capture file: unwrapped when it was mirrored, as it is when not. */
   acceptPacket(packet: Packet): void {
-    this.#ledger.received++
+    if (packet.timed) this.#now = packet.seconds
     const outer = this.#outer
-    const fault = parseFrame(
-      packet.bytes,
-      packet.start,
-      packet.end,
-      packet.linkType,
-      packet.originalLength,
-      outer,
-    )
+    const fault = parsePacket(packet, outer)
+    if (this.#decap && fault === undefined && isUdpFragment(outer)) {
+      readFragment(outer, this.#fragment)
+      if (this.#fragment.protocol === PROTOCOL_UDP) {
+        this.#takeFragment(packet, outer)
+        return
+      }
+    }
+    if (this.#held.isEmpty) this.#acceptWhole(packet, outer, fault, this.#decap)
+    else this.#hold(packet)
+  }
+
+  /** No packet follows in any file: what waited for others goes on as it is. */
+  end(): void {
+    while (!this.#held.isEmpty) this.#giveUpHead()
+    this.#reassembly?.end()
+  }
+
+  /** Asks a first fragment what it is a part of; others have to wait until theirs has come. */
+  #takeFragment(packet: Packet, outer: Frame): void {
+    this.#reassembly ??= new Reassembly(this.#ledger.fragments)
+    const parts = this.#reassembly.findOrBegin(outer, this.#now)
+    const wasUnknown = parts.state === UNKNOWN
+    if (outer.fragment === FRAGMENT_FIRST) {
+      const state = this.#beginsTunnel(packet, outer) ? TUNNEL : PLAIN
+      this.#reassembly.decide(parts, state, this.#now)
+    }
+    if (!this.#held.isEmpty) {
+      this.#hold(packet)
+      if (wasUnknown && parts.state !== UNKNOWN) this.#release()
+    } else if (parts.state === UNKNOWN) {
+      this.#headExpires = this.#now + secondsFor(outer)
+      this.#hold(packet)
+    } else this.#acceptFragment(packet, outer, parts)
+  }
+
+  /** Whether a first fragment is of a tunnel's datagram, as far as that begins in it. */
+  #beginsTunnel(packet: Packet, outer: Frame): boolean {
+    const datagram = this.#datagram
+    if (!this.#isTunnelPort(outer.dstPort) || !payloadOf(outer, datagram)) return false
+    sourceOf(outer, datagram)
+    datagram.seconds = packet.seconds
+    const isVxlan = outer.dstPort === this.#vxlanPort
+    const header = isVxlan ? this.#vxlan : this.#geneve
+    const { bytes, start, end } = datagram
+    const fault = isVxlan
+      ? parseVxlan(bytes, start, end, this.#vxlan)
+      : parseGeneve(bytes, start, end, this.#geneve)
+    // One too short to tell is judged by its port, unless the file has cut it.
+    if (fault !== undefined) return fault.endsWith('-truncated') && end === ipEndOf(outer)
+    const original = u16(bytes, outer.transportAt + UDP_LENGTH) - UDP_HEADER_LEN
+    const at = isVxlan ? start + VXLAN_HEADER_LEN : this.#geneve.payloadAt
+    const linkType = isVxlan ? LINKTYPE_ETHERNET : linkTypeOf(this.#geneve.protocol)
+    if (linkType === undefined) return false
+    this.#inner.linkType = linkType
+    showPayload(datagram, at, original - (at - start), this.#inner)
+    if (!this.#isDoubtful(datagram, outer, header)) return true
+    this.#ledger.inDoubt++
+    return false
+  }
+
+  #acceptFragment(packet: Packet, outer: Frame, parts: Parts | undefined): void {
+    if (parts?.state !== TUNNEL) {
+      if (parts?.state !== PLAIN) this.#ledger.fragments.unclaimed++
+      this.#acceptWhole(packet, outer, undefined, false)
+      return
+    }
+    const seconds = packet.timed ? packet.seconds : this.#now
+    const joined = this.#reassembly!.add(parts, packet, outer, this.#fragment, seconds)
+    if (joined === undefined) return
+    this.#ledger.received++
+    const fault = parsePacket(joined, outer) ?? this.#unwrap(joined, outer, undefined)
+    if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
+  }
+
+  /** Keeps a packet that others go before. Memory is bounded, and so is the time. */
+  #hold(packet: Packet): void {
+    this.#held.push(packet)
+    while (this.#held.octets > HELD_MAX) this.#giveUpHead()
+    if (!this.#held.isEmpty && this.#now > this.#headExpires) this.#giveUpHead()
+  }
+
+  /** The first of the packet that the head is a fragment of did not come in time. */
+  #giveUpHead(): void {
+    const packet = this.#held.shift()
+    parsePacket(packet, this.#outer)
+    this.#acceptFragment(packet, this.#outer, undefined)
+    this.#release()
+  }
+
+  /** Accepts what was held up, as far as the next fragment of which nothing is known. */
+  #release(): void {
+    const outer = this.#outer
+    while (!this.#held.isEmpty) {
+      const packet = this.#held.peek()
+      const fault = parsePacket(packet, outer)
+      if (fault !== undefined || !isUdpFragment(outer)) {
+        this.#acceptWhole(this.#held.shift(), outer, fault, true)
+        continue
+      }
+      readFragment(outer, this.#fragment)
+      if (this.#fragment.protocol !== PROTOCOL_UDP) {
+        this.#acceptWhole(this.#held.shift(), outer, undefined, true)
+        continue
+      }
+      const parts = this.#reassembly!.find(outer)
+      if (parts?.state === UNKNOWN) {
+        this.#headExpires = (packet.timed ? packet.seconds : this.#now) + secondsFor(outer)
+        return
+      }
+      this.#acceptFragment(this.#held.shift(), outer, parts)
+    }
+  }
+
+  #acceptWhole(packet: Packet, outer: Frame, fault: Fault | undefined, mayBeTunnel: boolean): void {
+    this.#ledger.received++
     if (
-      this.#decap &&
+      mayBeTunnel &&
       fault === undefined &&
       outer.ipVersion !== 0 &&
       outer.protocol === PROTOCOL_UDP
     ) {
       if (this.#isTunnelPort(outer.dstPort)) {
-        if (this.#unwrap(packet, outer)) return
+        const reason = this.#unwrap(packet, outer, outer)
+        if (reason === undefined) return
+        if (reason === IN_DOUBT) this.#ledger.inDoubt++
       } else if (this.#isTunnelPort(outer.srcPort)) {
         this.#conversations.note(outer, packet.seconds)
       }
@@ -130,10 +253,15 @@ export class Demux {
     return port === this.#vxlanPort || port === this.#genevePort
   }
 
-  /** Opens the UDP payload of `outer`; false when it is no mirrored packet after all. */
-  #unwrap(packet: Packet, outer: Frame): boolean {
+  /** Opens the UDP payload of `outer`; see #openVxlan for `doubted`. */
+  #unwrap(
+    packet: Packet,
+    outer: Frame,
+    doubted: Frame | undefined,
+  ): Fault | typeof IN_DOUBT | undefined {
+    const isVxlan = outer.dstPort === this.#vxlanPort
     const datagram = this.#datagram
-    if (!payloadOf(outer, datagram)) return false
+    if (!payloadOf(outer, datagram)) return isVxlan ? 'vxlan-truncated' : 'geneve-truncated'
     sourceOf(outer, datagram)
     datagram.sourcePort = outer.srcPort
     datagram.seconds = packet.seconds
@@ -141,15 +269,12 @@ export class Demux {
     datagram.cut = false
     this.#inner.timed = packet.timed
     // The whole of it was as much longer as the packet was.
-    const ipEnd = outer.ipAt + outer.ipLength
+    const ipEnd = ipEndOf(outer)
     const missing = ipEnd > packet.end ? ipEnd - packet.end : 0
     const original = datagram.end - datagram.start + missing
-    const fault =
-      outer.dstPort === this.#vxlanPort
-        ? this.#openVxlan(datagram, original, outer)
-        : this.#openGeneve(datagram, original, outer)
-    if (fault === IN_DOUBT) this.#ledger.inDoubt++
-    return fault === undefined
+    return isVxlan
+      ? this.#openVxlan(datagram, original, doubted)
+      : this.#openGeneve(datagram, original, doubted)
   }
 
   /**
@@ -187,11 +312,9 @@ export class Demux {
     const payloadOriginal = original - (payloadAt - datagram.start)
 
     const inner = this.#inner
-    inner.linkType = LINKTYPE_RAW
-    if (header.protocol === ETHERTYPE_TRANSPARENT_BRIDGING) inner.linkType = LINKTYPE_ETHERNET
-    else if (header.protocol !== ETHERTYPE_IPV4 && header.protocol !== ETHERTYPE_IPV6) {
-      return 'geneve-protocol'
-    }
+    const linkType = linkTypeOf(header.protocol)
+    if (linkType === undefined) return 'geneve-protocol'
+    inner.linkType = linkType
     if (outer !== undefined) {
       showPayload(datagram, payloadAt, payloadOriginal, inner)
       if (this.#isDoubtful(datagram, outer, header)) return IN_DOUBT
@@ -270,6 +393,25 @@ export class Demux {
     inner.nanoseconds = datagram.nanoseconds
     this.#pipeline.accept(session, inner, this.#sessions.others)
   }
+}
+
+function parsePacket(packet: Packet, out: Frame): Fault | undefined {
+  const { bytes, start, end, linkType, originalLength } = packet
+  return parseFrame(bytes, start, end, linkType, originalLength, out)
+}
+
+function isUdpFragment({ ipVersion, fragment, protocol }: Frame): boolean {
+  return ipVersion !== 0 && fragment !== FRAGMENT_NONE && protocol === PROTOCOL_UDP
+}
+
+function ipEndOf({ ipAt, ipLength }: Frame): number {
+  return ipAt + ipLength
+}
+
+/** Of what GENEVE carries; undefined where that is neither a frame nor IP. */
+function linkTypeOf(protocol: number): number | undefined {
+  if (protocol === ETHERTYPE_TRANSPARENT_BRIDGING) return LINKTYPE_ETHERNET
+  return protocol === ETHERTYPE_IPV4 || protocol === ETHERTYPE_IPV6 ? LINKTYPE_RAW : undefined
 }
 
 /** Sets where the UDP payload of `frame` lies; false when there is none to see. */

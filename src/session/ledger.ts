@@ -1,5 +1,6 @@
 import { FAULTS, type Fault } from '../wire/fault.js'
 import type { CutCause } from './cut-frames.js'
+import { type FragmentReport, noFragments } from './reassembly.js'
 
 /**
  * Where every received datagram went, by one reason each:
@@ -26,6 +27,8 @@ export class Ledger {
   reservedBits = 0
   /** Datagrams to the port of a tunnel that stayed what they are, for they may be none; see Demux. */
   inDoubt = 0
+  /** Of capture files: what became of datagrams in fragments. One that was put together is received once. */
+  readonly fragments = noFragments()
   /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
   cutDatagrams = 0
   /** Sessions closed to make room for others. */
@@ -60,6 +63,7 @@ export class Ledger {
       malformed: Object.fromEntries(faults.map((fault) => [fault, this.malformed[fault]])),
       reservedBits: this.reservedBits,
       inDoubt: this.inDoubt,
+      fragments: { ...this.fragments },
       cutDatagrams: this.cutDatagrams,
       flows: others.flows ?? noFlows(),
       evictedSessions: { sessions: this.evictedSessions, received: this.evictedReceived },
@@ -83,6 +87,8 @@ export interface LedgerReport {
   reservedBits: number
   /** To the port of a tunnel, and perhaps none: left as they were. */
   inDoubt: number
+  /** Of tunnel datagrams in capture files; beside `received`, as what the kernel lost is. */
+  fragments: FragmentReport
   cutDatagrams: number
   flows: FlowReport
   /** Sessions closed to make room, and what they had received. */
@@ -165,6 +171,7 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   addCounts(into.malformed, from.malformed)
   into.reservedBits += from.reservedBits
   into.inDoubt += from.inDoubt
+  for (const name of FRAGMENT_COUNTS) into.fragments[name] += from.fragments[name]
   into.cutDatagrams += from.cutDatagrams
   into.flows.live += from.flows.live
   into.flows.capacity += from.flows.capacity
@@ -190,6 +197,8 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
     }
   }
 }
+
+const FRAGMENT_COUNTS = Object.keys(noFragments()) as (keyof FragmentReport)[]
 
 const SESSION_COUNTS = [
   'received',

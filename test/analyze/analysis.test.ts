@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ethernet, mirrored, tcp4, udp4 } from '../support/frames.js'
+import { ethernet, fragments4, mirrored, tcp4, udp4 } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { hasTool } from '../support/tools.js'
@@ -269,5 +269,26 @@ describe('Analysis', () => {
     expect(findings).toMatchObject([{ kind: 'tunnel-doubt', level: 'notice' }])
     expect(findings[0]!.text).toMatch(/^2 datagrams to the port of a tunnel/)
     expect((await analyzed([{ frame: dns(1) }])).findings).toEqual([])
+  })
+
+  test('names missing fragments of mirror datagrams as the cause, and no packet length', async () => {
+    const frame = ethernet(
+      tcp4({ src: '10.1.0.1', dst: '10.2.0.1', sport: 1, dport: 2, payload: Buffer.alloc(1460) }),
+    )
+    const outer = mirrored({ source: '10.0.0.1', target: '10.0.0.2', vni: 7, frame }).subarray(14)
+    const [first, last] = fragments4(outer, 1500).map((fragment) => ethernet(fragment))
+    const whole = await analyzed([{ frame: first! }, { frame: last! }])
+    expect(whole).toMatchObject({ findings: [], totals: { mirrored: 1, cut: 0 } })
+    expect(whole.totals.fragments).toMatchObject({ joined: 1, parts: 2 })
+    expect(whole.sessions).toMatchObject([{ packets: 1, bytes: 1514, flows: 1 }])
+
+    const small = ethernet(tcp4({ src: '10.1.0.1', dst: '10.2.0.1', sport: 1, dport: 2 }))
+    const other = mirrored({ source: '10.0.0.1', target: '10.0.0.2', vni: 7, frame: small })
+    const firstMissing = await analyzed([{ frame: other }, { frame: last! }])
+    expect(firstMissing.findings).toMatchObject([{ kind: 'fragments-unclaimed', level: 'notice' }])
+    const lastMissing = await analyzed([{ frame: other }, { frame: first! }])
+    expect(lastMissing.findings).toMatchObject([{ kind: 'fragments-missing', level: 'problem' }])
+    expect(lastMissing.findings[0]!.text).toMatch(/^1 fragment of mirror datagrams left out/)
+    expect(lastMissing.sessions).toMatchObject([{ packets: 1, cut: 0 }])
   })
 })

@@ -19,6 +19,7 @@ const ACTOR = `
   const report = () => ({
     received: index + 1, kernelLost: role === 'no-proc' ? null : 10, accepted: index + 1,
     filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, inDoubt: 0, cutDatagrams: 0,
+    fragments: { joined: 0, parts: 0, leftover: 0, overlapping: 0, repeated: 0, unclaimed: 0 },
     flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
       recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
     evictedSessions: { sessions: 0, received: 0 }, deletedSessions: { sessions: 0, received: 0 },

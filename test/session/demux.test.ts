@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { LINKTYPE_ETHERNET, LINKTYPE_LINUX_SLL, LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import {
   ethernet,
-  fragments4,
   geneve,
   gwlbGeneve,
   mirrored,
@@ -480,23 +479,6 @@ describe('Demux.acceptPacket', () => {
       0, 0, 1, 1, 100, 100, 190, 190,
     ])
     expect([...run.sessions.values()].map((session) => session.cut.total)).toEqual([3, 3])
-  })
-
-  test('opens the first fragment of a mirrored packet, and leaves the later ones', () => {
-    const run = new DemuxRun()
-    const big = ethernet(
-      udp4({ src: '10.9.0.1', dst: '10.9.0.2', sport: 1, dport: 2, payload: Buffer.alloc(1400) }),
-    )
-    const packet = toTarget(vxlan(7, big))
-    const [first, second] = fragments4(packet, 800)
-    run.demux.acceptPacket(packetOf(ethernet(first!)))
-    run.demux.acceptPacket(packetOf(ethernet(second!)))
-    const captured = first!.length - 20 - 8 - 8
-    expect(run.delivered).toMatchObject([
-      { session: 'vni-7_10.0.0.1', frame: big.subarray(0, captured), originalLength: big.length },
-      { session: null, frame: ethernet(second!) },
-    ])
-    expect(run.wrongSums()).toEqual([])
   })
 
   test('takes the link type of the file: cooked and raw', () => {

@@ -41,6 +41,16 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
   ledger.duplicate = next++
   ledger.reservedBits = next++
   ledger.inDoubt = next++
+  for (const name of [
+    'joined',
+    'parts',
+    'leftover',
+    'overlapping',
+    'repeated',
+    'unclaimed',
+  ] as const) {
+    ledger.fragments[name] = next++
+  }
   ledger.cutDatagrams = next++
   ledger.evictedSessions = next++
   ledger.evictedReceived = next++

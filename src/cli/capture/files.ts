@@ -78,6 +78,7 @@ class Conversion {
       // The end of standard input: who watches a pipe wants what came.
       if (stop.by !== undefined && files.includes('-')) stop.rearm()
       if (stop.by !== undefined) throw new Interrupted(stop.by)
+      this.#tap.demux.end()
       await this.#finish(stop)
     } catch (error) {
       await this.#capture.discard()
