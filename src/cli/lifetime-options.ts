@@ -22,8 +22,8 @@ export function addLifetimeOptions(command: Command): Command {
         .default('nfw'),
     )
     .option(
-      '--flow-timeout <what=time...>',
-      'one idle time-out of the profile, such as tcp-established=10m or udp-new=5s',
+      '--flow-timeout <what=time>',
+      'one idle time-out of the profile, such as tcp-established=10m; once for each',
       collectTimeouts,
     )
 }

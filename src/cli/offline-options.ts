@@ -25,7 +25,7 @@ export function addOfflineOptions(command: Command): Command {
         .choices(['auto', 'none'])
         .default('auto'),
     )
-    .option('--vni <number...>', 'these VXLAN network identifiers only', collectVnis)
+    .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
     .option('--filter <expression>', 'pcap-filter(7) on the mirrored frames; vni and session too')
     .option('--vxlan-port <number>', 'UDP port of VXLAN', parseUdpPort, VXLAN_PORT)
     .option('--geneve-port <number>', 'UDP port of GENEVE', parseUdpPort, GENEVE_PORT)

@@ -37,8 +37,8 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 
 function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim())
-  const unit = match === null ? undefined : units[match[2]!]
-  return match === null || unit === undefined ? undefined : Number(match[1]) * unit
+  if (match === null || !Object.hasOwn(units, match[2]!)) return undefined
+  return Number(match[1]) * units[match[2]!]!
 }
 
 /** `64MiB`, `100MB`, `1500` → octets. */
@@ -76,7 +76,12 @@ export const parsePort = integerBetween(0, 65_535)
 /** A VXLAN network identifier, 24 bits. */
 export const parseVni = integerBetween(0, VNI_MAX)
 
-/** Collects repeated and comma-separated VNIs: `--vni 7 --vni 8,9` or `--vni 7 8 9`. */
+/** Collects the values of an option that may be repeated. It takes one at a time: words behind it are not its own. */
+export function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text]
+}
+
+/** Collects repeated and comma-separated VNIs: `--vni 7 --vni 8,9`. */
 export function collectVnis(text: string, before: readonly number[] | undefined): number[] {
   return [...(before ?? []), ...text.split(',').map(parseVni)]
 }

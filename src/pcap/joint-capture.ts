@@ -19,6 +19,8 @@ export interface JointCaptureOptions extends SeriesPolicy {
   limitBytes: number
   /** Of a pcap file, where it is known before the first packet, which else decides. */
   linkType?: number
+  /** Hears of each file of a series before it is begun, and may throw to refuse it. */
+  onFile?: (path: string) => void
   /**
    * Hears, once, that a packet does not fit into the pcap file for its link type.
    * Such packets are left out, unless this throws.
@@ -91,7 +93,7 @@ export class JointCapture {
     this.#sink =
       this.#series === undefined
         ? openSink(path, { limitBytes })
-        : new SeriesSink(this.#series.begin(seconds), {
+        : new SeriesSink(this.#named(this.#series.begin(seconds)), {
             pool: new BlockPool(Number.POSITIVE_INFINITY),
             limitBytes,
           })
@@ -179,10 +181,15 @@ export class JointCapture {
   }
 
   #nextFile(seconds: number): void {
-    const path = this.#series!.next(seconds)
+    const path = this.#named(this.#series!.next(seconds))
     this.#file!.finish(this.#linkType ?? this.emptyLinkType, this.#lostInFile())
     ;(this.#sink as SeriesSink).cut(path)
     this.#beginFile()
+  }
+
+  #named(path: string): string {
+    this.#options.onFile?.(path)
+    return path
   }
 
   #beginFile(): void {

@@ -16,6 +16,8 @@ export interface SplitCaptureOptions {
   snaplen: number
   /** Packets after which it is complete; Infinity: never. */
   count: number
+  /** Hears of each file before it is begun, and may throw to refuse it. */
+  onFile?: (path: string) => void
   /** A packet does not fit into a pcap file for its link type. Throws, or the packet is left out. */
   onOtherLinkType: (message: string) => void
 }
@@ -54,11 +56,13 @@ export class SplitCapture {
 
   /** For the packets of one session; its file begins with the first. */
   source(name: string): SplitSource {
-    const { directory, format } = this.#options
+    const { directory, format, onFile } = this.#options
     const used = this.#names.get(name) ?? 0
     this.#names.set(name, used + 1)
     const file = `${name}${used === 0 ? '' : `-${used}`}.${format}`
-    const sink = new AppendSink(join(directory, file), {
+    const path = join(directory, file)
+    onFile?.(path)
+    const sink = new AppendSink(path, {
       pool: this.#pool,
       turns: this.#turns,
       headerUnits: 1,

@@ -1,5 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -41,6 +48,7 @@ afterEach(() => {
   vi.restoreAllMocks()
   expect(process.listenerCount('SIGINT')).toBe(0)
   expect(process.listenerCount('SIGTERM')).toBe(0)
+  expect(process.listenerCount('SIGHUP')).toBe(0)
 })
 
 const at = (name: string): string => join(dir, name)
@@ -154,7 +162,7 @@ describe('capture --read', () => {
   test('filters by VNI, cuts, and stops at a number of packets', async () => {
     const file = input([PLAIN, mirrorOf(7, FIRST), mirrorOf(8, SECOND), mirrorOf(9, SECOND), FIRST])
     const args = ['capture', '--read', file, '-s', '30']
-    expect(await main([...args, '--vni', '7', '9', '-w', at('a.pcap')])).toBe(0)
+    expect(await main([...args, '--vni', '7', '--vni', '9', '-w', at('a.pcap')])).toBe(0)
     expect(await frames(at('a.pcap'))).toEqual(hex([FIRST.subarray(0, 30), SECOND.subarray(0, 30)]))
     expect((await read(at('a.pcap')))[1]!.original).toBe(SECOND.length)
     expect(await main([...args, '-c', '2', '-w', at('b.pcap'), '--stats', at('stats')])).toBe(0)
@@ -186,8 +194,43 @@ describe('capture --read', () => {
     expect(await main(['capture', ...args])).toBe(0)
     expect(gunzipSync(readFileSync(at('out.pcap.gz'))).readUInt32LE(0)).toBe(0xa1b23c4d)
     expect(await frames(at('out.pcap.gz'))).toEqual(hex([FIRST, SECOND]))
-    expect(await main(['capture', '--read', at('out.pcap.gz'), '-w', at('out.pcap.gz')])).toBe(0)
-    expect(await frames(at('out.pcap.gz'))).toEqual(hex([FIRST, SECOND]))
+  })
+
+  test('takes one value an option, and leaves what follows to the filter', async () => {
+    writeFileSync(at('a.pcap'), pcapFile(shots([mirrorOf(7, FIRST), mirrorOf(8, SECOND)])))
+    writeFileSync(at('b.pcap'), pcapFile(shots([mirrorOf(9, SECOND)])))
+    const out = ['-w', at('o.pcap')]
+    const wanted = 'udp'
+    for (const args of [
+      [...out, '-r', at('a.pcap'), '--read', at('b.pcap'), '--vni', '8,9', wanted],
+      [...out, '--vni', '8', '--vni', '9', '--read', at('a.pcap'), '-r', at('b.pcap'), wanted],
+      [...out, '--vni', '7,8,9', '-r', at('a.pcap'), at('b.pcap'), wanted],
+    ]) {
+      expect(await main(['capture', ...args])).toBe(0)
+      expect(await frames(at('o.pcap'))).toEqual(hex([SECOND, SECOND]))
+    }
+    err = ''
+    expect(await main(['capture', ...out, at('a.pcap')])).toBe(2)
+    expect(err).toBe(
+      `mirrortap: ${at('a.pcap')} is no filter: to read a capture file, say --read FILE\n`,
+    )
+  })
+
+  test.each([
+    { how: 'by its name', args: () => ['-w', at('in.pcap')] },
+    { how: 'by another name', args: () => ['-w', at('link.pcap')] },
+    { how: 'with a file of a series', args: () => ['-w', at('in'), '-C', '50B'] },
+    { how: 'with the file of a session', args: () => ['-w', at('.'), '--split'] },
+  ])('does not replace what it reads $how', async ({ args }) => {
+    const inputs = ['in.pcap', 'in1', 'not-mirrored.pcap']
+    for (const name of inputs) writeFileSync(at(name), pcapFile(shots([PLAIN])))
+    symlinkSync(at('in.pcap'), at('link.pcap'))
+    const reads = inputs.flatMap((name) => ['--read', at(name)])
+    expect(await main(['capture', ...reads, ...args()])).toBe(2)
+    expect(err).toMatch(
+      /^mirrortap: [^\n]+ is read: it would be replaced by what is made of it; name another file to write\n$/,
+    )
+    for (const name of inputs) expect(await frames(at(name))).toEqual(hex([PLAIN]))
   })
 
   test.each(['pcap', 'pcapng'])(

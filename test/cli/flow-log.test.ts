@@ -55,7 +55,7 @@ describe('flow-log', () => {
 
   test('takes the sessions asked for', async () => {
     expect(await recordsOf(MIRRORED, '--vni', '42')).toHaveLength(1 + 4)
-    expect(await recordsOf(MIRRORED, '--vni', '42', '5569041')).toHaveLength(1 + 12)
+    expect(await recordsOf(MIRRORED, '--vni', '42,5569041')).toHaveLength(1 + 12)
     expect(await recordsOf(MIRRORED, '--decap', 'none', '--log-format', '${dstport}')).toContain(
       '4789',
     )

@@ -20,6 +20,7 @@ describe('listen', () => {
     { args: ['--api', '4780'], says: 'Give ADDRESS:PORT, such as 127.0.0.1:4780 or [::1]:4780.' },
     { args: ['--api', 'localhost:65536'], says: 'Give a whole number from 0 to 65535.' },
     { args: ['--duration', 'soon'], says: 'Give a duration such as 60s, 10m or 1h.' },
+    { args: ['--duration', '5constructor'], says: 'Give a duration such as 60s, 10m or 1h.' },
     { args: ['--file-format', 'orc'], says: 'Allowed choices are plain-text, parquet.' },
   ])('refuses $args in one line', async ({ args, says }) => {
     const { code, out, err } = await runMain('listen', ...args)

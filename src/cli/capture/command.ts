@@ -2,11 +2,20 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
-import { collectVnis, integerBetween, parseDuration, parsePort, parseSize } from '../options.js'
+import {
+  collect,
+  collectVnis,
+  integerBetween,
+  parseDuration,
+  parsePort,
+  parseSize,
+} from '../options.js'
 import { checkStats } from '../process/stats-file.js'
 import type { CaptureOptions } from './options.js'
 
 const LIVE_ONLY = ['bind', 'port', 'receiver', 'receiveBuffer', 'duration']
+/** No word of the filter language ends so, and none is a dash. */
+const CAPTURE_NAME = /\.(?:pcap|pcapng|cap)(?:\.gz|\.zst)?$/
 const FILE_ONLY = ['decap', 'vxlanPort', 'split']
 
 /** `mirrortap capture`: packets into one capture file or to standard output, as tcpdump does. */
@@ -43,12 +52,10 @@ export function addCapture(program: Command): void {
         '\nExamples:\n  mirrortap capture -w - | tshark -r -\n' +
         "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
         '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +
-        "  mirrortap capture -w web.pcap 'tcp port 443 and not vni 7'\n" +
-        '\n--read and --vni take all words up to the next option: a filter behind them needs\n' +
-        'a -- before it.',
+        "  mirrortap capture -w web.pcap 'tcp port 443 and not vni 7'",
     )
     .action(async (words: readonly string[], options: CaptureOptions) => {
-      if (words.length > 0) options.filter = words.join(' ')
+      takeWords(words, options)
       refuseWhatMakesNoSense(command, options)
       if (options.stats !== undefined) checkStats(options.stats)
       if (options.read === undefined) {
@@ -66,7 +73,7 @@ function addWriting(command: Command): void {
     .requiredOption('-w, --write <file>', 'what to write; - is standard output')
     .option('-c, --count <packets>', 'so many and no more', integerBetween(1, 1e15))
     .option('-s, --snaplen <octets>', 'kept of each frame, 0: all', integerBetween(0, 262_144), 0)
-    .option('--vni <number...>', 'these VXLAN network identifiers only', collectVnis)
+    .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
     .option(
       '-C, --rotate-size <size>',
       'the next file begins after it; a bare number is millions of octets',
@@ -114,9 +121,12 @@ function addReading(command: Command): void {
   command
     .optionsGroup('From capture files:')
     .addOption(
-      new Option('--read <file...>', 'pcap, pcapng, gzip, zstd; - is standard input').conflicts(
-        LIVE_ONLY,
-      ),
+      new Option(
+        '-r, --read <file>',
+        'pcap, pcapng, gzip, zstd, once for each file; - is standard input',
+      )
+        .argParser(collect)
+        .conflicts(LIVE_ONLY),
     )
     .addOption(
       new Option('--decap <how>', 'take one mirror layer (VXLAN, GENEVE) off, or none')
@@ -128,6 +138,24 @@ function addReading(command: Command): void {
       '--split',
       'one file a session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',
     )
+}
+
+/**
+ * What the words behind the options are: a filter, but for names of capture files, which are read
+ * with those of --read. Throws OperatorError (exit code 2) where nothing is read.
+ */
+function takeWords(words: readonly string[], options: CaptureOptions): void {
+  const isFile = (word: string): boolean => word === '-' || CAPTURE_NAME.test(word)
+  const filter = words.filter((word) => !isFile(word))
+  const files = words.filter(isFile)
+  if (filter.length > 0) options.filter = filter.join(' ')
+  if (files.length === 0) return
+  if (options.read === undefined) {
+    throw new OperatorError(`${files[0]} is no filter: to read a capture file, say --read FILE`, {
+      exitCode: 2,
+    })
+  }
+  options.read.push(...files)
 }
 
 /** Throws OperatorError for options that do not go together. */

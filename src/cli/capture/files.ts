@@ -30,9 +30,9 @@ export async function captureFiles(
   options: CaptureOptions,
   files: readonly string[],
 ): Promise<void> {
-  // A capture may take the place of one that it is made of: it does so when it is whole.
-  checkNames(files, options.stats === undefined ? [] : [options.stats])
-  const conversion = new Conversion(options)
+  const { stats, write, split } = options
+  checkNames(files, [...(stats === undefined ? [] : [stats]), ...(split ? [] : [write])])
+  const conversion = new Conversion(options, (path) => checkNames(files, [path]))
   await stoppable((stop) => conversion.run(files, stop))
 }
 
@@ -46,12 +46,12 @@ class Conversion {
   readonly #problems: string[] = []
   #untimely = 0
 
-  constructor(options: CaptureOptions) {
+  constructor(options: CaptureOptions, onFile: (path: string) => void) {
     const { decap, vxlanPort, genevePort = GENEVE_PORT, vni, filter: text } = options
     const onProblem = (line: string) => this.#problems.push(line)
     // Before a file is made that nothing would be written to.
     const filter = text === undefined ? undefined : new ExpressionFilter(text, onProblem)
-    const capture = openCapture(options)
+    const capture = openCapture(options, onFile)
     this.#capture = capture
     this.#format = jointOptions(options).format
     this.#isPiped = options.write === '-'
@@ -147,17 +147,26 @@ class Conversion {
   }
 }
 
-function openCapture(options: CaptureOptions): JointCapture | SplitCapture {
+function openCapture(
+  options: CaptureOptions,
+  onFile: (path: string) => void,
+): JointCapture | SplitCapture {
   const refuse = (message: string): never => {
     throw new OperatorError(message)
   }
   const joint = jointOptions(options)
   if (options.split === true) {
-    return new SplitCapture({ ...joint, directory: options.write, onOtherLinkType: refuse })
+    return new SplitCapture({
+      ...joint,
+      directory: options.write,
+      onFile,
+      onOtherLinkType: refuse,
+    })
   }
   const capture = new JointCapture({
     ...joint,
     limitBytes: Number.POSITIVE_INFINITY,
+    onFile,
     onOtherLinkType: refuse,
   })
   // The name of a file with a time in it needs a packet.

@@ -2,7 +2,7 @@ import { formatInName } from '../../pcap/capture-name.js'
 import type { JointCaptureOptions } from '../../pcap/joint-capture.js'
 import type { CaptureOptions } from './options.js'
 
-type Written = Omit<JointCaptureOptions, 'limitBytes' | 'linkType' | 'onOtherLinkType'>
+type Written = Omit<JointCaptureOptions, 'limitBytes' | 'linkType' | 'onFile' | 'onOtherLinkType'>
 
 /** What the command line says of the file to write, or the series. */
 export function jointOptions(options: CaptureOptions): Written {

@@ -26,7 +26,7 @@ export function addFlowLog(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        'plain text, JSON lines, or Parquet (default: text; parquet for a file of that name)',
+        'plain text, JSON lines, or Parquet (default: by the name of the file, else text)',
       ).choices(['text', 'json', 'parquet']),
     )
     .option(

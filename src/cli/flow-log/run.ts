@@ -1,4 +1,3 @@
-import { extname } from 'node:path'
 import { OperatorError } from '../../errors.js'
 import type { FlowRecord } from '../../flow/flow-record.js'
 import { JsonLine } from '../../flowlog/json.js'
@@ -12,11 +11,25 @@ import type { TableThread } from '../../offline/table-thread.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { formatOfOutput } from '../output-format.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { metadataOf } from './metadata-options.js'
 import type { FlowLogOptions } from './options.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
+type Format = NonNullable<FlowLogOptions['format']>
+
+const FORMATS = {
+  byEnding: {
+    log: 'text',
+    txt: 'text',
+    json: 'json',
+    jsonl: 'json',
+    ndjson: 'json',
+    parquet: 'parquet',
+  },
+  usual: 'text',
+} as const
 
 /** Packets may be a second late, and the window's records leave when a later one has come. */
 const CLOCK_LAG_SECONDS = 2
@@ -37,16 +50,15 @@ async function logFlows(
   stop: Stop,
 ): Promise<void> {
   checkNames(files, [options.output])
+  const leftOut: string[] = []
+  // What is wrong with it is said before there is any output.
+  const input = await offlineOptions(options, (line) => leftOut.push(line))
   const format = formatOf(options)
   const directory = directoryOf(options, format)
   const values = metadataOf(options)
   const fields = parseLogFormat(options.logFormat)
   const encoder = format === 'json' ? new JsonLine(fields) : new RecordLine(fields)
   const metadata = new SessionMetadata(values)
-  const leftOut: string[] = []
-  // What is wrong with it is said before there is any output.
-  const input = await offlineOptions(options, (line) => leftOut.push(line))
-
   if (directory === undefined) {
     const target = options.output
     const parquet = format === 'parquet'
@@ -116,9 +128,10 @@ async function writeRecords(
 }
 
 /** Asked for, or told by the name of the file. */
-function formatOf({ format, output }: Options): 'text' | 'json' | 'parquet' {
-  if (format !== undefined) return format
-  return extname(output) === '.parquet' ? 'parquet' : 'text'
+function formatOf({ format, output, ...options }: Options): Format {
+  const { hiveCompatiblePartitions: hive, perHourPartition: perHour } = options
+  // A directory may be called anything.
+  return formatOfOutput(hive || perHour ? `${output}/` : output, format, FORMATS)
 }
 
 /** The directory that `-o` names, or undefined where it names a file. */

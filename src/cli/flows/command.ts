@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween, parseTime } from '../options.js'
+import { collect, duplicatesOption, integerBetween, parseTime } from '../options.js'
 import type { FlowsOptions } from './options.js'
 
 /** `mirrortap flows`: who talked to whom in capture files. */
@@ -30,8 +30,9 @@ export function addFlows(program: Command): void {
       0,
     )
     .option(
-      '--flow-filters <json>',
-      'as the AWS CLI takes them: a list of filters, OR between them',
+      '--flow-filters <filters>',
+      'as the AWS CLI takes them, JSON or shorthand; once for each filter, OR between them',
+      collect,
     )
     .option(
       '--at <time>',
@@ -45,7 +46,7 @@ export function addFlows(program: Command): void {
       'after',
       '\nExamples:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
-        '    --flow-filters \'[{"DestinationPort":"443","Protocols":["6"]}]\' x.pcap',
+        '    --flow-filters DestinationPort=443,Protocols=6 x.pcap',
     )
     .action(async (files: string[], options: FlowsOptions) => {
       const { flows } = await import('./run.js')

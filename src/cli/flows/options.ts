@@ -4,7 +4,7 @@ import type { OfflineCliOptions } from '../offline-options.js'
 export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   open?: true
   minimumFlowAgeInSeconds: number
-  flowFilters?: string
+  flowFilters?: readonly string[]
   at?: { seconds: number; nanoseconds: number }
   json?: true
   maxFlows: number

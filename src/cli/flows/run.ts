@@ -15,6 +15,7 @@ import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { FlowsOptions } from './options.js'
+import { parseShorthand } from './shorthand.js'
 
 /** Rows put out between two looks at how much is waiting. */
 const ROWS_AT_A_TIME = 1000
@@ -92,19 +93,28 @@ function allFlows(
   )
 }
 
-function readFilters(text: string | undefined): readonly FlowFilter[] {
-  if (text === undefined) return []
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    // It quotes the text, line breaks and all.
-    const reason = (error as Error).message.replace(/\s*\n\s*/g, ' ')
-    throw new OperatorError(`--flow-filters is no JSON: ${reason}`, { exitCode: 2 })
+/** Every option is JSON, as is all of AWS's, or a filter or more in the shorthand of its CLI. */
+function readFilters(texts: readonly string[] = []): readonly FlowFilter[] {
+  const refuse = (message: string): never => {
+    throw new OperatorError(message, { exitCode: 2 })
   }
-  const filters = parseFlowFilters(value)
-  if (typeof filters === 'string') throw new OperatorError(filters, { exitCode: 2 })
-  return filters
+  const values = texts.flatMap((text): unknown[] => {
+    if (/^\s*[A-Za-z]\w*=/.test(text)) {
+      const filters = parseShorthand(text)
+      return typeof filters === 'string' ? refuse(`--flow-filters: ${filters}`) : filters
+    }
+    try {
+      const value: unknown = JSON.parse(text)
+      return Array.isArray(value) ? value : refuse(`${parseFlowFilters(value)}`)
+    } catch (error) {
+      if (error instanceof OperatorError) throw error
+      // It quotes the text, line breaks and all.
+      const reason = (error as Error).message.replace(/\s*\n\s*/g, ' ')
+      return refuse(`--flow-filters is no JSON: ${reason}; KEY=VALUE,… is understood too`)
+    }
+  })
+  const filters = parseFlowFilters(values)
+  return typeof filters === 'string' ? refuse(filters) : filters
 }
 
 async function print(

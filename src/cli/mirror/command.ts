@@ -24,7 +24,7 @@ export function addMirror(program: Command): void {
         'SIGTERM or SIGHUP, both ways, but for what this host sends to the targets; frames that its ' +
         'offloads have joined are larger than the MTU (ethtool -K IF gro off gso off tso off).',
     )
-    .option('--read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
+    .option('-r, --read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
     .addOption(
       new Option('--interface <name>', 'a Linux interface; as root or with CAP_NET_RAW').conflicts([
         'read',

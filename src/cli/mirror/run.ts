@@ -1,3 +1,4 @@
+import { OperatorError } from '../../errors.js'
 import { CaptureSource } from '../../source/capture-source.js'
 import type { FilterTarget } from '../../source/interface/packet-socket-filter.js'
 import type { LinkState } from '../../source/interface/packet-socket-watch.js'
@@ -72,6 +73,15 @@ async function mirror(options: MirrorOptions, outlets: MirrorOutlets, stop: Stop
   if (failure === undefined || mirrorSource.packets > 0) printMirrorSummary(run, options)
   if (failure !== undefined) throw failure
   failWith(problems)
+  const isSent = outlets.all.some(({ sent }) => sent > 0)
+  // An interface may have been quiet.
+  if (!isSent && (live === undefined || mirrorSource.packets > 0)) {
+    throw new OperatorError(
+      mirrorSource.packets === 0
+        ? 'nothing was sent: there was no packet to mirror'
+        : 'nothing was sent: the line above says what became of the packets',
+    )
+  }
 }
 
 async function openControlOf(

@@ -10,10 +10,16 @@ import { Output } from '../../sink/text-output.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { formatOfOutput } from '../output-format.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
 import { writeAnswer } from './output.js'
 import { readMirrorSessions } from './state.js'
+
+const FORMATS: Parameters<typeof formatOfOutput<QueryFormat>>[2] = {
+  byEnding: { csv: 'csv', json: 'json', parquet: 'parquet', txt: 'table' },
+  usual: 'table',
+}
 
 /** Asks and answers. Throws OperatorError. */
 export async function runQuery(
@@ -74,8 +80,7 @@ async function ask(
 
 /** Asked for, or told by the name of the file. */
 function formatOf({ format, output }: QueryCliOptions): QueryFormat {
-  const named = /\.(csv|json|parquet)(?:\.gz|\.zst)?$/.exec(output)?.[1] as QueryFormat | undefined
-  const chosen = format ?? named ?? 'table'
+  const chosen = formatOfOutput(output, format, FORMATS)
   if (chosen !== 'parquet') return chosen
   if (/\.(?:gz|zst)$/.test(output)) {
     throw new OperatorError(

@@ -1,0 +1,44 @@
+import { extname } from 'node:path'
+import { OperatorError } from '../errors.js'
+import { statOf } from './named-files.js'
+
+/**
+ * What a command writes into `output`: what was asked for, else what the ending of the name says,
+ * else `usual`. Throws OperatorError (exit code 2) for an ending that says something else than was
+ * asked for, and for one that says nothing to this command.
+ */
+export function formatOfOutput<F extends string>(
+  output: string,
+  asked: F | undefined,
+  { byEnding, usual }: { byEnding: Readonly<Record<string, F>>; usual: F },
+): F {
+  const refuse = (message: string): never => {
+    throw new OperatorError(message, { exitCode: 2 })
+  }
+  const ending = endingOf(output)
+  if (ending === '') return asked ?? usual
+  const named = Object.hasOwn(byEnding, ending) ? byEnding[ending] : undefined
+  // Lines of any kind may be in a .log or a .txt.
+  if (asked !== undefined && named !== undefined && named !== asked && named !== usual) {
+    refuse(`${output} is called ${named}: leave out --format, or name the file differently`)
+  }
+  return (
+    asked ??
+    named ??
+    refuse(
+      `${output}: no format is called ${ending}; give --format, or a name that ends in ` +
+        Object.keys(byEnding)
+          .map((known) => `.${known}`)
+          .join(', '),
+    )
+  )
+}
+
+/** Without the compression, in small letters; empty for what is no file. */
+function endingOf(output: string): string {
+  const isFile = statOf(output)?.isFile() ?? output !== '-'
+  if (!isFile || output.endsWith('/')) return ''
+  return extname(output.replace(/\.(?:gz|zst)$/, ''))
+    .slice(1)
+    .toLowerCase()
+}
