@@ -1,5 +1,5 @@
 import { OperatorError } from '../errors.js'
-import type { NetworkInterface } from '../mirror/resources.js'
+import type { NetworkInterface, Tag } from '../mirror/resources.js'
 import { checkDeclared, type Declaration } from './declaration.js'
 import { Draft } from './draft.js'
 import { AWS_QUOTAS, type Quotas } from './quotas.js'
@@ -74,6 +74,10 @@ export class ControlPlane {
   /** As of the last change that was saved. */
   get resources(): Resources {
     return this.#state.resources
+  }
+
+  get applianceTags(): readonly Tag[] {
+    return this.#state.applianceTags
   }
 
   get interfaces(): ReadonlyMap<string, NetworkInterface> {

@@ -1,4 +1,4 @@
-import type { FlowLog, NetworkInterface } from '../mirror/resources.js'
+import type { FlowLog, NetworkInterface, Tag } from '../mirror/resources.js'
 import { noteFlowLog } from './flow-log-index.js'
 import { type IdPrefix, makeId } from './ids.js'
 import { LayeredMap } from './layered-map.js'
@@ -78,6 +78,14 @@ export class Draft {
   useToken(key: string, use: TokenUse, tokens: ReadonlyMap<string, TokenUse>): void {
     this.tokenUses.push([key, use])
     this.#state = { ...this.#state, tokens }
+  }
+
+  get applianceTags(): readonly Tag[] {
+    return this.#state.applianceTags
+  }
+
+  set applianceTags(applianceTags: readonly Tag[]) {
+    this.#state = { ...this.#state, applianceTags }
   }
 
   #note<T extends Table>(

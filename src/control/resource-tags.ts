@@ -26,6 +26,14 @@ export function deleteTags(draft: Draft, ids: readonly string[], tags: readonly 
   for (const id of ids) retag(draft, id, (before) => before.filter((tag) => !goes(tag)))
 }
 
+export function tagAppliance(draft: Draft, tags: readonly Tag[]): void {
+  draft.applianceTags = withTags(draft.applianceTags, tags, draft.quotas.tagsPerResource)
+}
+
+export function untagAppliance(draft: Draft, keys: readonly string[]): void {
+  draft.applianceTags = draft.applianceTags.filter(({ key }) => !keys.includes(key))
+}
+
 function retag(draft: Draft, id: string, change: (tags: readonly Tag[]) => Tag[]): void {
   const prefix = prefixOf(id)
   if (prefix === undefined) throw new Refusal('InvalidID', `The ID '${id}' is not valid`)

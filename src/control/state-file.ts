@@ -121,6 +121,9 @@ export class StateFile {
       return `"${table}":${listText(lines)}`
     })
     const tokens = [...state.tokens].map(([key, use]) => this.#line(use, { key, ...use }))
+    if (state.applianceTags.length > 0) {
+      lists.push(`"applianceTags":${JSON.stringify(state.applianceTags)}`)
+    }
     return `{"version":${STATE_VERSION},\n${lists.join(',\n')},\n"tokens":${listText(tokens)}}\n`
   }
 
@@ -157,7 +160,7 @@ function readState(text: string, path: string): State | string {
     const issue = checked.error.issues[0]!
     return `${issue.path.join('.') || 'the whole'}: ${issue.message}`
   }
-  const { targets, filters, sessions, flowLogs, tokens } = checked.data
+  const { targets, filters, sessions, flowLogs, tokens, applianceTags = [] } = checked.data
   const resources = {
     targets: byId(targets),
     filters: byId(filters),
@@ -168,7 +171,7 @@ function readState(text: string, path: string): State | string {
     if (resources[table].size < checked.data[table].length) return `${table}: an id is there twice`
   }
   const uses = tokens.map(({ key, ...use }) => [key, use] as const)
-  return { resources, tokens: new Map(uses), declared: new Set() }
+  return { resources, tokens: new Map(uses), declared: new Set(), applianceTags }
 }
 
 function byId<R extends { readonly id: string }>(list: readonly R[]): ReadonlyMap<string, R> {

@@ -109,4 +109,6 @@ export const STATE_SCHEMA = z.strictObject({
   sessions: z.array(session),
   flowLogs: z.array(flowLog),
   tokens: z.array(tokenUse),
+  /** Left out where there are none. */
+  applianceTags: tags.optional(),
 })

@@ -1,4 +1,10 @@
-import type { FlowLog, MirrorFilter, MirrorSession, MirrorTarget } from '../mirror/resources.js'
+import type {
+  FlowLog,
+  MirrorFilter,
+  MirrorSession,
+  MirrorTarget,
+  Tag,
+} from '../mirror/resources.js'
 
 /** What a table of the control plane holds, by the table's name. */
 export interface ResourceOf {
@@ -57,10 +63,13 @@ export interface State {
   readonly tokens: ReadonlyMap<string, TokenUse>
   /** Ids of resources that the configuration declares, not the API: not saved, not to be changed. */
   readonly declared: ReadonlySet<string>
+  /** Of the appliance as a whole, which Network Firewall shows as a firewall. */
+  readonly applianceTags: readonly Tag[]
 }
 
 export const EMPTY_STATE: State = {
   resources: { targets: new Map(), filters: new Map(), sessions: new Map(), flowLogs: new Map() },
   tokens: new Map(),
   declared: new Set(),
+  applianceTags: [],
 }

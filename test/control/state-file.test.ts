@@ -42,6 +42,7 @@ const STATE: State = {
     ],
   ]),
   declared: new Set(),
+  applianceTags: [{ key: 'env', value: 'prod' }],
 }
 
 /** A file with that state in it. */

@@ -5,7 +5,10 @@ import {
   type Input,
   type Output,
 } from '../../aws/protocol/action.js'
-import { APPLIANCE, type Firewall, firewallNamed, firewallOf, noFirewall } from './firewall-arn.js'
+import type { ControlPlane } from '../../control/control-plane.js'
+import { type Firewall, firewallOf } from './firewall-arn.js'
+import { listTagsForResource, tagResource, untagResource } from './firewall-tags.js'
+import { describeFirewall, describeFirewallMetadata, listFirewalls } from './firewalls.js'
 import { flowMember } from './flow-member.js'
 import { type FlowOperation, type FlowOperations, momentOf } from './flow-operations.js'
 import {
@@ -24,18 +27,23 @@ import { makePageToken, readPageToken } from './page-token.js'
 
 /**
  * The flow operations of Network Firewall (API 2020-11-12) on the flows of this
- * appliance, and the list of what is a firewall here.
+ * appliance, and what shows and tags what is a firewall here.
  *
  * https://docs.aws.amazon.com/network-firewall/latest/developerguide/firewall-flow-operations.html
  */
-export function networkFirewallActions(operations: FlowOperations): Action[] {
+export function networkFirewallActions(operations: FlowOperations, plane: ControlPlane): Action[] {
   return [
     { name: 'StartFlowCapture', run: start(operations, 'FLOW_CAPTURE') },
     { name: 'StartFlowFlush', run: start(operations, 'FLOW_FLUSH') },
     { name: 'DescribeFlowOperation', run: describe(operations) },
     { name: 'ListFlowOperations', run: list(operations) },
     { name: 'ListFlowOperationResults', run: listResults(operations) },
-    { name: 'ListFirewalls', run: listFirewalls(operations) },
+    { name: 'ListFirewalls', run: listFirewalls(operations, plane) },
+    { name: 'DescribeFirewall', run: describeFirewall(operations, plane) },
+    { name: 'DescribeFirewallMetadata', run: describeFirewallMetadata(operations, plane) },
+    { name: 'ListTagsForResource', run: listTagsForResource(operations, plane) },
+    { name: 'TagResource', run: tagResource(operations, plane) },
+    { name: 'UntagResource', run: untagResource(operations, plane) },
   ]
 }
 
@@ -47,7 +55,7 @@ function start(operations: FlowOperations, type: FlowOperationType): Run {
     const scope = readScope(input)
     const minimumAgeSeconds = readMinimumAge(input)
     const filters = readFilters(input)
-    await requireSession(operations, firewall)
+    await operations.requireSession(firewall)
     const operation = operations.start({ type, firewall, scope, minimumAgeSeconds, filters })
     return {
       FirewallArn: firewall.arn,
@@ -81,7 +89,7 @@ function list(operations: FlowOperations): Run {
     // Later operations do not move the ones that a page has yet to show.
     const before = positionOf(question, readNextToken(input)) ?? Number.POSITIVE_INFINITY
     const known = operations.list(firewall)
-    if (known.length === 0) await requireSession(operations, firewall)
+    if (known.length === 0) await operations.requireSession(firewall)
     const found = known.filter(
       (operation) =>
         operation.number < before &&
@@ -123,24 +131,6 @@ function listResults(operations: FlowOperations): Run {
   }
 }
 
-function listFirewalls(operations: FlowOperations): Run {
-  return async (input, caller) => {
-    const maxResults = readMaxResults(input)
-    const question = 'ListFirewalls'
-    const begin = positionOf(question, readNextToken(input)) ?? 0
-    const names = [APPLIANCE, ...[...(await operations.sessions())].sort()]
-    const page = names.slice(begin, begin + maxResults)
-    const end = begin + page.length
-    return {
-      Firewalls: page.map((name) => ({
-        FirewallName: name,
-        FirewallArn: firewallNamed(name, caller).arn,
-      })),
-      NextToken: end < names.length ? makePageToken(question, end) : undefined,
-    }
-  }
-}
-
 /** What DescribeFlowOperation and every page of results say first. */
 function head(operation: FlowOperation) {
   return {
@@ -161,11 +151,6 @@ function readFirewall(input: Input, caller: Caller): Firewall {
 
 function positionOf(question: string, token: string | undefined): number | undefined {
   return token === undefined ? undefined : readPageToken(question, token)
-}
-
-async function requireSession(operations: FlowOperations, firewall: Firewall): Promise<void> {
-  if (firewall.session === undefined) return
-  if (!(await operations.sessions()).includes(firewall.session)) throw noFirewall(firewall.arn)
 }
 
 /** The operation that a request names, on the firewall and in the scope that it names. */

@@ -3,7 +3,7 @@ import type { CapturedFlows } from '../../appliance/captured-flows.js'
 import type { FlowOperationRequest } from '../../appliance/column.js'
 import { ApiError } from '../../aws/protocol/action.js'
 import { ROW_BYTES } from '../../flow/row-block.js'
-import type { Firewall } from './firewall-arn.js'
+import { type Firewall, noFirewall } from './firewall-arn.js'
 import type { FlowOperationType, Scope, SentFilters } from './members.js'
 
 /** Where flows are; the pool of receiving threads is one. */
@@ -92,6 +92,11 @@ export class FlowOperations {
   /** Names of the sessions that are a firewall now. */
   sessions(): Promise<readonly string[]> {
     return this.#source.sessions()
+  }
+
+  /** Throws ResourceNotFoundException where the session that the firewall stands for is not there (any more). */
+  async requireSession({ session, arn }: Firewall): Promise<void> {
+    if (session !== undefined && !(await this.sessions()).includes(session)) throw noFirewall(arn)
   }
 
   /** Resolves when every operation begun so far is over. */

@@ -1,8 +1,9 @@
 import { ApiError, type Input } from '../../aws/protocol/action.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
+import type { Tag } from '../../mirror/resources.js'
 
 /**
- * Members of the requests of Network Firewall's flow operations, each with the
+ * Members of the requests of Network Firewall, each with the
  * constraint that AWS's model (2020-11-12) has for it. Everything that breaks one
  * is an InvalidRequestException that names the member.
  */
@@ -21,9 +22,57 @@ const PAGE_MAX = 100
 const INT_MAX = 0x7fff_ffff
 /** AWS sets no limit; some is needed, for it is kept. */
 const PROTOCOLS_MAX = 256
+const TAGS_MAX = 200
+/** AWS sets no limit. */
+const VPC_IDS_MAX = 1000
 
 export function readFirewallArn(input: Input): string {
-  return required('FirewallArn', readText(input, 'FirewallArn', 1, 256, /^arn:aws/))
+  return required('FirewallArn', readAnyFirewallArn(input))
+}
+
+export function readAnyFirewallArn(input: Input): string | undefined {
+  return readText(input, 'FirewallArn', 1, 256, /^arn:aws/)
+}
+
+/** The model has letters, digits and hyphens; names of sessions have `_`, `.` and `:` too, and are understood. */
+export function readFirewallName(input: Input): string | undefined {
+  return readText(input, 'FirewallName', 1, 128, /^[a-zA-Z0-9_.:-]+$/)
+}
+
+export function readResourceArn(input: Input): string {
+  return required('ResourceArn', readText(input, 'ResourceArn', 1, 256, /^arn:aws/))
+}
+
+/** None are all of them. */
+export function readVpcIds(input: Input): readonly string[] {
+  const ids = readList(input, 'VpcIds', 0, VPC_IDS_MAX) ?? []
+  for (const id of ids) {
+    if (typeof id === 'string' && id.length <= 128 && /^vpc-[0-9a-f]+$/.test(id)) continue
+    throw invalid('VpcIds must hold ids that match ^vpc-[0-9a-f]+$')
+  }
+  return ids as string[]
+}
+
+export function readTags(input: Input): readonly Tag[] {
+  return required('Tags', readList(input, 'Tags', 1, TAGS_MAX)).map((tag) => {
+    const { Key: key, Value: value } = (tag ?? {}) as { Key?: unknown; Value?: unknown }
+    if (typeof key === 'string' && typeof value === 'string') return { key, value }
+    throw invalid('Each of Tags must have a Key and a Value, which are strings')
+  })
+}
+
+export function readTagKeys(input: Input): readonly string[] {
+  const keys = required('TagKeys', readList(input, 'TagKeys', 1, TAGS_MAX))
+  for (const key of keys) {
+    if (typeof key === 'string' && key.length >= 1 && key.length <= 128) continue
+    throw invalid('TagKeys must hold strings of 1 to 128 characters')
+  }
+  return keys as string[]
+}
+
+/** How many tags a page may have; 0 leaves it to us. */
+export function readTagPageLength(input: Input): number {
+  return readInteger(input, 'MaxResults', 0, PAGE_MAX) || PAGE_MAX
 }
 
 /**
@@ -107,6 +156,19 @@ function readText(
     throw invalid(`${name} must match ${pattern.source}`)
   }
   return value
+}
+
+function readList(
+  input: Input,
+  name: string,
+  min: number,
+  max: number,
+): readonly unknown[] | undefined {
+  const value = input[name]
+  if (value === undefined) return undefined
+  if (!Array.isArray(value)) throw invalid(`${name} must be a list`)
+  if (value.length >= min && value.length <= max) return value
+  throw invalid(`${name} must have ${min} to ${max} entries`)
 }
 
 function readInteger(input: Input, name: string, min: number, max: number): number | undefined {

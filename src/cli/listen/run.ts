@@ -89,7 +89,7 @@ async function runAppliance(
       ec2: ec2Actions(plane, {
         deliveryError: () => (options.flowLogDir === undefined ? 'Access error' : undefined),
       }),
-      networkFirewall: networkFirewallActions(new FlowOperations(pool)),
+      networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
     const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
       await pool.stop()

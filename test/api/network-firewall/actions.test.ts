@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { networkFirewallActions } from '../../../src/api/network-firewall/actions.js'
 import { FlowOperations } from '../../../src/api/network-firewall/flow-operations.js'
 import { ApiError, type Input } from '../../../src/aws/protocol/action.js'
+import { ControlPlane } from '../../../src/control/control-plane.js'
 import { arnOf, CALLER } from './caller.js'
 import { FlowStandIn, flowsOf, turn } from './flow-stand-in.js'
 
@@ -17,12 +18,14 @@ interface Answer {
   NextToken: string | undefined
 }
 
+const PLANE = await ControlPlane.open({ onProblem: (line) => expect.unreachable(line) })
+
 class House {
   readonly source = new FlowStandIn()
   now = NOW
   readonly operations = new FlowOperations(this.source, () => this.now)
   readonly #actions = new Map(
-    networkFirewallActions(this.operations).map((action) => [action.name, action]),
+    networkFirewallActions(this.operations, PLANE).map((action) => [action.name, action]),
   )
 
   async ask(name: string, input: Input): Promise<Answer> {
@@ -448,7 +451,7 @@ describe('networkFirewallActions', () => {
   test('lists the appliance and its sessions as firewalls, in pages', async () => {
     const house = new House()
     expect(await house.ask('ListFirewalls', {})).toEqual({
-      Firewalls: ['mirrortap', 'tms-1', 'vni-7_10.0.0.1'].map((name) => ({
+      Firewalls: ['mirrortap', 'tms-1', 'vni-7-10-0-0-1'].map((name) => ({
         FirewallName: name,
         FirewallArn: arnOf(name),
       })),
@@ -457,7 +460,7 @@ describe('networkFirewallActions', () => {
     const first = await house.ask('ListFirewalls', { MaxResults: 2 })
     expect(first.Firewalls.map(({ FirewallName }) => FirewallName)).toEqual(['mirrortap', 'tms-1'])
     const second = await house.ask('ListFirewalls', { MaxResults: 2, NextToken: first.NextToken })
-    expect(second.Firewalls.map(({ FirewallName }) => FirewallName)).toEqual(['vni-7_10.0.0.1'])
+    expect(second.Firewalls.map(({ FirewallName }) => FirewallName)).toEqual(['vni-7-10-0-0-1'])
     expect(second.NextToken).toBeUndefined()
     expect(await house.refusal('ListFirewalls', { MaxResults: 0 })).toMatch(/^InvalidRequest/)
   })

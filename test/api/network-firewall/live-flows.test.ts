@@ -16,6 +16,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { networkFirewallActions } from '../../../src/api/network-firewall/actions.js'
 import { FlowOperations } from '../../../src/api/network-firewall/flow-operations.js'
 import { Pool } from '../../../src/appliance/pool.js'
+import { ControlPlane } from '../../../src/control/control-plane.js'
 import { LIFETIMES } from '../../../src/flow/lifetime.js'
 import { chooseReceiver } from '../../../src/receive/open.js'
 import { TCP_ACK, TCP_SYN } from '../../../src/wire/tcp.js'
@@ -26,6 +27,8 @@ import { ALICE, REGION, startApi } from '../running-api.js'
 import { arnOf } from './caller.js'
 
 const HOST = '127.0.0.1'
+/** As names of firewalls have it. */
+const NAMED = '127-0-0-1'
 const HAS_RECVMMSG = chooseReceiver('auto') === 'recvmmsg'
 /** Threads cannot run TypeScript. */
 const WORKER = new URL('../../../dist/appliance/worker.js', import.meta.url)
@@ -70,8 +73,9 @@ class Appliance {
     }
     const pool = await Pool.start(options, WORKER)
     const sender = await UdpSender.open(HOST)
+    const plane = await ControlPlane.open({ onProblem: (line) => expect.unreachable(line) })
     const operations = new FlowOperations(pool, () => Date.now() + appliance.aheadMs)
-    const { url } = await startApi({ networkFirewall: networkFirewallActions(operations) })
+    const { url } = await startApi({ networkFirewall: networkFirewallActions(operations, plane) })
     const appliance: Appliance = new Appliance(pool, sender, url)
     onTestFinished(async () => {
       appliance.client.destroy()
@@ -171,7 +175,7 @@ describe.skipIf(!IS_BUILT)(`flow operations by the AWS SDK${NEEDS_BUILD}`, () =>
       for await (const page of paginateListFirewalls({ client, pageSize: 2 }, {})) {
         names.push(...page.Firewalls!.map(({ FirewallName }) => FirewallName!))
       }
-      expect(names).toEqual(['mirrortap', `vni-10_${HOST}`, `vni-11_${HOST}`])
+      expect(names).toEqual(['mirrortap', `vni-10-${NAMED}`, `vni-11-${NAMED}`])
       expect(await appliance.capture([{ Protocols: ['17'] }], names[2])).toEqual([
         '17: 2001:db8::7 11 > 2001:db8::53 53, 1 of 48',
       ])
