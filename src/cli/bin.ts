@@ -1,15 +1,25 @@
 #!/usr/bin/env node
+import { WriteError } from '../sink/write-error.js'
 import { main } from './main.js'
 import { takeReportSignals } from './process/report-signal.js'
+import { guardStandardError } from './process/standard-error.js'
 
+/** What standard error may take to be read, once there is nothing else to do. */
+const LAST_WORDS_MS = 1000
+
+const settled = guardStandardError()
 takeReportSignals()
 
-// A reader such as `head` that has seen enough is not an error.
+let isUnwritten = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  // A reader such as `head` that has seen enough is not an error.
+  if (error.code === 'EPIPE') return
+  if (!isUnwritten) process.stderr.write(`mirrortap: ${new WriteError('-', error).message}\n`)
+  isUnwritten = true
+  process.exitCode = 1
 })
 
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code
+void main(process.argv.slice(2)).then(async (code) => {
+  process.exitCode = isUnwritten ? 1 : code
+  await settled(LAST_WORDS_MS)
 })

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { ApiServer } from '../../api/http/api-server.js'
 import { AuditLog } from '../../api/http/audit-log.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
@@ -5,6 +6,7 @@ import { bindAddress } from '../../api/http/loopback.js'
 import { health } from '../../api/http/route.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
+import type { Credential } from '../../aws/sigv4/credentials.js'
 import { defaultCredentialsPath, openCredentials } from '../../aws/sigv4/credentials-file.js'
 import { Verifier } from '../../aws/sigv4/verifier.js'
 import { OperatorError } from '../../errors.js'
@@ -96,12 +98,28 @@ async function serve(
   const whose = path === undefined ? 'for everybody on this host' : `access keys in ${path}`
   say(`API on ${server.url}, region ${region}, account ${accountId}, ${whose}`)
   if (keys?.isExposed) say(`others may read ${path}: run "chmod 600 ${path}"`)
-  if (keys?.made !== undefined) {
-    say(`made an access key in ${path}; to use it:`)
-    say(`  export AWS_ACCESS_KEY_ID=${keys.made.accessKeyId}`)
-    say(`  export AWS_SECRET_ACCESS_KEY=${keys.made.secretAccessKey}`)
-    say(`  export AWS_DEFAULT_REGION=${region}`)
-    say(`  export AWS_ENDPOINT_URL=${server.url}`)
-  }
+  if (keys?.made !== undefined) sayKeys(keys.made, path!, region, server.url, say)
   return server
+}
+
+/** The secret is for the eyes of whoever started it; a log is read by others. */
+function sayKeys(
+  { accessKeyId, secretAccessKey }: Credential,
+  path: string,
+  region: string,
+  url: string,
+  say: (line: string) => void,
+): void {
+  say(`made an access key in ${path}; to use it:`)
+  if (process.stderr.isTTY) {
+    say(`  export AWS_ACCESS_KEY_ID=${accessKeyId}`)
+    say(`  export AWS_SECRET_ACCESS_KEY=${secretAccessKey}`)
+  } else {
+    say(`  export AWS_SHARED_CREDENTIALS_FILE=${resolve(path)}`)
+  }
+  say(`  export AWS_DEFAULT_REGION=${region}`)
+  say(`  export AWS_ENDPOINT_URL=${url}`)
+  say(
+    `  aws --endpoint-url ${url} ec2 describe-traffic-mirror-sessions  # AWS CLI before 2.13 and 1.29 knows no AWS_ENDPOINT_URL`,
+  )
 }

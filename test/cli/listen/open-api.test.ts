@@ -44,12 +44,18 @@ describe('openApi', () => {
       `API on http://127.0.0.1:${server!.port}, region eu-west-1, account 111122223333, access keys in ${credentials}`,
     )
     const environment = exported(said)
+    expect(environment['AWS_SHARED_CREDENTIALS_FILE']).toBe(credentials)
+    const keys = readFileSync(credentials, 'utf8')
+    const keyNamed = (name: string) => new RegExp(`^${name}\\s*=\\s*(\\S+)`, 'm').exec(keys)![1]!
+    // A log is read by others than the owner of the file.
+    expect(said.join('\n')).not.toContain(keyNamed('aws_secret_access_key'))
+    expect(said.join('\n')).toContain(`aws --endpoint-url ${environment['AWS_ENDPOINT_URL']} `)
     const client = new EC2Client({
       endpoint: environment['AWS_ENDPOINT_URL']!,
       region: environment['AWS_DEFAULT_REGION']!,
       credentials: {
-        accessKeyId: environment['AWS_ACCESS_KEY_ID']!,
-        secretAccessKey: environment['AWS_SECRET_ACCESS_KEY']!,
+        accessKeyId: keyNamed('aws_access_key_id'),
+        secretAccessKey: keyNamed('aws_secret_access_key'),
       },
     })
     onTestFinished(() => client.destroy())
