@@ -6,6 +6,7 @@ import { AWS_QUOTAS, type Quotas } from './quotas.js'
 import { Refusal } from './refusal.js'
 import { type Change, EMPTY_STATE, type Resources, type State } from './state.js'
 import type { StateFile } from './state-file.js'
+import type { StateChanges } from './state-journal.js'
 
 export interface ControlPlaneOptions {
   /** Where the state is kept; left out, it lives as long as the process. */
@@ -128,9 +129,15 @@ export class ControlPlane {
     this.#state = { ...draft.state, declared: new Set([...draft.state.declared, ...declared]) }
   }
 
-  /** Waits for what was asked before. */
+  /** Waits for what was asked before. The state file is then all there is, without its journal. */
   async close(): Promise<void> {
     await this.#working
+    try {
+      await this.#file?.close(this.#state)
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      this.#options.onProblem(error.message)
+    }
   }
 
   async #work(): Promise<void> {
@@ -144,6 +151,7 @@ export class ControlPlane {
   async #workOn(batch: readonly Waiting[]): Promise<void> {
     let state = this.#state
     const changes: Change[] = []
+    const tokenUses: Draft['tokenUses'] = []
     const answers: (() => void)[] = []
     for (const waiting of batch) {
       const draft = this.#draftOf(state)
@@ -152,13 +160,14 @@ export class ControlPlane {
         answers.push(waiting.done)
         state = draft.state
         changes.push(...draft.changes)
+        tokenUses.push(...draft.tokenUses)
       } catch (error) {
         answers.push(() => waiting.failed(error))
       }
     }
     try {
       if (state !== this.#state) {
-        await this.#save(state)
+        await this.#save(state, { changes, tokenUses })
         this.#state = state
         await Promise.all(changes.map((change) => this.#options.onChange?.(change)))
       }
@@ -169,9 +178,9 @@ export class ControlPlane {
     for (const answer of answers) answer()
   }
 
-  async #save(state: State): Promise<void> {
+  async #save(state: State, changes: StateChanges): Promise<void> {
     try {
-      await this.#file?.write(state)
+      await this.#file?.write(state, changes)
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error
       if (!this.#isFailing) this.#options.onProblem(`${error.message}; the API refuses changes`)

@@ -1,81 +1,156 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { OperatorError } from '../errors.js'
 import { syncDirectory } from '../sink/directory.js'
-import { ReadError } from '../sink/read-error.js'
 import { errnoOf, WriteError } from '../sink/write-error.js'
 import { EMPTY_STATE, type State, TABLES } from './state.js'
-import { STATE_HEADER, STATE_SCHEMA, STATE_VERSION } from './state-schema.js'
+import { journalHeader, journalLine, journalOf, type StateChanges } from './state-journal.js'
+import { readStateFiles } from './state-reader.js'
+import { STATE_VERSION } from './state-schema.js'
 
 /** How write-file-atomic ends the name of a file that is to be renamed: with a hash, longer than numbers of people's copies. */
 const LEFT_OVER = /^\.\d{6,10}$/
 
+/** How much a journal may hold before the file is written whole again, where the file itself is smaller. */
+const JOURNAL_BYTES_MIN = 1024 * 1024
+
+interface Journal {
+  readonly name: string
+  /** Bytes of whole lines. */
+  length: number
+  readonly lengthMax: number
+}
+
 /**
- * The control plane's state as JSON, a line for each resource. Replaced whole: a reader, or
- * the next start after a crash, finds the old file or the new one.
+ * The control plane's state: JSON, a line for each resource, and a journal of what was changed
+ * since. A save appends to the journal, so that it costs what the change is and not what there
+ * is. When the journal is as long as the file, the file is replaced whole and another journal
+ * begins: a reader, or the next start after a crash, finds the old pair or the new one.
  */
 export class StateFile {
-  readonly #path: string
-  /** The JSON of what is in the state. Resources are never changed, only replaced, so each is written out once. */
-  readonly #lines = new WeakMap<object, string>()
+  #path: string
   /** Of the file as this process left it. */
   #identity: string | undefined
+  /** What continues the file; undefined where the file has to be written whole. */
+  #journal: Journal | undefined
+  /** What the file was written with and no journal changes: what the configuration declares, and the appliance's tags. */
+  #untold: readonly unknown[] = []
 
   constructor(path: string) {
     this.#path = path
   }
 
   /**
-   * The state in the file, or an empty one when there is none. A damaged file is renamed to
-   * `<file>.damaged-<time>`, and `onProblem` gets a line that says so. Throws OperatorError when
-   * the file cannot be read, renamed or written, or a later version wrote it.
+   * The state in the file and its journal, or an empty one when there is none. A damaged file is
+   * renamed to `<file>.damaged-<time>`, and `onProblem` gets a line that says so; of a damaged
+   * journal the part before the damage counts. Throws OperatorError when the file cannot be
+   * read, renamed or written, or a later version wrote it.
    */
   async open(onProblem: (line: string) => void): Promise<State> {
-    const text = await this.#read()
+    // A link and its file have one journal.
+    this.#path = await realpath(this.#path).catch(() => this.#path)
+    const found = await readStateFiles(this.#path)
     await this.#removeLeftOvers()
-    const found = text === undefined ? EMPTY_STATE : readState(text, this.#path)
-    if (typeof found !== 'string') {
-      this.#identity = await this.#identify()
-      // Says now, and not at the first change, when it cannot be written.
-      await this.write(found)
-      return found
+    this.#identity = await this.#identify()
+    let state = EMPTY_STATE
+    if (typeof found === 'string') {
+      const aside = await this.#putAside(this.#path)
+      if (existsSync(journalOf(this.#path))) await this.#putAside(journalOf(this.#path))
+      this.#identity = undefined
+      onProblem(`${this.#path} is damaged (${found}); it is kept as ${aside}, and a new one begun`)
+    } else if (found !== undefined) {
+      state = found.state
+      if (found.damage !== undefined) {
+        const journal = journalOf(this.#path)
+        const aside = await this.#putAside(journal)
+        onProblem(
+          `${journal} is damaged (${found.damage}); it is kept as ${aside}, and what it says from there on is lost`,
+        )
+      }
     }
-    const aside = await this.#putAside()
-    onProblem(`${this.#path} is damaged (${found}); it is kept as ${aside}, and a new one begun`)
-    await this.write(EMPTY_STATE)
-    return EMPTY_STATE
+    // Says now, and not at the first change, when it cannot be written.
+    await this.write(state)
+    return state
   }
 
-  /** Resolves when the state would survive a power failure. Throws OperatorError; the old file is there then. */
-  async write(state: State): Promise<void> {
+  /**
+   * Resolves when the state would survive a power failure. `changes` lead to it from the state
+   * saved before; without them all of it is written. Throws OperatorError; the state before is there then.
+   */
+  async write(state: State, changes?: StateChanges): Promise<void> {
     const found = await this.#identify()
-    if (found !== undefined && found !== this.#identity) {
-      throw new OperatorError(
-        `${this.#path} was changed by another process: give each its own state file, and restart this one`,
-      )
+    if (found !== undefined && found !== this.#identity) throw this.#taken()
+    const journal = this.#journal
+    if (changes === undefined || journal === undefined || found === undefined) {
+      await this.#writeWhole(state)
+    } else if (journal.length > journal.lengthMax || this.#needsWhole(state)) {
+      await this.#writeWhole(state)
+    } else {
+      await this.#append(journal, journalLine(changes))
     }
+  }
+
+  /** Writes what the journal has into the file. Nothing is lost where that fails: throws OperatorError. */
+  async close(state: State): Promise<void> {
+    if (this.#journal !== undefined && this.#journal.length > 0) await this.write(state)
+  }
+
+  #needsWhole({ declared, applianceTags }: State): boolean {
+    return declared !== this.#untold[0] || applianceTags !== this.#untold[1]
+  }
+
+  async #writeWhole(state: State): Promise<void> {
+    this.#journal = undefined
+    const name = randomUUID()
+    const text = this.#format(state, name)
     try {
-      await writeFileAtomic(this.#path, this.#format(state), { mode: 0o600 })
+      await writeFileAtomic(this.#path, text, { mode: 0o600 })
       await syncDirectory(dirname(this.#path))
+      // It continues the file before; should it be there again after a crash, its name says so.
+      await rm(journalOf(this.#path), { force: true })
     } catch (error) {
       throw new WriteError(this.#path, error)
     } finally {
       this.#identity = await this.#identify()
     }
+    this.#journal = { name, length: 0, lengthMax: Math.max(JOURNAL_BYTES_MIN, text.length) }
+    this.#untold = [state.declared, state.applianceTags]
   }
 
-  async #read(): Promise<string | undefined> {
+  async #append(journal: Journal, line: string): Promise<void> {
+    const path = journalOf(this.#path)
+    const isNew = journal.length === 0
+    const bytes = Buffer.from(isNew ? journalHeader(journal.name) + line : line)
+    // Until it is known to be on the disk, the next save had better write everything.
+    this.#journal = undefined
     try {
-      return await readFile(this.#path, 'utf8')
+      const file = await open(path, isNew ? 'w' : 'r+', 0o600)
+      try {
+        if ((await file.stat()).size !== journal.length) {
+          this.#journal = journal
+          throw this.#taken()
+        }
+        await appendWhole(file, bytes, journal.length)
+      } finally {
+        await file.close()
+      }
+      if (isNew) await syncDirectory(dirname(path))
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw new ReadError('the state', this.#path, error)
+      throw error instanceof OperatorError ? error : new WriteError(path, error)
     }
+    journal.length += bytes.length
+    this.#journal = journal
   }
 
-  /** What a killed process had not yet renamed: whoever asked for it was never answered. */
+  #taken(): OperatorError {
+    return new OperatorError(
+      `${this.#path} was changed by another process: give each its own state file, and restart this one`,
+    )
+  }
+
   async #removeLeftOvers(): Promise<void> {
     const directory = dirname(this.#path)
     const name = basename(this.#path)
@@ -89,14 +164,14 @@ export class StateFile {
     }
   }
 
-  async #putAside(): Promise<string> {
+  async #putAside(path: string): Promise<string> {
     const time = new Date().toISOString().replace(/[-:]/g, '')
-    let aside = `${this.#path}.damaged-${time}`
+    let aside = `${path}.damaged-${time}`
     for (let count = 2; existsSync(aside); count++) {
-      aside = `${this.#path}.damaged-${time}-${count}`
+      aside = `${path}.damaged-${time}-${count}`
     }
     try {
-      await rename(this.#path, aside)
+      await rename(path, aside)
     } catch (error) {
       throw new WriteError(aside, error)
     }
@@ -113,67 +188,36 @@ export class StateFile {
     }
   }
 
-  #format(state: State): string {
+  #format(state: State, journal: string): string {
     const lists = TABLES.map((table) => {
       const lines = [...state.resources[table].values()]
         .filter(({ id }) => !state.declared.has(id))
-        .map((resource) => this.#line(resource, resource))
+        .map((resource) => JSON.stringify(resource))
       return `"${table}":${listText(lines)}`
     })
-    const tokens = [...state.tokens].map(([key, use]) => this.#line(use, { key, ...use }))
+    const tokens = [...state.tokens].map(([key, use]) => JSON.stringify({ key, ...use }))
     if (state.applianceTags.length > 0) {
       lists.push(`"applianceTags":${JSON.stringify(state.applianceTags)}`)
     }
-    return `{"version":${STATE_VERSION},\n${lists.join(',\n')},\n"tokens":${listText(tokens)}}\n`
+    const header = `"version":${STATE_VERSION},"journal":"${journal}"`
+    return `{${header},\n${lists.join(',\n')},\n"tokens":${listText(tokens)}}\n`
   }
+}
 
-  #line(of: object, content: object): string {
-    let line = this.#lines.get(of)
-    if (line === undefined) {
-      line = JSON.stringify(content)
-      this.#lines.set(of, line)
+/** Writes all of `bytes` from `at` on, to the disk; where that fails, takes back what there is of it. */
+async function appendWhole(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
     }
-    return line
+    await file.datasync()
+  } catch (error) {
+    // What goes wrong here too is no news: the next save writes everything, under another name.
+    await file.truncate(at).catch(() => undefined)
+    throw error
   }
 }
 
 function listText(lines: readonly string[]): string {
   return lines.length === 0 ? '[]' : `[\n${lines.join(',\n')}]`
-}
-
-/** The state, or what is wrong with it in a few words. Throws OperatorError for a file of a later version. */
-function readState(text: string, path: string): State | string {
-  let content: unknown
-  try {
-    content = JSON.parse(text)
-  } catch {
-    return 'not JSON'
-  }
-  const header = STATE_HEADER.safeParse(content)
-  if (header.success && header.data.version > STATE_VERSION) {
-    throw new OperatorError(
-      `${path} was written by a later mirrortap (version ${header.data.version}): use that one, or name another file`,
-    )
-  }
-  const checked = STATE_SCHEMA.safeParse(content)
-  if (!checked.success) {
-    const issue = checked.error.issues[0]!
-    return `${issue.path.join('.') || 'the whole'}: ${issue.message}`
-  }
-  const { targets, filters, sessions, flowLogs, tokens, applianceTags = [] } = checked.data
-  const resources = {
-    targets: byId(targets),
-    filters: byId(filters),
-    sessions: byId(sessions),
-    flowLogs: byId(flowLogs),
-  }
-  for (const table of TABLES) {
-    if (resources[table].size < checked.data[table].length) return `${table}: an id is there twice`
-  }
-  const uses = tokens.map(({ key, ...use }) => [key, use] as const)
-  return { resources, tokens: new Map(uses), declared: new Set(), applianceTags }
-}
-
-function byId<R extends { readonly id: string }>(list: readonly R[]): ReadonlyMap<string, R> {
-  return new Map(list.map((resource) => [resource.id, resource]))
 }

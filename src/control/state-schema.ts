@@ -99,11 +99,14 @@ const tokenUse = z.strictObject({
 /** What every version of the file has. */
 export const STATE_HEADER = z.looseObject({ version: integer(1, Number.MAX_SAFE_INTEGER) })
 
-export const STATE_VERSION = 1
+/** Version 1 had no journal. */
+export const STATE_VERSION = 2
 
 /** The state file. Nothing more may be in it: what is not understood would be lost at the next change. */
 export const STATE_SCHEMA = z.strictObject({
-  version: z.literal(STATE_VERSION),
+  version: z.union([z.literal(1), z.literal(STATE_VERSION)]),
+  /** Of the journal that continues this file. */
+  journal: text.optional(),
   targets: z.array(target),
   filters: z.array(filter),
   sessions: z.array(session),
@@ -111,4 +114,19 @@ export const STATE_SCHEMA = z.strictObject({
   tokens: z.array(tokenUse),
   /** Left out where there are none. */
   applianceTags: tags.optional(),
+})
+
+const tokenUseOfJournal = tokenUse.omit({ key: true })
+
+/** A line of the journal: what a resource became, or null where it is gone. */
+export const CHANGES_SCHEMA = z.strictObject({
+  changes: z.array(
+    z.union([
+      z.tuple([z.literal('targets'), text, target.nullable()]),
+      z.tuple([z.literal('filters'), text, filter.nullable()]),
+      z.tuple([z.literal('sessions'), text, session.nullable()]),
+      z.tuple([z.literal('flowLogs'), text, flowLog.nullable()]),
+    ]),
+  ),
+  tokens: z.array(z.tuple([text, tokenUseOfJournal])),
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -136,6 +136,18 @@ describe('ControlPlane.change', () => {
     await expect(bug).rejects.toThrow(TypeError)
     await plane.change((draft) => createFilter(draft, NOTHING))
     await plane.close()
+  })
+})
+
+describe('ControlPlane.close', () => {
+  test('leaves the state file whole, without a journal', async () => {
+    const stateFile = temporaryFile()
+    const plane = await ControlPlane.open({ stateFile, onProblem: noProblem })
+    const filter = await plane.change((draft) => createFilter(draft, NOTHING))
+    expect(readFileSync(`${stateFile}.journal`, 'utf8')).toContain(filter.id)
+    await plane.close()
+    expect(readFileSync(stateFile, 'utf8')).toContain(filter.id)
+    expect(existsSync(`${stateFile}.journal`)).toBe(false)
   })
 })
 

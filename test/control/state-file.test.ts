@@ -1,4 +1,5 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,7 +11,13 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { EMPTY_STATE, type State } from '../../src/control/state.js'
+import {
+  type Change,
+  EMPTY_STATE,
+  type State,
+  type Table,
+  type TokenUse,
+} from '../../src/control/state.js'
 import { StateFile } from '../../src/control/state-file.js'
 import { OperatorError } from '../../src/errors.js'
 import { FILTER, FLOW_LOG, SESSION, TARGET } from '../mirror/sample-resources.js'
@@ -103,8 +110,8 @@ describe('StateFile', () => {
       '{"version":1}',
       '\0'.repeat(100),
       whole.slice(0, -5),
-      change('"version":1', '"version":"1"'),
-      change('"version":1', '"version":0'),
+      change('"version":2', '"version":"2"'),
+      change('"version":2', '"version":0'),
       change('"sessionNumber":1', '"sessionNumber":0'),
       change('"virtualNetworkId":7', '"virtualNetworkId":16777216'),
       change('"virtualNetworkId":7', '"virtualNetworkId":7,"more":1'),
@@ -137,10 +144,10 @@ describe('StateFile', () => {
 
   test('refuses a file of a later version and leaves it alone', async () => {
     const path = temporaryFile()
-    const text = '{"version":2,"sessions":"in another form"}'
+    const text = '{"version":3,"sessions":"in another form"}'
     writeFileSync(path, text)
     await expect(new StateFile(path).open(noProblem)).rejects.toThrow(OperatorError)
-    await expect(new StateFile(path).open(noProblem)).rejects.toThrow('later')
+    await expect(new StateFile(path).open(noProblem)).rejects.toThrow('later mirrortap (version 3)')
     expect(readFileSync(path, 'utf8')).toBe(text)
     expect(readdirSync(dirname(path)).length).toBe(1)
   })
@@ -174,5 +181,168 @@ describe('StateFile', () => {
     rmSync(path)
     await one.write(STATE)
     expect(await new StateFile(path).open(noProblem)).toEqual(STATE)
+  })
+
+  test('reads a file of version 1, and makes it one of version 2', async () => {
+    const path = await savedFile()
+    const text = readFileSync(path, 'utf8').replace(/"version":2,"journal":"[^"]*"/, '"version":1')
+    expect(text).toContain('{"version":1,\n')
+    writeFileSync(path, text)
+    expect(await new StateFile(path).open(noProblem)).toEqual(STATE)
+    expect(readFileSync(path, 'utf8')).toContain('"version":2')
+  })
+})
+
+const TOKEN = { fingerprint: 'f', ids: ['x'], failures: [], usedAt: 5 }
+
+/** Saves with the changes that lead there; the states after each, the first being before all. */
+async function journaled(path: string): Promise<State[]> {
+  const file = new StateFile(path)
+  const states = [await file.open(noProblem)]
+  const save = async (next: State, changes: Change[], uses: [string, TokenUse][] = []) => {
+    await file.write(next, { changes, tokenUses: uses })
+    states.push(next)
+  }
+  const withTarget = { ...EMPTY_STATE.resources, targets: new Map([[TARGET.id, TARGET]]) }
+  const withBoth = { ...withTarget, filters: new Map([[FILTER.id, FILTER]]) }
+  const change = (table: Table, id: string, after?: object): Change =>
+    ({ table, id, before: undefined, after }) as Change
+  const [first] = states as [State]
+  const tokens = new Map([['t', TOKEN]])
+  await save({ ...first, resources: withTarget }, [change('targets', TARGET.id, TARGET)])
+  await save(
+    { ...first, resources: withBoth, tokens },
+    [change('filters', FILTER.id, FILTER)],
+    [['t', TOKEN]],
+  )
+  const { targets: _, ...others } = withBoth
+  await save({ ...first, resources: { ...others, targets: new Map() }, tokens }, [
+    change('targets', TARGET.id),
+  ])
+  return states
+}
+
+/** What is in a state, whichever kinds of maps it has. */
+function plain({ resources, tokens }: State): object {
+  return {
+    tokens: new Map(tokens),
+    resources: Object.fromEntries(
+      Object.entries(resources).map(([table, map]) => [table, new Map<string, object>(map)]),
+    ),
+  }
+}
+
+describe('the journal of a state file', () => {
+  test('has what was saved since, and only its owner may read it', async () => {
+    const path = temporaryFile()
+    const states = await journaled(path)
+    const whole = readFileSync(path, 'utf8')
+    expect(whole).not.toContain(TARGET.id)
+    expect(statSync(`${path}.journal`).mode & 0o777).toBe(0o600)
+    const read = await new StateFile(path).open(noProblem)
+    expect(plain(read)).toEqual(plain(states.at(-1)!))
+    expect(readdirSync(dirname(path))).toEqual([basename(path)])
+  })
+
+  test('cut off at any byte is what was saved before', async () => {
+    const path = temporaryFile()
+    const states = await journaled(path)
+    const file = readFileSync(path)
+    const journal = readFileSync(`${path}.journal`)
+    for (let length = 0; length <= journal.length; length++) {
+      writeFileSync(path, file)
+      const cut = journal.subarray(0, length)
+      writeFileSync(`${path}.journal`, cut)
+      const lines = cut.toString().split('\n').length - 1
+      const read = plain(await new StateFile(path).open(noProblem))
+      // Without its last line feed a line is whole all the same.
+      const possible = [states[Math.max(0, lines - 1)]!, states[Math.min(lines, 3)]!].map(plain)
+      expect(possible, `${length} bytes`).toContainEqual(read)
+    }
+  })
+
+  test('damaged in its midst is kept aside, named, and counts up to there', async () => {
+    const path = temporaryFile()
+    const states = await journaled(path)
+    const journal = readFileSync(`${path}.journal`)
+    const at = journal.indexOf(FILTER.id)
+    journal[at] = journal[at]! ^ 1
+    writeFileSync(`${path}.journal`, journal)
+    const problems: string[] = []
+    const read = await new StateFile(path).open((line) => problems.push(line))
+    expect(plain(read)).toEqual(plain(states[1]!))
+    expect(problems.length).toBe(1)
+    expect(problems[0]).toContain('line 3')
+    const aside = /it is kept as (\S+), /.exec(problems[0]!)![1]!
+    expect(readFileSync(aside)).toEqual(journal)
+    expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(states[1]!))
+  })
+
+  test('of a file that was replaced since counts for nothing', async () => {
+    const path = temporaryFile()
+    await journaled(path)
+    const journal = readFileSync(`${path}.journal`)
+    const file = new StateFile(path)
+    await file.open(noProblem)
+    await file.write(STATE)
+    writeFileSync(`${path}.journal`, journal)
+    expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(STATE))
+  })
+
+  test('begins anew when it is as long as the file, so that neither grows without end', async () => {
+    const path = temporaryFile()
+    const file = new StateFile(path)
+    const first = await file.open(noProblem)
+    let longest = 0
+    let wholes = 0
+    let state = first
+    for (let count = 0; count < 60; count++) {
+      const filter = { ...FILTER, description: `${count} ${'x'.repeat(100_000)}` }
+      const filters = new Map([[FILTER.id, filter]])
+      state = { ...first, resources: { ...first.resources, filters } }
+      const before = readFileSync(path, 'utf8')
+      const changes = [{ table: 'filters', id: FILTER.id, before: undefined, after: filter }]
+      await file.write(state, { changes: changes as Change[], tokenUses: [] })
+      if (readFileSync(path, 'utf8') !== before) wholes++
+      else longest = Math.max(longest, statSync(`${path}.journal`).size)
+    }
+    expect(longest).toBeLessThan(1.2 * 1024 * 1024)
+    expect(wholes).toBeGreaterThan(2)
+    expect(wholes).toBeLessThan(10)
+    expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(state))
+  })
+
+  test('grows by a change as much with ten thousand resources as with one', async () => {
+    const path = temporaryFile()
+    const many = Array.from({ length: 10_000 }, (_, at) => {
+      const id = `tmf-${at.toString(16).padStart(17, '0')}`
+      return [id, { ...FILTER, id }] as const
+    })
+    for (const filters of [new Map(many.slice(0, 1)), new Map(many)]) {
+      const file = new StateFile(path)
+      await file.open(noProblem)
+      const state = { ...EMPTY_STATE, resources: { ...EMPTY_STATE.resources, filters } }
+      await file.write(state)
+      const { ino } = statSync(path)
+      const changes = [{ table: 'filters', id: FILTER.id, before: undefined, after: FILTER }]
+      await file.write(state, { changes: changes as Change[], tokenUses: [] })
+      expect(statSync(path).ino).toBe(ino)
+      expect(statSync(`${path}.journal`).size).toBeLessThan(2000)
+    }
+  })
+
+  test('that cannot be written leaves what was saved, and is not needed', async () => {
+    const path = temporaryFile()
+    const file = new StateFile(path)
+    const first = await file.open(noProblem)
+    mkdirSync(`${path}.journal`)
+    const filters = new Map([[FILTER.id, FILTER]])
+    const next = { ...first, resources: { ...first.resources, filters } }
+    const changes = [{ table: 'filters', id: FILTER.id, before: undefined, after: FILTER }]
+    const saving = file.write(next, { changes: changes as Change[], tokenUses: [] })
+    await expect(saving).rejects.toThrow(OperatorError)
+    rmSync(`${path}.journal`, { recursive: true })
+    await file.write(next, { changes: [], tokenUses: [] })
+    expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(next))
   })
 })

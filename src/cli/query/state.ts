@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises'
-import { STATE_SCHEMA } from '../../control/state-schema.js'
+import type { State } from '../../control/state.js'
+import { journalOf } from '../../control/state-journal.js'
+import { readStateFiles } from '../../control/state-reader.js'
 import { OperatorError } from '../../errors.js'
 import type { MirrorSessionRow } from '../../query/query.js'
-import { ReadError } from '../../sink/read-error.js'
 
 /** The sessions in a control plane's state file. Throws OperatorError where it is none. */
 export async function readMirrorSessions(path: string): Promise<MirrorSessionRow[]> {
-  const { sessions } = await readState(path)
-  return sessions.map((session) => ({
+  const { resources } = await readState(path)
+  return [...resources.sessions.values()].map((session) => ({
     description: session.description ?? null,
     network_interface_id: session.networkInterfaceId,
     owner_id: session.ownerId,
@@ -21,23 +21,16 @@ export async function readMirrorSessions(path: string): Promise<MirrorSessionRow
   }))
 }
 
-async function readState(path: string) {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw new ReadError('the state', path, error)
+async function readState(path: string): Promise<State> {
+  const found = await readStateFiles(path)
+  if (found === undefined) {
+    throw new OperatorError(`cannot read the state ${path}: it does not exist; check the path`)
   }
-  let content: unknown
-  try {
-    content = JSON.parse(text)
-  } catch {
-    throw new OperatorError(`${path} is no state file: it is not JSON`)
+  if (typeof found === 'string') {
+    throw new OperatorError(`${path} is no state file of this version: ${found}`)
   }
-  const checked = STATE_SCHEMA.safeParse(content)
-  if (checked.success) return checked.data
-  const issue = checked.error.issues[0]!
-  throw new OperatorError(
-    `${path} is no state file of this version: ${issue.path.join('.') || 'the whole'}: ${issue.message}`,
-  )
+  if (found.damage !== undefined) {
+    throw new OperatorError(`${journalOf(path)} is damaged (${found.damage})`)
+  }
+  return found.state
 }

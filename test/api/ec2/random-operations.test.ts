@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -270,6 +270,8 @@ describe('ec2Actions', () => {
       if (code !== undefined) continue
       const copy = join(directory, 'copy.json')
       copyFileSync(stateFile, copy)
+      if (existsSync(`${stateFile}.journal`))
+        copyFileSync(`${stateFile}.journal`, `${copy}.journal`)
       const again = await ControlPlane.open({
         stateFile: copy,
         onProblem: (line) => expect.unreachable(line),
