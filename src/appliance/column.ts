@@ -293,7 +293,10 @@ export class Column {
     if (policy === undefined) return undefined
     const name = session.name!
     const opening = { name, linkType, comment: `mirror session ${name}` }
-    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem)
+    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem, (packets) => {
+      session.captured -= packets
+      session.captureLost += packets
+    })
   }
 
   #finishCapture(session: Session): void {

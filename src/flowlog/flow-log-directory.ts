@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
-import { rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { FlowRecord } from '../flow/flow-record.js'
 import { BlockPool } from '../sink/block-pool.js'
 import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import { syncMadeDirectories } from '../sink/directory.js'
-import { PART } from '../sink/file-sink.js'
-import { openSink } from '../sink/open.js'
+import { sinkInto } from '../sink/open.js'
+import { openPart, PART, partLeft } from '../sink/part-file.js'
 import type { FlowLogDestination, FlowLogStatistics } from './flow-log-destination.js'
 import { BUCKET_SECONDS, bucketOf, type FlowLogLayout } from './layout.js'
 import type { SessionMetadata } from './metadata.js'
@@ -54,7 +53,7 @@ interface OpenFile {
   readonly sink: ByteSink
   readonly writer: RecordWriter
   /** The topmost directory made for it. */
-  readonly madeDirectory: string | undefined
+  readonly made: Promise<string | undefined>
   readonly openedAt: number
   lastWriteAt: number
   flushedAt: number
@@ -196,31 +195,28 @@ export class FlowLogDirectory implements FlowLogDestination {
     return this.#begin(bucket)
   }
 
-  #begin(bucket: number): OpenFile | undefined {
+  /** The disk is not waited for: records fill blocks while the file is being opened. */
+  #begin(bucket: number): OpenFile {
     const { directory, layout, encoder, pendingBytesMax } = this.#options
     const path = join(directory, layout.key(bucket, randomBytes(4).toString('hex')))
-    try {
-      const madeDirectory = mkdirSync(dirname(path), { recursive: true })
-      const growing = layout.fileFormat === 'parquet' ? spoolOf(path) : path
-      const sink = openSink(growing, { limitBytes: pendingBytesMax, pool: this.#pool })
-      const file: OpenFile = {
-        path,
-        growing,
-        bucket,
-        sink,
-        writer: new RecordWriter(sink, encoder),
-        madeDirectory,
-        openedAt: this.#now,
-        lastWriteAt: this.#now,
-        flushedAt: this.#now,
-        records: 0,
-      }
-      this.#open.set(bucket, file)
-      return file
-    } catch (error) {
-      this.#failed(error)
-      return undefined
+    const growing = layout.fileFormat === 'parquet' ? spoolOf(path) : path
+    const made = mkdir(dirname(path), { recursive: true })
+    const part = made.then(() => openPart(growing, 'replace'))
+    const sink = sinkInto(growing, part, { limitBytes: pendingBytesMax, pool: this.#pool })
+    const file: OpenFile = {
+      path,
+      growing,
+      bucket,
+      sink,
+      writer: new RecordWriter(sink, encoder),
+      made,
+      openedAt: this.#now,
+      lastWriteAt: this.#now,
+      flushedAt: this.#now,
+      records: 0,
     }
+    this.#open.set(bucket, file)
+    return file
   }
 
   #leastRecent(): OpenFile {
@@ -249,9 +245,8 @@ export class FlowLogDirectory implements FlowLogDestination {
       if (file.growing !== file.path) {
         await (this.#options.convert ?? convertInThread)(file.growing, file.path)
       }
-      if (file.madeDirectory !== undefined) {
-        await syncMadeDirectories(file.madeDirectory, dirname(file.path))
-      }
+      const made = await file.made
+      if (made !== undefined) await syncMadeDirectories(made, dirname(file.path))
       this.#published += file.records
       this.#filesPublished++
       this.#worked()
@@ -260,7 +255,9 @@ export class FlowLogDirectory implements FlowLogDestination {
       this.#lose(file.records)
       this.#failed(error)
       if (this.#closed) this.#firstErrorOfClose ??= error
-      await removeIfEmpty(file.growing + PART)
+      if (await isLeft(file.growing + PART)) {
+        this.#options.onProblem(`flow logs: ${partLeft(file.growing, messageOf(error))}`)
+      }
     } finally {
       this.#closing.delete(file)
     }
@@ -275,8 +272,7 @@ export class FlowLogDirectory implements FlowLogDestination {
     this.#mayTry = false
     if (this.#failing) return
     this.#failing = true
-    const reason = error instanceof Error ? error.message : String(error)
-    this.#options.onProblem(`flow logs: ${reason}; records are lost until it is mended`)
+    this.#options.onProblem(`flow logs: ${messageOf(error)}; records are lost until it is mended`)
   }
 
   #worked(): void {
@@ -288,11 +284,20 @@ export class FlowLogDirectory implements FlowLogDestination {
   }
 }
 
-/** A full disk is tried again every tick: that must not leave a file each time. What holds records is left to adoption.ts. */
-async function removeIfEmpty(path: string): Promise<void> {
+/**
+ * Whether there is a part that adoption.ts will find records in. An empty one is removed: a
+ * full disk is tried again every tick, and that must not leave a file each time.
+ */
+async function isLeft(part: string): Promise<boolean> {
   try {
-    if ((await stat(path)).size === 0) await rm(path)
+    if ((await stat(part)).size > 0) return true
+    await rm(part)
   } catch {
-    // The disk is failing as it is, and said so.
+    // Not there, or the disk is failing as it is, and said so.
   }
+  return false
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { BlockPool } from '../sink/block-pool.js'
 import { syncMadeDirectories } from '../sink/directory.js'
 import { FileSink } from '../sink/file-sink.js'
+import { openPart, type PartFile, partLeft } from '../sink/part-file.js'
 import { errnoOf, WriteError } from '../sink/write-error.js'
 import { linkTypeName } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
@@ -73,7 +74,7 @@ const STATISTICS_LEN = statisticsLength({
  *
  * A packet at or past the end of the open file's interval, or that would make
  * the file too large, starts the next one; a packet that comes late by its time
- * stays in the open file. Files close in the background. Nothing here throws for
+ * stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
  * what a disk does: packets it cannot take are counted, `onProblem` hears one
  * line when that begins and one when it is over.
  */
@@ -85,6 +86,7 @@ export class RotatingCapture {
   readonly #retention: Retention
   readonly #outage: Outage
   readonly #onProblem: (line: string) => void
+  readonly #onTakenBack: (packets: number) => void
   #hasRefused = false
   readonly #snaplen: number
   /** What must still fit behind the last packet. */
@@ -100,6 +102,8 @@ export class RotatingCapture {
   #made: string | undefined
 
   readonly #closing = new Set<Promise<void>>()
+  /** The latest file's part, while and after it is opened; never rejects. */
+  #opening: Promise<unknown> = Promise.resolve()
   #lastStart = -1
   #lastIndex = 0
   #files = 0
@@ -107,12 +111,16 @@ export class RotatingCapture {
   #closedOctets = 0
   #lost = 0
 
-  /** `onProblem` is called with one line without its end. Nothing is opened before the first packet. */
+  /**
+   * `onProblem` is called with one line without its end, `onTakenBack` with the number of packets
+   * that `write` took and a failed disk then lost. Nothing is opened before the first packet.
+   */
   constructor(
     policy: CapturePolicy,
     session: CaptureSession,
     pool: BlockPool,
     onProblem: (line: string) => void,
+    onTakenBack: (packets: number) => void = () => undefined,
   ) {
     assert(/^(?!\.{1,2}$)[^/\0]+$/.test(session.name), 'a session name is one directory')
     this.#policy = policy
@@ -122,6 +130,7 @@ export class RotatingCapture {
     this.#retention = new Retention(this.#directory, policy, onProblem)
     this.#outage = new Outage(session.name, onProblem)
     this.#onProblem = onProblem
+    this.#onTakenBack = onTakenBack
     this.#snaplen = policy.snaplen === 0 ? DEFAULT_SNAPLEN : policy.snaplen
     this.#trailerLen = policy.format === 'pcapng' ? STATISTICS_LEN : 0
   }
@@ -199,6 +208,7 @@ export class RotatingCapture {
 
   /** Resolves when everything written so far is with the operating system and files that ended have their names. For offline work. */
   async drained(): Promise<void> {
+    await this.#opening
     await this.#sink?.drained()
     await Promise.all(this.#closing)
     await this.#retention.settled()
@@ -227,12 +237,7 @@ export class RotatingCapture {
     const interval = this.#policy.rotateSeconds
     const isTimed = interval !== Number.POSITIVE_INFINITY
     const start = isTimed ? seconds - (seconds % interval) : seconds
-    try {
-      this.#sink = this.#open(start)
-    } catch (error) {
-      this.#outage.block(new WriteError(this.#directory, error).message, this.#lost)
-      return false
-    }
+    this.#sink = this.#begin(start)
     this.#writer = new CaptureWriter(this.#sink, {
       format: this.#policy.format,
       linkType: this.#session.linkType,
@@ -246,36 +251,51 @@ export class RotatingCapture {
     return true
   }
 
-  #open(start: number): FileSink {
+  /** Packets fill blocks while the file is being opened: this thread does not wait for the disk. */
+  #begin(start: number): FileSink {
+    // One behind the other, so that files that begin in one second are numbered in their order.
+    const part = this.#opening.then(() => this.#open(start))
+    this.#opening = part.catch(() => undefined)
+    return new FileSink(part, {
+      pool: this.#pool,
+      limitBytes: this.#pool.limitBytes * POOL_SHARE,
+      onFailure: 'keep-whole',
+      durable: true,
+      headerUnits: HEADER_UNITS,
+    })
+  }
+
+  async #open(start: number): Promise<PartFile> {
     let index = start === this.#lastStart ? this.#lastIndex + 1 : 0
     let wasThere = false
     for (;;) {
       const name = formatCaptureName(start, index, this.#policy.suffix, this.#policy.format)
       try {
-        const sink = new FileSink(join(this.#directory, name), {
-          pool: this.#pool,
-          limitBytes: this.#pool.limitBytes * POOL_SHARE,
-          existing: 'refuse',
-          onFailure: 'keep-whole',
-          durable: true,
-          headerUnits: HEADER_UNITS,
-        })
+        const part = await openPart(join(this.#directory, name), 'refuse')
         this.#lastStart = start
         this.#lastIndex = index
-        return sink
+        return part
       } catch (error) {
         const errno = errnoOf(error)
         if (errno === 'EEXIST') {
           index++
-        } else if (errno === 'ENOENT') {
+        } else if (errno === 'ENOENT' && !wasThere) {
           // Another worker may have made it in between; if it is there again, something else is missing.
-          if (wasThere) throw error
-          this.#made = mkdirSync(this.#directory, { recursive: true })
-          wasThere = this.#made === undefined
+          const made = await this.#makeDirectory()
+          this.#made ??= made
+          wasThere = made === undefined
         } else {
-          throw error
+          throw new WriteError(this.#directory, error)
         }
       }
+    }
+  }
+
+  async #makeDirectory(): Promise<string | undefined> {
+    try {
+      return await mkdir(this.#directory, { recursive: true })
+    } catch (error) {
+      throw new WriteError(this.#directory, error)
     }
   }
 
@@ -303,8 +323,11 @@ export class RotatingCapture {
       }
       await this.#syncMade()
     } catch (error) {
-      this.#takeBack(sink, writer)
-      this.#outage.block((error as Error).message, this.#lost)
+      const reason = (error as Error).message
+      const lost = this.#takeBack(sink, writer)
+      const isLeft = !sink.isPublished && !sink.isRemoved
+      if (isLeft) this.#onProblem(partLeft(sink.path, reason))
+      if (lost > 0 || !isLeft) this.#outage.block(reason, this.#lost)
     }
     this.#closedOctets += (sink.isRemoved ? 0 : sink.keptOctets) - counted
     if (!sink.isPublished) return
@@ -320,10 +343,13 @@ export class RotatingCapture {
   }
 
   /** Packets that were taken and never reached the disk are lost after all. */
-  #takeBack(sink: FileSink, writer: CaptureWriter): void {
+  #takeBack(sink: FileSink, writer: CaptureWriter): number {
     const kept = Math.min(Math.max(sink.keptUnits - HEADER_UNITS, 0), writer.packets)
-    this.#packets -= writer.packets - kept
-    this.#lost += writer.packets - kept
+    const lost = writer.packets - kept
+    this.#packets -= lost
+    this.#lost += lost
+    if (lost > 0) this.#onTakenBack(lost)
+    return lost
   }
 
   #giveUp(error: Error): void {

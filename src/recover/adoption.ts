@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises'
 import { constants, createGunzip, createGzip } from 'node:zlib'
 import { syncDirectory } from '../sink/directory.js'
 import { lockHolder } from '../sink/directory-lock.js'
-import { PART } from '../sink/file-sink.js'
 import { openFiles } from '../sink/open-files.js'
+import { PART } from '../sink/part-file.js'
 import { errnoOf } from '../sink/write-error.js'
 import { PART_KINDS, type PartKind } from './part-kinds.js'
 
@@ -139,7 +139,8 @@ async function* piecesOf(path: string, kind: PartKind): AsyncGenerator<Buffer> {
 /** Puts a file that holds the first `octets`, and ends as it should, in the part's place. */
 async function compressAnew(part: string, kind: PartKind, octets: number): Promise<void> {
   const anew = part + ANEW
-  const file = await open(anew, 'w')
+  await rm(anew, { force: true })
+  const file = await open(anew, 'wx')
   await pipeline(firstOf(piecesOf(part, kind), octets), createGzip(), file.createWriteStream())
   await syncFile(anew)
   await rename(anew, part)

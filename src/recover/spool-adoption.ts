@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parquetOf } from '../flowlog/spool.js'
 import type { Convert } from '../flowlog/spool-thread.js'
-import { PART } from '../sink/file-sink.js'
+import { PART } from '../sink/part-file.js'
 import { errnoOf } from '../sink/write-error.js'
 
 /**

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { BlockPool } from './block-pool.js'
 import { BlockSink, type OnWritten } from './block-sink.js'
 import { syncDirectory } from './directory.js'
-import { PART } from './file-sink.js'
+import { openPart, PART } from './part-file.js'
 import type { Turns } from './turns.js'
 import { WriteError } from './write-error.js'
 
@@ -70,7 +70,9 @@ export class AppendSink extends BlockSink {
 
   #open<T>(work: (fd: number) => Promise<T>): Promise<T> {
     return this.#options.turns.run(async () => {
-      const fd = await openAsync(this.#part, this.#isMade ? 'r+' : 'w')
+      const fd = this.#isMade
+        ? await openAsync(this.#part, 'r+')
+        : (await openPart(this.path, 'replace')).fd
       this.#isMade = true
       try {
         return await work(fd)

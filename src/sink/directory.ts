@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   close as closeFd,
   closeSync,
@@ -26,11 +27,12 @@ const NO_DIRECTORY_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EACCES', 'EPE
  * full disks. Returns what it had to make, outermost first. Throws WriteError.
  */
 export function ensureDirectory(directory: string): readonly string[] {
-  const probe = join(directory, `.mirrortap-probe-${process.pid}`)
+  const probe = join(directory, `.mirrortap-probe-${randomUUID()}`)
   const made: string[] = []
   try {
     makeDirectory(directory, made)
-    closeSync(openSync(probe, 'w'))
+    // Exclusive: a link of that name is not followed.
+    closeSync(openSync(probe, 'wx'))
     rmSync(probe)
     return made
   } catch (error) {

@@ -1,22 +1,10 @@
-import {
-  close,
-  closeSync,
-  existsSync,
-  fdatasync,
-  fstat,
-  ftruncate,
-  openSync,
-  rename,
-  rmSync,
-  stat,
-  unlink,
-  writev,
-} from 'node:fs'
+import { close, fdatasync, fstat, ftruncate, rename, stat, unlink, writev } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { BlockPool } from './block-pool.js'
 import { BlockSink, type OnWritten } from './block-sink.js'
 import { syncDirectory } from './directory.js'
+import { PART, type PartFile } from './part-file.js'
 import { WriteError } from './write-error.js'
 
 const closeAsync = promisify(close)
@@ -27,15 +15,10 @@ const renameAsync = promisify(rename)
 const statAsync = promisify(stat)
 const unlinkAsync = promisify(unlink)
 
-/** What a file is called until it is whole. */
-export const PART = '.part'
-
 export interface FileSinkOptions {
   pool: BlockPool
   /** Most octets pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
   limitBytes: number
-  /** Whether a file of that name, or what a killed run left of one, is replaced or refused (EEXIST). */
-  existing: 'replace' | 'refuse'
   /**
    * What becomes of the file when writing fails. `keep-whole`: cut after its last
    * whole unit and given its name, or removed if it has no more than
@@ -54,38 +37,45 @@ export interface FileSinkOptions {
 /**
  * A file that appears under its name when it is whole, not before.
  *
- * Octets go to `<path>.part`. `close` writes what is left, then fdatasync,
- * rename, fsync of the directory (rename alone where it need not be durable). The thread never waits for the disk once the
- * file is open. A process that is killed leaves a `.part` which holds all units
- * but the last in full; see recover/adoption.ts.
+ * Bytes go to its `.part`. `close` writes what is left, then fdatasync, rename, fsync of the
+ * directory (rename alone where it need not be durable). The thread never waits for the disk:
+ * where the part is still being opened, what is written fills blocks until it is. A process that
+ * is killed leaves a `.part` which holds all units but the last in full; see recover/adoption.ts.
  */
 export class FileSink extends BlockSink {
-  readonly path: string
-  readonly #part: string
-  readonly #fd: number
+  readonly #opening: Promise<PartFile> | undefined
   readonly #options: FileSinkOptions
+  #file: PartFile | undefined
   /** The file stands under its name. */
   isPublished = false
-  /** The file is gone: discarded, or failed before anything worth keeping was written. */
+  /** There is no file: it was discarded, could not be opened, or failed before anything worth keeping was written. */
   isRemoved = false
   #position = 0
   #isDiscarded = false
 
-  /** Opens `<path>.part`. Throws the file system's error: EEXIST, ENOSPC, EMFILE, … */
-  constructor(path: string, options: FileSinkOptions) {
+  /** Takes the part over. When it cannot be opened, that is the sink's `error` as it is. */
+  constructor(part: PartFile | Promise<PartFile>, options: FileSinkOptions) {
     super(options)
-    this.path = path
-    this.#part = path + PART
     this.#options = options
-    // Another process may hold the old one open; it will find at its end that the name is no longer its own.
-    if (options.existing === 'replace') rmSync(this.#part, { force: true })
-    this.#fd = openSync(this.#part, 'wx')
-    // Asked second: whoever held the part until now may have renamed it since.
-    if (options.existing === 'refuse' && existsSync(path)) {
-      closeSync(this.#fd)
-      rmSync(this.#part)
-      throw Object.assign(new Error(`EEXIST: file already exists, '${path}'`), { code: 'EEXIST' })
+    if (!(part instanceof Promise)) {
+      this.#file = part
+      return
     }
+    this.#opening = part
+    part.then(
+      (file) => {
+        this.#file = file
+      },
+      (error: Error) => {
+        this.isRemoved = true
+        this.fail(error)
+      },
+    )
+  }
+
+  /** Where the file is to be; empty until its part is open. */
+  get path(): string {
+    return this.#file?.path ?? ''
   }
 
   override discard(): Promise<void> {
@@ -94,57 +84,71 @@ export class FileSink extends BlockSink {
   }
 
   protected override writeOut(chunks: readonly Buffer[], done: OnWritten): void {
-    writev(this.#fd, chunks, this.#position, (error, written) => {
+    const file = this.#file
+    if (file !== undefined) this.#write(file, chunks, done)
+    // When it cannot be opened the sink has failed by then, and only takes its blocks back.
+    else {
+      this.#opening!.then(
+        (opened) => this.#write(opened, chunks, done),
+        (error: Error) => done(error, 0),
+      )
+    }
+  }
+
+  #write({ fd, path }: PartFile, chunks: readonly Buffer[], done: OnWritten): void {
+    writev(fd, chunks, this.#position, (error, written) => {
       this.#position += error === null ? written : 0
-      done(error === null ? null : new WriteError(this.path, error), error === null ? written : 0)
+      done(error === null ? null : new WriteError(path, error), error === null ? written : 0)
     })
   }
 
-  protected override release(): Promise<void> {
-    return this.#options.pool.syncs.run(() => this.#settle())
+  protected override async release(): Promise<void> {
+    const file = this.#file ?? (await this.#opening!.catch(() => undefined))
+    if (file !== undefined) await this.#options.pool.syncs.run(() => this.#settle(file))
   }
 
-  async #settle(): Promise<void> {
+  async #settle(file: PartFile): Promise<void> {
     try {
-      if (this.#isDiscarded) await this.#remove()
-      else if (this.error === undefined) await this.#publish()
-      else if (this.#options.onFailure === 'keep-whole') await this.#keepWhole()
+      if (this.#isDiscarded) await this.#remove(file)
+      else if (this.error === undefined) await this.#publish(file)
+      else if (this.#options.onFailure === 'keep-whole') await this.#keepWhole(file)
     } catch (error) {
-      throw new WriteError(this.path, error)
+      throw new WriteError(file.path, error)
     } finally {
-      await closeAsync(this.#fd)
+      await closeAsync(file.fd)
     }
   }
 
-  async #keepWhole(): Promise<void> {
+  async #keepWhole(file: PartFile): Promise<void> {
     if (this.keptUnits <= this.#options.headerUnits) {
-      await this.#remove()
+      await this.#remove(file)
       return
     }
-    await ftruncateAsync(this.#fd, this.keptOctets)
-    await this.#publish()
+    await ftruncateAsync(file.fd, this.keptOctets)
+    await this.#publish(file)
   }
 
-  async #remove(): Promise<void> {
-    await unlinkAsync(this.#part)
+  async #remove({ path }: PartFile): Promise<void> {
+    await unlinkAsync(path + PART)
     this.isRemoved = true
   }
 
-  async #publish(): Promise<void> {
+  async #publish(file: PartFile): Promise<void> {
+    const { path, fd } = file
     const { durable } = this.#options
-    if (durable) await fdatasyncAsync(this.#fd)
-    await this.#checkStillOurs()
-    await renameAsync(this.#part, this.path)
+    if (durable) await fdatasyncAsync(fd)
+    await this.#checkStillOurs(file)
+    await renameAsync(path + PART, path)
     this.isPublished = true
-    if (durable) await syncDirectory(dirname(this.path))
+    if (durable) await syncDirectory(dirname(path))
   }
 
   /** Renaming goes by name: a part that someone put in the place of ours must not be taken for whole. */
-  async #checkStillOurs(): Promise<void> {
-    const ours = await fstatAsync(this.#fd)
-    const there = await statAsync(this.#part).catch(() => undefined)
+  async #checkStillOurs({ path, fd }: PartFile): Promise<void> {
+    const ours = await fstatAsync(fd)
+    const there = await statAsync(path + PART).catch(() => undefined)
     if (there === undefined || ours.ino !== there.ino || ours.dev !== there.dev) {
-      throw new Error(`another process removed or replaced ${this.#part}`)
+      throw new Error(`another process removed or replaced ${path + PART}`)
     }
   }
 }

@@ -1,5 +1,8 @@
 import { BlockSink, type BlockSinkOptions, type OnWritten } from './block-sink.js'
-import { openSink } from './open.js'
+import { openSink, openSinkLater } from './open.js'
+
+/** Never refuses bytes: the series waits for it. */
+const UNBOUNDED = { limitBytes: Number.POSITIVE_INFINITY }
 
 /**
  * One stream of octets, cut into files one behind the other.
@@ -23,7 +26,7 @@ export class SeriesSink extends BlockSink {
   constructor(path: string, options: BlockSinkOptions) {
     super(options)
     this.#path = path
-    this.#file = openFile(path)
+    this.#file = openSink(path, UNBOUNDED)
   }
 
   /** What is taken from now on goes into the file at `path`. */
@@ -83,11 +86,6 @@ export class SeriesSink extends BlockSink {
     this.#closing = this.#file.close().catch((error: Error) => this.fail(error))
     if (path === this.#path) await this.#closing
     this.#path = path
-    this.#file = openFile(path)
+    this.#file = await openSinkLater(path, UNBOUNDED)
   }
-}
-
-/** Never refuses octets: the series waits for it. */
-function openFile(path: string): BlockSink {
-  return openSink(path, { limitBytes: Number.POSITIVE_INFINITY })
 }

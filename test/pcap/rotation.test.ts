@@ -1,8 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import fs, { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-name.js'
 import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
 import { type CapturePolicy, RotatingCapture } from '../../src/pcap/rotation.js'
@@ -40,6 +39,8 @@ interface Rig {
   pool: BlockPool
   directory: string
   lines: string[]
+  /** Packets that were taken and then lost. */
+  takenBack(): number
   /** The finished files, oldest first. */
   files(): string[]
 }
@@ -48,11 +49,25 @@ function rig(changes: Partial<CapturePolicy> = {}, blocks = FOREVER): Rig {
   const directory = changes.directory ?? temporaryDirectory()
   const pool = new BlockPool(blocks)
   const lines: string[] = []
-  const capture = new RotatingCapture(policy(directory, changes), SESSION, pool, (line) => {
-    lines.push(line)
-  })
+  let takenBack = 0
+  const capture = new RotatingCapture(
+    policy(directory, changes),
+    SESSION,
+    pool,
+    (line) => lines.push(line),
+    (packets) => {
+      takenBack += packets
+    },
+  )
   const at = join(directory, SESSION.name)
-  return { capture, pool, directory: at, lines, files: () => finished(at) }
+  return {
+    capture,
+    pool,
+    directory: at,
+    lines,
+    takenBack: () => takenBack,
+    files: () => finished(at),
+  }
 }
 
 function finished(directory: string): string[] {
@@ -91,21 +106,13 @@ function readAll(directory: string): WrittenPacket[] {
 
 describe('RotatingCapture', () => {
   test('writes into a directory that another worker makes at the same moment', async () => {
-    const { capture, files, lines } = rig()
-    const make = fs.mkdirSync
-    fs.mkdirSync = ((path: string, options: fs.MakeDirectoryOptions) => {
-      make(path, options)
-      return make(path, options)
-    }) as typeof fs.mkdirSync
-    syncBuiltinESMExports()
-    onTestFinished(() => {
-      fs.mkdirSync = make
-      syncBuiltinESMExports()
-    })
-    expect(put(capture, packet(new Random(1), T0))).toBe(true)
-    await capture.close()
-    expect(files()).toHaveLength(1)
-    expect(lines).toEqual([])
+    const random = new Random(1)
+    const directory = temporaryDirectory()
+    const workers = ['.w0', '.w1', '.w2', '.w3'].map((suffix) => rig({ directory, suffix }))
+    for (const { capture } of workers) expect(put(capture, packet(random, T0))).toBe(true)
+    await Promise.all(workers.map(({ capture }) => capture.close()))
+    expect(workers[0]!.files()).toHaveLength(workers.length)
+    expect(workers.flatMap(({ lines }) => lines)).toEqual([])
   })
 
   test.each(
@@ -223,6 +230,7 @@ describe('RotatingCapture', () => {
     const { capture, directory, files } = rig({ rotateSeconds: 60 })
     capture.tick(T0)
     put(capture, packet(random, T0 + 10))
+    await capture.drained()
     expect(parts(directory)).toEqual(['20261120T183400Z.pcap.part'])
     capture.tick(T0 + 60)
     await capture.drained()
@@ -476,21 +484,41 @@ describe('a RotatingCapture on a disk that fails', () => {
     expect(capture.statistics).toEqual({ files: 0, packets: 0, octets: 0, lost: 1 })
   })
 
-  test('does not change files for a packet there is no room for', () => {
+  test('does not change files for a packet there is no room for', async () => {
     const { capture, pool, directory } = rig({ rotateBytes: 10 }, 1)
     for (let block = 0; block < 16; block++) pool.take(1, false)
     for (let run = 0; run < 3; run++) put(capture, packet(new Random(4), T0))
+    await capture.drained()
     expect(readdirSync(directory)).toEqual(['20261120T183400Z.pcap.part'])
   })
 
   test('does not stop the process where the directory cannot be made', async () => {
     const directory = join(temporaryDirectory(), 'file')
     writeFileSync(directory, '')
-    const { capture, lines } = rig({ directory, keepFiles: 3 })
-    for (let run = 0; run < 3; run++) expect(put(capture, packet(new Random(5), T0))).toBe(false)
+    const { capture, lines, takenBack } = rig({ directory, keepFiles: 3 })
+    // Nobody asks the disk before: they are taken, and lost when it says no.
+    for (let run = 0; run < 3; run++) expect(put(capture, packet(new Random(5), T0))).toBe(true)
     await capture.close()
-    expect(capture.statistics.lost).toBe(3)
+    expect(capture.statistics).toMatchObject({ packets: 0, lost: 3 })
+    expect(takenBack()).toBe(3)
     expect(lines.filter((line) => line.includes('lost to its capture'))).toHaveLength(1)
+  })
+
+  test('says which file could not be given its name, whose packets are there all the same', async () => {
+    const { capture, directory, lines } = rig({ rotateSeconds: 60 })
+    put(capture, packet(new Random(7), T0))
+    await capture.drained()
+    const [part] = parts(directory)
+    mkdirSync(join(directory, part!.replace('.part', ''), 'in the way'), { recursive: true })
+    await capture.close()
+    expect(lines).toEqual([
+      expect.stringContaining(
+        `${part} is left as it is, for the next start to finish: cannot write`,
+      ),
+    ])
+    expect(parts(directory)).toEqual([part])
+    expect(readWritten(join(directory, part!))).toHaveLength(1)
+    expect(capture.statistics).toMatchObject({ files: 0, packets: 1, lost: 0 })
   })
 
   test.skipIf(!isRoot)(

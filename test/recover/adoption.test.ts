@@ -21,6 +21,7 @@ import { adoptParts } from '../../src/recover/adoption.js'
 import { BlockPool } from '../../src/sink/block-pool.js'
 import { DirectoryLock, LOCK_NAME } from '../../src/sink/directory-lock.js'
 import { FileSink } from '../../src/sink/file-sink.js'
+import { openPartSync } from '../../src/sink/part-file.js'
 import { lentPacket } from '../support/lent-packet.js'
 import { put } from '../support/put.js'
 import { Random } from '../support/random.js'
@@ -162,10 +163,9 @@ describe('adoptParts', () => {
 
   test.skipIf(!hasProc)('leaves alone what a live process writes (needs /proc)', async () => {
     const directory = temporaryDirectory()
-    const sink = new FileSink(join(directory, 'x.pcap'), {
+    const sink = new FileSink(openPartSync(join(directory, 'x.pcap'), 'refuse'), {
       pool: new BlockPool(Number.POSITIVE_INFINITY),
       limitBytes: Number.POSITIVE_INFINITY,
-      existing: 'refuse',
       onFailure: 'keep-whole',
       durable: true,
       headerUnits: 1,

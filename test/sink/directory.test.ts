@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
@@ -19,6 +19,15 @@ describe('ensureDirectory', () => {
     ensureDirectory(directory)
     ensureDirectory(directory)
     expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('follows no link that somebody has put in its way', () => {
+    const directory = temporaryDirectory()
+    const victim = join(temporaryDirectory(), 'victim')
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, join(directory, `.mirrortap-probe-${process.pid}`))
+    ensureDirectory(directory)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
 
   test('refuses a file', () => {

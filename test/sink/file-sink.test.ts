@@ -12,17 +12,20 @@ import { describe, expect, test } from 'vitest'
 import { BlockPool } from '../../src/sink/block-pool.js'
 import { SINK_BLOCK_LEN } from '../../src/sink/byte-sink.js'
 import { FileSink, type FileSinkOptions } from '../../src/sink/file-sink.js'
+import { type Existing, openPartSync } from '../../src/sink/part-file.js'
 import { WriteError } from '../../src/sink/write-error.js'
 import { FailingDisk } from '../support/failing-disk.js'
 import { put } from '../support/put.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-function open(path: string, changes: Partial<FileSinkOptions> = {}): FileSink {
-  return new FileSink(path, {
+function open(
+  path: string,
+  { existing = 'refuse', ...changes }: Partial<FileSinkOptions> & { existing?: Existing } = {},
+): FileSink {
+  return new FileSink(openPartSync(path, existing), {
     pool: new BlockPool(Number.POSITIVE_INFINITY),
     limitBytes: Number.POSITIVE_INFINITY,
-    existing: 'refuse',
     onFailure: 'keep-whole',
     durable: true,
     headerUnits: 1,

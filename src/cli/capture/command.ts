@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import {
   collect,
   collectVnis,
@@ -57,6 +58,7 @@ export function addCapture(program: Command): void {
     .action(async (words: readonly string[], options: CaptureOptions) => {
       takeWords(words, options)
       refuseWhatMakesNoSense(command, options)
+      applyFileMode(options.fileMode)
       if (options.stats !== undefined) checkStats(options.stats)
       if (options.read === undefined) {
         const { captureLive } = await import('./live.js')
@@ -73,6 +75,7 @@ function addWriting(command: Command): void {
     .requiredOption('-w, --write <file>', 'what to write; - is standard output')
     .option('-c, --count <packets>', 'so many and no more', integerBetween(1, 1e15))
     .option('-s, --snaplen <octets>', 'kept of each frame, 0: all', integerBetween(0, 262_144), 0)
+    .addOption(fileModeOption())
     .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
     .option(
       '-C, --rotate-size <size>',

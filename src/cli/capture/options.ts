@@ -12,6 +12,7 @@ export interface CaptureOptions {
   files?: number
   format?: CaptureFormat
   stats?: string
+  fileMode?: number
   bind: string
   port: number
   genevePort?: number

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
 import { duplicatesOption, integerBetween } from '../options.js'
@@ -37,7 +38,7 @@ export function addFlowLog(program: Command): void {
     .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths below the directory')
     .option('--per-hour-partition', 'a directory for each hour')
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
-  command.addOption(duplicatesOption())
+  command.addOption(fileModeOption()).addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
   addMetadataOptions(command)
@@ -50,6 +51,7 @@ export function addFlowLog(program: Command): void {
         '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
+      applyFileMode(options.fileMode)
       const table = startTable(files, options)
       try {
         const { flowLog } = await import('./run.js')

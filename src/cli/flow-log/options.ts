@@ -9,4 +9,5 @@ export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   hiveCompatiblePartitions?: true
   perHourPartition?: true
   maxFlows: number
+  fileMode?: number
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import {
@@ -61,6 +62,7 @@ export function addListen(program: Command): void {
   addApiOptions(command)
   addMetadataOptions(command)
   command
+    .addOption(fileModeOption())
     .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
     .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
     .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
@@ -75,6 +77,7 @@ export function addListen(program: Command): void {
       const { listen } = await import('./run.js')
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
       checkMeaning(command)
+      applyFileMode(chosen.fileMode)
       await listen(chosen, metadataOf(chosen), declared)
     })
 }

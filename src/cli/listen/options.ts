@@ -20,6 +20,7 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   maxFlows: number
   maxFlowsPerSession?: number
   captureDir?: string
+  fileMode?: number
   captureFormat: 'pcap' | 'pcapng'
   snaplen?: number
   rotateSize: number
