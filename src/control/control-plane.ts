@@ -99,9 +99,7 @@ export class ControlPlane {
         done: () => resolve(result),
         failed: reject,
       })
-      this.#working ??= this.#work().finally(() => {
-        this.#working = undefined
-      })
+      this.#working ??= this.#work()
     })
   }
 
@@ -146,6 +144,8 @@ export class ControlPlane {
     while (this.#waiting.length > 0) {
       await this.#workOn(this.#waiting.splice(0, BATCH_MAX))
     }
+    // In the same turn as the loop's last look, so that nothing comes in between and waits for ever.
+    this.#working = undefined
   }
 
   async #workOn(batch: readonly Waiting[]): Promise<void> {

@@ -88,6 +88,16 @@ describe('ControlPlane.change', () => {
     expect(await seen).toEqual([(await made).id])
   })
 
+  test('is made however many turns after the one before it is asked for', async () => {
+    const plane = await ControlPlane.open({ onProblem: noProblem })
+    for (let turns = 0; turns < 12; turns++) {
+      await plane.change((draft) => createFilter(draft, NOTHING))
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await plane.change((draft) => createFilter(draft, NOTHING))
+    }
+    expect(plane.resources.filters.size).toBe(24)
+  })
+
   test('is seen by nobody until it is saved, and undone when it cannot be', async () => {
     const path = temporaryFile()
     const problems: string[] = []
