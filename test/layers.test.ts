@@ -10,6 +10,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   wire: [],
   'errors.ts': [],
   'nearest-name.ts': [],
+  'visible.ts': [],
   terminal: ['wire'],
   sys: ['wire', 'errors.ts'],
   sink: ['errors.ts'],
@@ -26,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   offline: ['session', 'flow', 'wire', 'pcap'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],
   query: ['offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
-  report: ['analyze', 'terminal', 'wire'],
+  report: ['analyze', 'terminal', 'wire', 'visible.ts'],
   appliance: [
     'receive',
     'session',
@@ -40,7 +41,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'errors.ts',
   ],
   aws: ['control', 'mirror', 'sink', 'wire', 'errors.ts'],
-  api: ['aws', 'appliance', 'control', 'mirror', 'flow', 'flowlog', 'sink', 'wire', 'errors.ts'],
+  api: [
+    'aws',
+    'appliance',
+    'control',
+    'mirror',
+    'flow',
+    'flowlog',
+    'sink',
+    'wire',
+    'errors.ts',
+    'visible.ts',
+  ],
 }
 const TOP = new Set(['cli', 'index.ts'])
 
@@ -110,6 +122,16 @@ describe('no file imports itself by way of others, not even a type', () => {
   test.each(files)('%s', (file) => {
     expect(cycleOf(file)).toBeUndefined()
   })
+})
+
+test('only the console writes to standard error and standard output', () => {
+  const WRITERS = ['cli/process/console.ts', 'cli/process/standard-error.ts']
+  const writes = /(?:stderr|stdout)\.write\b|\bconsole\.\w+\(/
+  const found = files.filter((file) => {
+    const code = readFileSync(join(SRC, file), 'utf8').replace(/^\s*(?:\/\*)?\*.*$/gm, '')
+    return writes.test(code)
+  })
+  expect(found.sort()).toEqual(WRITERS)
 })
 
 describe('src/README.md', () => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { WriteError } from '../sink/write-error.js'
 import { main } from './main.js'
+import { sayBug, sayProblem } from './process/console.js'
 import { takeReportSignals } from './process/report-signal.js'
 import { guardStandardError } from './process/standard-error.js'
 
@@ -10,11 +11,17 @@ const LAST_WORDS_MS = 1000
 const settled = guardStandardError()
 takeReportSignals()
 
+// Node would show it as it is.
+process.on('uncaughtException', (error) => {
+  sayBug(error)
+  process.exit(1)
+})
+
 let isUnwritten = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // A reader such as `head` that has seen enough is not an error.
   if (error.code === 'EPIPE') return
-  if (!isUnwritten) process.stderr.write(`mirrortap: ${new WriteError('-', error).message}\n`)
+  if (!isUnwritten) sayProblem(new WriteError('-', error).message)
   isUnwritten = true
   process.exitCode = 1
 })

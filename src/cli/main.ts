@@ -7,6 +7,7 @@ import { addFlowLog } from './flow-log/command.js'
 import { addFlows } from './flows/command.js'
 import { addListen } from './listen/command.js'
 import { addMirror } from './mirror/command.js'
+import { sayBug, sayProblem } from './process/console.js'
 import { Interrupted } from './process/stop.js'
 import { addQuery } from './query/command.js'
 
@@ -57,20 +58,20 @@ function report(error: unknown, command: string | undefined): ExitCode {
     // Help that was not asked for (`mirrortap` alone) has been printed in full already.
     if (error.code === 'commander.help') return 2
     const help = command === undefined ? 'mirrortap --help' : `mirrortap ${command} --help`
-    const line = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
-    process.stderr.write(`mirrortap: ${line} (see ${help})\n`)
+    const line = error.message.replace(/^error: /, '').replace(/\n(?=\(Did you mean )/, ' ')
+    sayProblem(`${line} (see ${help})`)
     return 2
   }
   if (error instanceof OperatorError) {
-    process.stderr.write(`mirrortap: ${error.message}\n`)
+    sayProblem(error.message)
     return error.exitCode
   }
   if (error instanceof Interrupted) {
-    process.stderr.write(`mirrortap: ${error.message}\n`)
+    sayProblem(error.message)
     process.kill(process.pid, error.signal)
     return 1
   }
-  process.stderr.write(`mirrortap: a bug, please report it: ${(error as Error).stack ?? error}\n`)
+  sayBug(error)
   return 1
 }
 

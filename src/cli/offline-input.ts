@@ -3,9 +3,10 @@ import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
-import { Progress } from '../terminal/progress.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import type { OfflineCliOptions } from './offline-options.js'
+import { sayProblem } from './process/console.js'
+import { Progress } from './process/progress.js'
 import type { Stop } from './process/stop.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
@@ -123,6 +124,6 @@ function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): 
 export function failWith(problems: readonly string[]): void {
   const last = problems.at(-1)
   if (last === undefined) return
-  for (const line of problems.slice(0, -1)) process.stderr.write(`mirrortap: ${line}\n`)
+  for (const line of problems.slice(0, -1)) sayProblem(line)
   throw new OperatorError(last)
 }

@@ -16,6 +16,7 @@ import { type Column, fittedTable } from '../terminal/fitted-table.js'
 import { formatProtocol } from '../terminal/format.js'
 import { Paint } from '../terminal/paint.js'
 import { wrapped } from '../terminal/wrapped.js'
+import { visible } from '../visible.js'
 
 export interface AnalysisTextOptions {
   /** Of the terminal, in characters; Infinity where there is none. */
@@ -79,10 +80,11 @@ class AnalysisText {
     const compression = file.compression === 'none' ? '' : `, ${file.compression}`
     const snaplen = file.snaplen === 0 ? '' : `, snaplen ${file.snaplen}`
     const what = `${file.format}${compression}, ${types}${snaplen}`
-    if (file.packets === 0) return [`${this.#paint.heading(file.file)}: ${what}, no packets`]
+    if (file.packets === 0)
+      return [`${this.#paint.heading(visible(file.file))}: ${what}, no packets`]
     const size = `${file.packets} packets, ${formatOctets(file.bytes)}`
     return [
-      ...this.#wrapped(`${this.#paint.heading(file.file)}: ${what}`),
+      ...this.#wrapped(`${this.#paint.heading(visible(file.file))}: ${what}`),
       ...this.#wrapped(`  ${size}${spanText(file.span, file.first)}`, '  '),
     ]
   }
@@ -95,7 +97,7 @@ class AnalysisText {
     const shown = findings.slice(0, Math.max(this.#top, 10))
     const lines = shown.flatMap(({ level, text }) => {
       const mark = level === 'problem' ? this.#paint.problem('!') : this.#paint.notice('-')
-      return this.#wrapped(`${mark} ${text}`, '  ')
+      return this.#wrapped(`${mark} ${visible(text)}`, '  ')
     })
     if (findings.length > shown.length) {
       lines.push(this.#more(findings.length - shown.length, 'findings'))

@@ -386,7 +386,9 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       )
       const lines = out.trimEnd().split('\n')
       expect(lines).toHaveLength(2501)
-      expect(new Set(lines.slice(1).map((line) => line.indexOf('·[2J')))).toEqual(new Set([5, 6]))
+      expect(new Set(lines.slice(1).map((line) => line.indexOf('\\u001b[2J')))).toEqual(
+        new Set([5, 6]),
+      )
     })
 
     test('with nothing in it', async () => {

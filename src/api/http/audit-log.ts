@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ensureDirectory } from '../../sink/directory.js'
 import { WriteError } from '../../sink/write-error.js'
+import { visible } from '../../visible.js'
 
 /** It names people and addresses. */
 const FILE_MODE = 0o640
@@ -42,7 +43,7 @@ export class AuditLog {
 
   /** Resolves when the line is with the operating system, or counted as lost. Never rejects. */
   append(event: object): Promise<void> {
-    this.#waiting.push(`${JSON.stringify(event)}\n`)
+    this.#waiting.push(`${visible(JSON.stringify(event))}\n`)
     // Those that come while others are being written share the next turn.
     this.#turn = this.#turn.then(() => this.#write())
     return this.#turn

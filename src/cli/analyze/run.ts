@@ -5,6 +5,7 @@ import { formatAnalysis } from '../../report/analysis-text.js'
 import { Output } from '../../sink/text-output.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { asPrinted } from '../process/console.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { AnalyzeOptions } from './options.js'
 
@@ -52,7 +53,7 @@ async function writePage(output: Output, report: AnalysisReport): Promise<void> 
 
 async function print(report: AnalysisReport, options: AnalyzeOptions): Promise<void> {
   const output = new Output('-')
-  if (options.json) await write(output, `${JSON.stringify(report, null, 2)}\n`)
+  if (options.json) await write(output, asPrinted(`${JSON.stringify(report, null, 2)}\n`))
   else {
     const { stdout } = process
     const lines = formatAnalysis(report, {

@@ -8,6 +8,7 @@ import { Tap } from '../../session/tap.js'
 import { errnoOf } from '../../sink/write-error.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
 import { formatListening } from '../listen/listening-text.js'
+import { say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
@@ -19,10 +20,6 @@ const SESSIONS_MAX = 4096
 /** Octets that may wait for the disk or the reader; packets beyond are lost to the file. */
 const PENDING_MAX = 128 * 1024 * 1024
 const TICK_MS = 250
-
-const say = (line: string): void => {
-  process.stderr.write(`${line}\n`)
-}
 
 /** Captures from the network until it is told to stop or has enough. Throws OperatorError. */
 export async function captureLive(options: CaptureOptions): Promise<void> {

@@ -8,6 +8,7 @@ import type { SessionReport } from '../../session/ledger.js'
 import type { Session } from '../../session/session.js'
 import { Output } from '../../sink/text-output.js'
 import { formatFlags, formatProtocol, formatTable } from '../../terminal/format.js'
+import { visible } from '../../visible.js'
 import { formatIpv4, formatIpv6 } from '../../wire/address.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { formatCuts } from '../listen/ledger-text.js'
@@ -129,7 +130,7 @@ async function print(
     output.write('[')
     for (const [index, row] of rows.entries()) {
       const object = jsonRow(row, reports.get(row.session)!, at)
-      output.write(`${index === 0 ? '\n' : ',\n'}${JSON.stringify(object)}`)
+      output.write(`${index === 0 ? '\n' : ',\n'}${visible(JSON.stringify(object))}`)
       if (index % ROWS_AT_A_TIME === 0) await output.room()
       if (!output.open) break
     }
@@ -152,7 +153,7 @@ async function print(
     )
     lines.push(...formatCuts(offline.sessions.map((session) => session.report())))
     for (const [index, line] of lines.entries()) {
-      output.write(`${line}\n`)
+      output.write(`${visible(line)}\n`)
       if (index % ROWS_AT_A_TIME === 0) await output.room()
       if (!output.open) break
     }

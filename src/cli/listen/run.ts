@@ -16,6 +16,7 @@ import { type FilterOptions, openSessionFilter } from '../../session/session-fil
 import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
 import { DirectoryLock } from '../../sink/directory-lock.js'
 import { lifetimeOf } from '../lifetime-options.js'
+import { redraw, say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
@@ -26,10 +27,6 @@ import { changesTo, openControlPlane } from './open-control-plane.js'
 import type { ListenOptions } from './options.js'
 
 const REDRAW_MS = 1000
-
-const say = (line: string): void => {
-  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}${line}\n`)
-}
 
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
 export async function listen(
@@ -225,8 +222,5 @@ function showLedger(pool: Pool): NodeJS.Timeout | undefined {
     }),
   )
   if (!process.stderr.isTTY) return undefined
-  return setInterval(
-    () => tell((report) => process.stderr.write(`\r${formatLedgerLine(report)}\x1b[K`)),
-    REDRAW_MS,
-  )
+  return setInterval(() => tell((report) => redraw(formatLedgerLine(report))), REDRAW_MS)
 }

@@ -13,6 +13,7 @@ import { PacedSink } from '../../source/paced-sink.js'
 import type { PacketSink, PacketSource } from '../../source/packet-source.js'
 import { VxlanSender } from '../../source/vxlan-sender.js'
 import { failWith } from '../offline-input.js'
+import { say } from '../process/console.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { ControlledSessions } from './control.js'
 import type { MirrorOptions } from './options.js'
@@ -117,10 +118,6 @@ function liveSource(
     onLink: (state) => say(`${interfaceName} ${LINK_STATES[state]}`),
     signal,
   })
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
 }
 
 /** When packets leave is not the sender's to say. */

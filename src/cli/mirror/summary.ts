@@ -3,6 +3,7 @@ import type { MirrorSource } from '../../source/mirror-source.js'
 import type { MirroredSessions } from '../../source/mirrored-sessions.js'
 import type { Outlet } from '../../source/outlet.js'
 import type { VxlanSender } from '../../source/vxlan-sender.js'
+import { print, say } from '../process/console.js'
 
 /** All that counted something. */
 export interface MirrorRun {
@@ -18,8 +19,8 @@ export interface MirrorRun {
 /** Says what became of the packets: JSON on standard output, or a few lines on standard error. */
 export function printMirrorSummary(run: MirrorRun, options: { json?: true }): void {
   const summary = summaryOf(run)
-  if (options.json === true) process.stdout.write(`${JSON.stringify(summary)}\n`)
-  else process.stderr.write(textOf(summary))
+  if (options.json === true) print(`${JSON.stringify(summary)}\n`)
+  else for (const line of linesOf(summary)) say(line)
 }
 
 type Summary = ReturnType<typeof summaryOf>
@@ -53,7 +54,7 @@ function summaryOf(run: MirrorRun) {
   }
 }
 
-function textOf(summary: Summary): string {
+function linesOf(summary: Summary): string[] {
   const { packets, sent, octets, cut, seconds, notSent, kernelLost = 0, overMtu = 0 } = summary
   const reasons = Object.entries(notSent).map(([reason, count]) => `${count} ${reason}`)
   const parts = [
@@ -71,5 +72,5 @@ function textOf(summary: Summary): string {
   if (metrics.some(([, count]) => count !== 0)) {
     lines.push(metrics.map(([name, count]) => `${name} ${count}`).join(', '))
   }
-  return lines.map((line) => `${line}\n`).join('')
+  return lines
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { LedgerReport } from '../../session/ledger.js'
 import { WriteError } from '../../sink/write-error.js'
+import { print } from './console.js'
 
 const PART = '.part'
 
@@ -22,7 +23,7 @@ export function checkStats(path: string): void {
 export function writeStats(path: string, report: LedgerReport): void {
   const text = `${JSON.stringify(report, null, 2)}\n`
   if (path === '-') {
-    process.stdout.write(text)
+    print(text)
     return
   }
   try {

@@ -1,6 +1,7 @@
 import type { DuckDBResult, DuckDBValue } from '@duckdb/node-api'
 import type { DuckDb } from '../../query/duckdb.js'
 import type { Output } from '../../sink/text-output.js'
+import { visible, visibleLines } from '../../visible.js'
 
 /** Characters written at a time: less than a block of the sink in any script. */
 const PIECE = 32 * 1024
@@ -9,24 +10,30 @@ const LAID_OUT_ROWS = 1000
 
 type Row = readonly DuckDBValue[]
 
-/** Writes an answer as it is computed. `open` false: nobody reads any more. */
+/**
+ * Writes an answer as it is computed. `open` false: nobody reads any more. In CSV and JSON
+ * characters that a terminal would obey stay as they are, but for a terminal.
+ */
 export async function writeAnswer(
   duckdb: DuckDb,
   result: DuckDBResult,
   format: 'table' | 'csv' | 'json',
   output: Output,
+  isForTerminal: boolean,
 ): Promise<void> {
   const names = result.deduplicatedColumnNames()
+  const shown = isForTerminal ? visible : (text: string) => text
   if (format === 'csv') {
-    await put(output, csvLine(names))
-    await eachRow(result, output, (row) => csvLine(row.map((value) => textOf(value) ?? '')))
+    const line = (cells: readonly string[]): string => csvLine(cells.map(shown))
+    await put(output, line(names))
+    await eachRow(result, output, (row) => line(row.map((value) => textOf(value) ?? '')))
   } else if (result.statementType === duckdb.StatementType.EXPLAIN && format === 'table') {
     // A plan is a drawing.
-    await eachRow(result, output, (row) => `${textOf(row.at(-1) ?? null) ?? ''}\n`)
+    await eachRow(result, output, (row) => `${visibleLines(textOf(row.at(-1) ?? null) ?? '')}\n`)
   } else if (format === 'json') {
-    await writeJson(duckdb, names, result, output)
+    await writeJson(duckdb, names, result, output, shown)
   } else {
-    await writeTable(duckdb, names, result, output)
+    await writeTable(duckdb, names.map(visible), result, output)
   }
 }
 
@@ -65,13 +72,14 @@ async function writeJson(
   names: readonly string[],
   result: DuckDBResult,
   output: Output,
+  shown: (text: string) => string,
 ): Promise<void> {
   const keys = names.map((name) => JSON.stringify(name))
   let rows = 0
   await put(output, '[')
   await eachRow(result, output, (row) => {
     const members = row.map((value, at) => `${keys[at]}:${jsonOf(duckdb, value)}`)
-    return `${rows++ === 0 ? '\n' : ',\n'}{${members.join(',')}}`
+    return `${rows++ === 0 ? '\n' : ',\n'}{${shown(members.join(','))}}`
   })
   await put(output, rows === 0 ? ']\n' : '\n]\n')
 }
@@ -108,7 +116,7 @@ async function writeTable(
     widths = names.map((name, at) =>
       waiting.reduce((width, row) => Math.max(width, row[at]!.length), name.length),
     )
-    const rows = [names.map(visible), ...waiting]
+    const rows = [names, ...waiting]
     waiting = []
     return rows.map((row) => tableLine(row, widths!, isNumber)).join('')
   }
@@ -136,10 +144,4 @@ function tableLine(
     isNumber[at] ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!),
   )
   return `${padded.join('  ').trimEnd()}\n`
-}
-
-/** A terminal obeys control characters, and a state file's descriptions may hold any. */
-function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '·')
 }

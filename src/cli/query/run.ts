@@ -120,7 +120,8 @@ async function write(
       await writeParquet(answer, parquet)
       await copy(parquet, output)
     } else {
-      await writeAnswer(duckdb, answer.result, format, output)
+      const isForTerminal = target === '-' && process.stdout.isTTY === true
+      await writeAnswer(duckdb, answer.result, format, output, isForTerminal)
     }
     await output.close()
   }

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { clearRedrawn, redraw } from './console.js'
 
 const REDRAW_MS = 200
 const BAR_LEN = 30
@@ -35,16 +36,14 @@ export class Progress {
     const rate = done / ((now - this.#began) / 1000)
     const perSecond = `${(rate / 1e6).toFixed(0)} MB/s`
     if (done > this.#total) {
-      process.stderr.write(`\r${(done / 1e6).toFixed(0)} MB  ${perSecond} \x1b[K`)
+      redraw(`${(done / 1e6).toFixed(0)} MB  ${perSecond} `)
       return
     }
     const share = done / this.#total
     const filled = Math.round(share * BAR_LEN)
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_LEN - filled)
     const left = Math.ceil((this.#total - done) / rate)
-    process.stderr.write(
-      `\r${bar} ${Math.floor(share * 100)} %  ${perSecond}  ${left} s left \x1b[K`,
-    )
+    redraw(`${bar} ${Math.floor(share * 100)} %  ${perSecond}  ${left} s left `)
   }
 
   fileDone(): void {
@@ -52,7 +51,7 @@ export class Progress {
   }
 
   done(): void {
-    if (this.#drawnAt > 0) process.stderr.write('\r\x1b[K')
+    clearRedrawn()
   }
 }
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Progress } from '../../src/terminal/progress.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { Progress } from '../../../src/cli/process/progress.js'
+import { temporaryDirectory } from '../../support/temporary.js'
 
 const { isTTY } = process.stderr
 
@@ -62,6 +62,7 @@ describe('Progress', () => {
     screen.at(2000)
     progress.show(30_000_000)
     expect(screen.shown()).toBe('\r30 MB  15 MB/s \x1b[K')
+    progress.done()
   })
 
   test.each([

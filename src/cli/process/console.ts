@@ -1,0 +1,53 @@
+import { visible, visibleLines } from '../../visible.js'
+
+/** Characters of a line; what is longer is cut, since names and messages may have any length. */
+const LINE_MAX = 8192
+
+const CLEAR_LINE = '\r\x1b[K'
+
+/** Whether the last line on standard error is one that is drawn anew again and again. */
+let isRedrawn = false
+
+/**
+ * The one way to standard error. File names, and what files, clients and servers say, are part of
+ * the lines: what a terminal would obey is escaped here, and nowhere else.
+ */
+export function say(line: string): void {
+  const text = visible(line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}…` : line)
+  process.stderr.write(`${isRedrawn ? CLEAR_LINE : ''}${text}\n`)
+  isRedrawn = false
+}
+
+/** What went wrong. */
+export function sayProblem(line: string): void {
+  say(`mirrortap: ${line}`)
+}
+
+/** An error that only we can mend, with where it came from. */
+export function sayBug(error: unknown): void {
+  sayProblem(`a bug, please report it: ${String(error)}`)
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  for (const line of stack.split('\n')) if (/^ {4}at /.test(line)) say(line)
+}
+
+/** Draws the last line anew; for terminals. */
+export function redraw(line: string): void {
+  process.stderr.write(`\r${visible(line)}\x1b[K`)
+  isRedrawn = true
+}
+
+/** Takes the redrawn line away. */
+export function clearRedrawn(): void {
+  if (isRedrawn) process.stderr.write(CLEAR_LINE)
+  isRedrawn = false
+}
+
+/** Whole lines on standard output. */
+export function print(text: string): void {
+  process.stdout.write(asPrinted(text))
+}
+
+/** Lines as they may go to standard output: as they are, but for a terminal. */
+export function asPrinted(text: string): string {
+  return process.stdout.isTTY ? visibleLines(text) : text
+}
