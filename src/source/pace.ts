@@ -1,4 +1,5 @@
-import { setTimeout as sleepFor, setImmediate as turnOf } from 'node:timers/promises'
+import { setImmediate as turnOf } from 'node:timers/promises'
+import { sleep } from '../sleep.js'
 
 /** When packets leave: as they were captured, so many a second, or without waiting. */
 export type Speed =
@@ -22,7 +23,7 @@ export interface Clock {
 export function systemClock(signal: AbortSignal): Clock {
   return {
     now: () => performance.now(),
-    sleep: (ms) => sleepFor(ms, undefined, { signal }).catch(() => undefined),
+    sleep: (ms) => sleep(ms, signal),
     turn: () => turnOf(),
     stopped: () => signal.aborted,
   }

@@ -86,6 +86,18 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, UNHURRIED, () => {
     expect(appliance.stderr).toContain('0 received = 0 accepted')
   })
 
+  test('goes on with a --duration longer than a timer of Node', async () => {
+    const appliance = new Appliance(['--duration', '1000h'])
+    const port = await appliance.port()
+    await send(port, [mirrored(7, 1000)])
+    await until(() => {
+      appliance.signal('SIGUSR2')
+      return appliance.stderr.includes('1 received = 1 accepted')
+    })
+    expect(await appliance.stop()).toBe(0)
+    expect(appliance.stderr).not.toContain('Warning')
+  })
+
   test('prints the ledger at SIGUSR2 and goes on', async () => {
     const appliance = new Appliance([])
     const port = await appliance.port()

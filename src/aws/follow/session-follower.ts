@@ -1,5 +1,5 @@
-import { setTimeout as sleepFor } from 'node:timers/promises'
 import { OperatorError } from '../../errors.js'
+import { sleep } from '../../sleep.js'
 import { CallFailure } from './ec2-client.js'
 import type { MirrorResources } from './mirror-resources.js'
 
@@ -42,8 +42,7 @@ export class SessionFollower {
   constructor(options: SessionFollowerOptions) {
     const { signal } = options
     this.#options = options
-    this.#sleep =
-      options.sleep ?? ((ms) => sleepFor(ms, undefined, { signal }).catch(() => undefined))
+    this.#sleep = options.sleep ?? ((ms) => sleep(ms, signal))
   }
 
   /**

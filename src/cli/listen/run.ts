@@ -15,6 +15,7 @@ import type { LedgerReport } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
 import { DirectoryLock } from '../../sink/directory-lock.js'
+import { sleep } from '../../sleep.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { redraw, say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
@@ -93,12 +94,10 @@ async function runAppliance(
       throw error
     })
     const redraw = showLedger(pool)
-    const over =
-      options.duration === undefined
-        ? undefined
-        : setTimeout(() => stop.stop(), options.duration * 1000)
+    if (options.duration !== undefined) {
+      void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())
+    }
     await stop.reached
-    clearTimeout(over)
     clearInterval(redraw)
     await api?.close()
     await plane.close()
