@@ -3,6 +3,7 @@ import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome } from '../pcap/capture-merge.js'
+import type { CaptureSummary } from '../pcap/reader.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
@@ -75,6 +76,7 @@ export async function readFiles(
     stop.rearm()
     return []
   }
+  for (const { path, summary } of outcomes) if (summary !== undefined) sayTrailing(path, summary)
   const problems = outcomes.flatMap(problemsOf)
   const unreadable = offline.ledger.malformed['link-type']
   if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
@@ -86,6 +88,13 @@ export async function readFiles(
 async function goesOn(stop: Stop): Promise<boolean> {
   await nextTurn()
   return !stop.isReached
+}
+
+/** A note on what gzip(1) warns of, too; nothing is lost by it. */
+export function sayTrailing(path: string, { compression, hasTrailing }: CaptureSummary): void {
+  if (!hasTrailing) return
+  const name = path === '-' ? 'standard input' : path
+  sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
 }
 
 function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {

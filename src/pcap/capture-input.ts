@@ -70,6 +70,15 @@ export class CaptureInput {
     }
   }
 
+  /** Fills `block` with the bytes of a regular file from `position` on; returns how many, 0 at its end. */
+  readAt(block: Buffer, position: number): number {
+    try {
+      return readSync(this.#fd, block, 0, block.length, position)
+    } catch (error) {
+      return refuse(this.name, error)
+    }
+  }
+
   /**
    * The octets of a pipe as they arrive, the first piece long enough to tell a
    * compressed capture by.

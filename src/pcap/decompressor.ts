@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
+import { GzipMember } from './gzip-member.js'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -53,71 +54,159 @@ export function compressionOf(head: Buffer): Compression {
 }
 
 /**
- * Decompresses piece by piece.
+ * Decompresses piece by piece, frames (zstd) and members (gzip) that follow each other as one.
  *
  * `onOutput` has been given all that a piece decompresses to when `write`
  * resolves, so whoever writes sets the pace and nothing waits in between. A
- * stream that ends early loses nothing. Wrong octets lose what was decompressed
- * in the same step, at most 64 KiB: zlib keeps that to itself.
+ * stream that ends early loses nothing. Wrong bytes lose what was decompressed
+ * in the same step, at most 64 KiB, which zlib keeps to itself: `hasLost` says so,
+ * and RescuingDecompressor gets it back.
+ *
+ * What follows the last member or frame and is none is ignored, as gzip(1) does, and
+ * `hasTrailing` says so unless all of it is zero: that is padding.
  */
 export class Decompressor {
   readonly #compression: 'gzip' | 'zstd'
   readonly #onOutput: (piece: Buffer) => void
-  #stream: Stream
+  readonly #gzip = new GzipMember()
+  #stream: Stream | undefined
   /** Ends the step under way. */
   #settle: () => void = () => {}
-  #ended = false
   #fault: Error | undefined = undefined
   #thrown: { readonly what: unknown } | undefined = undefined
+  /** The first bytes after a zstd frame, which say whether another one follows. */
+  #head: Buffer = Buffer.alloc(0)
+  #frames = 0
+  #isTrailing = false
+  #hasTrailing = false
+  #hasLost = false
 
   constructor(compression: 'gzip' | 'zstd', onOutput: (piece: Buffer) => void) {
     this.#compression = compression
     this.#onOutput = onOutput
-    this.#stream = this.#open()
+  }
+
+  /** Whether bytes that are not zero follow the last member or frame. */
+  get hasTrailing(): boolean {
+    return this.#hasTrailing
+  }
+
+  /** Whether output of the step that failed was lost: the same bytes, written one at a time, would give it. */
+  get hasLost(): boolean {
+    return this.#hasLost
   }
 
   /**
-   * Resolves with what is wrong with the compressed octets, if anything is;
+   * Resolves with what is wrong with the compressed bytes, if anything is;
    * rejects with what `onOutput` threw. `piece` may then be overwritten.
    */
   async write(piece: Buffer): Promise<Error | undefined> {
     let rest = piece
-    while (rest.length > 0) {
-      const before = this.#stream.bytesWritten
-      await this.#step(() => this.#stream.write(rest, () => this.#settle()))
-      if (this.#fault !== undefined || !this.#ended) break
-      // gzip: what follows its last member is padding. zstd: Node stops at the end of each frame.
-      if (this.#compression === 'gzip') break
-      rest = rest.subarray(this.#stream.bytesWritten - before)
-      if (rest.length > 0) this.#stream = this.#open()
+    while (rest.length > 0 && this.#fault === undefined) {
+      if (this.#isTrailing) {
+        this.#ignore(rest)
+        break
+      }
+      if (this.#stream !== undefined) rest = await this.#body(rest, this.#stream)
+      else rest = this.#compression === 'gzip' ? this.#aroundMember(rest) : this.#beforeFrame(rest)
     }
     return this.#fault
   }
 
-  /** The compressed octets are over; resolves and rejects as `write` does. */
+  /** The compressed bytes are over; resolves and rejects as `write` does. */
   async end(): Promise<Error | undefined> {
-    await this.#step(() => this.#stream.end())
+    if (this.#fault !== undefined || this.#isTrailing) return this.#fault
+    const stream = this.#stream
+    if (stream !== undefined) {
+      await this.#step(() => stream.end())
+      // A member that ends here has no checksum behind it.
+      if (this.#compression === 'gzip') this.#fault ??= new Error('unexpected end of file')
+    } else if (this.#compression === 'gzip') {
+      if (this.#gzip.isBegun) this.#fault = new Error('unexpected end of file')
+      else this.#ignore(this.#gzip.magicSeen)
+    } else {
+      this.#ignore(this.#head)
+    }
     return this.#fault
   }
 
   destroy(): void {
-    this.#stream.destroy()
+    this.#stream?.destroy()
   }
 
-  #open(): Stream {
+  /** Bytes of the compressed data of a member or frame; answers with those after its end. */
+  async #body(piece: Buffer, stream: Stream): Promise<Buffer> {
+    const before = stream.bytesWritten
+    await this.#step(() => stream.write(piece, () => this.#settle()))
+    const used = stream.bytesWritten - before
+    // What is not used lies after the end, whose event may be still to come.
+    if (this.#fault === undefined && used < piece.length) this.#finish(stream)
+    return piece.subarray(used)
+  }
+
+  /** Header and checksum of a gzip member; answers with what follows. */
+  #aroundMember(piece: Buffer): Buffer {
+    const used = this.#gzip.read(piece)
+    switch (this.#gzip.state) {
+      case 'body':
+        this.#open()
+        break
+      case 'wrong':
+        this.#fault = new Error(this.#gzip.fault)
+        break
+      case 'no member':
+        this.#isTrailing = true
+        this.#ignore(this.#gzip.magicSeen)
+        break
+    }
+    return piece.subarray(used)
+  }
+
+  /** Whether the bytes after a zstd frame begin another one; answers with those to go on with. */
+  #beforeFrame(piece: Buffer): Buffer {
+    if (this.#frames > 0) {
+      this.#head = Buffer.concat([this.#head, piece])
+      if (this.#head.length < COMPRESSION_MAGIC_LEN) return Buffer.alloc(0)
+      piece = this.#head
+      this.#head = Buffer.alloc(0)
+      if (compressionOf(piece) !== 'zstd') {
+        this.#isTrailing = true
+        return piece
+      }
+    }
+    this.#open()
+    return piece
+  }
+
+  #ignore(bytes: Buffer): void {
+    this.#hasTrailing ||= bytes.some((byte) => byte !== 0)
+  }
+
+  #open(): void {
     const options = { chunkSize: OUTPUT_LEN }
-    const stream = this.#compression === 'gzip' ? zlib.createGunzip(options) : createZstd!(options)
-    this.#ended = false
+    const stream = (
+      this.#compression === 'gzip' ? zlib.createInflateRaw(options) : createZstd!(options)
+    ) as Stream
+    this.#stream = stream
     stream.on('data', (piece: Buffer) => this.#take(piece))
     stream.on('end', () => {
-      this.#ended = true
+      this.#finish(stream)
       this.#settle()
     })
-    stream.on('error', (error) => {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
       this.#fault = error
+      // Z_BUF_ERROR is the end of the input, before which everything was given out.
+      this.#hasLost = error.code !== 'Z_BUF_ERROR'
       this.#settle()
     })
-    return stream
+  }
+
+  /** The data of a member or frame is over. */
+  #finish(stream: Stream): void {
+    if (this.#stream !== stream) return
+    this.#stream = undefined
+    this.#frames++
+    this.#gzip.endBody()
   }
 
   /** Settled by the callback of a write, by the end of the stream or by its fault: whichever comes. */
@@ -127,13 +216,13 @@ export class Decompressor {
         if (this.#thrown === undefined) resolve()
         else reject(this.#thrown.what)
       }
-      if (this.#fault === undefined && !this.#ended) start()
-      else this.#settle()
+      start()
     })
   }
 
   #take(piece: Buffer): void {
     if (this.#thrown !== undefined) return
+    if (this.#compression === 'gzip') this.#gzip.addOutput(piece)
     try {
       this.#onOutput(piece)
     } catch (what) {

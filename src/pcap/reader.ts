@@ -2,15 +2,9 @@ import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { CaptureInput } from './capture-input.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
-import {
-  type Compression,
-  canDecompress,
-  compressionOf,
-  Decompressor,
-  noticesEarlyEnd,
-} from './decompressor.js'
+import { type Decompression, openDecompression } from './decompression.js'
+import { type Compression, compressionOf } from './decompressor.js'
 import type { CaptureInterface } from './format-parser.js'
-import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
 
 export type { CaptureInterface, Damage }
 
@@ -23,6 +17,8 @@ export interface CaptureSummary {
   readonly octets: number
   readonly interfaces: readonly CaptureInterface[]
   readonly damage: Damage | undefined
+  /** Whether bytes that are no compressed data followed it; they were ignored, as gzip(1) does. */
+  readonly hasTrailing: boolean
 }
 
 export interface ReadOptions {
@@ -80,8 +76,9 @@ class Reading {
   #octetsRead = 0
   /** By `afterBlock`. */
   #stopped = false
-  /** What is wrong with the compressed octets. */
+  /** What is wrong with the compressed bytes. */
   #fault: Error | undefined = undefined
+  #hasTrailing = false
 
   constructor(input: CaptureInput, onPacket: (packet: Packet) => void, options: ReadOptions) {
     this.#input = input
@@ -127,7 +124,7 @@ class Reading {
 
   async #pieces(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
     const parser = this.#parser
-    let decompressor: Decompressor | ZstdProgram | undefined
+    let decompressor: Decompression | undefined
     try {
       for await (const piece of pieces) {
         if (this.#octetsRead === 0) decompressor = this.#recognize(piece)
@@ -140,24 +137,34 @@ class Reading {
         if (this.#stopped) return
       }
       this.#fault = await decompressor?.end()
+      this.#hasTrailing = decompressor?.hasTrailing ?? false
     } finally {
       decompressor?.destroy()
       if (!this.#stopped) parser.end()
     }
   }
 
-  #recognize(head: Buffer): Decompressor | ZstdProgram | undefined {
+  #recognize(head: Buffer): Decompression | undefined {
     const compression = compressionOf(head)
     this.#compression = compression
     if (compression === 'none') return undefined
-    const onOutput = (piece: Buffer): void => this.#parser.push(piece)
-    const isReadable = canDecompress(compression)
-    if (isReadable && noticesEarlyEnd(compression)) return new Decompressor(compression, onOutput)
-    if (hasZstdProgram()) return new ZstdProgram(onOutput)
-    if (isReadable) return new Decompressor(compression, onOutput)
-    throw new OperatorError(
-      `${this.#input.name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; install zstd or use Node 22.15 or later`,
+    return openDecompression(
+      compression,
+      this.#input.name,
+      (piece) => this.#parser.push(piece),
+      this.#input.isFile ? (length) => this.#again(length) : undefined,
     )
+  }
+
+  /** The first `length` bytes of a file once more. */
+  *#again(length: number): Generator<Buffer, void, undefined> {
+    const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
+    for (let at = 0; at < length; ) {
+      const read = this.#input.readAt(block.subarray(0, Math.min(block.length, length - at)), at)
+      if (read === 0) return
+      at += read
+      yield block.subarray(0, read)
+    }
   }
 
   /** The rest of a compressed file behind its first octets. */
@@ -210,6 +217,7 @@ class Reading {
       octets: parser.octets,
       interfaces: parser.interfaces,
       damage,
+      hasTrailing: this.#hasTrailing,
     }
   }
 }

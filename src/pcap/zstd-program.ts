@@ -21,12 +21,15 @@ export class ZstdProgram {
   #stderr = ''
   #thrown: { readonly what: unknown } | undefined = undefined
   #isBroken = false
+  #hasOutput = false
+  #hasTrailing = false
 
   constructor(onOutput: (piece: Buffer) => void) {
     this.#child = spawn(PROGRAM, ['-d', '-c', '-q'], { stdio: 'pipe' })
     const { stdin, stdout, stderr } = this.#child
     stdout!.on('data', (piece: Buffer) => {
       if (this.#thrown !== undefined) return
+      this.#hasOutput = true
       try {
         onOutput(piece)
       } catch (what) {
@@ -44,6 +47,11 @@ export class ZstdProgram {
     this.#ended = once(this.#child, 'close').catch((error: Error) => {
       this.#stderr = error.message
     })
+  }
+
+  /** As Decompressor.hasTrailing; zeros count, too. */
+  get hasTrailing(): boolean {
+    return this.#hasTrailing
   }
 
   /** As Decompressor.write. */
@@ -66,6 +74,11 @@ export class ZstdProgram {
     this.#rethrow()
     if (this.#child.exitCode === 0) return undefined
     const [line] = this.#stderr.trim().split('\n')
+    // What it says of bytes that begin no frame. Damage inside of a frame has other words.
+    if (this.#hasOutput && /: (?:unsupported format|unknown header)\s*$/.test(line!)) {
+      this.#hasTrailing = true
+      return undefined
+    }
     return new Error(line === '' ? `zstd ended with code ${this.#child.exitCode}` : line)
   }
 

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../../src/cli/main.js'
 import { readCapture } from '../../src/pcap/reader.js'
@@ -586,6 +586,20 @@ describe('capture', () => {
     expect(err).toMatch(/^mirrortap: [^\n]+\n$/)
     expect(err).toMatch(says)
     for (const name of ['x', 'y', 'x.pcap']) expect(existsSync(name)).toBe(false)
+  })
+
+  test('writes what can be read where another file cannot, and says so', async () => {
+    const good = at('good.pcap')
+    writeFileSync(good, pcapFile(shots([PLAIN, FIRST])))
+    const tail = at('tail.pcap.gz')
+    writeFileSync(tail, Buffer.concat([gzipSync(pcapFile(shots([SECOND]))), Buffer.from('tail')]))
+    const args = [good, import.meta.filename, tail].flatMap((file) => ['--read', file])
+    expect(await main(['capture', ...args, '--decap', 'none', '-w', at('o.pcap')])).toBe(1)
+    const lengths: number[] = []
+    await readCapture(at('o.pcap'), ({ start, end }) => lengths.push(end - start))
+    expect(lengths).toEqual([PLAIN.length, FIRST.length, SECOND.length])
+    expect(err).toContain(`${tail}: ignored what follows the gzip data, which is no part of it\n`)
+    expect(err).toMatch(/capture\.test\.ts is no capture file: [^\n]+\n$/)
   })
 
   test.each([

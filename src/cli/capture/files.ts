@@ -11,7 +11,7 @@ import { GENEVE_PORT } from '../../wire/geneve.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
 import type { Packet } from '../../wire/packet.js'
 import { checkNames } from '../named-files.js'
-import { failWith } from '../offline-input.js'
+import { failWith, sayTrailing } from '../offline-input.js'
 import { Progress } from '../process/progress.js'
 import { writeStats } from '../process/stats-file.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
@@ -45,6 +45,8 @@ class Conversion {
   readonly #stats: string | undefined
   readonly #problems: string[] = []
   #untimely = 0
+  /** Why a packet could not be written, which is the fault of no input. */
+  #refusal: unknown = undefined
 
   constructor(options: CaptureOptions, onFile: (path: string) => void) {
     const { decap, vxlanPort, genevePort = GENEVE_PORT, vni, filter: text } = options
@@ -70,11 +72,19 @@ class Conversion {
   async run(files: readonly string[], stop: Stop): Promise<void> {
     const progress = new Progress(files)
     try {
+      let unreadable = 0
       for (const file of files) {
-        await this.#read(file, stop, progress)
+        try {
+          await this.#read(file, stop, progress)
+        } catch (error) {
+          if (!(error instanceof OperatorError) || error === this.#refusal) throw error
+          this.#problems.push(error.message)
+          unreadable++
+        }
         if (stop.isReached) break
         progress.fileDone()
       }
+      if (unreadable === files.length) failWith(this.#problems)
       // The end of standard input: who watches a pipe wants what came.
       if (stop.by !== undefined && files.includes('-')) stop.rearm()
       if (stop.by !== undefined) throw new Interrupted(stop.by)
@@ -92,7 +102,15 @@ class Conversion {
   async #read(file: string, stop: Stop, progress: Progress): Promise<void> {
     const capture = this.#capture
     let blocks = 0
-    const reading = readCapture(file, (packet) => this.#take(packet, stop), {
+    const onPacket = (packet: Packet): void => {
+      try {
+        this.#take(packet, stop)
+      } catch (error) {
+        this.#refusal = error
+        throw error
+      }
+    }
+    const reading = readCapture(file, onPacket, {
       afterBlock: (octetsRead) => {
         progress.show(octetsRead)
         if (file === '-') capture.flush()
@@ -103,6 +121,7 @@ class Conversion {
     })
     const summary = await untilStopped(reading, file, stop)
     if (summary === undefined) return
+    sayTrailing(file, summary)
     if (capture instanceof JointCapture) capture.emptyLinkType = linkTypeOf(summary)
     if (summary.damage === undefined) return
     const name = file === '-' ? 'standard input' : file

@@ -1,0 +1,116 @@
+import { OperatorError } from '../errors.js'
+import { type Compression, canDecompress, Decompressor, noticesEarlyEnd } from './decompressor.js'
+import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
+
+/** Compressed data on its way out, whoever does the work. */
+export interface Decompression {
+  /** As Decompressor.write. */
+  write(piece: Buffer): Promise<Error | undefined>
+  /** As Decompressor.end. */
+  end(): Promise<Error | undefined>
+  /** As Decompressor.hasTrailing. */
+  readonly hasTrailing: boolean
+  destroy(): void
+}
+
+/** Reads the first `length` compressed bytes once more. Undefined where that cannot be done. */
+export type ReadAgain = ((length: number) => Iterable<Buffer>) | undefined
+
+/**
+ * Opens what decompresses `compression` here. `name` is what messages call the input. Throws
+ * OperatorError where nothing on this host can.
+ */
+export function openDecompression(
+  compression: Exclude<Compression, 'none'>,
+  name: string,
+  onOutput: (piece: Buffer) => void,
+  readAgain: ReadAgain,
+): Decompression {
+  const isReadable = canDecompress(compression)
+  if (!isReadable || !noticesEarlyEnd(compression)) {
+    if (hasZstdProgram()) return new ZstdProgram(onOutput)
+    if (!isReadable) {
+      throw new OperatorError(
+        `${name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; install zstd or use Node 22.15 or later`,
+      )
+    }
+  }
+  return new RescuingDecompressor(compression, onOutput, readAgain)
+}
+
+/**
+ * A Decompressor that gives out everything before wrong bytes too. zlib keeps to itself what it
+ * decompressed in the step that failed. A second decompressor, brought to where the piece at fault
+ * begins, takes that piece byte by byte: of a file it reads the beginning once more, of a pipe it
+ * has been kept one piece behind.
+ */
+class RescuingDecompressor implements Decompression {
+  readonly #onOutput: (piece: Buffer) => void
+  readonly #readAgain: ReadAgain
+  readonly #first: Decompressor
+  readonly #second: Decompressor
+  /** The second one's work under way. */
+  #following: Promise<unknown> = Promise.resolve()
+  /** Compressed bytes before the piece being written. */
+  #written = 0
+  #given = 0
+  /** What the second one has decompressed. */
+  #repeated = 0
+
+  constructor(
+    compression: 'gzip' | 'zstd',
+    onOutput: (piece: Buffer) => void,
+    readAgain: ReadAgain,
+  ) {
+    this.#onOutput = onOutput
+    this.#readAgain = readAgain
+    this.#first = new Decompressor(compression, (piece) => {
+      this.#given += piece.length
+      onOutput(piece)
+    })
+    this.#second = new Decompressor(compression, (piece) => this.#repeat(piece))
+  }
+
+  get hasTrailing(): boolean {
+    return this.#first.hasTrailing
+  }
+
+  async write(piece: Buffer): Promise<Error | undefined> {
+    const fault = await this.#first.write(piece)
+    if (this.#first.hasLost) await this.#rescue(piece)
+    if (fault !== undefined) return fault
+    this.#written += piece.length
+    if (this.#readAgain === undefined) {
+      await this.#following
+      this.#following = this.#second.write(piece)
+      // It is awaited with the next piece, if there is one.
+      this.#following.catch(() => undefined)
+    }
+    return undefined
+  }
+
+  end(): Promise<Error | undefined> {
+    return this.#first.end()
+  }
+
+  destroy(): void {
+    this.#first.destroy()
+    this.#second.destroy()
+  }
+
+  async #rescue(piece: Buffer): Promise<void> {
+    await this.#following
+    for (const block of this.#readAgain?.(this.#written) ?? []) await this.#second.write(block)
+    for (let at = 0; at < piece.length; at++) {
+      if ((await this.#second.write(piece.subarray(at, at + 1))) !== undefined) return
+    }
+  }
+
+  #repeat(piece: Buffer): void {
+    const known = Math.min(this.#given - this.#repeated, piece.length)
+    this.#repeated += piece.length
+    if (known === piece.length) return
+    this.#given += piece.length - known
+    this.#onOutput(piece.subarray(known))
+  }
+}
