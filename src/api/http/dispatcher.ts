@@ -92,7 +92,7 @@ export class Dispatcher {
     if (isFromPage(request.headers)) {
       return new Refused(
         'forbidden',
-        'Without signatures, requests must name a loopback address as Host and come from no web page.',
+        'Without signatures, requests must name a loopback address as Host and come from no browser.',
       )
     }
     return { userName: 'anonymous', accessKeyId: undefined }

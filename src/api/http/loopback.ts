@@ -30,14 +30,22 @@ export async function bindAddress(host: string, isOpen: boolean): Promise<string
 }
 
 /**
- * Whether a request may come from a page that a browser on this host shows. Without signatures
- * such a page could send forms here, or have its own name point to loopback; other clients name the
- * address they were told to use and no origin.
+ * Whether a request may come from a browser, and so from any page that it shows: a form, an image,
+ * a redirect, a name that was made to point to loopback. A page chooses none of the header fields
+ * looked at here. Other clients send the address they were told to use as Host, and none of the rest.
+ *
+ * An address that a person types has the same header fields when it redirects here: `none` is no proof.
  */
 export function isFromPage(headers: HeaderFields): boolean {
-  const host = headers.get('host') ?? ''
+  const host = (headers.get('host') ?? '').toLowerCase()
   const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
-  if (!/^localhost$/i.test(name) && !isLoopback(name)) return true
-  const origin = headers.get('origin')
-  return origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`
+  if (name !== 'localhost' && !isLoopback(name)) return true
+  const own = `http://${host}`
+  const origin = headers.get('origin')?.toLowerCase()
+  const referer = headers.get('referer')?.toLowerCase()
+  if (origin !== undefined && origin !== own) return true
+  if (referer !== undefined && referer !== own && !referer.startsWith(`${own}/`)) return true
+  const site = headers.get('sec-fetch-site')
+  if (site !== undefined) return site !== 'same-origin'
+  return /^Mozilla\//i.test(headers.get('user-agent') ?? '')
 }

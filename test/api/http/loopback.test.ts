@@ -56,8 +56,17 @@ describe('isFromPage', () => {
     { host: 'localhost.evil.example', isPage: true },
     { host: '127.0.0.1.evil.example', isPage: true },
     { host: '', isPage: true },
-  ])('Host $host, Origin $origin: $isPage', ({ host, origin, isPage }) => {
-    const raw = ['Host', host, ...(origin === undefined ? [] : ['Origin', origin])]
-    expect(isFromPage(new HeaderFields(raw))).toBe(isPage)
+    { host: '127.0.0.1:4780', referer: 'http://127.0.0.1:4780/a', isPage: false },
+    { host: '127.0.0.1:4780', referer: 'http://127.0.0.1:47800/a', isPage: true },
+    { host: '127.0.0.1:4780', referer: 'https://evil.example/', isPage: true },
+    { host: '127.0.0.1:4780', 'sec-fetch-site': 'same-origin', isPage: false },
+    { host: '127.0.0.1:4780', 'sec-fetch-site': 'cross-site', isPage: true },
+    { host: '127.0.0.1:4780', 'sec-fetch-site': 'same-site', isPage: true },
+    // Also when an address that was typed redirects here.
+    { host: '127.0.0.1:4780', 'sec-fetch-site': 'none', isPage: true },
+    { host: '127.0.0.1:4780', 'user-agent': 'Mozilla/5.0 (X11)', isPage: true },
+    { host: '127.0.0.1:4780', 'user-agent': 'aws-cli/2.31.0', isPage: false },
+  ])('$host $origin $referer $sec-fetch-site $user-agent: $isPage', ({ isPage, ...fields }) => {
+    expect(isFromPage(new HeaderFields(Object.entries(fields).flat()))).toBe(isPage)
   })
 })
