@@ -60,17 +60,17 @@ export async function selectsOf({ texts, parquets }: QueryFiles): Promise<string
 }
 
 /**
- * The flow logs that the SQL names, each as a SELECT by the names it goes by. DuckDB
+ * Flow logs that the SQL names, each as a SELECT by the names it goes by. DuckDB
  * knows what a Parquet file is by itself.
  */
 export async function namedTexts(
   { texts }: QueryFiles,
-  sql: string,
+  isNamed: (name: string) => boolean,
 ): Promise<ReadonlyMap<string, string>> {
   const selects = new Map<string, string>()
   for (const { name, path } of texts) {
     for (const named of [name, path]) {
-      if (sql.includes(named)) selects.set(named, selectText(await firstLineOf(path), [path]))
+      if (isNamed(named)) selects.set(named, selectText(await firstLineOf(path), [path]))
     }
   }
   return selects

@@ -1,6 +1,7 @@
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { OperatorError } from '../errors.js'
 import { type Confined, type DuckDb, identifier, openConfined, quoted } from './duckdb.js'
+import { apart, EXPLAIN, mayName, tablesNamed } from './named-tables.js'
 import { namedTexts, type QueryFiles, selectsOf } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
@@ -63,9 +64,8 @@ export interface Answer {
  * long is done.
  */
 export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answer> {
-  const { sql, files, mirrorSessions } = options
+  const { files, mirrorSessions } = options
   const selects = await selectsOf(files)
-  const texts = await namedTexts(files, sql)
   const database = await openConfined(duckdb, {
     files: [...files.texts.map(({ path }) => path), ...files.parquets, ...options.outputs],
     temporaryDirectory: options.temporaryDirectory,
@@ -75,12 +75,10 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
   const { connection } = database
   try {
     await createTables(connection, selects)
-    for (const [name, select] of texts) {
-      await connection.run(`CREATE VIEW ${identifier(name)} AS ${select}`)
-    }
+    const sql = await createNamed(connection, files, options.sql)
     await fillMirrorSessions(connection, mirrorSessions ?? [])
     await checkStatement(duckdb, connection, sql)
-    const named = OF_SHAPE.test(sql) ? new Set<string>() : await namedTables(connection, sql)
+    const named = OF_SHAPE.test(sql) ? new Set<string>() : await tablesToFill(connection, sql)
     const tables = CAPTURE_TABLES.filter(({ name }) => named.has(name))
     const hasOther = (name: string): boolean => name === RECORDS.name && selects.length > 0
     for (const { name } of tables) {
@@ -115,6 +113,34 @@ async function createTables(connection: DuckDBConnection, selects: string[]): Pr
   )
 }
 
+/** Makes views of the flow logs that the SQL names. Gives the SQL that names them as DuckDB knows them. */
+async function createNamed(
+  connection: DuckDBConnection,
+  files: QueryFiles,
+  asked: string,
+): Promise<string> {
+  const tables = await tablesNamed(connection, asked)
+  const texts = await namedTexts(files, (name) => mayName(asked, tables, name))
+  const { sql, nameOf } = apart(asked, tables, [...texts.keys()])
+  for (const [name, select] of texts) {
+    await connection.run(`CREATE VIEW ${identifier(nameOf.get(name)!)} AS ${select}`)
+  }
+  return sql
+}
+
+/**
+ * What the SQL names as tables, in lower case. Where that cannot be told, every word
+ * counts: a table too many costs time, one too few would look empty.
+ */
+async function tablesToFill(
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<ReadonlySet<string>> {
+  const tables = await tablesNamed(connection, sql)
+  const words = tables?.map(({ name }) => name) ?? sql.match(/\w+/g) ?? []
+  return new Set(words.map((name) => name.toLowerCase()))
+}
+
 async function fillMirrorSessions(
   connection: DuckDBConnection,
   rows: readonly MirrorSessionRow[],
@@ -130,8 +156,6 @@ async function fillMirrorSessions(
   insert.destroySync()
 }
 
-/** What is explained may be a statement that writes, and ANALYZE runs it. */
-const EXPLAIN = /^\s*EXPLAIN\b(?:\s+ANALYZE\b)?/i
 /** Speaks of tables and not of what is in them. */
 const OF_SHAPE = /^\s*(?:DESCRIBE|DESC|SHOW|EXPLAIN(?!\s+ANALYZE))\b/i
 
@@ -180,32 +204,6 @@ async function checkPlan(connection: DuckDBConnection, sql: string): Promise<voi
 
 const NO_SELECT = 'query takes one SELECT'
 
-/**
- * What the SQL names as tables, in lower case. Where that cannot be told, as of the
- * strings that `query('…')` takes, every word counts: a table too many costs time,
- * one too few would look empty.
- */
-async function namedTables(
-  connection: DuckDBConnection,
-  sql: string,
-): Promise<ReadonlySet<string>> {
-  const asked = sql.replace(EXPLAIN, '')
-  const read = await connection.runAndReadAll(`SELECT json_serialize_sql(${quoted(asked)})`)
-  const tree = JSON.parse(String(read.getRows()[0]![0])) as { error: boolean }
-  if (tree.error || /\bquery(?:_table)?"?\s*\(/i.test(asked)) {
-    return new Set(asked.toLowerCase().match(/\w+/g))
-  }
-  const named = new Set<string>()
-  const walk = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return
-    const { type, table_name: name } = node as { type?: unknown; table_name?: unknown }
-    if (type === 'BASE_TABLE' && typeof name === 'string') named.add(name.toLowerCase())
-    Object.values(node).forEach(walk)
-  }
-  walk(tree)
-  return named
-}
-
 function noSource(table: string): OperatorError {
   const what =
     table === MIRROR_SESSIONS
@@ -239,9 +237,7 @@ export async function writeParquet(answer: Answer, path: string): Promise<void> 
   try {
     await other.run(`USE ${catalog}`)
     const types = result.columnTypes()
-    const columns = result
-      .deduplicatedColumnNames()
-      .map((name, at) => `${identifier(name)} ${types[at]}`)
+    const columns = columnNames(result).map((name, at) => `${identifier(name)} ${types[at]}`)
     await other.run(`CREATE TABLE loaded.answer (${columns.join(', ')})`)
     const appender = await other.createAppender('answer', 'loaded', catalog)
     for (;;) {
@@ -257,4 +253,15 @@ export async function writeParquet(answer: Answer, path: string): Promise<void> 
   } finally {
     other.closeSync()
   }
+}
+
+/** DuckDB knows no two columns of a table by names that differ in case alone. */
+function columnNames(result: DuckDBResult): string[] {
+  const taken = new Set<string>()
+  return result.deduplicatedColumnNames().map((name) => {
+    let free = name
+    for (let count = 1; taken.has(free.toLowerCase()); count++) free = `${name}_${count}`
+    taken.add(free.toLowerCase())
+    return free
+  })
 }

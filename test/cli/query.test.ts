@@ -221,6 +221,40 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     expect({ code, lines: err.split('\n').length }).toEqual({ code: 1, lines: 2 })
   })
 
+  test('tells flow logs apart whose names differ in capitals alone', async () => {
+    const dir = temporaryDirectory()
+    const [upper, lower] = ['A.log', 'a.log'].map((name) => join(dir, name))
+    const lines = (await logOf(PLAIN)).split('\n')
+    writeFileSync(upper!, lines.slice(0, 5).join('\n'))
+    writeFileSync(lower!, lines.slice(0, 8).join('\n'))
+    const rows = await ask(
+      `/* ü */ SELECT (SELECT count(*) FROM '${upper}') AS upper, "${lower}".bytes > 0 AS has,
+        (SELECT count(*) FROM "${lower}" AS x WHERE '${lower}' <> '${upper}') AS lower
+        FROM '${lower}' LIMIT 1`,
+      upper!,
+      lower!,
+    )
+    expect(rows).toEqual([{ upper: 4, has: true, lower: 7 }])
+    const shown = await runCommand('query', `DESCRIBE '${upper}'`, upper!, lower!)
+    expect(shown.code).toBe(0)
+    const sql = `FROM query('FROM "${upper}", "${lower}"')`
+    const { code, err } = await runCommand('query', sql, upper!, lower!)
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: `mirrortap: ${upper} and ${lower} differ in capitals alone: query one of them at a time, or rename one\n`,
+    })
+  })
+
+  test.each(['a "b".log', "it's.log"])('knows %s in either kind of quotes', async (name) => {
+    const path = join(temporaryDirectory(), name)
+    writeFileSync(path, await logOf(PLAIN))
+    const literal = `'${path.replaceAll("'", "''")}'`
+    const inner = `"${path.replaceAll('"', '""')}"`
+    const sql = `SELECT (SELECT count(*) FROM ${literal}) + (SELECT count(*) FROM ${inner}) AS n`
+    expect(await ask(sql, path)).toEqual([{ n: 48 }])
+    expect((await ask(`DESCRIBE ${inner}`, path)).length).toBeGreaterThan(10)
+  })
+
   test.each([
     'SELECT count(*) AS n FROM "Flows"',
     'WITH f AS (FROM mirrortap.main.flows) SELECT count(*) AS n FROM f',
@@ -263,6 +297,17 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       virtual_network_id: 42,
     })
     expect(rows[1]).toMatchObject({ description: null, packet_length: null })
+  })
+
+  test('names the version of a state file that a later mirrortap wrote', async () => {
+    const path = join(temporaryDirectory(), 'state.json')
+    writeFileSync(path, JSON.stringify({ version: 99 }))
+    const sql = 'FROM traffic_mirror_sessions'
+    expect(await runCommand('query', sql, '--state', path)).toEqual({
+      code: 1,
+      out: '',
+      err: `mirrortap: ${path} was written by a later mirrortap (version 99): use that one, or name another file\n`,
+    })
   })
 
   describe('help', () => {
@@ -377,6 +422,14 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       expect(lines[5000]).toBe('4999,9998')
       expect(JSON.parse(readFileSync(join(dir, 'a.json'), 'utf8'))).toHaveLength(5000)
       expect(readdirSync(dir).sort()).toEqual(['a.csv.gz', 'a.json', 'a.parquet'])
+    })
+
+    test('as Parquet, with columns whose names differ in capitals alone', async () => {
+      const path = join(temporaryDirectory(), 'a.parquet')
+      const sql = 'SELECT 1 AS a, 2 AS "A", 3 AS a_1, 4 AS a'
+      expect((await runCommand('query', sql, '-o', path)).code).toBe(0)
+      const [row] = await readParquet(path)
+      expect(Object.values(row!)).toEqual([1, 2, 3, 4])
     })
 
     test('as a table of many rows in the same columns, without what a terminal obeys', async () => {
