@@ -10,6 +10,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { NetworkInterface } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import { Admission } from '../session/admission.js'
 import { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import { Ledger, type LedgerReport } from '../session/ledger.js'
@@ -116,6 +117,7 @@ export class Column {
     this.#sessions = new SessionDirectory({
       max: options.maxSessions,
       key: options.sessionKey,
+      admission: new Admission(),
       onOpen: (session) => this.#openSession(session),
       onClose: (session, why) => this.#closeSession(session, why),
     })
@@ -273,13 +275,7 @@ export class Column {
   }
 
   #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
-    if (why === 'evicted') {
-      this.ledger.evictedSessions++
-      this.ledger.evictedReceived += session.received
-    } else if (session.received > 0) {
-      this.ledger.deletedSessions++
-      this.ledger.deletedReceived += session.received
-    }
+    this.ledger.close(session, why)
     this.#tracker.endSession(session.index, 'session-deleted')
     // Its flows may have been open still.
     if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
@@ -293,10 +289,9 @@ export class Column {
     if (policy === undefined) return undefined
     const name = session.name!
     const opening = { name, linkType, comment: `mirror session ${name}` }
-    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem, (packets) => {
-      session.captured -= packets
-      session.captureLost += packets
-    })
+    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem, (packets) =>
+      session.takeBack(packets),
+    )
   }
 
   #finishCapture(session: Session): void {

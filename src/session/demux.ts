@@ -387,6 +387,11 @@ export class Demux {
         return
       }
       session = this.#sessions.open(datagram, vni)
+      if (session === undefined) {
+        this.#ledger.unknownSession++
+        this.#ledger.noRoom++
+        return
+      }
     }
     const inner = this.#inner
     inner.seconds = datagram.seconds

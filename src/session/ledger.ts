@@ -16,8 +16,10 @@ export class Ledger {
   accepted = 0
   /** Turned away by a session's filter or by `--vni`, or mirrored by none of the sessions that share it. */
   filtered = 0
-  /** Of a session nobody announced, where those are dropped. */
+  /** Of a session nobody announced, where those are dropped or there is no room for it. */
   unknownSession = 0
+  /** Of those, the packets there was no room for. */
+  noRoom = 0
   /** Dropped as a copy of a packet that another session had brought. */
   duplicate = 0
   /** By reason. A malformed inner frame is captured all the same: it is the one worth keeping. */
@@ -32,12 +34,9 @@ export class Ledger {
   /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
   cutDatagrams = 0
   /** Sessions closed to make room for others. */
-  evictedSessions = 0
-  /** Packets those had received. */
-  evictedReceived = 0
+  readonly evictedSessions = noClosedSessions()
   /** Sessions with packets that were closed because they were deleted, or go on under the id they were registered with. */
-  deletedSessions = 0
-  deletedReceived = 0
+  readonly deletedSessions = noClosedSessions()
 
   constructor() {
     this.malformed = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>
@@ -48,17 +47,32 @@ export class Ledger {
     return FAULTS.reduce((sum, fault) => sum + this.malformed[fault], 0)
   }
 
+  /** Takes over the counts of a session that is closed. */
+  close(session: CountedSession, why: 'evicted' | 'deleted'): void {
+    if (why === 'deleted' && session.received === 0) return
+    const closed = why === 'evicted' ? this.evictedSessions : this.deletedSessions
+    closed.sessions++
+    addTotals(closed, session.report())
+    session.closedInto = closed
+  }
+
   /** With what others know, as data. */
   report(
     others: Pick<LedgerReport, 'kernelLost' | 'sessions'> & { flows?: FlowReport },
   ): LedgerReport {
     const faults = FAULTS.filter((fault) => this.malformed[fault] > 0)
+    const { evictedSessions, deletedSessions } = this
+    const totals = noTotals()
+    for (const counts of [evictedSessions, deletedSessions, ...others.sessions]) {
+      addTotals(totals, counts)
+    }
     return {
       received: this.received,
       kernelLost: others.kernelLost,
       accepted: this.accepted,
       filtered: this.filtered,
       unknownSession: this.unknownSession,
+      noRoom: this.noRoom,
       duplicate: this.duplicate,
       malformed: Object.fromEntries(faults.map((fault) => [fault, this.malformed[fault]])),
       reservedBits: this.reservedBits,
@@ -66,11 +80,20 @@ export class Ledger {
       fragments: { ...this.fragments },
       cutDatagrams: this.cutDatagrams,
       flows: others.flows ?? noFlows(),
-      evictedSessions: { sessions: this.evictedSessions, received: this.evictedReceived },
-      deletedSessions: { sessions: this.deletedSessions, received: this.deletedReceived },
+      totals,
+      evictedSessions: { ...evictedSessions },
+      deletedSessions: { ...deletedSessions },
       sessions: others.sessions,
     }
   }
+}
+
+/** A session as the ledger knows it. */
+export interface CountedSession {
+  readonly received: number
+  /** Once it is closed: the sums that its counts went into. */
+  closedInto: ClosedSessions | undefined
+  report(): SessionReport
 }
 
 /** A ledger as data: what `--stats` writes and what crosses threads. */
@@ -81,6 +104,8 @@ export interface LedgerReport {
   accepted: number
   filtered: number
   unknownSession: number
+  /** Packets of `unknownSession` whose session had no room among those that packets open. */
+  noRoom: number
   duplicate: number
   /** Only reasons that occurred. */
   malformed: Partial<Record<Fault, number>>
@@ -91,10 +116,12 @@ export interface LedgerReport {
   fragments: FragmentReport
   cutDatagrams: number
   flows: FlowReport
-  /** Sessions closed to make room, and what they had received. */
-  evictedSessions: { sessions: number; received: number }
+  /** The counts of all sessions, open and closed. */
+  totals: SessionTotals
+  /** Sessions closed to make room, and their counts. */
+  evictedSessions: ClosedSessions
   /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
-  deletedSessions: { sessions: number; received: number }
+  deletedSessions: ClosedSessions
   sessions: SessionReport[]
 }
 
@@ -159,47 +186,6 @@ export interface SessionReport {
   bytes: number
 }
 
-/** Adds `from` to `into`, for the reports of several workers. Sessions that several saw are joined. */
-export function addReport(into: LedgerReport, from: LedgerReport): void {
-  into.received += from.received
-  into.kernelLost =
-    into.kernelLost === null || from.kernelLost === null ? null : into.kernelLost + from.kernelLost
-  into.accepted += from.accepted
-  into.filtered += from.filtered
-  into.unknownSession += from.unknownSession
-  into.duplicate += from.duplicate
-  addCounts(into.malformed, from.malformed)
-  into.reservedBits += from.reservedBits
-  into.inDoubt += from.inDoubt
-  for (const name of FRAGMENT_COUNTS) into.fragments[name] += from.fragments[name]
-  into.cutDatagrams += from.cutDatagrams
-  into.flows.live += from.flows.live
-  into.flows.capacity += from.flows.capacity
-  addCounts(into.flows.ended, from.flows.ended)
-  into.flows.emergencies += from.flows.emergencies
-  into.flows.inEmergency ||= from.flows.inEmergency
-  into.flows.recordsWritten += from.flows.recordsWritten
-  into.flows.recordsLost += from.flows.recordsLost
-  into.flows.longestPauseMs = Math.max(into.flows.longestPauseMs, from.flows.longestPauseMs)
-  into.evictedSessions.sessions += from.evictedSessions.sessions
-  into.evictedSessions.received += from.evictedSessions.received
-  into.deletedSessions.sessions += from.deletedSessions.sessions
-  into.deletedSessions.received += from.deletedSessions.received
-  for (const session of from.sessions) {
-    const known = into.sessions.find((other) => other.session === session.session)
-    if (known === undefined) into.sessions.push(structuredClone(session))
-    else {
-      for (const name of SESSION_COUNTS) known[name] += session[name]
-      addCounts(known.cutCauses, session.cutCauses)
-      known.packetLength ??= session.packetLength
-      known.macAddress ??= session.macAddress
-      known.source ??= session.source
-    }
-  }
-}
-
-const FRAGMENT_COUNTS = Object.keys(noFragments()) as (keyof FragmentReport)[]
-
 const SESSION_COUNTS = [
   'received',
   'accepted',
@@ -214,6 +200,68 @@ const SESSION_COUNTS = [
   'cut',
   'bytes',
 ] as const satisfies readonly (keyof SessionReport)[]
+
+export type SessionTotals = Record<(typeof SESSION_COUNTS)[number], number>
+
+/** Sessions that are no more: how many, and the sums of their counts. */
+export interface ClosedSessions extends SessionTotals {
+  sessions: number
+}
+
+function noTotals(): SessionTotals {
+  return Object.fromEntries(SESSION_COUNTS.map((name) => [name, 0])) as SessionTotals
+}
+
+function noClosedSessions(): ClosedSessions {
+  return { sessions: 0, ...noTotals() }
+}
+
+function addTotals(into: SessionTotals, from: SessionTotals): void {
+  for (const name of SESSION_COUNTS) into[name] += from[name]
+}
+
+/** Adds `from` to `into`, for the reports of several workers. Sessions that several saw are joined. */
+export function addReport(into: LedgerReport, from: LedgerReport): void {
+  into.received += from.received
+  into.kernelLost =
+    into.kernelLost === null || from.kernelLost === null ? null : into.kernelLost + from.kernelLost
+  into.accepted += from.accepted
+  into.filtered += from.filtered
+  into.unknownSession += from.unknownSession
+  into.noRoom += from.noRoom
+  into.duplicate += from.duplicate
+  addCounts(into.malformed, from.malformed)
+  into.reservedBits += from.reservedBits
+  into.inDoubt += from.inDoubt
+  for (const name of FRAGMENT_COUNTS) into.fragments[name] += from.fragments[name]
+  into.cutDatagrams += from.cutDatagrams
+  into.flows.live += from.flows.live
+  into.flows.capacity += from.flows.capacity
+  addCounts(into.flows.ended, from.flows.ended)
+  into.flows.emergencies += from.flows.emergencies
+  into.flows.inEmergency ||= from.flows.inEmergency
+  into.flows.recordsWritten += from.flows.recordsWritten
+  into.flows.recordsLost += from.flows.recordsLost
+  into.flows.longestPauseMs = Math.max(into.flows.longestPauseMs, from.flows.longestPauseMs)
+  addTotals(into.totals, from.totals)
+  for (const name of ['evictedSessions', 'deletedSessions'] as const) {
+    into[name].sessions += from[name].sessions
+    addTotals(into[name], from[name])
+  }
+  for (const session of from.sessions) {
+    const known = into.sessions.find((other) => other.session === session.session)
+    if (known === undefined) into.sessions.push(structuredClone(session))
+    else {
+      addTotals(known, session)
+      addCounts(known.cutCauses, session.cutCauses)
+      known.packetLength ??= session.packetLength
+      known.macAddress ??= session.macAddress
+      known.source ??= session.source
+    }
+  }
+}
+
+const FRAGMENT_COUNTS = Object.keys(noFragments()) as (keyof FragmentReport)[]
 
 function addCounts(into: Record<string, number>, from: Record<string, number>): void {
   for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { ADDRESS_A, ADDRESS_A_REST, HASH, HOT_WORDS, KIND, KIND_IPV6 } from '../flow/flow-entry.js'
 import { FlowHash } from '../flow/flow-hash.js'
 import type { Datagram } from '../wire/packet.js'
+import { type Admission, dispensable } from './admission.js'
 import { Session, type SessionIdentity } from './session.js'
 
 export type SessionKey = 'source+vni' | 'vni'
@@ -26,8 +27,9 @@ const KEY_WORDS = 5
 
 /**
  * The open sessions by (outer source, VNI). Of those that packets open there are at
- * most so many: the one not used for longest is let go when another comes. Registered
- * ones are there until they are closed, and may have several keys or a whole VNI.
+ * most so many. When another comes, the one not used for longest is let go; where anyone
+ * may send, Admission has a say, and the other may be refused. Registered sessions are
+ * there until they are closed, and may have several keys or a whole VNI.
  *
  * Packets find their session through a small open-addressed index over typed
  * arrays, and mostly through the memory of the last one; `lru-cache` sees a
@@ -36,6 +38,7 @@ const KEY_WORDS = 5
 export class SessionDirectory {
   readonly #byVni: boolean
   readonly #max: number
+  readonly #admission: Admission | undefined
   /** Those that packets have opened, by index. Undefined until the first. */
   #sessions: LRUCache<number, Session> | undefined = undefined
   readonly #registered = new Set<Session>()
@@ -66,6 +69,8 @@ export class SessionDirectory {
   constructor(options: {
     max: number
     key: SessionKey
+    /** Where anyone may send: busy sessions keep their places, and those made up by a sender get few. */
+    admission?: Admission
     onOpen: (session: Session) => void
     onClose: (session: Session, why: 'evicted' | 'deleted') => void
   }) {
@@ -73,6 +78,7 @@ export class SessionDirectory {
     this.#onOpen = options.onOpen
     this.#onClose = options.onClose
     this.#max = options.max
+    this.#admission = options.admission
   }
 
   get size(): number {
@@ -113,14 +119,14 @@ export class SessionDirectory {
     return this.#touch(holders.first, datagram.seconds)
   }
 
-  /** Opens the session of a datagram; another may have to go for it. */
-  open(datagram: Datagram, vni: number): Session {
+  /** Opens the session of a datagram; another may have to go for it. Undefined: there is no room. */
+  open(datagram: Datagram, vni: number): Session | undefined {
+    this.#sessions ??= this.#allocate()
+    // Room first, so that the index of the one that goes can be used.
+    if (this.#sessions.size >= this.#max && !this.#makeRoom(datagram, vni)) return undefined
     const source = this.#byVni
       ? null
       : Uint32Array.of(datagram.source0, datagram.source1, datagram.source2, datagram.source3)
-    this.#sessions ??= this.#allocate()
-    // Room first, so that the index of the one that goes can be used.
-    if (this.#sessions.size >= this.#max) this.#sessions.pop()
     const session = new Session(this.#freeIndices.pop() ?? this.#nextIndex++, vni, source)
     session.openedAt = datagram.seconds
     this.#sessions.set(session.index, session)
@@ -159,12 +165,12 @@ export class SessionDirectory {
     if (source === null) {
       this.#byVniAlone.set(vni, holders)
       for (const other of [...(this.#sessions?.values() ?? [])]) {
-        if (other.vni === vni) this.#sessions!.delete(other.index)
+        if (other.vni === vni) this.#close(other, 'deleted')
       }
       return
     }
     const slot = this.#bySlot.length === 0 ? undefined : this.#bySlot[this.#find(vni, source)]
-    if (slot !== undefined && !slot.first.isRegistered) this.#sessions!.delete(slot.first.index)
+    if (slot !== undefined && !slot.first.isRegistered) this.#close(slot.first, 'deleted')
     this.#boundKeys++
     this.#makeSlots()
     this.#insert(holders, vni, source)
@@ -183,7 +189,7 @@ export class SessionDirectory {
 
   /** Closes every session. */
   clear(): void {
-    this.#sessions?.clear()
+    for (const session of [...(this.#sessions?.values() ?? [])]) this.#close(session, 'deleted')
     for (const session of this.#registered) this.deregister(session)
     this.#byVniAlone.clear()
     this.#bySlot.fill(undefined)
@@ -193,15 +199,33 @@ export class SessionDirectory {
   /** Memory for as many sessions as there may be, which a run without any does without. */
   #allocate(): LRUCache<number, Session> {
     this.#makeSlots()
-    return new LRUCache({
-      max: this.#max,
-      dispose: (session, _index, reason) => {
-        if (this.#last === session) this.#forgetLast()
-        this.#remove(session.vni!, session.source ?? ANY_SOURCE)
-        this.#onClose(session, reason === 'evict' ? 'evicted' : 'deleted')
-        this.#freeIndices.push(session.index)
-      },
-    })
+    return new LRUCache({ max: this.#max })
+  }
+
+  /** Whether a datagram's session may open now; closes another for it. */
+  #makeRoom(datagram: Datagram, vni: number): boolean {
+    const { seconds } = datagram
+    if (
+      this.#admission !== undefined &&
+      !this.#admission.admits(this.#hashOf(datagram, vni), seconds)
+    ) {
+      return false
+    }
+    const sessions = this.#sessions!
+    const goes =
+      this.#admission === undefined ? sessions.pop() : dispensable(sessions.rvalues(), seconds)
+    if (goes === undefined) return false
+    this.#close(goes, 'evicted')
+    return true
+  }
+
+  /** Closes a session that packets have opened. */
+  #close(session: Session, why: 'evicted' | 'deleted'): void {
+    this.#sessions!.delete(session.index)
+    if (this.#last === session) this.#forgetLast()
+    this.#remove(session.vni!, session.source ?? ANY_SOURCE)
+    this.#onClose(session, why)
+    this.#freeIndices.push(session.index)
   }
 
   /** An index in which no more than half of the slots are taken. */
@@ -250,6 +274,11 @@ export class SessionDirectory {
     if (this.#byVni) return this.#search(vni, 0, 0, 0, 0)
     const { source0, source1, source2, source3 } = datagram
     return this.#search(vni, source0, source1, source2, source3)
+  }
+
+  #hashOf(datagram: Datagram, vni: number): number {
+    this.#slotOf(datagram, vni)
+    return this.#probe[HASH]!
   }
 
   #find(vni: number, source: Uint32Array): number {

@@ -7,7 +7,7 @@ import type { Frame } from '../wire/frame.js'
 import type { Datagram, Packet } from '../wire/packet.js'
 import { CutFrames } from './cut-frames.js'
 import { InterfaceIdentity, type KnownInterface } from './interface-identity.js'
-import type { SessionReport } from './ledger.js'
+import type { ClosedSessions, SessionReport } from './ledger.js'
 import { SeenWindows } from './seen-windows.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
@@ -95,6 +95,8 @@ export class Session {
   duplicates = 0
   readonly cut = new CutFrames()
   bytes = 0
+  /** Once it is closed: the sums that its counts went into. */
+  closedInto: ClosedSessions | undefined = undefined
   /** Second of the first packet. */
   openedAt = 0
   readonly seen = new SeenWindows()
@@ -141,6 +143,14 @@ export class Session {
     const isV4 = address[0] === 0 && address[1] === 0 && address[2] === MAPPED_WORD
     if (isV4) this.#address4 ??= address.subarray(3)
     else this.#address6 ??= address
+  }
+
+  /** Packets that its capture had taken, and a failed disk has lost. */
+  takeBack(packets: number): void {
+    for (const counts of [this, ...(this.closedInto === undefined ? [] : [this.closedInto])]) {
+      counts.captured -= packets
+      counts.captureLost += packets
+    }
   }
 
   report(): SessionReport {

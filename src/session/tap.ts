@@ -31,8 +31,7 @@ export class Tap {
         session.filter = options.filter
       },
       onClose: (session) => {
-        ledger.evictedSessions++
-        ledger.evictedReceived += session.received
+        ledger.close(session, 'evicted')
         void session.capture?.close()
       },
     })

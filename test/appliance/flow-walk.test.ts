@@ -24,10 +24,10 @@ function columnOf(maxSessions = 64): Column {
   )
 }
 
-function take(column: Column, vni: number, flow: number): void {
+function take(column: Column, vni: number, flow: number, seconds = T): void {
   const src = `10.1.${flow >>> 8}.${flow & 0xff}`
   const frame = ethernet(udp4({ src, dst: '10.0.0.2', sport: 1000, dport: 53 }))
-  column.demux.acceptVxlan(datagramOf(vxlan(vni, frame), { seconds: T }))
+  column.demux.acceptVxlan(datagramOf(vxlan(vni, frame), { seconds }))
 }
 
 const REQUEST = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
@@ -73,8 +73,8 @@ describe('walkFlows', () => {
 
   test('knows a session that came to the index of another while it walked', async () => {
     const column = columnOf(2)
-    for (let flow = 0; flow < FLOWS; flow++) take(column, 1, flow)
-    take(column, 2, 0)
+    for (let flow = 0; flow < FLOWS; flow++) take(column, 1, flow, T - 1)
+    take(column, 2, 0, T - 1)
     const flows = new CapturedFlows()
     const walking = column.captureFlows(REQUEST, (batch) => flows.add(batch))
     // The first slice is done. Session 1 has to go, and session 3 gets its index and its entries.

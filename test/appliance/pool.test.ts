@@ -4,6 +4,7 @@ import { Pool, type PoolOptions } from '../../src/appliance/pool.js'
 import type { Change } from '../../src/control/state.js'
 import { OperatorError } from '../../src/errors.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import { Ledger } from '../../src/session/ledger.js'
 
 /**
  * Stands in for src/appliance/worker.ts, which needs sockets: answers as that does, or as the
@@ -17,13 +18,10 @@ const ACTOR = `
   const orders = []
   let waiting
   const report = () => ({
+    ...${JSON.stringify(new Ledger().report({ kernelLost: 0, sessions: [] }))},
     received: index + 1, kernelLost: role === 'no-proc' ? null : 10, accepted: index + 1,
-    filtered: 0, unknownSession: 0, duplicate: 0, malformed: {}, reservedBits: 0, inDoubt: 0, cutDatagrams: 0,
-    fragments: { joined: 0, parts: 0, leftover: 0, overlapping: 0, repeated: 0, unclaimed: 0 },
     flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
       recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
-    evictedSessions: { sessions: 0, received: 0 }, deletedSessions: { sessions: 0, received: 0 },
-    sessions: [],
   })
   const failed = (operator) => tell({ type: 'failed', message: 'the disk is on fire', operator })
   parentPort.on('message', ({ type, id, request, changes }) => {

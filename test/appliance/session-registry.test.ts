@@ -63,7 +63,7 @@ class Registered {
   /** Names of the sessions that share a packet, in their order, as a demultiplexer finds them. */
   packet(source: string, vni: number): string {
     const datagram = datagramOf(NOTHING, { source })
-    const first = this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)
+    const first = this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)!
     return [first, ...this.directory.others].map(({ name }) => name).join(' ')
   }
 }

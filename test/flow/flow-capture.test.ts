@@ -354,7 +354,7 @@ describe('FlowCapture', () => {
         },
         (line) => expect.fail(line),
       )
-      const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T, atNanoseconds: 0 }
+      const request = { minimumAgeSeconds: 0, filters: [], atSeconds: T + 1, atNanoseconds: 0 }
       const vnis: (number | null)[] = []
       const asked = async () => {
         const found = new CapturedFlows()
@@ -362,12 +362,13 @@ describe('FlowCapture', () => {
         vnis.push(...[...found].map(({ vni }) => vni))
         return outcome
       }
-      const take = (vni: number) =>
-        column.demux.acceptVxlan(datagramOf(vxlan(vni, ethernet(udp(1))), { seconds: T }))
-      take(1)
-      take(2)
+      const take = (vni: number, seconds: number) =>
+        column.demux.acceptVxlan(datagramOf(vxlan(vni, ethernet(udp(1))), { seconds }))
+      take(1, T)
+      take(2, T)
       expect(await asked()).toEqual({ status: 'COMPLETED', reason: null })
-      take(3)
+      take(3, T + 1)
+      take(3, T + 1)
       expect(await asked()).toMatchObject({ status: 'COMPLETED_WITH_ERRORS' })
       expect(vnis.sort()).toEqual([1, 2, 2, 3])
       await column.close()

@@ -38,6 +38,7 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
   ledger.accepted = next++
   ledger.filtered = next++
   ledger.unknownSession = next++
+  ledger.noRoom = next++
   ledger.duplicate = next++
   ledger.reservedBits = next++
   ledger.inDoubt = next++
@@ -52,10 +53,9 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
     ledger.fragments[name] = next++
   }
   ledger.cutDatagrams = next++
-  ledger.evictedSessions = next++
-  ledger.evictedReceived = next++
-  ledger.deletedSessions = next++
-  ledger.deletedReceived = next++
+  for (const closed of [ledger.evictedSessions, ledger.deletedSessions]) {
+    for (const name of Object.keys(closed) as (keyof typeof closed)[]) closed[name] = next++
+  }
   ledger.malformed['vxlan-truncated'] = next++
   return ledger.report({
     kernelLost: next++,

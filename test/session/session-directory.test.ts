@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { describe, expect, test } from 'vitest'
+import { Admission, BUSY_SECONDS } from '../../src/session/admission.js'
 import type { Session } from '../../src/session/session.js'
 import { SessionDirectory, type SessionKey } from '../../src/session/session-directory.js'
 import { Random } from '../support/random.js'
@@ -27,10 +28,11 @@ class Watched {
   /** Indices that were given to a session while another had them. */
   readonly taken: number[] = []
 
-  constructor(max: number, key: SessionKey = 'source+vni') {
+  constructor(max: number, key: SessionKey = 'source+vni', admission?: Admission) {
     this.directory = new SessionDirectory({
       max,
       key,
+      ...(admission && { admission }),
       onOpen: (session) => {
         if (this.open.has(session.index)) this.taken.push(session.index)
         this.open.set(session.index, session)
@@ -45,6 +47,11 @@ class Watched {
 
   /** The session of a packet, opened if need be, as a demultiplexer does it. */
   packet(source: string, vni: number, seconds = 0): Session {
+    return this.offer(source, vni, seconds)!
+  }
+
+  /** The same where there may be no room for it. */
+  offer(source: string, vni: number, seconds = 0): Session | undefined {
     const datagram = datagramOf(NOTHING, { source, seconds })
     return this.directory.find(datagram, vni) ?? this.directory.open(datagram, vni)
   }
@@ -167,5 +174,66 @@ describe('SessionDirectory', () => {
       vni: 7,
       source: '10.0.0.1',
     })
+  })
+})
+
+describe('SessionDirectory where anyone may send', () => {
+  const watch = (max: number) => new Watched(max, 'source+vni', new Admission())
+
+  test('sessions in use keep their places however many others come, and however often', () => {
+    const watched = watch(16)
+    const kept = [1, 2, 3, 4].map((vni) => watched.offer('10.0.0.1', vni, 99)!)
+    let made = 100
+    for (let seconds = 100; seconds < 130; seconds++) {
+      for (let round = 0; round < 200; round++) {
+        for (const session of kept) {
+          expect(watched.offer('10.0.0.1', session.vni!, seconds)).toBe(session)
+        }
+        // A key that comes once, and one that comes twice.
+        watched.offer('10.0.0.2', made++, seconds)
+        watched.offer('10.0.0.2', made, seconds)
+        watched.offer('10.0.0.2', made++, seconds)
+      }
+    }
+    expect(watched.directory.size).toBe(16)
+    // 16 at once and 4 a second at most, of 12,000.
+    expect(watched.closed.length).toBeGreaterThan(0)
+    expect(watched.closed.length).toBeLessThanOrEqual(16 + 30 * 4)
+    expect(watched.taken).toEqual([])
+  })
+
+  test('a session that stays gets a place with its second packet, among many that come once', () => {
+    const watched = watch(8)
+    for (let made = 0; made < 5000; made++) watched.offer('10.0.0.2', made, 100)
+    expect(watched.closed).toEqual([])
+    expect(watched.offer('10.0.0.1', 7, 101)).toBeUndefined()
+    for (let made = 5000; made < 5100; made++) watched.offer('10.0.0.2', made, 101)
+    const session = watched.offer('10.0.0.1', 7, 101)
+    expect(session).toBeDefined()
+    expect(watched.closed).toHaveLength(1)
+    expect(watched.offer('10.0.0.1', 7, 102)).toBe(session)
+  })
+
+  test('a session long silent goes for another, and a busy one does not', () => {
+    const watched = watch(1)
+    watched.offer('10.0.0.1', 1, 100)
+    watched.offer('10.0.0.1', 1, 101)
+    const last = 101 + BUSY_SECONDS
+    for (const seconds of [102, 103, last - 1]) {
+      expect(watched.offer('10.0.0.1', 2, seconds)).toBeUndefined()
+    }
+    expect(watched.offer('10.0.0.1', 2, last)).toBeDefined()
+    expect(watched.closed).toEqual([{ name: 'vni-1_10.0.0.1', why: 'evicted' }])
+  })
+
+  test('a clock that is set back shuts nobody out', () => {
+    const watched = watch(1)
+    for (let vni = 1; vni <= 40; vni++) {
+      watched.offer('10.0.0.1', vni, 10_000)
+      watched.offer('10.0.0.1', vni, 10_001)
+    }
+    watched.offer('10.0.0.1', 50, 100)
+    watched.offer('10.0.0.1', 50, 101)
+    expect(watched.offer('10.0.0.1', 50, 102)).toBeDefined()
   })
 })

@@ -151,7 +151,12 @@ function addSessions(command: Command): void {
     )
     .addOption(duplicatesOption())
     .option('--filter <expression>', 'packets wanted: pcap-filter(7), and vni and session')
-    .option('--max-sessions <number>', 'open at once', integerBetween(1, 65_000), 1024)
+    .option(
+      '--max-sessions <number>',
+      'open at once in each worker, beside registered ones',
+      integerBetween(1, 65_000),
+      1024,
+    )
     .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
     .option(
       '--max-flows-per-session <number>',

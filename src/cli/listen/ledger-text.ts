@@ -27,9 +27,15 @@ export function formatLedger(report: LedgerReport): string[] {
   )
   if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
   if (report.inDoubt > 0) lines.push(`perhaps no VXLAN, not unwrapped: ${report.inDoubt}`)
+  if (report.noRoom > 0) {
+    lines.push(`of unknown sessions, as there was no room (--max-sessions): ${report.noRoom}`)
+  }
   if (report.evictedSessions.sessions > 0) {
-    const { sessions, received } = report.evictedSessions
-    lines.push(`sessions closed to make room: ${sessions}, which had received ${received}`)
+    const { sessions, received, captured, captureLost } = report.evictedSessions
+    lines.push(
+      `sessions closed to make room: ${sessions}, which had received ${received}; ` +
+        `${captured} of those captured, ${captureLost} lost to captures`,
+    )
   }
   if (report.deletedSessions.sessions > 0) {
     const { sessions, received } = report.deletedSessions
