@@ -61,8 +61,10 @@ describe.skipIf(MISSING !== undefined || !IS_BUILT)(
       const received = host.start('tcpdump', '-Z', 'root', '-ni', 'lo', '-c', '20', 'udp port 4789')
       expect(await received.ended()).toBe(0)
       source.signal('SIGINT')
-      expect(await source.ended()).toBe(0)
+      const code = await source.ended()
       const summary = JSON.parse(source.stdout.toString())
+      // Where nobody listens, every datagram may come back as refused.
+      expect(code).toBe(summary.sent > 0 ? 0 : 1)
       expect(summary.notSent['ENETUNREACH']).toBeGreaterThan(0)
       expect(summary.sent + Object.values<number>(summary.notSent).reduce((a, b) => a + b)).toBe(
         summary.packets,

@@ -58,7 +58,7 @@ describe('openControlPlane', () => {
     const plane = await open(undefined, { stateFile, followed })
     const { id } = await plane.change((draft) => createTarget(draft, { ...TARGET, tags: [] }))
     expect(followed.map((change) => change.id)).toEqual([id])
-    expect(readFileSync(stateFile, 'utf8')).toContain(id)
+    expect(readFileSync(`${stateFile}.journal`, 'utf8')).toContain(id)
     expect((await open({}, { stateFile })).resources.targets.has(id)).toBe(true)
   })
 

@@ -106,7 +106,7 @@ describe('mirror --control', () => {
     // What it would send leaves the interface, and is not asked for.
     const { err, out } = await mirror('--session', inventory('', undefined, '10.0.0.1'))
     expect(JSON.parse(out).sent).toBe(0)
-    expect(err).toMatch(/ to 127\.0\.0\.1 port 4789\n$/)
+    expect(err).toMatch(/ to 127\.0\.0\.1 port 4789\nmirrortap: nothing was sent: [^\n]+\n$/)
   })
 
   test('wraps for a Gateway Load Balancer endpoint, to GENEVE by default', async () => {
@@ -119,7 +119,7 @@ describe('mirror --control', () => {
       TrafficMirrorTargetId: target.trafficMirrorTarget.trafficMirrorTargetId,
     })
     const { err } = await mirror('--session', inventory('', undefined, '10.0.0.1'))
-    expect(err).toMatch(/ to 127\.0\.0\.1 port 6081\n$/)
+    expect(err).toMatch(/ to 127\.0\.0\.1 port 6081\nmirrortap: nothing was sent: [^\n]+\n$/)
     const { out } = await mirror('--to', `127.0.0.1:${udp.port}`)
     expect(JSON.parse(out).octets).toBe(68 + 8 + FRAME.length)
   })
@@ -190,7 +190,9 @@ describe('mirror --control', () => {
     while (process.listenerCount('SIGINT') === 0) await new Promise(setImmediate)
     setImmediate(() => process.emit('SIGINT'))
     const { code, err } = await done
-    expect(code).toBe(0)
-    expect(err).toMatch(/^(?:http:\S+ does not answer \(ECONNREFUSED\); waiting for it\n)?$/)
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /^(?:http:\S+ does not answer \(ECONNREFUSED\); waiting for it\n)?mirrortap: nothing was sent: [^\n]+\n$/,
+    )
   })
 })
