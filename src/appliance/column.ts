@@ -8,7 +8,7 @@ import {
 } from '../flow/flow-capture.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
-import type { NetworkInterface } from '../mirror/resources.js'
+import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Admission } from '../session/admission.js'
 import { Demux } from '../session/demux.js'
@@ -49,6 +49,7 @@ export interface ColumnOptions {
   filters?: FilterOptions
   /** Of the control plane: those that the configuration names, by id. */
   interfaces?: ReadonlyMap<string, NetworkInterface>
+  transitGateways?: readonly TransitGateway[]
   capture?: CapturePolicy
   flowLog?: FlowLogOptions
 }
@@ -102,6 +103,7 @@ export class Column {
       options.flowLog &&
       new FlowLogs(options.flowLog, {
         interfaces,
+        transitGateways: options.transitGateways ?? [],
         sessions: () => this.#sessions.values(),
         sessionAt: (index) => this.#byIndex[index]!,
         reportSession: (index) => this.#tracker.reportSession(index),

@@ -1,17 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { flowLogCovers } from '../control/flow-logs.js'
+import { flowLogCovers, isOfTransitGateway } from '../control/flow-logs.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
 import type { FlowLogDestination, FlowLogStatistics } from '../flowlog/flow-log-destination.js'
 import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
 import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
-import { parseLogFormat } from '../flowlog/log-format.js'
+import { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
+import { fieldsOfResource } from '../flowlog/transit-gateway-fields.js'
 import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
-import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type {
+  FlowLog,
+  MirrorSession,
+  NetworkInterface,
+  TransitGateway,
+} from '../mirror/resources.js'
 import type { Session, SessionLog } from '../session/session.js'
 import { registeredMetadata } from './registered-metadata.js'
+import { TransitGatewayLogs } from './transit-gateway-logs.js'
+import { TransitGateways } from './transit-gateways.js'
 import { WindowLosses } from './window-losses.js'
 
 /** Plain data. */
@@ -34,6 +42,7 @@ export interface FlowLogOptions {
 /** What flow logs need to know of the column. */
 export interface FlowLogsSurroundings {
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
+  readonly transitGateways: readonly TransitGateway[]
   sessions(): Iterable<Session>
   sessionAt(index: number): Session
   /** Hands over a record of what each flow of a session did so far in its windows. */
@@ -68,7 +77,8 @@ interface Registered {
 /**
  * The flow logs of a column. Each that the control plane has made holds the records of the
  * sessions its resource covers, from then on until it is deleted; the default one
- * holds those of all sessions that none of these covers, registered or not.
+ * holds those of all sessions that none of these covers, registered or not. A flow log of a
+ * transit gateway covers no session: it has what of their records crosses the gateway.
  *
  * There are no records of rejected traffic: what is rejected is not mirrored. So a flow log
  * of that alone is nothing at all here, and covers no session.
@@ -80,6 +90,7 @@ export class FlowLogs {
   readonly #defaultMetadata: SessionMetadata
   readonly #running = new Map<string, RunningLog>()
   readonly #registered = new Map<Session, Registered>()
+  readonly #gatewayLogs: TransitGatewayLogs
   /** Seconds of the windows that the table counts in. */
   readonly #seconds: number
   readonly #losses: WindowLosses
@@ -96,7 +107,17 @@ export class FlowLogs {
     this.#options = options
     this.#of = of
     this.#defaultMetadata = new SessionMetadata(options.metadata)
-    this.#default = this.#open(options.layout, options.logFormat, DEFAULT_PENDING_MAX)
+    this.#default = this.#open(
+      options.layout,
+      parseLogFormat(options.logFormat),
+      DEFAULT_PENDING_MAX,
+    )
+    const { owner, metadata } = options
+    const gateways = new TransitGateways(of.transitGateways, of.interfaces, {
+      region: metadata.region ?? owner?.region,
+      'account-id': owner?.accountId,
+    })
+    this.#gatewayLogs = new TransitGatewayLogs(gateways, of.interfaces)
     this.#seconds = options.owner === undefined ? options.maxAggregationInterval : SHORT_SECONDS
     this.#losses = new WindowLosses(this.#seconds)
   }
@@ -131,12 +152,15 @@ export class FlowLogs {
     if (resource !== undefined) {
       const metadata = this.#metadataOf(resource, undefined)
       this.#registered.set(session, { resource, metadata })
+      this.#gatewayLogs.follow(session, resource)
     }
     this.#setLogs(session)
   }
 
   /** A session is closed. */
   forget(session: Session): void {
+    const registered = this.#registered.get(session)
+    if (registered !== undefined) this.#gatewayLogs.forget(session, registered.resource)
     this.#registered.delete(session)
   }
 
@@ -154,6 +178,7 @@ export class FlowLogs {
       const { resource, destination } = running
       await this.#split(resource, () => {
         this.#running.delete(id)
+        this.#gatewayLogs.remove(id)
         this.#closing.add(destination)
       })
       await this.#close(destination)
@@ -162,8 +187,13 @@ export class FlowLogs {
       this.#lost += destination.statistics.lost
     } else if (running === undefined) {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
-      const destination = this.#open(layout, after.logFormat, RESOURCE_PENDING_MAX)
-      await this.#split(after, () => this.#running.set(id, { resource: after, destination }))
+      const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
+      const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX)
+      const log = { resource: after, destination }
+      await this.#split(after, () => {
+        this.#running.set(id, log)
+        if (isOfTransitGateway(after)) this.#gatewayLogs.add(log)
+      })
     }
   }
 
@@ -189,11 +219,11 @@ export class FlowLogs {
   }
 
   /** Whatever a flow log names as its destination, its files are below the one directory there is. */
-  #open(layout: LayoutOptions, logFormat: string | undefined, pendingMax: number) {
+  #open(layout: LayoutOptions, logFormat: LogFormat, pendingMax: number) {
     return new FlowLogDirectory({
       directory: this.#options.directory,
       layout: new FlowLogLayout(layout),
-      encoder: new RecordLine(parseLogFormat(logFormat)),
+      encoder: new RecordLine(logFormat),
       graceSeconds: GRACE_SECONDS,
       pendingBytesMax: pendingMax,
       onProblem: this.#of.onProblem,
@@ -208,10 +238,11 @@ export class FlowLogs {
     }
   }
 
-  /** Reports the sessions that a flow log covers up to now, then changes which flow logs there are. */
+  /** Reports the sessions that a flow log may have records of up to now, then changes which flow logs there are. */
   async #split(flowLog: FlowLog, change: () => void): Promise<void> {
-    const sessions = [...this.#registered].filter(([, { resource }]) =>
-      this.#covers(flowLog, resource),
+    const isOfAll = isOfTransitGateway(flowLog)
+    const sessions = [...this.#registered].filter(
+      ([, { resource }]) => isOfAll || this.#covers(flowLog, resource),
     )
     let began = performance.now()
     for (const [session] of sessions) {
@@ -270,9 +301,15 @@ export class FlowLogs {
   #write(record: FlowRecord, isLong: boolean): void {
     const session = this.#of.sessionAt(record.session)
     const logs = isLong ? session.longLogs : session.logs
-    if (logs.length === 0) return
-    session.completeRecord(record)
-    for (const { destination, metadata } of logs) destination.write(record, metadata)
+    if (logs.length > 0) {
+      session.completeRecord(record)
+      for (const { destination, metadata } of logs) destination.write(record, metadata)
+    }
+    // Those of transit gateways have the short interval.
+    if (isLong || this.#gatewayLogs.isEmpty || record.status !== 'OK') return
+    const registered = this.#registered.get(session)
+    if (registered === undefined) return
+    this.#gatewayLogs.write(record, registered.resource.networkInterfaceId)
   }
 
   #onWindow(start: number, end: number, isLong: boolean): void {

@@ -1,5 +1,5 @@
 import { OperatorError } from '../errors.js'
-import type { NetworkInterface, Tag } from '../mirror/resources.js'
+import type { NetworkInterface, Tag, TransitGateway } from '../mirror/resources.js'
 import { checkDeclared, type Declaration } from './declaration.js'
 import { Draft } from './draft.js'
 import { AWS_QUOTAS, type Quotas } from './quotas.js'
@@ -14,6 +14,8 @@ export interface ControlPlaneOptions {
   readonly quotas?: Quotas
   /** The interfaces that the configuration names. Others may be mirrored too. */
   readonly interfaces?: readonly NetworkInterface[]
+  /** Those that the configuration names; there may be flow logs of no others. */
+  readonly transitGateways?: readonly TransitGateway[]
   /**
    * Hears of every change, in order, when it is saved and before whoever asked for it is
    * answered; the answer waits for the promise. Nothing else changes meanwhile.
@@ -83,6 +85,10 @@ export class ControlPlane {
 
   get interfaces(): ReadonlyMap<string, NetworkInterface> {
     return this.#interfaces
+  }
+
+  get transitGateways(): readonly TransitGateway[] {
+    return this.#options.transitGateways ?? []
   }
 
   /**
@@ -193,6 +199,12 @@ export class ControlPlane {
 
   #draftOf(state: State): Draft {
     const now = this.#options.now?.() ?? Date.now()
-    return new Draft(state, { quotas: this.#quotas, interfaces: this.#interfaces, now })
+    const { transitGateways } = this
+    return new Draft(state, {
+      quotas: this.#quotas,
+      interfaces: this.#interfaces,
+      transitGateways,
+      now,
+    })
   }
 }

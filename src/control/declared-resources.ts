@@ -8,7 +8,9 @@ import type {
   PortRange,
   Tag,
   TrafficDirection,
+  TransitGateway,
 } from '../mirror/resources.js'
+import { isOfTransitGateway } from './flow-logs.js'
 import {
   endpointOf,
   flowLogResourceType,
@@ -31,7 +33,7 @@ export interface DeclaredResources {
   readonly sessions: readonly MirrorSession[]
 }
 
-type Written<List extends keyof WrittenResources> = WrittenResources[List][number]
+type Written<List extends keyof WrittenResources> = NonNullable<WrittenResources[List]>[number]
 type WrittenRule = NonNullable<Written<'TrafficMirrorFilters'>['IngressFilterRules']>[number]
 
 /** Whose resources they are when the file does not say. */
@@ -51,6 +53,7 @@ export function declaredResources(written: WrittenResources): DeclaredResources 
 export interface ConfiguredResources extends DeclaredResources {
   /** Their log formats are as written, empty where none is. */
   readonly flowLogs: readonly FlowLog[]
+  readonly transitGateways: readonly TransitGateway[]
 }
 
 /** The same of a value that CONFIGURED_RESOURCES took. `now`: milliseconds since the epoch. */
@@ -67,22 +70,25 @@ export function configuredResources(
       TrafficMirrorSessions: written.TrafficMirrorSessions ?? [],
     }),
     flowLogs: FlowLogs.map((flowLog) => flowLogOf(flowLog, now)),
+    transitGateways: transitGatewaysOf(written),
   }
 }
 
 function flowLogOf(written: WrittenFlowLog, now: number): FlowLog {
   const { DestinationOptions = {}, LogDestinationType = 's3' } = written
+  const resourceType = flowLogResourceType(written.ResourceId)
+  const isOfGateway = isOfTransitGateway({ resourceType })
   return {
     id: written.FlowLogId,
     createdAt: now,
     resourceId: written.ResourceId,
-    resourceType: flowLogResourceType(written.ResourceId),
-    trafficType: written.TrafficType ?? 'ALL',
+    resourceType,
+    trafficType: written.TrafficType ?? (isOfGateway ? undefined : 'ALL'),
     destinationType: LogDestinationType,
     destination: written.LogDestination,
     logGroupName: written.LogGroupName,
     logFormat: written.LogFormat ?? '',
-    maxAggregationSeconds: written.MaxAggregationInterval ?? 600,
+    maxAggregationSeconds: written.MaxAggregationInterval ?? (isOfGateway ? 60 : 600),
     destinationOptions:
       LogDestinationType !== 's3'
         ? undefined
@@ -94,6 +100,23 @@ function flowLogOf(written: WrittenFlowLog, now: number): FlowLog {
     tagFields: [],
     tags: tagsOf(written.Tags),
   }
+}
+
+function transitGatewaysOf(written: WrittenConfiguration): TransitGateway[] {
+  const { TransitGateways = [], TransitGatewayAttachments = [] } = written
+  return TransitGateways.map(({ TransitGatewayId, OwnerId }) => ({
+    id: TransitGatewayId,
+    ownerId: OwnerId,
+    attachments: TransitGatewayAttachments.filter(
+      (attachment) => attachment.TransitGatewayId === TransitGatewayId,
+    ).map((attachment) => ({
+      id: attachment.TransitGatewayAttachmentId,
+      vpcId: attachment.ResourceId,
+      vpcOwnerId: attachment.ResourceOwnerId,
+      subnetIds: attachment.SubnetIds ?? [],
+      cidrBlocks: attachment.CidrBlocks,
+    })),
+  }))
 }
 
 function interfaceOf(written: Written<'NetworkInterfaces'>): NetworkInterface {

@@ -1,4 +1,4 @@
-import type { FlowLog, NetworkInterface, Tag } from '../mirror/resources.js'
+import type { FlowLog, NetworkInterface, Tag, TransitGateway } from '../mirror/resources.js'
 import { noteFlowLog } from './flow-log-index.js'
 import { type IdPrefix, makeId } from './ids.js'
 import { LayeredMap } from './layered-map.js'
@@ -12,6 +12,7 @@ export interface Surroundings {
   readonly quotas: Quotas
   /** Those the configuration names, by id. */
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
+  readonly transitGateways: readonly TransitGateway[]
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -23,6 +24,7 @@ export interface Surroundings {
 export class Draft {
   readonly quotas: Quotas
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
+  readonly transitGateways: readonly TransitGateway[]
   readonly now: number
   readonly changes: Change[] = []
   /** Client tokens used, by their keys. */
@@ -32,6 +34,7 @@ export class Draft {
   constructor(state: State, surroundings: Surroundings) {
     this.quotas = surroundings.quotas
     this.interfaces = surroundings.interfaces
+    this.transitGateways = surroundings.transitGateways
     this.now = surroundings.now
     this.#state = state
   }

@@ -1,4 +1,9 @@
-import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type {
+  FlowLog,
+  MirrorSession,
+  NetworkInterface,
+  TransitGateway,
+} from '../mirror/resources.js'
 import type { Draft } from './draft.js'
 import { flowLogsOf } from './flow-log-index.js'
 import { unknownId } from './ids.js'
@@ -28,7 +33,7 @@ export function deleteFlowLog(draft: Draft, id: string): void {
 }
 
 /**
- * Whether the flow log holds the records of sessions of this interface. `inventory` is
+ * Whether the flow log holds all records of sessions of this interface. `inventory` is
  * what the configuration says of it: an interface that it does not name is in no VPC
  * and no subnet.
  */
@@ -37,9 +42,21 @@ export function flowLogCovers(
   networkInterfaceId: string,
   inventory: NetworkInterface | undefined,
 ): boolean {
-  if (flowLog.resourceType === 'NetworkInterface') return flowLog.resourceId === networkInterfaceId
-  const within = flowLog.resourceType === 'VPC' ? inventory?.vpcId : inventory?.subnetId
-  return flowLog.resourceId === within
+  switch (flowLog.resourceType) {
+    case 'NetworkInterface':
+      return flowLog.resourceId === networkInterfaceId
+    case 'VPC':
+      return flowLog.resourceId === inventory?.vpcId
+    case 'Subnet':
+      return flowLog.resourceId === inventory?.subnetId
+    default:
+      return false
+  }
+}
+
+/** Whether its records are of what crosses a transit gateway, whichever interfaces that came from. */
+export function isOfTransitGateway({ resourceType }: Pick<FlowLog, 'resourceType'>): boolean {
+  return resourceType === 'TransitGateway' || resourceType === 'TransitGatewayAttachment'
 }
 
 /** Whether another flow log says all the same, and whether its resource may have one more. */
@@ -80,8 +97,8 @@ function configurationOf(flowLog: FlowLog): string {
 }
 
 /**
- * Whether there is such a resource, as far as can be known: VPCs and subnets are those of
- * the inventory. An interface may be of the inventory or the source of a session;
+ * Whether there is such a resource, as far as can be known: VPCs, subnets, transit gateways and
+ * their attachments are those of the inventory. An interface may be of the inventory or the source of a session;
  * without an inventory every interface is taken on trust.
  */
 function checkResource(draft: Draft, { resourceType, resourceId }: NewFlowLog): void {
@@ -100,7 +117,23 @@ function checkResource(draft: Draft, { resourceType, resourceId }: NewFlowLog): 
         `The networkInterface ID '${resourceId}' does not exist`,
       )
     }
+    case 'TransitGateway':
+      if (draft.transitGateways.some(({ id }) => id === resourceId)) return
+      throw new Refusal(
+        'InvalidTransitGatewayID.NotFound',
+        `The transitGateway ID '${resourceId}' does not exist`,
+      )
+    case 'TransitGatewayAttachment':
+      if (draft.transitGateways.some((gateway) => hasAttachment(gateway, resourceId))) return
+      throw new Refusal(
+        'InvalidTransitGatewayAttachmentID.NotFound',
+        `The transitGatewayAttachment ID '${resourceId}' does not exist`,
+      )
   }
+}
+
+function hasAttachment({ attachments }: TransitGateway, attachmentId: string): boolean {
+  return attachments.some(({ id }) => id === attachmentId)
 }
 
 interface InventoryParts {

@@ -22,6 +22,8 @@ export const REFUSALS = [
   'InvalidTrafficMirrorFilterRuleId.NotFound',
   'InvalidTrafficMirrorSessionId.NotFound',
   'InvalidTrafficMirrorTargetId.NotFound',
+  'InvalidTransitGatewayAttachmentID.NotFound',
+  'InvalidTransitGatewayID.NotFound',
   'InvalidVpcID.NotFound',
   'NlbInUseByTrafficMirrorTargetException',
   'OperationNotPermitted',

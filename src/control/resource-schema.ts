@@ -162,6 +162,55 @@ const networkInterface = fields({
   InstanceTags: tags.optional(),
 })
 
+const transitGateway = fields({
+  TransitGatewayId: id('tgw'),
+  OwnerId: account.optional(),
+})
+
+const transitGatewayAttachment = fields({
+  TransitGatewayAttachmentId: id('tgw-attach'),
+  TransitGatewayId: id('tgw'),
+  /** Of what is behind others no interface can be mirrored. */
+  ResourceType: oneOf(['vpc']).optional(),
+  ResourceId: id('vpc'),
+  ResourceOwnerId: account.optional(),
+  SubnetIds: listOf(id('subnet')).optional(),
+  CidrBlocks: listOf(cidr).min(1, wanting("a list of the VPC's CIDR blocks")),
+})
+
+const TRANSIT_GATEWAYS = {
+  TransitGateways: listOf(transitGateway).optional(),
+  TransitGatewayAttachments: listOf(transitGatewayAttachment).optional(),
+}
+
+interface WrittenTransitGateways {
+  readonly TransitGateways?: z.output<typeof transitGateway>[] | undefined
+  readonly TransitGatewayAttachments?: z.output<typeof transitGatewayAttachment>[] | undefined
+}
+
+/** An attachment is of a gateway of the file, and a VPC has one at each. */
+function checkTransitGateways(value: WrittenTransitGateways, context: z.core.$RefinementCtx): void {
+  const { TransitGateways: gateways = [], TransitGatewayAttachments: attachments = [] } = value
+  refuseTwins(
+    context,
+    { path: ['TransitGateways'], members: gateways },
+    'TransitGatewayId',
+    ({ TransitGatewayId }) => TransitGatewayId,
+  )
+  const list = { path: ['TransitGatewayAttachments'], members: attachments }
+  const idOf = (one: (typeof attachments)[number]) => one.TransitGatewayAttachmentId
+  refuseTwins(context, list, 'TransitGatewayAttachmentId', idOf)
+  const vpcOf = (one: (typeof attachments)[number]) => `${one.ResourceId} ${one.TransitGatewayId}`
+  refuseTwins(context, list, 'ResourceId', vpcOf)
+  const known = gateways.map(({ TransitGatewayId }) => TransitGatewayId)
+  for (const [index, { TransitGatewayId }] of attachments.entries()) {
+    if (known.includes(TransitGatewayId)) continue
+    const there = known.length === 0 ? 'there is none' : `there are ${known.join(', ')}`
+    const path = ['TransitGatewayAttachments', index, 'TransitGatewayId']
+    refuse(context, path, `is not in TransitGateways; ${there}`)
+  }
+}
+
 /**
  * What a file may hold. Of a value that passes, `declaredResources` makes the model's
  * resources. Every id that a session names is declared in the same value.
@@ -171,7 +220,10 @@ export const RESOURCES = fields({
   TrafficMirrorTargets: listOf(target),
   TrafficMirrorFilters: listOf(filter),
   TrafficMirrorSessions: listOf(session),
+  /** Of no use to a mirror source, but the file may be written for an appliance too. */
+  ...TRANSIT_GATEWAYS,
 }).superRefine((value, context) => {
+  checkTransitGateways(value, context)
   const lists = {
     NetworkInterfaceId: ['NetworkInterfaces', value.NetworkInterfaces],
     TrafficMirrorTargetId: ['TrafficMirrorTargets', value.TrafficMirrorTargets],
@@ -201,18 +253,27 @@ export const RESOURCES = fields({
 export type WrittenResources = z.output<typeof RESOURCES>
 
 /** What the id of a flow log's resource begins with, and what kind that is. */
-const FLOW_LOG_RESOURCES = { eni: 'NetworkInterface', vpc: 'VPC', subnet: 'Subnet' } as const
+const FLOW_LOG_RESOURCES = {
+  eni: 'NetworkInterface',
+  vpc: 'VPC',
+  subnet: 'Subnet',
+  'tgw-attach': 'TransitGatewayAttachment',
+  tgw: 'TransitGateway',
+} as const
 
 export type FlowLogPrefix = keyof typeof FLOW_LOG_RESOURCES
 
 export function flowLogResourceType(resourceId: string) {
-  return FLOW_LOG_RESOURCES[resourceId.slice(0, resourceId.indexOf('-')) as FlowLogPrefix]
+  const prefixes = Object.keys(FLOW_LOG_RESOURCES) as FlowLogPrefix[]
+  return FLOW_LOG_RESOURCES[prefixes.find((prefix) => resourceId.startsWith(`${prefix}-`))!]
 }
 
 const flowLog = fields({
   FlowLogId: text('fl- and 17 hexadecimal digits', (value) => isEc2Id('fl', value)),
-  ResourceId: text('the id of an interface, a subnet or a VPC', (value) =>
-    Object.keys(FLOW_LOG_RESOURCES).some((prefix) => id(prefix).safeParse(value).success),
+  ResourceId: text(
+    'the id of an interface, a subnet, a VPC, a transit gateway or its attachment',
+    (value) =>
+      Object.keys(FLOW_LOG_RESOURCES).some((prefix) => id(prefix).safeParse(value).success),
   ),
   TrafficType: oneOf(['ACCEPT', 'REJECT', 'ALL']).optional(),
   LogDestinationType: oneOf(['s3', 'cloud-watch-logs', 'kinesis-data-firehose']).optional(),
@@ -226,6 +287,14 @@ const flowLog = fields({
     PerHourPartition: z.boolean(wanting('true or false')).optional(),
   }).optional(),
   Tags: tags.optional(),
+}).superRefine((value, context) => {
+  if (!flowLogResourceType(value.ResourceId).startsWith('TransitGateway')) return
+  if (value.TrafficType !== undefined) {
+    refuse(context, ['TrafficType'], 'must be left out for a transit gateway')
+  }
+  if ((value.MaxAggregationInterval ?? 60) !== 60) {
+    refuse(context, ['MaxAggregationInterval'], 'must be 60 for a transit gateway')
+  }
 })
 
 const CONFIGURED = {
@@ -234,6 +303,7 @@ const CONFIGURED = {
   TrafficMirrorFilters: listOf(filter).optional(),
   TrafficMirrorSessions: listOf(session).optional(),
   FlowLogs: listOf(flowLog).optional(),
+  ...TRANSIT_GATEWAYS,
 }
 
 /** In a configuration, the other name of the list of interfaces. */
@@ -269,6 +339,7 @@ export const CONFIGURED_RESOURCES = z
     if (value[INVENTORY] !== undefined && value.NetworkInterfaces !== undefined) {
       refuse(context, ['NetworkInterfaces'], `and ${INVENTORY} are the same: give one of them`)
     }
+    checkTransitGateways(value, context)
   })
 
 export type WrittenFlowLog = z.output<typeof flowLog>

@@ -21,8 +21,8 @@ import {
  * Every field a VPC flow log may hold, in the order of AWS's table ("Flow log
  * records", VPC User Guide; versions 2 to 11).
  *
- * This is the only list of fields: the format parser, the session's metadata and
- * every encoder walk it. To add one, add a row, where packets tell it
+ * The format parser, the session's metadata and every encoder walk this list, or that of
+ * transit-gateway-fields.ts. To add one, add a row, where packets tell it
  * a value in record-values.ts, and a line to test/flowlog/fields.test.ts.
  */
 
@@ -53,7 +53,7 @@ export type Filling =
 
 export interface Field {
   /** As `${…}` spells it. */
-  readonly name: FieldName
+  readonly name: string
   /** The version of the flow log format that brought the field. */
   readonly version: number
   readonly type: FieldType
@@ -238,6 +238,20 @@ export function fieldNamed(name: string): Field | undefined {
 export const DEFAULT_FIELDS: readonly Field[] = FIELDS.filter((field) => field.version === 2)
 
 /** The fields a session's metadata may hold. */
-export const CONFIGURED_FIELDS: readonly Field[] = FIELDS.filter(
-  ({ filling }) => filling.from === 'interface' || filling.from === 'traffic',
-)
+export const CONFIGURED_FIELDS = configuredOf(FIELDS) as readonly (Field & {
+  readonly name: ConfiguredFieldName
+})[]
+
+/** The fields of a kind of flow log. */
+export interface FieldSet {
+  readonly all: readonly Field[]
+  /** What it holds when nobody says otherwise. */
+  readonly defaults: readonly Field[]
+}
+
+export const VPC_FIELDS: FieldSet = { all: FIELDS, defaults: DEFAULT_FIELDS }
+
+/** Those whose values no packet carries. */
+export function configuredOf(fields: readonly Field[]): readonly Field[] {
+  return fields.filter(({ filling }) => filling.from === 'interface' || filling.from === 'traffic')
+}

@@ -1,11 +1,13 @@
 import { OperatorError } from '../errors.js'
 import { nearestName } from '../nearest-name.js'
-import { DEFAULT_FIELDS, FIELDS, type Field, fieldNamed } from './fields.js'
+import { type Field, type FieldSet, VPC_FIELDS } from './fields.js'
 
 /** Which fields a flow log holds, and in which order: the `LogFormat` of `CreateFlowLogs`. */
 export interface LogFormat {
   /** At least one. A field named twice is written twice. */
   readonly fields: readonly Field[]
+  /** The fields it was chosen from: SessionMetadata of these goes with it. */
+  readonly of: FieldSet
   /** The value of the `version` field: the highest version among the fields. */
   readonly version: number
   /** `${version} ${account-id} …`, as `DescribeFlowLogs` gives it back. */
@@ -15,11 +17,12 @@ export interface LogFormat {
 /** Ten more than there are: a line stays within a sink's block, whatever is configured. */
 export const FIELDS_MAX = 64
 
-export const DEFAULT_LOG_FORMAT: LogFormat = logFormatOf(DEFAULT_FIELDS)
+export const DEFAULT_LOG_FORMAT: LogFormat = logFormatOf(VPC_FIELDS.defaults, VPC_FIELDS)
 
-function logFormatOf(fields: readonly Field[]): LogFormat {
+function logFormatOf(fields: readonly Field[], of: FieldSet): LogFormat {
   return {
     fields,
+    of,
     version: Math.max(...fields.map((field) => field.version)),
     text: fields.map((field) => `\${${field.name}}`).join(' '),
   }
@@ -30,15 +33,17 @@ const FIELD = /(?:\\?\$|\$\$)\{([^{}\s]*)\}/y
 const SPACE = /\s+/y
 
 /**
- * Reads `${version} ${account-id} …`; undefined means the default format.
+ * Reads `${version} ${account-id} …`, made of fields of `of`; undefined means their default format.
  *
  * Takes what people paste from a command line along with it: one or two pairs of
  * quotes around the whole, the dollar escaped, any white space between fields.
  * Throws OperatorError (exit code 2) naming the field, or the column counted
  * from 1, that is wrong.
  */
-export function parseLogFormat(text: string | undefined): LogFormat {
-  if (text === undefined) return DEFAULT_LOG_FORMAT
+export function parseLogFormat(text: string | undefined, of: FieldSet = VPC_FIELDS): LogFormat {
+  if (text === undefined) {
+    return of === VPC_FIELDS ? DEFAULT_LOG_FORMAT : logFormatOf(of.defaults, of)
+  }
 
   const { start, end } = insideQuotes(text)
   if (start === end) {
@@ -55,8 +60,8 @@ export function parseLogFormat(text: string | undefined): LogFormat {
     const found = FIELD.exec(text)
     if (found === null) throw malformed(text, at, end)
     const name = found[1]!
-    const field = fieldNamed(name)
-    if (field === undefined) throw unknownField(name, at + found[0].indexOf('{') + 2)
+    const field = of.all.find((one) => one.name === name)
+    if (field === undefined) throw unknownField(name, at + found[0].indexOf('{') + 2, of)
     fields.push(field)
 
     at = FIELD.lastIndex
@@ -76,7 +81,7 @@ export function parseLogFormat(text: string | undefined): LogFormat {
       { exitCode: 2 },
     )
   }
-  return logFormatOf(fields)
+  return logFormatOf(fields, of)
 }
 
 /** The bounds of `text` without the white space and the pairs of quotes around it. */
@@ -98,15 +103,14 @@ function insideQuotes(text: string): { start: number; end: number } {
   return { start, end }
 }
 
-function unknownField(name: string, column: number): OperatorError {
-  const nearest = nearestName(
-    name,
-    FIELDS.map((field) => field.name),
-  )
-  const hint =
-    nearest === undefined
+function unknownField(name: string, column: number, of: FieldSet): OperatorError {
+  const names = of.all.map((field) => field.name)
+  const nearest = nearestName(name, names)
+  const all =
+    of === VPC_FIELDS
       ? 'see mirrortap flow-log --help for the fields there are'
-      : `did you mean '${nearest}'?`
+      : `there are ${names.join(' ')}`
+  const hint = nearest === undefined ? all : `did you mean '${nearest}'?`
   return new OperatorError(
     `the log format names an unknown field '${name}' at column ${column}: ${hint}`,
     { exitCode: 2 },

@@ -1,6 +1,7 @@
 import { OperatorError } from '../errors.js'
 import { Ascii } from './ascii.js'
-import { CONFIGURED_FIELDS, type ConfiguredFieldName, FIELDS, type Field } from './fields.js'
+import { type ConfiguredFieldName, configuredOf, type Field, VPC_FIELDS } from './fields.js'
+import type { TransitGatewayValues } from './transit-gateway-fields.js'
 
 /** What no packet carries, as the operator or the session's record gives it. */
 export type MetadataValues = { readonly [Name in ConfiguredFieldName]?: string | undefined }
@@ -26,17 +27,17 @@ const NULL = new Ascii('null')
  * A value left out, empty, or `-` is written `-`.
  */
 export class SessionMetadata {
-  /** By the field's index in FIELDS: its text, or `-`. */
+  /** By the field's index among those of its kind of flow log: its text, or `-`. */
   readonly text: readonly Ascii[]
-  /** By the field's index in FIELDS: its JSON, or `null`. */
+  /** By the same index: its JSON, or `null`. */
   readonly json: readonly Ascii[]
   /** Octets of the longest entry of `text` and of `json`. */
   readonly textLengthMax: number
   readonly jsonLengthMax: number
 
   /** Throws OperatorError (exit code 2) naming the field whose value cannot be written. */
-  constructor(values: MetadataValues = {}) {
-    const known = new Set<string>(CONFIGURED_FIELDS.map((field) => field.name))
+  constructor(values: MetadataValues | TransitGatewayValues = {}, { all: fields } = VPC_FIELDS) {
+    const known = new Set<string>(configuredOf(fields).map((field) => field.name))
     for (const name of Object.keys(values)) {
       if (known.has(name)) continue
       throw new OperatorError(`${name} cannot be configured: it is not a field of the interface.`, {
@@ -45,11 +46,11 @@ export class SessionMetadata {
     }
 
     const given: Readonly<Record<string, string | undefined>> = values
-    const encoded = FIELDS.map((field) => encodeValue(field, given[field.name]))
+    const encoded = fields.map((field) => encodeValue(field, given[field.name]))
     this.text = encoded.map((value) => (value === undefined ? NOTHING : new Ascii(value)))
     this.json = encoded.map((value, index) => {
       if (value === undefined) return NULL
-      const isText = FIELDS[index]!.type === 'string'
+      const isText = fields[index]!.type === 'string'
       return new Ascii(isText ? JSON.stringify(value) : value)
     })
     this.textLengthMax = longest(this.text)

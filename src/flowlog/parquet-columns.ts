@@ -1,4 +1,5 @@
 import { type Field, fieldNamed } from './fields.js'
+import { TRANSIT_GATEWAY_FIELDS } from './transit-gateway-fields.js'
 
 /** A value as Parquet has it; null where the text has a hyphen. */
 type Value = string | number | bigint | null
@@ -14,7 +15,7 @@ interface LogColumn {
  * The records of a flow log's lines, column by column.
  *
  * What a field holds is decided where the line is written; what type it has is
- * the field's row in fields.ts. So Parquet says what the text says, by way of it.
+ * the field's row in fields.ts or transit-gateway-fields.ts. So Parquet says what the text says, by way of it.
  */
 export class ParquetColumns {
   /** A field that the format names twice is one column: names in Parquet are unique. */
@@ -29,7 +30,7 @@ export class ParquetColumns {
     const names = header.split(' ')
     this.#fieldsPerLine = names.length
     this.columns = [...new Set(names)].map((name) => {
-      const field = fieldNamed(name)
+      const field = fieldNamed(name) ?? TRANSIT_GATEWAY_FIELDS.all.find((one) => one.name === name)
       if (field === undefined) throw new Error(`there is no flow log field '${name}'`)
       return { field, index: names.indexOf(name), values: [] }
     })

@@ -1,6 +1,6 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import { Ascii, putAscii, putDecimal, putIpv4, putIpv6 } from './ascii.js'
-import { FIELDS, type Field } from './fields.js'
+import type { Field } from './fields.js'
 import type { LogFormat } from './log-format.js'
 import type { SessionMetadata } from './metadata.js'
 import { addressOf, numberOf, wordOf } from './record-values.js'
@@ -29,9 +29,14 @@ export function flowWriter(field: Field, format: LogFormat, spelling: Spelling):
     case 'format':
       return new ValueWriter(CONSTANT, 0, [String(format.version)])
     case 'interface':
-      return new ValueWriter(metadata, FIELDS.indexOf(field), [none])
+      return new ValueWriter(metadata, format.of.all.indexOf(field), [none])
     case 'traffic':
-      return new ValueWriter(metadata, FIELDS.indexOf(field), [none], filling.only === 'egress')
+      return new ValueWriter(
+        metadata,
+        format.of.all.indexOf(field),
+        [none],
+        filling.only === 'egress',
+      )
     case 'nowhere':
       return new ValueWriter(CONSTANT, 0, [none])
     case 'number':

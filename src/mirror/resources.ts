@@ -86,8 +86,16 @@ export interface MirrorSession {
   readonly tags: readonly Tag[]
 }
 
-/** What a flow log may be created for. A VPC or subnet stands for each of its interfaces that is mirrored. */
-export type FlowLogResourceType = 'VPC' | 'Subnet' | 'NetworkInterface'
+/**
+ * What a flow log may be created for. A VPC or subnet stands for each of its interfaces that is mirrored,
+ * a transit gateway for what crosses it between two VPCs, its attachment for what does so there.
+ */
+export type FlowLogResourceType =
+  | 'VPC'
+  | 'Subnet'
+  | 'NetworkInterface'
+  | 'TransitGateway'
+  | 'TransitGatewayAttachment'
 
 export type FlowLogDestinationType = 'cloud-watch-logs' | 's3' | 'kinesis-data-firehose'
 
@@ -111,11 +119,11 @@ export interface FlowLog {
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly createdAt: number
-  /** `eni-…`, `subnet-…` or `vpc-…`, by `resourceType`. */
+  /** `eni-…`, `subnet-…`, `vpc-…`, `tgw-…` or `tgw-attach-…`, by `resourceType`. */
   readonly resourceId: string
   readonly resourceType: FlowLogResourceType
-  /** Of REJECT there are no records: what is rejected is not mirrored. */
-  readonly trafficType: 'ACCEPT' | 'REJECT' | 'ALL'
+  /** Of REJECT there are no records: what is rejected is not mirrored. Those of transit gateways have none. */
+  readonly trafficType?: 'ACCEPT' | 'REJECT' | 'ALL' | undefined
   readonly destinationType: FlowLogDestinationType
   /** ARN of bucket (and folder), log group or delivery stream. */
   readonly destination?: string | undefined
@@ -149,4 +157,24 @@ export interface NetworkInterface {
   readonly tags?: readonly Tag[] | undefined
   /** Of its instance. */
   readonly instanceTags?: readonly Tag[] | undefined
+}
+
+/** The VPCs it joins, as the configuration names them. */
+export interface TransitGateway {
+  /** `tgw-…`. */
+  readonly id: string
+  readonly ownerId?: string | undefined
+  readonly attachments: readonly TransitGatewayAttachment[]
+}
+
+/** A VPC at a transit gateway. */
+export interface TransitGatewayAttachment {
+  /** `tgw-attach-…`. */
+  readonly id: string
+  readonly vpcId: string
+  readonly vpcOwnerId?: string | undefined
+  /** Those that the gateway has an interface in. */
+  readonly subnetIds: readonly string[]
+  /** Of the VPC: whose addresses are behind it. */
+  readonly cidrBlocks: readonly string[]
 }

@@ -1,8 +1,9 @@
 import { ApiError } from '../../aws/protocol/action.js'
-import type { NewFlowLog } from '../../control/flow-logs.js'
+import { isOfTransitGateway, type NewFlowLog } from '../../control/flow-logs.js'
 import { isEc2Id } from '../../control/ids.js'
 import { OperatorError } from '../../errors.js'
 import { type LogFormat, parseLogFormat } from '../../flowlog/log-format.js'
+import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
 import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
 import { ARN_LENGTH_MAX } from './formats.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
@@ -13,10 +14,18 @@ export const FLOW_LOG_RESOURCES = {
   VPC: { prefix: 'vpc', malformed: 'InvalidVpcID.Malformed' },
   Subnet: { prefix: 'subnet', malformed: 'InvalidSubnetID.Malformed' },
   NetworkInterface: { prefix: 'eni', malformed: 'InvalidNetworkInterfaceId.Malformed' },
+  TransitGateway: { prefix: 'tgw', malformed: 'InvalidTransitGatewayID.Malformed' },
+  TransitGatewayAttachment: {
+    prefix: 'tgw-attach',
+    malformed: 'InvalidTransitGatewayAttachmentID.Malformed',
+  },
 } as const
 
 /** In AWS, but nothing that Traffic Mirroring could copy the packets of. */
-const NOT_MIRRORED = ['TransitGateway', 'TransitGatewayAttachment', 'RegionalNatGateway'] as const
+const NOT_MIRRORED = ['RegionalNatGateway'] as const
+
+/** In one request, of transit gateways or their attachments. */
+const TRANSIT_GATEWAYS_MAX = 25
 
 export const FLOW_LOG_PARAMETERS = {
   /** The API's model of 2026 says 300, its page 1000. */
@@ -29,7 +38,14 @@ export const FLOW_LOG_PARAMETERS = {
   },
   ResourceType: {
     type: 'choice',
-    values: ['VPC', 'Subnet', 'NetworkInterface', ...NOT_MIRRORED],
+    values: [
+      'VPC',
+      'Subnet',
+      'NetworkInterface',
+      'TransitGateway',
+      'TransitGatewayAttachment',
+      ...NOT_MIRRORED,
+    ],
     required: true,
   },
   TrafficType: { type: 'choice', values: ['ACCEPT', 'REJECT', 'ALL'] },
@@ -92,10 +108,12 @@ export function flowLogOf(values: FlowLogValues): Omit<NewFlowLog, 'resourceId'>
       `Flow logs of ${resourceType} are not supported: only the packets of network interfaces are mirrored`,
     )
   }
-  if (trafficType === undefined) {
+  const isOfGateway = isOfTransitGateway({ resourceType })
+  if (isOfGateway) checkTransitGateways(values)
+  else if (trafficType === undefined) {
     throw new ApiError('MissingParameter', 'The request must contain the parameter TrafficType')
   }
-  const interval = values.MaxAggregationInterval ?? 600
+  const interval = values.MaxAggregationInterval ?? (isOfGateway ? 60 : 600)
   if (interval !== 60 && interval !== 600) {
     throw new ApiError('InvalidParameter', 'Invalid Flow Log Max Aggregation Interval')
   }
@@ -115,6 +133,23 @@ export function flowLogOf(values: FlowLogValues): Omit<NewFlowLog, 'resourceId'>
   }
 }
 
+/** https://docs.aws.amazon.com/vpc/latest/tgw/flow-logs-api-cli.html */
+function checkTransitGateways(values: FlowLogValues): void {
+  const { ResourceType: type } = values
+  if (values.ResourceId.length > TRANSIT_GATEWAYS_MAX) {
+    throw wrong(`ResourceId can have at most ${TRANSIT_GATEWAYS_MAX} ids of ${type}.`)
+  }
+  if (values.TrafficType !== undefined) {
+    throw wrong(`TrafficType cannot be specified if ResourceType is ${type}.`)
+  }
+  if ((values.MaxAggregationInterval ?? 60) !== 60) {
+    throw wrong(`MaxAggregationInterval must be 60 if ResourceType is ${type}.`)
+  }
+  if (values.TagFieldSpecification.length > 0) {
+    throw wrong(`TagFieldSpecifications cannot be specified if ResourceType is ${type}.`)
+  }
+}
+
 function isMirrored(type: FlowLogValues['ResourceType']): type is keyof typeof FLOW_LOG_RESOURCES {
   return Object.hasOwn(FLOW_LOG_RESOURCES, type)
 }
@@ -127,7 +162,7 @@ export function checkResourceId(type: keyof typeof FLOW_LOG_RESOURCES, id: strin
 }
 
 function logFormatOf(values: FlowLogValues): string {
-  const format = readLogFormat(values.LogFormat)
+  const format = readLogFormat(values)
   for (const { name } of format.fields) {
     const [, tag, second] = /^(instance|interface|asg)-tag(-2)?$/.exec(name) ?? []
     if (tag === undefined) continue
@@ -150,9 +185,9 @@ const TAGGED = {
   asg: 'auto-scaling-group',
 } as const
 
-function readLogFormat(text: string | undefined): LogFormat {
+function readLogFormat({ LogFormat: text, ResourceType }: FlowLogValues): LogFormat {
   try {
-    return parseLogFormat(text)
+    return parseLogFormat(text, fieldsOfResource(ResourceType))
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
     throw wrong(error.message.replace(/^t/, 'T'))

@@ -3,6 +3,7 @@ import { type ConfiguredResources, configuredResources } from '../../control/dec
 import { CONFIGURED_LISTS, CONFIGURED_RESOURCES } from '../../control/resource-schema.js'
 import { parseYaml } from '../../control/session-file.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
+import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
 
 /** Keys of a configuration that are no options. */
 export const RESOURCE_KEYS = CONFIGURED_LISTS
@@ -15,7 +16,10 @@ export function readConfigResources(path: string): ConfiguredResources {
     ...resources,
     flowLogs: resources.flowLogs.map((flowLog) => ({
       ...flowLog,
-      logFormat: parseLogFormat(flowLog.logFormat === '' ? undefined : flowLog.logFormat).text,
+      logFormat: parseLogFormat(
+        flowLog.logFormat === '' ? undefined : flowLog.logFormat,
+        fieldsOfResource(flowLog.resourceType),
+      ).text,
     })),
   }
 }

@@ -31,6 +31,7 @@ export async function openControlPlane(
   const plane = await ControlPlane.open({
     stateFile,
     interfaces,
+    transitGateways: declared?.transitGateways ?? [],
     onChange: async (change) => {
       sayRival(change)
       await follow(change)

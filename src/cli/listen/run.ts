@@ -68,7 +68,11 @@ async function runAppliance(
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
-      column: { ...column, interfaces: plane.interfaces },
+      column: {
+        ...column,
+        interfaces: plane.interfaces,
+        transitGateways: plane.transitGateways,
+      },
       mirror: changesTo(plane),
       receiver: {
         choice: options.receiver,

@@ -102,7 +102,7 @@ describe('CreateFlowLogs', () => {
   test.each([
     ['no traffic type', { TrafficType: undefined }, 'MissingParameter'],
     ['no resource', { ResourceId: [] }, 'MissingParameter'],
-    ['a transit gateway', { ResourceType: 'TransitGateway' }, 'UnsupportedOperation'],
+    ['a NAT gateway', { ResourceType: 'RegionalNatGateway' }, 'UnsupportedOperation'],
     ['another interval', { MaxAggregationInterval: '61' }, 'InvalidParameter'],
     ['an unknown field', { LogFormat: '${nonsense}' }, 'InvalidParameter'],
     ['an empty format', { LogFormat: '' }, 'InvalidParameter'],
@@ -204,6 +204,62 @@ describe('CreateFlowLogs', () => {
     }
     house = await Ec2House.open({ interfaces: [inventory, { id: SOURCE, addresses: [] }] })
     await furnish(house)
+  })
+})
+
+describe('CreateFlowLogs of a transit gateway', () => {
+  const TGW = 'tgw-00000000000000001'
+  const ATTACHMENT = 'tgw-attach-00000000000000001'
+
+  beforeEach(async () => {
+    const attachment = { id: ATTACHMENT, vpcId: 'vpc-1', subnetIds: [], cidrBlocks: ['10.0.0.0/8'] }
+    house = await Ec2House.open({ transitGateways: [{ id: TGW, attachments: [attachment] }] })
+  })
+
+  const askOf = (more: Record<string, unknown> = {}) =>
+    ask({ ResourceType: 'TransitGateway', ResourceId: [TGW], TrafficType: undefined, ...more })
+
+  test.each([
+    ['TransitGateway', TGW],
+    ['TransitGatewayAttachment', ATTACHMENT],
+  ])('makes one of a %s each minute, without a traffic type', async (ResourceType, id) => {
+    const { output } = await askOf({ ResourceType, ResourceId: [id] })
+    expect(output.unsuccessful).toEqual([])
+    const found = await shown()
+    expect(found).toMatchObject({ resourceId: id, maxAggregationInterval: 60 })
+    expect(found.trafficType).toBeUndefined()
+    expect(found.logFormat.split(' ')).toHaveLength(36)
+  })
+
+  test.each([
+    ['a traffic type', { TrafficType: 'ALL' }],
+    ['ten minutes', { MaxAggregationInterval: '600' }],
+    ['26 of them', { ResourceId: Array(26).fill(TGW) }],
+    ['a field of interfaces', { LogFormat: '${interface-id}' }],
+    ['tags', { TagFieldSpecification: [{ ResourceType: 'instance', TagKey: ['Name'] }] }],
+  ])('refuses %s, also on a dry run', async (_what, more) => {
+    for (const DryRun of ['true', 'false']) {
+      expect(await askOf({ ...more, DryRun })).toMatchObject({ code: 'InvalidParameter' })
+    }
+    expect(house.plane.resources.flowLogs.size).toBe(0)
+  })
+
+  test('refuses fields of transit gateways for an interface', async () => {
+    expect(await ask({ LogFormat: '${tgw-id}' })).toMatchObject({ code: 'InvalidParameter' })
+  })
+
+  test.each([
+    ['TransitGateway', 'tgw-00000000000000002', 'InvalidTransitGatewayID.NotFound'],
+    ['TransitGateway', ATTACHMENT, 'InvalidTransitGatewayID.Malformed'],
+    ['TransitGatewayAttachment', TGW, 'InvalidTransitGatewayAttachmentID.Malformed'],
+    [
+      'TransitGatewayAttachment',
+      'tgw-attach-00000000000000002',
+      'InvalidTransitGatewayAttachmentID.NotFound',
+    ],
+  ])('lists a %s %s as %s', async (ResourceType, id, code) => {
+    const { output } = await askOf({ ResourceType, ResourceId: [id] })
+    expect(output.unsuccessful[0].error.code).toBe(code)
   })
 })
 

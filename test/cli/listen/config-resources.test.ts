@@ -22,6 +22,19 @@ TrafficMirrorSessions:
     VirtualNetworkId: 7
 `
 
+const GATEWAYS = `
+TransitGateways:
+  - { TransitGatewayId: tgw-1, OwnerId: '111122223333' }
+TransitGatewayAttachments:
+  - TransitGatewayAttachmentId: tgw-attach-a
+    TransitGatewayId: tgw-1
+    ResourceType: vpc
+    ResourceId: vpc-a
+    ResourceOwnerId: '444455556666'
+    SubnetIds: [subnet-a]
+    CidrBlocks: [10.1.0.0/16, 'fd00:1::/56']
+`
+
 describe('readConfigResources', () => {
   test.each(['', '# port: 5000\n', 'port: 5000\nno-api: true\n'])('finds none in %j', (yaml) => {
     expect(read(yaml)).toEqual({
@@ -30,6 +43,7 @@ describe('readConfigResources', () => {
       filters: [],
       sessions: [],
       flowLogs: [],
+      transitGateways: [],
     })
   })
 
@@ -89,6 +103,56 @@ FlowLogs:
     ])
   })
 
+  test('reads transit gateways with their attachments, and flow logs of both', () => {
+    const { transitGateways, flowLogs } = read(`${GATEWAYS}
+FlowLogs:
+  - { FlowLogId: fl-0123456789abcdef0, ResourceId: tgw-1 }
+  - { FlowLogId: fl-0123456789abcdef1, ResourceId: tgw-attach-a, MaxAggregationInterval: 60 }
+`)
+    expect(transitGateways).toEqual([
+      {
+        id: 'tgw-1',
+        ownerId: '111122223333',
+        attachments: [
+          {
+            id: 'tgw-attach-a',
+            vpcId: 'vpc-a',
+            vpcOwnerId: '444455556666',
+            subnetIds: ['subnet-a'],
+            cidrBlocks: ['10.1.0.0/16', 'fd00:1::/56'],
+          },
+        ],
+      },
+    ])
+    const common = { trafficType: undefined, maxAggregationSeconds: 60 }
+    expect(flowLogs).toMatchObject([
+      { resourceType: 'TransitGateway', ...common },
+      { resourceType: 'TransitGatewayAttachment', ...common },
+    ])
+    expect(flowLogs[0]!.logFormat).toMatch(/^\$\{version\} \$\{resource-type\} /)
+  })
+
+  test.each([
+    {
+      yaml: GATEWAYS.replace('TransitGatewayId: tgw-1,', 'TransitGatewayId: tgw-2,'),
+      says: 'TransitGatewayAttachments[0].TransitGatewayId is not in TransitGateways; there are tgw-2, not "tgw-1"',
+    },
+    {
+      yaml: GATEWAYS.replace("[10.1.0.0/16, 'fd00:1::/56']", '[]'),
+      says: "TransitGatewayAttachments[0].CidrBlocks must be a list of the VPC's CIDR blocks",
+    },
+    {
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: tgw-1, TrafficType: ALL }',
+      says: 'FlowLogs[0].TrafficType must be left out for a transit gateway, not "ALL"',
+    },
+    {
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: tgw-1, MaxAggregationInterval: 600 }',
+      says: 'FlowLogs[0].MaxAggregationInterval must be 60 for a transit gateway, not 600',
+    },
+  ])('says of transit gateways: $says', ({ yaml, says }) => {
+    expect(() => read(yaml)).toThrow(says)
+  })
+
   test.each([
     {
       yaml: 'interfaces: [{ NetworkInterfaceId: eni-a }, { NetworkInterfaceId: eni-a }]',
@@ -107,8 +171,8 @@ FlowLogs:
       says: 'mirrortap.yaml:2: FlowLogs[0].FlowLogId must be fl- and 17 hexadecimal digits, not "fl-web"',
     },
     {
-      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: tgw-1 }',
-      says: 'FlowLogs[0].ResourceId must be the id of an interface, a subnet or a VPC, not "tgw-1"',
+      yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: rtb-1 }',
+      says: 'FlowLogs[0].ResourceId must be the id of an interface, a subnet, a VPC, a transit gateway or its attachment, not "rtb-1"',
     },
     {
       yaml: 'FlowLogs:\n  - { FlowLogId: fl-0123456789abcdef0, ResourceId: eni-a, MaxAggregationInterval: 61 }',

@@ -16,6 +16,7 @@ const NONE: ConfiguredResources = {
   filters: [],
   sessions: [],
   flowLogs: [],
+  transitGateways: [],
 }
 
 function open(

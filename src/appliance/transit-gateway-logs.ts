@@ -1,0 +1,97 @@
+import type { FlowRecord } from '../flow/flow-record.js'
+import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
+import { EGRESS, INGRESS } from '../mirror/packet-direction.js'
+import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type { Session } from '../session/session.js'
+import { FlowFrame } from './flow-frame.js'
+import type { Crossing, TransitGateways } from './transit-gateways.js'
+
+interface GatewayLog {
+  readonly resource: FlowLog
+  readonly destination: FlowLogDestination
+}
+
+/**
+ * Writes the records of flows that cross a transit gateway into its flow logs: one for the
+ * attachment where the flow enters the gateway, one for that where it leaves. Whose records
+ * these are depends on the flow's addresses, so it is decided record by record.
+ */
+export class TransitGatewayLogs {
+  readonly #gateways: TransitGateways
+  readonly #interfaces: ReadonlyMap<string, NetworkInterface>
+  readonly #logs = new Map<string, GatewayLog>()
+  /** Registered sessions by their interfaces. */
+  readonly #sessions = new Map<string, Set<Session>>()
+  readonly #frame = new FlowFrame()
+
+  constructor(gateways: TransitGateways, interfaces: ReadonlyMap<string, NetworkInterface>) {
+    this.#gateways = gateways
+    this.#interfaces = interfaces
+  }
+
+  get isEmpty(): boolean {
+    return this.#logs.size === 0
+  }
+
+  add(log: GatewayLog): void {
+    this.#logs.set(log.resource.id, log)
+  }
+
+  remove(id: string): void {
+    this.#logs.delete(id)
+  }
+
+  follow(session: Session, { networkInterfaceId }: MirrorSession): void {
+    const sessions = this.#sessions.get(networkInterfaceId)
+    if (sessions === undefined) this.#sessions.set(networkInterfaceId, new Set([session]))
+    else sessions.add(session)
+  }
+
+  forget(session: Session, { networkInterfaceId }: MirrorSession): void {
+    const sessions = this.#sessions.get(networkInterfaceId)
+    sessions?.delete(session)
+    if (sessions?.size === 0) this.#sessions.delete(networkInterfaceId)
+  }
+
+  /** `seenAt`: the interface whose session the record is of. */
+  write(record: FlowRecord, seenAt: string): void {
+    const vpcId = this.#interfaces.get(seenAt)?.vpcId
+    const crossing = this.#gateways.crossingOf(record, vpcId)
+    if (crossing === undefined || !this.#isCountedAt(seenAt, crossing, record)) return
+    for (const { resource, destination } of this.#logs.values()) {
+      for (const { attachmentId, metadata } of crossing.ends) {
+        const { resourceId } = resource
+        if (resourceId !== crossing.gatewayId && resourceId !== attachmentId) continue
+        destination.write(record, metadata)
+      }
+    }
+  }
+
+  /**
+   * A flow that is mirrored at both of its ends is counted at its source. Where neither end
+   * is mirrored, an interface in between has seen it.
+   */
+  #isCountedAt(seenAt: string, { source, destination }: Crossing, record: FlowRecord): boolean {
+    if (source !== undefined && this.#isMirrored(source, record, EGRESS)) {
+      return seenAt === source.id
+    }
+    if (destination !== undefined && this.#isMirrored(destination, record, INGRESS)) {
+      return seenAt === destination.id
+    }
+    return true
+  }
+
+  #isMirrored(
+    { id }: NetworkInterface,
+    record: FlowRecord,
+    direction: typeof EGRESS | typeof INGRESS,
+  ): boolean {
+    const sessions = this.#sessions.get(id)
+    if (sessions === undefined) return false
+    const frame = this.#frame.of(record)
+    for (const session of sessions) {
+      if (session.rules?.accepts(frame, direction) === true) return true
+    }
+    return false
+  }
+}
