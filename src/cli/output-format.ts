@@ -5,12 +5,16 @@ import { statOf } from './named-files.js'
 /**
  * What a command writes into `output`: what was asked for, else what the ending of the name says,
  * else `usual`. Throws OperatorError (exit code 2) for an ending that says something else than was
- * asked for, and for one that says nothing to this command.
+ * asked for, and for one that says nothing to this command. `hasOption`: there is a --format to ask with.
  */
 export function formatOfOutput<F extends string>(
   output: string,
   asked: F | undefined,
-  { byEnding, usual }: { byEnding: Readonly<Record<string, F>>; usual: F },
+  {
+    byEnding,
+    usual,
+    hasOption = true,
+  }: { byEnding: Readonly<Record<string, F>>; usual: F; hasOption?: boolean },
 ): F {
   const refuse = (message: string): never => {
     throw new OperatorError(message, { exitCode: 2 })
@@ -26,7 +30,7 @@ export function formatOfOutput<F extends string>(
     asked ??
     named ??
     refuse(
-      `${output}: no format is called ${ending}; give --format, or a name that ends in ` +
+      `${output}: no format is called ${ending}; give ${hasOption ? '--format, or ' : ''}a name that ends in ` +
         Object.keys(byEnding)
           .map((known) => `.${known}`)
           .join(', '),

@@ -228,8 +228,8 @@ export function asOperatorError(error: unknown): unknown {
   return new OperatorError(line + advice, { cause: error })
 }
 
-/** Writes an answer as Parquet to the file at `path`, one of `outputs`. */
-export async function writeParquet(answer: Answer, path: string): Promise<void> {
+/** Writes an answer as Parquet to the file at `path`, one of `outputs`. Gives the number of rows. */
+export async function writeParquet(answer: Answer, path: string): Promise<number> {
   const { result, database } = answer
   const { instance, catalog } = database
   // The answer is still being computed in the connection it was asked in.
@@ -240,14 +240,17 @@ export async function writeParquet(answer: Answer, path: string): Promise<void> 
     const columns = columnNames(result).map((name, at) => `${identifier(name)} ${types[at]}`)
     await other.run(`CREATE TABLE loaded.answer (${columns.join(', ')})`)
     const appender = await other.createAppender('answer', 'loaded', catalog)
+    let rows = 0
     for (;;) {
       const chunk = await result.fetchChunk()
       if (chunk === null || chunk.rowCount === 0) break
       appender.appendDataChunk(chunk)
+      rows += chunk.rowCount
     }
     appender.closeSync()
     const options = 'FORMAT parquet, COMPRESSION gzip, USE_TMP_FILE false'
     await other.run(`COPY loaded.answer TO ${quoted(path)} (${options})`)
+    return rows
   } catch (error) {
     throw asOperatorError(error)
   } finally {

@@ -70,6 +70,16 @@ describe('analyze', () => {
     expect(report.flows).toMatchObject({ count: 24 })
   })
 
+  test('refuses a page by a name that says something else', async () => {
+    const path = join(temporaryDirectory(), 'report.json')
+    expect(await runCommand('analyze', '--report', path, WEB)).toEqual({
+      code: 2,
+      out: '',
+      err: `mirrortap: ${path}: no format is called json; give a name that ends in .html, .htm\n`,
+    })
+    expect(existsSync(path)).toBe(false)
+  })
+
   test('writes the page beside the text, whole', async () => {
     const directory = temporaryDirectory()
     const { code, out, err } = await runCommand(
@@ -78,7 +88,8 @@ describe('analyze', () => {
       join(directory, 'r.html'),
       WEB,
     )
-    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const written = `the report was written to ${join(directory, 'r.html')}\n`
+    expect({ code, err }).toEqual({ code: 0, err: written })
     expect(out).toContain('118 packets')
     expect(readdirSync(directory)).toEqual(['r.html'])
     const page = readFileSync(join(directory, 'r.html'), 'utf8')

@@ -122,7 +122,7 @@ describe('capture --read', () => {
     expect(await main(['capture', '--read', file, '-w', at('out.pcap')])).toBe(0)
     expect(await frames(at('out.pcap'))).toEqual(hex([FIRST, PLAIN, SECOND, twice]))
     expect((await read(at('out.pcap')))[1]!.time).toBe('1600000001.123456790')
-    expect(err).toBe('')
+    expect(err).toBe(`4 packets written to ${at('out.pcap')}\n`)
     expect(readdirSync(dir).sort()).toEqual(['in.pcap', 'out.pcap'])
   })
 
@@ -273,7 +273,7 @@ describe('capture --read', () => {
     const offset = 24 + 16 + FIRST.length + 16 + PLAIN.length
     expect(err).toMatch(
       new RegExp(
-        `^mirrortap: ${at('in.pcap')}: damaged at octet ${offset}: [^\n]*; all before it was written\n$`,
+        `^2 packets written to ${at('o.pcap')}\nmirrortap: ${at('in.pcap')}: damaged at octet ${offset}: [^\n]*; all before it was written\n$`,
       ),
     )
   })
@@ -282,7 +282,7 @@ describe('capture --read', () => {
     const whole = pcapFile(shots([FIRST, PLAIN, SECOND]))
     writeFileSync(at('in.pcap'), whole.subarray(0, whole.length - 1))
     expect(await main(['capture', '--read', at('in.pcap'), '-c', '2', '-w', at('o.pcap')])).toBe(0)
-    expect(err).toBe('')
+    expect(err).toBe(`2 packets written to ${at('o.pcap')}\n`)
   })
 
   test('rotates by size, and by the time of the packets', async () => {
@@ -307,7 +307,12 @@ describe('capture --read', () => {
     const ended = readdirSync(dir).filter((name) => name.startsWith('u-'))
     expect(ended).toEqual(['u-100.pcap', 'u-108.pcap'])
     expect(await read(at('u-108.pcap'))).toHaveLength(8)
-    expect(err).toBe('')
+    const written = err.trimEnd().split('\n')
+    expect(written).toHaveLength(3)
+    for (const line of written) expect(line).toMatch(/^\d+ packets written to \d files, the last /)
+    expect(written[2]!.endsWith(` packets written to 2 files, the last ${at('u-108.pcap')}`)).toBe(
+      true,
+    )
   })
 
   test.skipIf(!hasTool('tcpdump'))('cuts a series where tcpdump does (needs tcpdump)', async () => {
@@ -438,9 +443,10 @@ describe('capture', () => {
       const got = await read(at('o.pcap'))
       expect(got.map(({ frame }) => frame)).toEqual(hex([FIRST, SECOND.subarray(0, 100)]))
       expect(got[1]!.original).toBe(SECOND.length)
-      expect(err.trimEnd().split('\n').at(-1)).toBe(
+      expect(err.trimEnd().split('\n').slice(-2)).toEqual([
         '2 packets captured, 3 received, 0 lost by the kernel, 1 malformed (vxlan-truncated 1)',
-      )
+        `2 packets written to ${at('o.pcap')}`,
+      ])
       const report = JSON.parse(readFileSync(stats, 'utf8')) as LedgerReport
       expect(report).toMatchObject({
         received: 3,
@@ -483,7 +489,9 @@ describe('capture', () => {
     await send(port, [vxlan(9, FIRST)])
     expect(await ended).toBe(0)
     expect(await frames(at('o.pcap'))).toEqual(hex([FIRST, SECOND, FIRST, FIRST]))
-    expect(err).toMatch(/\n4 packets captured, 5 received, [^\n]*, 1 filtered\n$/)
+    expect(err).toMatch(
+      /\n4 packets captured, 5 received, [^\n]*, 1 filtered\n4 packets written to [^\n]+\n$/,
+    )
   })
 
   test('says once that a pcap file cannot hold raw IP beside Ethernet, and goes on', async () => {

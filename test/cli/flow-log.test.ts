@@ -19,8 +19,11 @@ const T = 1_700_000_000
 
 async function recordsOf(...args: string[]): Promise<string[]> {
   const path = join(temporaryDirectory(), 'flows.log')
-  expect(await runMain('flow-log', '-o', path, ...args)).toEqual({ code: 0, out: '', err: '' })
-  return readFileSync(path, 'utf8').trimEnd().split('\n')
+  const { code, out, err } = await runMain('flow-log', '-o', path, ...args)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  expect({ code, out }).toEqual({ code: 0, out: '' })
+  expect(err).toMatch(/^\d+ records? written to [^\n]+\n$/)
+  return lines
 }
 
 describe('flow-log', () => {
@@ -71,7 +74,7 @@ describe('flow-log', () => {
     const { code, err } = await runMain('flow-log', missing, cut, MIRRORED, '-o', path)
     expect(code).toBe(1)
     expect(err).toMatch(
-      /^mirrortap: .*missing\.pcap does not exist; check the path\nmirrortap: .*cut\.pcap: damaged at octet \d+: [^\n]*; all before it was used\n$/,
+      /^36 records written to .*flows\.log\.gz\nmirrortap: .*missing\.pcap does not exist; check the path\nmirrortap: .*cut\.pcap: damaged at octet \d+: [^\n]*; all before it was used\n$/,
     )
     expect(gunzipSync(readFileSync(path)).toString().trimEnd().split('\n')).toHaveLength(1 + 36)
     expect(readdirSync(dir).sort()).toEqual(['cut.pcap', 'flows.log.gz'])
@@ -96,7 +99,8 @@ describe('flow-log', () => {
     const path = join(temporaryDirectory(), args.at(-1)!)
     const format = ['--log-format', '${srcaddr} ${dstport} ${bytes} ${start} ${log-status} ${type}']
     const command = ['flow-log', SAMPLE, ...format, ...args.slice(0, -1), path]
-    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const err = `24 records written to ${path}\n`
+    expect(await runMain(...command)).toEqual({ code: 0, out: '', err })
     const text = await recordsOf(SAMPLE, ...format)
     expect(asText(await readParquet(path))).toEqual(rowsOfText(text.join('\n')))
   })
@@ -109,7 +113,9 @@ describe('flow-log', () => {
     const parts = ['--hive-compatible-partitions', '--per-hour-partition', '-o', dir]
     const values = ['--account-id', '123456789012', '--region', 'eu-west-1']
     const command = ['flow-log', SAMPLE, MIRRORED, '--format', format, ...parts, ...values]
-    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const { code, out, err } = await runMain(...command)
+    expect({ code, out }).toEqual({ code: 0, out: '' })
+    expect(err).toMatch(new RegExp(`^\\d+ records written to ${dir}\\n$`))
     const files = filesBelow(dir)
     const key = new RegExp(
       '^AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-1/' +
@@ -137,7 +143,8 @@ describe('flow-log', () => {
     const hours = Array.from({ length: 500 }, (_, hour) => ({ frame, seconds: T + hour * 3600 }))
     writeFileSync(join(dir, 'in.pcap'), pcapFile(hours))
     const command = ['flow-log', join(dir, 'in.pcap'), '-o', `${join(dir, 'logs')}/`]
-    expect(await runMain(...command)).toEqual({ code: 0, out: '', err: '' })
+    const err = `500 records written to ${join(dir, 'logs')}/\n`
+    expect(await runMain(...command)).toEqual({ code: 0, out: '', err })
     const files = filesBelow(join(dir, 'logs'))
     expect(files).toHaveLength(500)
     expect(new Set(files.map((file) => /\d{8}T\d{4}Z/.exec(file)![0])).size).toBe(500)

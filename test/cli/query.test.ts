@@ -408,7 +408,7 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
         expect(await runCommand('query', sql, '-o', join(dir, name))).toEqual({
           code: 0,
           out: '',
-          err: '',
+          err: `5000 rows written to ${join(dir, name)}\n`,
         })
       }
       const rows = await readParquet(join(dir, 'a.parquet'))

@@ -76,7 +76,10 @@ describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, UNHURRIED, (
 
   test('flow-log compresses as the name of its output says', async () => {
     const path = join(temporaryDirectory(), 'flows.log.gz')
-    expect(await output(['flow-log', SAMPLE, '-o', path])).toBe('')
+    const program = mirrortap(['flow-log', SAMPLE, '-o', path])
+    expect(await program.ended()).toBe(0)
+    expect(program.stdout.toString()).toBe('')
+    expect(program.stderr).toBe(`24 records written to ${path}\n`)
     expect(gunzipSync(readFileSync(path)).toString()).toBe(await output(['flow-log', SAMPLE]))
   })
 

@@ -5,9 +5,13 @@ import { formatAnalysis } from '../../report/analysis-text.js'
 import { Output } from '../../sink/text-output.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import { formatOfOutput } from '../output-format.js'
 import { asPrinted } from '../process/console.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { sayWritten } from '../process/written.js'
 import type { AnalyzeOptions } from './options.js'
+
+const PAGE = { byEnding: { html: 'html', htm: 'html' }, usual: 'html', hasOption: false } as const
 
 /** Characters written at a time: less than a block of the sink in any script. */
 const PIECE = 32 * 1024
@@ -25,6 +29,7 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
     })
   }
   checkNames(files, page === undefined ? [] : [page])
+  if (page !== undefined) formatOfOutput(page, undefined, PAGE)
   const leftOut: string[] = []
   const analysis = new Analysis({
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
@@ -38,6 +43,7 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
     const report = analysis.report()
     if (output !== undefined) await stop.interrupts(writePage(output, report))
     if (page !== '-') await stop.interrupts(print(report, options))
+    if (page !== undefined) sayWritten('the report was', page)
     failWith([...problems, ...leftOut])
   } catch (error) {
     await output?.discard()

@@ -15,6 +15,7 @@ import { failWith, sayTrailing } from '../offline-input.js'
 import { Progress } from '../process/progress.js'
 import { writeStats } from '../process/stats-file.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
+import { counted, sayWritten } from '../process/written.js'
 import { jointOptions } from './joint-options.js'
 import type { CaptureOptions } from './options.js'
 
@@ -44,6 +45,9 @@ class Conversion {
   readonly #isPiped: boolean
   readonly #stats: string | undefined
   readonly #problems: string[] = []
+  /** The file or directory named, or the last file of a series. */
+  #target: string
+  #files: number | undefined
   #untimely = 0
   /** Why a packet could not be written, which is the fault of no input. */
   #refusal: unknown = undefined
@@ -53,7 +57,12 @@ class Conversion {
     const onProblem = (line: string) => this.#problems.push(line)
     // Before a file is made that nothing would be written to.
     const filter = text === undefined ? undefined : new ExpressionFilter(text, onProblem)
-    const capture = openCapture(options, onFile)
+    this.#target = options.write
+    const capture = openCapture(options, (path) => {
+      onFile(path)
+      if (options.split !== true) this.#target = path
+      this.#files = (this.#files ?? 0) + 1
+    })
     this.#capture = capture
     this.#format = jointOptions(options).format
     this.#isPiped = options.write === '-'
@@ -155,6 +164,7 @@ class Conversion {
       if (!isUnread) throw error
     }
     if (this.#stats !== undefined) writeStats(this.#stats, this.#tap.report(0))
+    if (!isUnread) sayWritten(counted(this.#capture.packets, 'packet'), this.#target, this.#files)
     if (isUnread) this.#problems.length = 0
     else if (this.#untimely > 0) {
       const last = new Date(LAST_SECOND[this.#format] * 1000).getUTCFullYear()

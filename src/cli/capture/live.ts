@@ -12,6 +12,7 @@ import { say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { counted, sayWritten } from '../process/written.js'
 import { jointOptions } from './joint-options.js'
 import type { CaptureOptions } from './options.js'
 
@@ -29,6 +30,9 @@ export async function captureLive(options: CaptureOptions): Promise<void> {
 class LiveCapture {
   readonly #options: CaptureOptions
   readonly #stop: Stop
+  /** The file named, or the last one of a series. */
+  #target: string
+  #files: number | undefined
   readonly #capture: JointCapture
   readonly #tap: Tap
   readonly #receivers: Receiver[] = []
@@ -39,12 +43,17 @@ class LiveCapture {
     this.#stop = stop
     const { vni, filter: text } = options
     const filter = text === undefined ? undefined : new ExpressionFilter(text, say)
+    this.#target = options.write
     const capture = new JointCapture({
       ...jointOptions(options),
       limitBytes: PENDING_MAX,
       // Only GENEVE can bring anything but Ethernet: without it the header need not wait for a packet.
       ...(options.genevePort === undefined && { linkType: LINKTYPE_ETHERNET }),
       onOtherLinkType: (message) => say(`packets are left out: ${message}`),
+      onFile: (path) => {
+        this.#target = path
+        this.#files = (this.#files ?? 0) + 1
+      },
     })
     this.#capture = capture
     this.#tap = new Tap({
@@ -139,7 +148,10 @@ class LiveCapture {
     const isUnread = errnoOf(failure) === 'EPIPE'
     const report = this.#tap.report(kernelLost)
     const captured = capture.packets - capture.unwritten
-    if (failure === undefined) say(formatSummary(captured, report, capture))
+    if (failure === undefined) {
+      say(formatSummary(captured, report, capture))
+      sayWritten(counted(captured, 'packet'), this.#target, this.#files)
+    }
     if (this.#options.stats !== undefined) writeStats(this.#options.stats, report)
     if (failure === undefined || isUnread) return
     if (!(failure instanceof OperatorError)) throw failure

@@ -13,6 +13,7 @@ import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { counted, sayWritten } from '../process/written.js'
 import { metadataOf } from './metadata-options.js'
 import type { FlowLogOptions } from './options.js'
 
@@ -92,7 +93,9 @@ async function writeRecords(
   table: TableThread | undefined,
   stop: Stop,
 ): Promise<string[]> {
+  let records = 0
   const onRecord = (record: FlowRecord) => {
+    records++
     offline.session(record.session).completeRecord(record)
     output.write(record)
   }
@@ -120,6 +123,7 @@ async function writeRecords(
     else await stop.interrupts(thread.shutdown(written))
     // A file is finished in no time; a reader may never read.
     await (options.output === '-' ? stop.interrupts(output.close()) : output.close())
+    sayWritten(counted(records, 'record'), options.output)
     return problems
   } catch (error) {
     await output.discard()

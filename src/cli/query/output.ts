@@ -12,7 +12,7 @@ type Row = readonly DuckDBValue[]
 
 /**
  * Writes an answer as it is computed. `open` false: nobody reads any more. In CSV and JSON
- * characters that a terminal would obey stay as they are, but for a terminal.
+ * characters that a terminal would obey stay as they are, but for a terminal. Gives the number of rows.
  */
 export async function writeAnswer(
   duckdb: DuckDb,
@@ -20,20 +20,24 @@ export async function writeAnswer(
   format: 'table' | 'csv' | 'json',
   output: Output,
   isForTerminal: boolean,
-): Promise<void> {
+): Promise<number> {
   const names = result.deduplicatedColumnNames()
   const shown = isForTerminal ? visible : (text: string) => text
   if (format === 'csv') {
     const line = (cells: readonly string[]): string => csvLine(cells.map(shown))
     await put(output, line(names))
-    await eachRow(result, output, (row) => line(row.map((value) => textOf(value) ?? '')))
+    return await eachRow(result, output, (row) => line(row.map((value) => textOf(value) ?? '')))
   } else if (result.statementType === duckdb.StatementType.EXPLAIN && format === 'table') {
     // A plan is a drawing.
-    await eachRow(result, output, (row) => `${visibleLines(textOf(row.at(-1) ?? null) ?? '')}\n`)
+    return await eachRow(
+      result,
+      output,
+      (row) => `${visibleLines(textOf(row.at(-1) ?? null) ?? '')}\n`,
+    )
   } else if (format === 'json') {
-    await writeJson(duckdb, names, result, output, shown)
+    return await writeJson(duckdb, names, result, output, shown)
   } else {
-    await writeTable(duckdb, names.map(visible), result, output)
+    return await writeTable(duckdb, names.map(visible), result, output)
   }
 }
 
@@ -47,11 +51,14 @@ async function eachRow(
   result: DuckDBResult,
   output: Output,
   lineOf: (row: Row) => string,
-): Promise<void> {
+): Promise<number> {
+  let count = 0
   for await (const rows of result.yieldRows()) {
     await put(output, rows.map(lineOf).join(''))
-    if (!output.open) return
+    count += rows.length
+    if (!output.open) break
   }
+  return count
 }
 
 /** As SQL spells it; undefined for NULL. */
@@ -73,7 +80,7 @@ async function writeJson(
   result: DuckDBResult,
   output: Output,
   shown: (text: string) => string,
-): Promise<void> {
+): Promise<number> {
   const keys = names.map((name) => JSON.stringify(name))
   let rows = 0
   await put(output, '[')
@@ -82,6 +89,7 @@ async function writeJson(
     return `${rows++ === 0 ? '\n' : ',\n'}{${shown(members.join(','))}}`
   })
   await put(output, rows === 0 ? ']\n' : '\n]\n')
+  return rows
 }
 
 /** Numbers are numbers, however long; what JSON has no word for is as SQL spells it. */
@@ -108,7 +116,7 @@ async function writeTable(
   names: readonly string[],
   result: DuckDBResult,
   output: Output,
-): Promise<void> {
+): Promise<number> {
   const isNumber = result.columnTypes().map(({ typeId }) => isNumeric(duckdb, typeId))
   let widths: number[] | undefined
   let waiting: string[][] = []
@@ -120,13 +128,14 @@ async function writeTable(
     waiting = []
     return rows.map((row) => tableLine(row, widths!, isNumber)).join('')
   }
-  await eachRow(result, output, (row) => {
+  const count = await eachRow(result, output, (row) => {
     const cells = row.map((value) => visible(textOf(value) ?? '-'))
     if (widths !== undefined) return tableLine(cells, widths, isNumber)
     waiting.push(cells)
     return waiting.length === LAID_OUT_ROWS ? layOut() : ''
   })
   if (widths === undefined) await put(output, layOut())
+  return count
 }
 
 function isNumeric({ DuckDBTypeId }: DuckDb, typeId: number): boolean {

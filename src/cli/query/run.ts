@@ -12,6 +12,7 @@ import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
+import { counted, sayWritten } from '../process/written.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
 import { writeAnswer } from './output.js'
 import { readMirrorSessions } from './state.js'
@@ -115,13 +116,14 @@ async function write(
   stop: Stop,
 ): Promise<void> {
   const output = new Output(target)
+  let rows = 0
   const writing = async (): Promise<void> => {
     if (format === 'parquet') {
-      await writeParquet(answer, parquet)
+      rows = await writeParquet(answer, parquet)
       await copy(parquet, output)
     } else {
       const isForTerminal = target === '-' && process.stdout.isTTY === true
-      await writeAnswer(duckdb, answer.result, format, output, isForTerminal)
+      rows = await writeAnswer(duckdb, answer.result, format, output, isForTerminal)
     }
     await output.close()
   }
@@ -137,6 +139,7 @@ async function write(
   }
   answer.database.connection.closeSync()
   answer.database.instance.closeSync()
+  sayWritten(counted(rows, 'row'), target)
 }
 
 async function copy(path: string, output: Output): Promise<void> {
