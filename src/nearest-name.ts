@@ -2,13 +2,15 @@
  * Which known name a mistyped one was meant to be: the one the fewest typing
  * slips away (a letter missing, too many, wrong, or two swapped). Undefined when
  * every name is further off than half of what was typed: a guess that far
- * misleads.
+ * misleads. A word of any length costs little: only names of about its length are compared.
  */
 export function nearestName(typed: string, names: Iterable<string>): string | undefined {
   const word = typed.toLowerCase().replaceAll('_', '-')
   let nearest: string | undefined
   let fewest = Math.floor(word.length / 2) + 1
   for (const name of names) {
+    // At least so many letters are missing or too many.
+    if (Math.abs(name.length - word.length) >= fewest) continue
     const slips = countSlips(word, name)
     if (slips < fewest) {
       fewest = slips

@@ -112,7 +112,7 @@ function unknownField(name: string, column: number, of: FieldSet): OperatorError
       : `there are ${names.join(' ')}`
   const hint = nearest === undefined ? all : `did you mean '${nearest}'?`
   return new OperatorError(
-    `the log format names an unknown field '${name}' at column ${column}: ${hint}`,
+    `the log format names an unknown field '${cut(name)}' at column ${column}: ${hint}`,
     { exitCode: 2 },
   )
 }
@@ -126,9 +126,14 @@ function malformed(text: string, at: number, end: number): OperatorError {
   )
 }
 
-const QUOTED_LEN = 24
+/** More than the longest name of a field. */
+const QUOTED_LEN = 48
 
 function quoted(text: string, at: number, end: number): string {
   const rest = text.slice(at, end)
-  return JSON.stringify(rest.length > QUOTED_LEN ? `${rest.slice(0, QUOTED_LEN)}…` : rest)
+  return JSON.stringify(cut(rest))
+}
+
+function cut(text: string): string {
+  return text.length > QUOTED_LEN ? `${text.slice(0, QUOTED_LEN)}…` : text
 }

@@ -203,12 +203,8 @@ function claimed(request: ReceivedRequest): Identity {
 
 /** The action asked for, if there is one of that name. */
 function wantedAction(service: Service, request: ReceivedRequest): string | undefined {
-  try {
-    const { action } = service.protocol.read(request)
-    return service.actions.has(action) ? action : undefined
-  } catch {
-    return undefined
-  }
+  const action = service.protocol.actionOf(request)
+  return action !== undefined && service.actions.has(action) ? action : undefined
 }
 
 function headersOf(service: Service, requestId: string): Record<string, string> {

@@ -40,7 +40,11 @@ export function decodeOctets(text: string): Buffer | undefined {
   return Buffer.from(octets, 'latin1')
 }
 
+/** What stands for something else than itself. */
+const IS_ENCODED = /[%+\x80-\xff]/
+
 function decodeText(text: string): string | undefined {
+  if (!IS_ENCODED.test(text)) return text
   const octets = decodeOctets(text)
   if (octets === undefined) return undefined
   try {

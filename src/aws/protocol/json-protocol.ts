@@ -49,6 +49,11 @@ export const jsonProtocol: Protocol = {
     return { action: target.slice(TARGET_PREFIX.length), input: inputOf(request.body) }
   },
 
+  actionOf({ headers }: ReceivedRequest): string | undefined {
+    const target = headers.get('x-amz-target') ?? ''
+    return target.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : undefined
+  },
+
   reply(_action: string, output: Output): string {
     return JSON.stringify(output, wireValue)
   },

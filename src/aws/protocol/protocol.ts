@@ -43,6 +43,8 @@ export interface Protocol {
   readonly contentType: string
   /** Reads the call out of a request. Throws ApiError. */
   read(request: ReceivedRequest): Call
+  /** The action that a request names, without reading all of it: nobody knows yet who sent it. */
+  actionOf(request: ReceivedRequest): string | undefined
   /** The body of a reply. */
   reply(action: string, output: Output, requestId: string): string
   /** The body of an error. */

@@ -1,7 +1,7 @@
 import { ApiError, type Output } from './action.js'
-import { type Parameter, parseForm } from './form.js'
+import { type Parameter, parseForm, splitForm } from './form.js'
 import type { Call, Protocol, RefusalCodes } from './protocol.js'
-import { nestParameters } from './query-input.js'
+import { nestParameters, PARAMETERS_MAX } from './query-input.js'
 import type { ReceivedRequest } from './request.js'
 import { element, emitMembers, escapeXml } from './xml.js'
 
@@ -59,6 +59,12 @@ export const queryProtocol: Protocol = {
     return { action, input }
   },
 
+  actionOf({ query, body }: ReceivedRequest): string | undefined {
+    const form = body.toString('latin1', 0, ACTION_WITHIN)
+    const pairs = [...splitForm(query.slice(0, ACTION_WITHIN)), ...splitForm(form)]
+    return pairs.find(([name]) => name === 'Action')?.[1]
+  },
+
   reply(action: string, output: Output, requestId: string): string {
     const id = element('requestId', requestId)
     return `${DECLARATION}<${action}Response xmlns="${NAMESPACE}">${id}${emitMembers(output)}</${action}Response>`
@@ -84,12 +90,31 @@ function formIn({ headers, body }: ReceivedRequest): string {
   return body.toString('latin1')
 }
 
+/** Octets at the beginning of a form in which `actionOf` looks: clients send the action first. */
+const ACTION_WITHIN = 4096
+
 function parametersOf(text: string): Parameter[] {
+  // Said before anything is decoded, which takes far longer than counting.
+  if (isLongerThan(text, PARAMETERS_MAX)) {
+    throw new ApiError(
+      'InvalidParameterCombination',
+      `There are more than ${PARAMETERS_MAX} parameters.`,
+    )
+  }
   const parameters = parseForm(text)
   if (parameters === undefined) {
     throw new ApiError('MalformedQueryString', 'A parameter holds a bad escape or is not UTF-8.')
   }
   return parameters
+}
+
+/** Whether a form has more than so many pairs. */
+function isLongerThan(text: string, most: number): boolean {
+  let pairs = 1
+  for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) {
+    if (++pairs > most) return true
+  }
+  return false
 }
 
 function only(parameters: readonly Parameter[], wanted: string): string | undefined {
