@@ -11,7 +11,7 @@ import { Refused } from '../../aws/protocol/protocol.js'
 import { HeaderFields, type RequestHead, splitTarget } from '../../aws/protocol/request.js'
 import { OperatorError } from '../../errors.js'
 import { errnoOf } from '../../sink/write-error.js'
-import { readBody } from './body.js'
+import { Bodies } from './body.js'
 import type { Dispatcher, Reply } from './dispatcher.js'
 import { type Route, routesByPath } from './route.js'
 
@@ -19,6 +19,8 @@ import { type Route, routesByPath } from './route.js'
 export interface ApiLimits {
   /** Octets. A thousand tags on a thousand resources are a tenth of it. */
   readonly bodyBytes: number
+  /** Bytes that all bodies on their way hold together. */
+  readonly bodiesBytes: number
   /** Octets of request line and header fields. */
   readonly headerBytes: number
   /** Until the header fields are here, and until the whole request is. */
@@ -29,7 +31,7 @@ export interface ApiLimits {
   readonly keepAliveMs: number
   /** Requests at work at a time; more are told to come back. */
   readonly requests: number
-  /** More are closed at once. */
+  /** For one more, the one that has been idle longest is closed. */
   readonly connections: number
   /** How long requests at work may take to end when the server closes. */
   readonly closeMs: number
@@ -37,6 +39,7 @@ export interface ApiLimits {
 
 export const API_LIMITS: ApiLimits = {
   bodyBytes: 1024 * 1024,
+  bodiesBytes: 32 * 1024 * 1024,
   headerBytes: 16 * 1024,
   headersMs: 10_000,
   requestMs: 30_000,
@@ -46,6 +49,10 @@ export const API_LIMITS: ApiLimits = {
   connections: 512,
   closeMs: 5_000,
 }
+
+/** How long a connection that is closed is still read, and how much of it: what is unread would take the reply with it. */
+const LINGER_MS = 1000
+const LINGER_BYTES = 256 * 1024
 
 /** How often Node looks for slow clients. */
 const LOOK_EVERY_MS = 1000
@@ -62,16 +69,29 @@ export interface ApiServerOptions {
   readonly onProblem: (line: string) => void
 }
 
+/** One connection, and what is known of it. */
+interface Connection {
+  /** The reply last begun. */
+  reply: ServerResponse | undefined
+  request: IncomingMessage | undefined
+  /** When it was taken, or the last reply ended; of `performance.now()`. */
+  idleSince: number
+  /** Bytes read when it was told that it will be closed. */
+  leftAt: number | undefined
+}
+
 /** The HTTP side of the API: sockets, limits and pages. What a request means is the dispatcher's. */
 export class ApiServer {
   /** Turned away for `limits.requests`. */
   turnedAway = 0
+  /** Connections closed for others. */
+  evicted = 0
   readonly #options: ApiServerOptions
   readonly #limits: ApiLimits
   readonly #routes: ReadonlyMap<string, Route>
   readonly #server: Server
-  /** Every connection, and the reply last begun on it. */
-  readonly #replies = new Map<Socket, ServerResponse | undefined>()
+  readonly #bodies: Bodies
+  readonly #connections = new Map<Socket, Connection>()
   #atWork = 0
   #closed: Promise<void> | undefined
 
@@ -79,7 +99,8 @@ export class ApiServer {
     this.#options = options
     this.#limits = { ...API_LIMITS, ...options.limits }
     this.#routes = routesByPath(options.routes)
-    const { headerBytes, headersMs, requestMs, idleMs, keepAliveMs, connections } = this.#limits
+    this.#bodies = new Bodies(this.#limits.bodiesBytes)
+    const { headerBytes, headersMs, requestMs, idleMs, keepAliveMs } = this.#limits
     this.#server = createServer({
       maxHeaderSize: headerBytes,
       headersTimeout: headersMs,
@@ -88,13 +109,9 @@ export class ApiServer {
     })
     this.#server.timeout = idleMs
     this.#server.keepAliveTimeout = keepAliveMs
-    this.#server.maxConnections = connections
     // Bounded by headerBytes; past a number Node would drop fields that may be signed.
     this.#server.maxHeadersCount = 0
-    this.#server.on('connection', (socket: Socket) => {
-      this.#replies.set(socket, undefined)
-      socket.on('close', () => this.#replies.delete(socket))
-    })
+    this.#server.on('connection', (socket: Socket) => this.#take(socket))
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch((error: unknown) => {
         options.onProblem(`API: a bug, please report it: ${(error as Error).stack}`)
@@ -138,7 +155,7 @@ export class ApiServer {
     // HTTP's own close cuts replies that are written but not sent, and leaves connections alone that
     // have not asked anything yet.
     NetServer.prototype.close.call(this.#server)
-    for (const [socket, reply] of this.#replies) if (!isUnderWay(reply)) socket.destroy()
+    for (const [socket, { reply }] of this.#connections) if (!isUnderWay(reply)) socket.destroy()
     const patience = setTimeout(() => this.#server.closeAllConnections(), this.#limits.closeMs)
     await closed
     clearTimeout(patience)
@@ -146,11 +163,64 @@ export class ApiServer {
     this.#server.close()
   }
 
+  #take(socket: Socket): void {
+    if (this.#connections.size >= this.#limits.connections && !this.#evict()) {
+      socket.destroy()
+      return
+    }
+    const idleSince = performance.now()
+    this.#connections.set(socket, {
+      reply: undefined,
+      request: undefined,
+      idleSince,
+      leftAt: undefined,
+    })
+    socket.on('close', () => this.#connections.delete(socket))
+    const { destroySoon } = socket
+    socket.destroySoon = () => {
+      // What is unread when a socket is closed has the kernel throw away the reply as well.
+      if (this.#closed === undefined) linger(socket)
+      else destroySoon.call(socket)
+    }
+  }
+
+  /**
+   * Closes the connection that has been idle longest, of the address that has the most idle ones: no
+   * request on it is here whole. False when there is none.
+   */
+  #evict(): boolean {
+    const byAddress = new Map<string, Socket[]>()
+    for (const [socket, { request, reply }] of this.#connections) {
+      if (request?.complete === true && isUnderWay(reply)) continue
+      const address = socket.remoteAddress ?? ''
+      const idle = byAddress.get(address)
+      if (idle === undefined) byAddress.set(address, [socket])
+      else idle.push(socket)
+    }
+    let most: Socket[] = []
+    for (const idle of byAddress.values()) if (idle.length > most.length) most = idle
+    let longest: Socket | undefined
+    let since = Number.POSITIVE_INFINITY
+    for (const socket of most) {
+      const { idleSince } = this.#connections.get(socket)!
+      if (idleSince >= since) continue
+      since = idleSince
+      longest = socket
+    }
+    if (longest === undefined) return false
+    this.#connections.delete(longest)
+    longest.destroy()
+    this.evicted++
+    return true
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (this.#replies.has(request.socket)) this.#replies.set(request.socket, response)
+    const connection = this.#connections.get(request.socket)
+    if (connection !== undefined) Object.assign(connection, { request, reply: response })
     // A client that goes is no error of ours.
     response.on('error', () => undefined)
     response.on('close', () => {
+      if (connection !== undefined) connection.idleSince = performance.now()
       // It was told that the connection would last.
       if (this.#closed !== undefined) request.socket.destroySoon()
     })
@@ -193,13 +263,19 @@ export class ApiServer {
     response: ServerResponse,
   ): Promise<void> {
     const { dispatcher } = this.#options
-    const body = await readBody(request, this.#limits.bodyBytes)
+    const reading = this.#bodies.read(request, this.#limits.bodyBytes)
+    const isTooLong = Number(head.headers.get('content-length') ?? 0) > this.#limits.bodyBytes
+    const body = isTooLong ? 'too-large' : await reading
     if (body === undefined) return
-    const refused = body === 'too-large' ? tooLarge(this.#limits) : misdirected(head)
-    if (refused !== undefined || body === 'too-large') {
-      const reply = dispatcher.refuse(head, refused!)
-      // Of what comes behind a body without end, nothing would be the next request.
-      if (body === 'too-large') response.setHeader('Connection', 'close')
+    if (typeof body === 'string') {
+      // Of what comes behind, nothing would be the next request.
+      response.setHeader('Connection', 'close')
+      this.#send(response, dispatcher.refuse(head, unread(body, this.#limits)))
+      return
+    }
+    const refused = misdirected(head)
+    if (refused !== undefined) {
+      const reply = dispatcher.refuse(head, refused)
       if (reply.status === 405) response.setHeader('Allow', 'GET, POST')
       this.#send(response, reply)
       return
@@ -228,12 +304,30 @@ export class ApiServer {
 
   /** What is not HTTP, too long, or too slow. */
   #refuse(error: Error, socket: Socket): void {
-    const reply = this.#replies.get(socket)
-    // Half of one reply and a whole other one would be neither.
-    if (!socket.writable || (reply?.headersSent === true && isUnderWay(reply))) {
+    const connection = this.#connections.get(socket)
+    if (connection?.leftAt !== undefined) {
+      // More rubbish behind the first.
+      if (socket.bytesRead - connection.leftAt > LINGER_BYTES) socket.destroy()
+      return
+    }
+    if (!socket.writable || connection === undefined) {
       socket.destroy()
       return
     }
+    connection.leftAt = socket.bytesRead
+    // Node has taken its own away.
+    socket.on('error', () => socket.destroy())
+    const { reply, request } = connection
+    if (!isUnderWay(reply)) this.#tellRefused(error, socket)
+    else if (request?.complete === true) {
+      // What came before is answered before.
+      reply!.once('close', () => this.#tellRefused(error, socket))
+    } else if (reply!.headersSent) socket.destroy()
+    else this.#tellRefused(error, socket)
+  }
+
+  #tellRefused(error: Error, socket: Socket): void {
+    if (!socket.writable) return
     const [status, what] = REFUSED_BY_PARSER[errnoOf(error) ?? ''] ?? [400, 'This is not HTTP.']
     const { headers, body } = this.#options.dispatcher.refuse(
       { headers: new HeaderFields([]) },
@@ -242,9 +336,17 @@ export class ApiServer {
     const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
-    // Whoever does not read it does not keep the connection.
     socket.destroySoon()
   }
+}
+
+/** Ends a connection, and reads on for a while. */
+function linger(socket: Socket): void {
+  if (socket.destroyed) return
+  socket.end()
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
 }
 
 function isUnderWay(reply: ServerResponse | undefined): boolean {
@@ -257,7 +359,8 @@ const REFUSED_BY_PARSER: Readonly<Record<string, readonly [status: number, what:
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
 }
 
-function tooLarge({ bodyBytes }: ApiLimits): Refused {
+function unread(why: 'too-large' | 'no-room', { bodyBytes }: ApiLimits): Refused {
+  if (why === 'no-room') return new Refused('busy', 'Too many bodies are on their way; try again.')
   return new Refused('too-large', `The body is longer than ${bodyBytes} octets.`)
 }
 

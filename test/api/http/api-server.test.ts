@@ -327,6 +327,36 @@ describe('limits', () => {
     expect(await sendRaw(server.port, head, 'x'.repeat(4001))).toMatch(/^HTTP\/1.1 413 /)
   })
 
+  test('a body announced as too long is refused before it comes', async () => {
+    const { server } = await startApi({ ...OPEN, limits: { bodyBytes: 1000 } })
+    const head = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n'
+    expect(await sendRaw(server.port, head)).toMatch(/^HTTP\/1.1 413 /)
+  })
+
+  test.each([
+    { what: 'rubbish', rubbish: '\0\x01 no HTTP\r\n\r\n' },
+    { what: 'much rubbish', rubbish: '\0'.repeat(100_000) },
+    { what: 'half a request', rubbish: 'GET / HT' },
+  ])('a request with $what behind it is answered', async ({ rubbish }) => {
+    let isDone = false
+    const slow: Action = {
+      name: 'DescribeTags',
+      run: async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        isDone = true
+        return { done: true }
+      },
+    }
+    const { server } = await startApi({ ...OPEN, ec2: [slow], limits: { headersMs: 50 } })
+    for (const path of [`/?${QUERY}`, '/health']) {
+      const ask = `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+      const answer = await sendRaw(server.port, ask + ask + rubbish)
+      expect(answer).toMatch(/^HTTP\/1.1 200 /)
+      expect(answer.match(/HTTP\/1.1 200 /g)).toHaveLength(2)
+    }
+    expect(isDone).toBe(true)
+  })
+
   test('a body that is too long for Network Firewall', async () => {
     const { url } = await startApi({ ...OPEN, limits: { bodyBytes: 1000 } })
     const headers = { ...JSON_TYPE, 'X-Amz-Target': 'NetworkFirewall_20201112.ListFlowOperations' }
@@ -415,19 +445,47 @@ describe('limits', () => {
     expect((await after).status).toBe(200)
   })
 
-  test('connections', async () => {
-    const { server } = await startApi({ ...OPEN, limits: { connections: 2 } })
-    const sockets = [connect(server.port, '127.0.0.1'), connect(server.port, '127.0.0.1')]
+  test('connections: the one idle longest makes room for the next', async () => {
+    const { server, url } = await startApi({ ...OPEN, limits: { connections: 3 } })
+    const ask = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    const idle = sendRaw(server.port)
+    const half = sendRaw(
+      server.port,
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc',
+    )
+    const socket = connect(server.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.write(ask)
+    await once(socket, 'data')
+    for (let at = 0; at < 2; at++)
+      expect(
+        await sendRaw(server.port, ask.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')),
+      ).toMatch(/^HTTP\/1.1 200 /)
+    expect(await Promise.race([idle, half])).toBe('')
+    expect(server.evicted).toBeGreaterThan(0)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+
+  test('hundreds of idle connections lock nobody out', async () => {
+    const { server, url } = await startApi(OPEN)
+    const sockets = Array.from({ length: 600 }, () =>
+      connect(server.port, '127.0.0.1').on('error', () => undefined),
+    )
     onTestFinished(() => {
       for (const socket of sockets) socket.destroy()
     })
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-    // One that was taken has been accepted when it is answered.
-    for (const socket of sockets) {
-      socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
-      await once(socket, 'data')
-    }
-    expect(await sendRaw(server.port, 'GET /health HTTP/1.1\r\n')).toBe('')
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    expect((await fetch(`${url}/?${QUERY}`)).status).toBe(200)
+  })
+
+  test('bodies on their way: the longest on its way makes room', async () => {
+    const { server, url } = await startApi({ ...OPEN, limits: { bodiesBytes: 64 * 1024 } })
+    const head = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n'
+    const answers = [1, 2, 3].map(() => sendRaw(server.port, head, 'x'.repeat(30_000)))
+    expect(await Promise.race(answers)).toMatch(/^HTTP\/1.1 503 /)
+    const answer = await fetch(url, { method: 'POST', headers: FORM, body: QUERY })
+    expect(answer.status).toBe(200)
   })
 
   test('a client that goes half-way leaves nothing behind', async () => {
