@@ -1,8 +1,8 @@
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
-import type { CaptureOutcome } from '../pcap/capture-merge.js'
-import type { CaptureSummary, ReadOptions } from '../pcap/reader.js'
+import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
+import type { ReadOptions } from '../pcap/reader.js'
 import type { Ledger } from '../session/ledger.js'
 import type { AnalysisReport, FileReport, Totals } from './analysis-report.js'
 import { Distribution } from './distribution.js'
@@ -35,7 +35,7 @@ export class Analysis {
   readonly #traffic: Traffic
   readonly #flows: FlowTotals
   readonly #top: number
-  readonly #files: { path: string; facts: FileFacts; summary: CaptureSummary }[] = []
+  readonly #files: { path: string; facts: FileFacts; summary: FileSummary }[] = []
   readonly #interArrival = new Distribution('ns')
   readonly #roundTrips = {
     handshake: new Distribution('ns'),

@@ -1,4 +1,4 @@
-import type { CaptureSummary } from '../pcap/reader.js'
+import type { FileSummary } from '../pcap/capture-merge.js'
 import { linkTypeName } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
 import type { FileReport } from './analysis-report.js'
@@ -50,17 +50,15 @@ export class FileFacts {
     this.span.add(seconds, nanoseconds)
   }
 
-  report(file: string, summary: CaptureSummary): FileReport {
-    const { format, compression, interfaces, damage } = summary
-    const linkTypes = [...new Set(interfaces.map(({ linkType }) => linkType))]
-    const snaplens = interfaces.map(({ snaplen }) => snaplen)
+  report(file: string, summary: FileSummary): FileReport {
+    const { format, compression, linkTypes, snaplen, interfaceCount, damage } = summary
     return {
       file,
       format,
       compression,
       linkTypes: linkTypes.map((linkType) => ({ linkType, name: linkTypeName(linkType) })),
-      snaplen: snaplens.includes(0) ? 0 : Math.max(0, ...snaplens),
-      interfaces: interfaces.length,
+      snaplen,
+      interfaces: interfaceCount,
       packets: this.packets,
       bytes: this.bytes,
       capturedBytes: this.capturedBytes,

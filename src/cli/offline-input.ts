@@ -2,8 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import type { Offline } from '../offline/offline.js'
-import type { CaptureOutcome } from '../pcap/capture-merge.js'
-import type { CaptureSummary } from '../pcap/reader.js'
+import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
@@ -91,7 +90,7 @@ async function goesOn(stop: Stop): Promise<boolean> {
 }
 
 /** A note on what gzip(1) warns of, too; nothing is lost by it. */
-export function sayTrailing(path: string, { compression, hasTrailing }: CaptureSummary): void {
+export function sayTrailing(path: string, { compression, hasTrailing }: FileSummary): void {
   if (!hasTrailing) return
   const name = path === '-' ? 'standard input' : path
   sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
@@ -116,7 +115,7 @@ function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): 
   const types = new Set<number>()
   const paths = new Set<string>()
   for (const { path, summary } of outcomes) {
-    for (const { linkType } of summary?.interfaces ?? []) {
+    for (const linkType of summary?.linkTypes ?? []) {
       if (isReadableLinkType(linkType)) continue
       types.add(linkType)
       paths.add(path)

@@ -6,12 +6,17 @@ import { type CaptureSummary, type ReadOptions, readCapture } from './reader.js'
 
 /** Files read at a time. Each holds what one block of it brings, and a descriptor. */
 const OPEN_MAX = 64
+/** With packets of so many bytes waiting in them, no other file is begun: a frame may have 128 MiB. */
+const WAITING_OCTETS_MAX = 512 * 1024 * 1024
+
+/** Of many files; the list of a file's interfaces may be long. */
+export type FileSummary = Omit<CaptureSummary, 'interfaces'>
 
 /** What became of one file. */
 export interface CaptureOutcome {
   readonly path: string
   /** Undefined where it could not be read at all. */
-  readonly summary: CaptureSummary | undefined
+  readonly summary: FileSummary | undefined
   /** Why it could not. */
   readonly error: OperatorError | undefined
   /** So many files overlap in time that this one was begun too late. */
@@ -163,7 +168,7 @@ class CaptureMerge {
       if (source.outcome !== undefined) isOver = true
     }
     // What is over may still have left packets.
-    if (isOver) this.#open = this.#open.filter((source) => !source.isDone)
+    if (isOver) this.#dropDone()
   }
 
   /** Hands over packets of the file that has the earliest, up to where another's turn comes. */
@@ -179,7 +184,7 @@ class CaptureMerge {
       next !== undefined &&
       !isBefore(waiting.headSeconds, waiting.headNanoseconds, next.begins)
     ) {
-      if (this.#open.length < OPEN_MAX) {
+      if (this.#mayBegin) {
         this.#begin()
         return
       }
@@ -199,7 +204,18 @@ class CaptureMerge {
       (waiting.headSeconds < seconds ||
         (waiting.headSeconds === seconds && waiting.headNanoseconds <= nanoseconds))
     )
-    if (first.isDone) this.#open = this.#open.filter((source) => source !== first)
+    if (first.isDone) this.#dropDone()
+  }
+
+  #dropDone(): void {
+    for (const source of this.#open) if (source.isDone) source.waiting.release()
+    this.#open = this.#open.filter((source) => !source.isDone)
+  }
+
+  get #mayBegin(): boolean {
+    let waiting = 0
+    for (const source of this.#open) waiting += source.waiting.octets
+    return this.#open.length < OPEN_MAX && waiting < WAITING_OCTETS_MAX
   }
 }
 
@@ -249,11 +265,12 @@ class Source {
   }
 
   async #read(): Promise<void> {
-    let summary: CaptureSummary | undefined
+    let summary: FileSummary | undefined
     let error: OperatorError | undefined
     try {
       summary = await readCapture(this.path, (packet) => this.#take(packet), {
         afterBlock: (octetsRead) => this.#afterBlock(octetsRead),
+        listInterfaces: false,
       })
     } catch (what) {
       if (what instanceof OperatorError) error = what

@@ -1,5 +1,6 @@
 import { Packet } from '../wire/packet.js'
-import type { CaptureInterface, FormatParser } from './format-parser.js'
+import { CaptureInterfaces } from './capture-interfaces.js'
+import type { FormatParser } from './format-parser.js'
 import { isPcapMagic, PCAP_HEADER_LEN } from './pcap.js'
 import { PcapParser } from './pcap-parser.js'
 import { BLOCK_SECTION_HEADER } from './pcapng-blocks.js'
@@ -17,6 +18,8 @@ export interface Damage {
 
 const MAGIC_LEN = 4
 const NOTHING = Buffer.alloc(0)
+/** Room for records longer than this is given back: many files may be read at a time. */
+const LARGE_RECORD = 1024 * 1024
 
 /**
  * Takes the packets out of a capture file of any format, given to it piece by
@@ -37,6 +40,7 @@ export class CaptureParser {
   refusal: string | undefined = undefined
   damage: Damage | undefined = undefined
 
+  readonly interfaces: CaptureInterfaces
   #format: FormatParser | undefined = undefined
   readonly #packet = new Packet()
   readonly #onPacket: (packet: Packet) => void
@@ -46,7 +50,9 @@ export class CaptureParser {
   #kept: Buffer = NOTHING
   #keptLength = 0
 
-  constructor(onPacket: (packet: Packet) => void) {
+  /** `listInterfaces` false keeps no list of them. */
+  constructor(onPacket: (packet: Packet) => void, listInterfaces = true) {
+    this.interfaces = new CaptureInterfaces(listInterfaces)
     this.#onPacket = onPacket
   }
 
@@ -56,10 +62,6 @@ export class CaptureParser {
     if (format === undefined) return undefined
     if (format instanceof PcapngParser) return 'pcapng'
     return (format as PcapParser).isModified ? 'modified-pcap' : 'pcap'
-  }
-
-  get interfaces(): readonly CaptureInterface[] {
-    return this.#format?.interfaces ?? []
   }
 
   get packets(): number {
@@ -108,6 +110,7 @@ export class CaptureParser {
       const used = this.parse(this.#kept, 0, this.#keptLength)
       this.#kept.copyWithin(0, used, this.#keptLength)
       this.#keptLength -= used
+      if (this.#keptLength === 0 && this.#kept.length > LARGE_RECORD) this.#kept = NOTHING
     }
     if (at === piece.length || this.stopped) return
     this.#keep(piece, this.parse(piece, at, piece.length), piece.length)
@@ -134,9 +137,11 @@ export class CaptureParser {
   #recognize(start: number, end: number): FormatParser | undefined {
     if (end - start < MAGIC_LEN) return undefined
     const magic = this.#view.getUint32(start)
-    if (magic === BLOCK_SECTION_HEADER) return new PcapngParser(this.#packet, this.#onPacket)
+    if (magic === BLOCK_SECTION_HEADER) {
+      return new PcapngParser(this.#packet, this.#onPacket, this.interfaces)
+    }
     if (isPcapMagic(magic) || isPcapMagic(this.#view.getUint32(start, true))) {
-      return new PcapParser(this.#packet, this.#onPacket)
+      return new PcapParser(this.#packet, this.#onPacket, this.interfaces)
     }
     const octets = this.#viewed.toString('hex', start, start + MAGIC_LEN)
     const spaced = octets.replace(/..(?!$)/g, '$& ')

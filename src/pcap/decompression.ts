@@ -1,5 +1,11 @@
 import { OperatorError } from '../errors.js'
-import { type Compression, canDecompress, Decompressor, noticesEarlyEnd } from './decompressor.js'
+import {
+  type Compression,
+  canDecompress,
+  Decompressor,
+  noticesEarlyEnd,
+  type OnOutput,
+} from './decompressor.js'
 import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
 
 /** Compressed data on its way out, whoever does the work. */
@@ -23,7 +29,7 @@ export type ReadAgain = ((length: number) => Iterable<Buffer>) | undefined
 export function openDecompression(
   compression: Exclude<Compression, 'none'>,
   name: string,
-  onOutput: (piece: Buffer) => void,
+  onOutput: OnOutput,
   readAgain: ReadAgain,
 ): Decompression {
   const isReadable = canDecompress(compression)
@@ -45,7 +51,7 @@ export function openDecompression(
  * has been kept one piece behind.
  */
 class RescuingDecompressor implements Decompression {
-  readonly #onOutput: (piece: Buffer) => void
+  readonly #onOutput: OnOutput
   readonly #readAgain: ReadAgain
   readonly #first: Decompressor
   readonly #second: Decompressor
@@ -57,16 +63,12 @@ class RescuingDecompressor implements Decompression {
   /** What the second one has decompressed. */
   #repeated = 0
 
-  constructor(
-    compression: 'gzip' | 'zstd',
-    onOutput: (piece: Buffer) => void,
-    readAgain: ReadAgain,
-  ) {
+  constructor(compression: 'gzip' | 'zstd', onOutput: OnOutput, readAgain: ReadAgain) {
     this.#onOutput = onOutput
     this.#readAgain = readAgain
     this.#first = new Decompressor(compression, (piece) => {
       this.#given += piece.length
-      onOutput(piece)
+      return onOutput(piece)
     })
     this.#second = new Decompressor(compression, (piece) => this.#repeat(piece))
   }
@@ -106,11 +108,11 @@ class RescuingDecompressor implements Decompression {
     }
   }
 
-  #repeat(piece: Buffer): void {
+  #repeat(piece: Buffer): void | Promise<void> {
     const known = Math.min(this.#given - this.#repeated, piece.length)
     this.#repeated += piece.length
-    if (known === piece.length) return
+    if (known === piece.length) return undefined
     this.#given += piece.length - known
-    this.#onOutput(piece.subarray(known))
+    return this.#onOutput(piece.subarray(known))
   }
 }

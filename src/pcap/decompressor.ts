@@ -45,6 +45,12 @@ export function noticesEarlyEnd(compression: Compression): boolean {
   }
 }
 
+/**
+ * Takes output. Where it returns a promise, nothing more is decompressed until that resolves;
+ * where it throws or rejects, nothing more at all.
+ */
+export type OnOutput = (piece: Buffer) => void | Promise<void>
+
 /** How a file beginning with `head` is compressed. */
 export function compressionOf(head: Buffer): Compression {
   if (head.length >= 2 && head.readUInt16BE(0) === GZIP_MAGIC) return 'gzip'
@@ -57,7 +63,7 @@ export function compressionOf(head: Buffer): Compression {
  * Decompresses piece by piece, frames (zstd) and members (gzip) that follow each other as one.
  *
  * `onOutput` has been given all that a piece decompresses to when `write`
- * resolves, so whoever writes sets the pace and nothing waits in between. A
+ * resolves. A
  * stream that ends early loses nothing. Wrong bytes lose what was decompressed
  * in the same step, at most 64 KiB, which zlib keeps to itself: `hasLost` says so,
  * and RescuingDecompressor gets it back.
@@ -67,11 +73,15 @@ export function compressionOf(head: Buffer): Compression {
  */
 export class Decompressor {
   readonly #compression: 'gzip' | 'zstd'
-  readonly #onOutput: (piece: Buffer) => void
+  readonly #onOutput: OnOutput
   readonly #gzip = new GzipMember()
   #stream: Stream | undefined
   /** Ends the step under way. */
-  #settle: () => void = () => {}
+  #endStep: () => void = () => {}
+  /** zlib has done the step; its output may still have to be taken. */
+  #isStepDone = false
+  /** Whoever takes the output wants no more for now. */
+  #isHeld = false
   #fault: Error | undefined = undefined
   #thrown: { readonly what: unknown } | undefined = undefined
   /** The first bytes after a zstd frame, which say whether another one follows. */
@@ -81,7 +91,7 @@ export class Decompressor {
   #hasTrailing = false
   #hasLost = false
 
-  constructor(compression: 'gzip' | 'zstd', onOutput: (piece: Buffer) => void) {
+  constructor(compression: 'gzip' | 'zstd', onOutput: OnOutput) {
     this.#compression = compression
     this.#onOutput = onOutput
   }
@@ -98,7 +108,7 @@ export class Decompressor {
 
   /**
    * Resolves with what is wrong with the compressed bytes, if anything is;
-   * rejects with what `onOutput` threw. `piece` may then be overwritten.
+   * rejects with what `onOutput` threw or rejected with. `piece` may then be overwritten.
    */
   async write(piece: Buffer): Promise<Error | undefined> {
     let rest = piece
@@ -140,7 +150,7 @@ export class Decompressor {
     await this.#step(() => stream.write(piece, () => this.#settle()))
     const used = stream.bytesWritten - before
     // What is not used lies after the end, whose event may be still to come.
-    if (this.#fault === undefined && used < piece.length) this.#finish(stream)
+    if (this.#fault === undefined && used < piece.length && this.#stream === stream) this.#finish()
     return piece.subarray(used)
   }
 
@@ -188,22 +198,24 @@ export class Decompressor {
       this.#compression === 'gzip' ? zlib.createInflateRaw(options) : createZstd!(options)
     ) as Stream
     this.#stream = stream
-    stream.on('data', (piece: Buffer) => this.#take(piece))
+    stream.on('data', (piece: Buffer) => this.#take(piece, stream))
     stream.on('end', () => {
-      this.#finish(stream)
+      // It may come when another stream is at work.
+      if (this.#stream !== stream) return
+      this.#finish()
       this.#settle()
     })
     stream.on('error', (error: NodeJS.ErrnoException) => {
       this.#fault = error
       // Z_BUF_ERROR is the end of the input, before which everything was given out.
       this.#hasLost = error.code !== 'Z_BUF_ERROR'
+      this.#stream = undefined
       this.#settle()
     })
   }
 
   /** The data of a member or frame is over. */
-  #finish(stream: Stream): void {
-    if (this.#stream !== stream) return
+  #finish(): void {
     this.#stream = undefined
     this.#frames++
     this.#gzip.endBody()
@@ -212,7 +224,8 @@ export class Decompressor {
   /** Settled by the callback of a write, by the end of the stream or by its fault: whichever comes. */
   #step(start: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#settle = () => {
+      this.#isStepDone = false
+      this.#endStep = () => {
         if (this.#thrown === undefined) resolve()
         else reject(this.#thrown.what)
       }
@@ -220,13 +233,47 @@ export class Decompressor {
     })
   }
 
-  #take(piece: Buffer): void {
+  #settle(): void {
+    this.#isStepDone = true
+    this.#look()
+  }
+
+  /** Ends the step if all its output has been taken. */
+  #look(): void {
+    const left = this.#stream?.readableLength ?? 0
+    if (this.#isStepDone && !this.#isHeld && left === 0) this.#endStep()
+  }
+
+  #take(piece: Buffer, stream: Stream): void {
     if (this.#thrown !== undefined) return
     if (this.#compression === 'gzip') this.#gzip.addOutput(piece)
     try {
-      this.#onOutput(piece)
+      const taken = this.#onOutput(piece)
+      if (taken !== undefined) this.#hold(taken, stream)
     } catch (what) {
-      this.#thrown = { what }
+      this.#throw(what)
     }
+    this.#look()
+  }
+
+  #hold(taken: Promise<void>, stream: Stream): void {
+    this.#isHeld = true
+    stream.pause()
+    taken.then(
+      () => {
+        this.#isHeld = false
+        stream.resume()
+        this.#look()
+      },
+      (what) => this.#throw(what),
+    )
+  }
+
+  #throw(what: unknown): void {
+    this.#thrown = { what }
+    this.#isHeld = false
+    this.destroy()
+    this.#stream = undefined
+    this.#settle()
   }
 }

@@ -1,12 +1,5 @@
+import type { CaptureInterfaces } from './capture-interfaces.js'
 import { DEFAULT_SNAPLEN } from './pcap.js'
-
-/** One interface of a capture file; a pcap file has exactly one. */
-export interface CaptureInterface {
-  readonly linkType: number
-  /** As in the file: 0 stands for no limit. */
-  readonly snaplen: number
-  readonly name?: string
-}
 
 /**
  * Takes the records of one format out of octets that lie in memory.
@@ -14,7 +7,7 @@ export interface CaptureInterface {
  * `CaptureParser` finds out the format, makes one of these, and feeds it.
  */
 export interface FormatParser {
-  readonly interfaces: readonly CaptureInterface[]
+  readonly interfaces: CaptureInterfaces
   readonly packets: number
   /**
    * After `parse`: octets that must lie behind the offset it returned before

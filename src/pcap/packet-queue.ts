@@ -12,6 +12,8 @@ const WIDTH = 7
 
 const FIRST_OCTETS = 512 * 1024
 const FIRST_PACKETS = 1024
+/** A queue that is empty gives back room beyond this. */
+const EMPTY_OCTETS_MAX = 2 * FIRST_OCTETS
 
 /** Copies of packets that must wait for others, in the order they were put in. Grows to what waits at a time. */
 export class PacketQueue {
@@ -38,6 +40,7 @@ export class PacketQueue {
 
   push(packet: Packet): void {
     const length = packet.end - packet.start
+    if (this.#count === 0 && this.#octets.length > EMPTY_OCTETS_MAX) this.release()
     if (this.#filled + length > this.#octets.length && !this.#close(length))
       this.#growOctets(length)
     if ((this.#count + 1) * WIDTH > this.#numbers.length)
@@ -84,6 +87,12 @@ export class PacketQueue {
     packet.linkType = numbers[at + LINK_TYPE]!
     packet.timed = numbers[at + TIMED] === 1
     return packet
+  }
+
+  /** Gives all room back; nothing may wait. */
+  release(): void {
+    this.#octets = Buffer.alloc(0)
+    this.#numbers = new Float64Array(0)
   }
 
   #look(): void {

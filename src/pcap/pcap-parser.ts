@@ -1,5 +1,6 @@
 import type { Packet } from '../wire/packet.js'
-import { type CaptureInterface, type FormatParser, longestFrame } from './format-parser.js'
+import type { CaptureInterfaces } from './capture-interfaces.js'
+import { type FormatParser, longestFrame } from './format-parser.js'
 import {
   PCAP_HEADER_LEN,
   PCAP_RECORD_HEADER_LEN,
@@ -10,7 +11,7 @@ import {
 
 /** The records of a pcap file, classic or modified. */
 export class PcapParser implements FormatParser {
-  readonly interfaces: CaptureInterface[] = []
+  readonly interfaces: CaptureInterfaces
   packets = 0
   wanted = PCAP_HEADER_LEN
   refusal: string | undefined = undefined
@@ -28,7 +29,8 @@ export class PcapParser implements FormatParser {
   readonly #packet: Packet
   readonly #onPacket: (packet: Packet) => void
 
-  constructor(packet: Packet, onPacket: (packet: Packet) => void) {
+  constructor(packet: Packet, onPacket: (packet: Packet) => void, interfaces: CaptureInterfaces) {
+    this.interfaces = interfaces
     this.#packet = packet
     this.#onPacket = onPacket
   }
@@ -39,7 +41,7 @@ export class PcapParser implements FormatParser {
   }
 
   parse(bytes: Buffer, view: DataView, start: number, end: number): number {
-    if (this.interfaces.length === 0) {
+    if (this.interfaces.count === 0) {
       if (end - start < PCAP_HEADER_LEN) return start
       this.#open(view, start, end)
       return this.refusal === undefined
@@ -57,7 +59,7 @@ export class PcapParser implements FormatParser {
     } else if (fault !== undefined) {
       this.refusal = `is no pcap file (${fault}); name a pcap or pcapng file`
     } else {
-      this.interfaces.push({ linkType: header.linkType, snaplen: header.snaplen })
+      this.interfaces.add(header.linkType, header.snaplen)
     }
   }
 

@@ -1,10 +1,6 @@
 import type { Packet } from '../wire/packet.js'
-import {
-  type CaptureInterface,
-  type FormatParser,
-  LONGEST_FRAME,
-  longestFrame,
-} from './format-parser.js'
+import type { CaptureInterfaces } from './capture-interfaces.js'
+import { type FormatParser, LONGEST_FRAME, longestFrame } from './format-parser.js'
 import {
   BLOCK_ENHANCED_PACKET,
   BLOCK_HEAD_LEN,
@@ -44,8 +40,11 @@ import { padded } from './words.js'
 /** The bound on our memory; libpcap and Wireshark draw it at the same place. */
 const LONGEST_BLOCK = 16 * 1024 * 1024
 
-/** Their number is the writer's to choose and each costs memory; a Packet Block can name no more. */
+/** Interfaces of one section: their number is the writer's to choose, and a Packet Block can name no more. */
 const MAX_INTERFACES = 65536
+
+/** Interfaces of one section that differ in how their packets are read. The others cost a reference each. */
+const MAX_KINDS = 4096
 
 /** Octets a block of each type has at least; types not listed: head and tail. */
 const SHORTEST: ReadonlyMap<number, number> = new Map([
@@ -62,7 +61,6 @@ class Interface {
   longest = LONGEST_FRAME
   /** 0 stands for no limit. */
   snaplen = 0
-  name: string | undefined = undefined
   time = new TimeScale(DEFAULT_TSRESOL, 0)
 }
 
@@ -72,7 +70,7 @@ class Interface {
  */
 export class PcapngParser implements FormatParser {
   /** Of all sections, in the order of the file. */
-  readonly interfaces: CaptureInterface[] = []
+  readonly interfaces: CaptureInterfaces
   packets = 0
   wanted = SHB_OPTIONS + BLOCK_TAIL_LEN
   refusal: string | undefined = undefined
@@ -83,10 +81,12 @@ export class PcapngParser implements FormatParser {
   #open = false
   /** Those of the section: ids count from 0 in each. */
   #section: Interface[] = []
+  readonly #kinds = new Map<string, Interface>()
   readonly #packet: Packet
   readonly #onPacket: (packet: Packet) => void
 
-  constructor(packet: Packet, onPacket: (packet: Packet) => void) {
+  constructor(packet: Packet, onPacket: (packet: Packet) => void, interfaces: CaptureInterfaces) {
+    this.interfaces = interfaces
     this.#packet = packet
     this.#onPacket = onPacket
   }
@@ -239,18 +239,19 @@ export class PcapngParser implements FormatParser {
     }
     this.#open = true
     this.#section = []
+    this.#kinds.clear()
     return undefined
   }
 
   #interface(bytes: Buffer, view: DataView, at: number, length: number): string | undefined {
-    if (this.interfaces.length === MAX_INTERFACES) {
-      return `there are more than ${MAX_INTERFACES} interfaces`
+    if (this.#section.length === MAX_INTERFACES) {
+      return `the section has more than ${MAX_INTERFACES} interfaces`
     }
     const little = this.#littleEndian
-    const found = new Interface()
-    found.linkType = view.getUint16(at + IDB_LINK_TYPE, little)
-    found.snaplen = view.getUint32(at + IDB_SNAPLEN, little)
-    found.longest = longestFrame(found.snaplen)
+    const linkType = view.getUint16(at + IDB_LINK_TYPE, little)
+    const snaplen = view.getUint32(at + IDB_SNAPLEN, little)
+    let nameAt = 0
+    let nameLen = 0
     let tsresol = DEFAULT_TSRESOL
     let tsoffset = 0
     const end = at + length - BLOCK_TAIL_LEN
@@ -263,7 +264,8 @@ export class PcapngParser implements FormatParser {
       if (size > end - value)
         return `the interface has an option of ${size} octets beyond its block`
       if (code === OPTION_IF_NAME) {
-        found.name = bytes.toString('utf8', value, value + size).replace(/\0.*$/s, '')
+        nameAt = value
+        nameLen = size
       } else if (code === OPTION_IF_TSRESOL && size >= 1) {
         tsresol = view.getUint8(value)
       } else if (code === OPTION_IF_TSOFFSET && size >= 8) {
@@ -271,11 +273,36 @@ export class PcapngParser implements FormatParser {
       }
       option = value + padded(size)
     }
-    found.time = new TimeScale(tsresol, tsoffset)
+    const found = this.#kindOf(linkType, snaplen, tsresol, tsoffset)
+    if (found === undefined) return `the section has more than ${MAX_KINDS} kinds of interfaces`
     this.#section.push(found)
-    const { linkType, snaplen, name } = found
-    this.interfaces.push(name === undefined ? { linkType, snaplen } : { linkType, snaplen, name })
+    if (nameAt === 0) this.interfaces.add(linkType, snaplen)
+    else {
+      this.interfaces.add(linkType, snaplen, nameLen, () =>
+        bytes.toString('utf8', nameAt, nameAt + nameLen).replace(/\0.*$/s, ''),
+      )
+    }
     return undefined
+  }
+
+  /** How packets of such an interface are read; undefined where there are too many ways. */
+  #kindOf(
+    linkType: number,
+    snaplen: number,
+    tsresol: number,
+    tsoffset: number,
+  ): Interface | undefined {
+    const key = `${linkType} ${snaplen} ${tsresol} ${tsoffset}`
+    let kind = this.#kinds.get(key)
+    if (kind !== undefined) return kind
+    if (this.#kinds.size === MAX_KINDS) return undefined
+    kind = new Interface()
+    kind.linkType = linkType
+    kind.snaplen = snaplen
+    kind.longest = longestFrame(snaplen)
+    kind.time = new TimeScale(tsresol, tsoffset)
+    this.#kinds.set(key, kind)
+    return kind
   }
 }
 

@@ -1,10 +1,10 @@
 import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { CaptureInput } from './capture-input.js'
+import type { CaptureInterface } from './capture-interfaces.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
 import { type Decompression, openDecompression } from './decompression.js'
 import { type Compression, compressionOf } from './decompressor.js'
-import type { CaptureInterface } from './format-parser.js'
 
 export type { CaptureInterface, Damage }
 
@@ -15,6 +15,13 @@ export interface CaptureSummary {
   readonly packets: number
   /** Octets of the capture, decompressed: its headers and all whole records. */
   readonly octets: number
+  /** All of them. */
+  readonly interfaceCount: number
+  /** Of all of them, each once; of a file that has more than 256, the first. */
+  readonly linkTypes: readonly number[]
+  /** The largest that one of them announces; 0 stands for no limit. */
+  readonly snaplen: number
+  /** The first of them, as many as fit in 8 MiB: of any file but a hostile one all. */
   readonly interfaces: readonly CaptureInterface[]
   readonly damage: Damage | undefined
   /** Whether bytes that are no compressed data followed it; they were ignored, as gzip(1) does. */
@@ -22,6 +29,8 @@ export interface CaptureSummary {
 }
 
 export interface ReadOptions {
+  /** False leaves `interfaces` empty. */
+  listInterfaces?: boolean
   /**
    * Called between blocks of input once the format is known, and awaited when
    * it returns a promise. `octetsRead` counts octets of the file as it is stored,
@@ -36,6 +45,12 @@ export interface ReadOptions {
  * 300 MB of 500-octet packets: 64 KiB to 512 KiB 7.3–7.5 GB/s, 1 MiB 7.1, 4 MiB 5.5, 8 MiB 4.6.
  */
 const BLOCK_LEN = 256 * 1024
+
+/** Decompressed bytes between two calls of `afterBlock`: a few compressed ones may bring gigabytes. */
+const DECOMPRESSED_BLOCK_LEN = 256 * 1024
+
+/** Thrown where nothing more of a compressed file is wanted. */
+const ENOUGH = Symbol('enough')
 
 /** The same for a file that goes through a decompressor, which is a thousand times as long at the worst. */
 const COMPRESSED_BLOCK_LEN = 64 * 1024
@@ -79,10 +94,12 @@ class Reading {
   /** What is wrong with the compressed bytes. */
   #fault: Error | undefined = undefined
   #hasTrailing = false
+  /** Decompressed since `afterBlock` was called. */
+  #decompressed = 0
 
   constructor(input: CaptureInput, onPacket: (packet: Packet) => void, options: ReadOptions) {
     this.#input = input
-    this.#parser = new CaptureParser(onPacket)
+    this.#parser = new CaptureParser(onPacket, options.listInterfaces)
     this.#options = options
   }
 
@@ -113,7 +130,11 @@ class Reading {
       const pause = this.#pause()
       if (pause !== undefined) await pause
       if (this.#stopped) return
-      if (filled === block.length) block = doubled(block)
+      if (filled === block.length) block = resized(block, filled, 2 * block.length)
+      else if (block.length > BLOCK_LEN && Math.max(filled, parser.wanted) < BLOCK_LEN) {
+        // Many files may be read at a time, and long records are rare.
+        block = resized(block, filled, BLOCK_LEN)
+      }
       const read = this.#input.read(block, filled)
       if (read === 0) break
       filled += read
@@ -138,6 +159,8 @@ class Reading {
       }
       this.#fault = await decompressor?.end()
       this.#hasTrailing = decompressor?.hasTrailing ?? false
+    } catch (what) {
+      if (what !== ENOUGH) throw what
     } finally {
       decompressor?.destroy()
       if (!this.#stopped) parser.end()
@@ -151,9 +174,23 @@ class Reading {
     return openDecompression(
       compression,
       this.#input.name,
-      (piece) => this.#parser.push(piece),
+      (piece) => this.#take(piece),
       this.#input.isFile ? (length) => this.#again(length) : undefined,
     )
+  }
+
+  #take(piece: Buffer): void | Promise<void> {
+    this.#parser.push(piece)
+    this.#decompressed += piece.length
+    if (this.#decompressed < DECOMPRESSED_BLOCK_LEN) return undefined
+    this.#decompressed = 0
+    const pause = this.#pause()
+    if (pause !== undefined) return pause.then(() => this.#goOn())
+    return this.#goOn()
+  }
+
+  #goOn(): void {
+    if (this.#stopped) throw ENOUGH
   }
 
   /** The first `length` bytes of a file once more. */
@@ -215,15 +252,18 @@ class Reading {
       compression: this.#compression,
       packets: parser.packets,
       octets: parser.octets,
-      interfaces: parser.interfaces,
+      interfaceCount: parser.interfaces.count,
+      linkTypes: parser.interfaces.linkTypes,
+      snaplen: parser.interfaces.snaplen,
+      interfaces: parser.interfaces.list,
       damage,
       hasTrailing: this.#hasTrailing,
     }
   }
 }
 
-function doubled(block: Buffer): Buffer {
-  const larger = Buffer.allocUnsafeSlow(2 * block.length)
-  block.copy(larger)
-  return larger
+function resized(block: Buffer, filled: number, length: number): Buffer {
+  const other = Buffer.allocUnsafeSlow(length)
+  block.copy(other, 0, 0, filled)
+  return other
 }

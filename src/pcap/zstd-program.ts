@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import type { OnOutput } from './decompressor.js'
 
 const PROGRAM = 'zstd'
 
@@ -21,19 +22,22 @@ export class ZstdProgram {
   #stderr = ''
   #thrown: { readonly what: unknown } | undefined = undefined
   #isBroken = false
+  /** Whoever takes the output wants no more before. */
+  #held: Promise<void> | undefined = undefined
   #hasOutput = false
   #hasTrailing = false
 
-  constructor(onOutput: (piece: Buffer) => void) {
+  constructor(onOutput: OnOutput) {
     this.#child = spawn(PROGRAM, ['-d', '-c', '-q'], { stdio: 'pipe' })
     const { stdin, stdout, stderr } = this.#child
     stdout!.on('data', (piece: Buffer) => {
       if (this.#thrown !== undefined) return
       this.#hasOutput = true
       try {
-        onOutput(piece)
+        const taken = onOutput(piece)
+        if (taken !== undefined) this.#hold(taken)
       } catch (what) {
-        this.#thrown = { what }
+        this.#throw(what)
       }
     })
     stdout!.pause()
@@ -59,6 +63,7 @@ export class ZstdProgram {
     const { stdin, stdout } = this.#child
     stdout!.resume()
     await new Promise<void>((resolve) => stdin!.write(piece, () => resolve()))
+    while (this.#held !== undefined) await this.#held
     if (this.#isBroken) return this.end()
     stdout!.pause()
     this.#rethrow()
@@ -83,6 +88,23 @@ export class ZstdProgram {
   }
 
   destroy(): void {
+    this.#child.kill()
+  }
+
+  #hold(taken: Promise<void>): void {
+    const { stdout } = this.#child
+    stdout!.pause()
+    this.#held = taken
+      .catch((what: unknown) => this.#throw(what))
+      .then(() => {
+        this.#held = undefined
+        stdout!.resume()
+      })
+  }
+
+  /** What is still to come is of no use. */
+  #throw(what: unknown): void {
+    this.#thrown = { what }
     this.#child.kill()
   }
 

@@ -182,4 +182,39 @@ describe('readCaptures', () => {
       where === 'onPacket' ? readCaptures(paths, fail) : read(paths, { afterBlock: fail })
     await expect(reading).rejects.toBe(bug)
   })
+
+  test('reads compressed files that overlap by what they decompress to', async () => {
+    // 8 files of 30 kB hold 24 MB each, all at the same time.
+    const frame = Buffer.alloc(60_000)
+    const dir = temporaryDirectory()
+    const paths = Array.from({ length: 8 }, (_, index) => {
+      const shots = Array.from({ length: 400 }, (_, at) => ({
+        frame,
+        seconds: T + at,
+        nanoseconds: index,
+      }))
+      const path = join(dir, `${index}.pcap.gz`)
+      writeFileSync(path, gzipSync(pcapFile(shots)))
+      return path
+    })
+    let waiting = 0
+    let mostWaiting = 0
+    let packets = 0
+    const outcomes = await readCaptures(
+      paths,
+      () => {
+        packets++
+        waiting -= frame.length
+      },
+      {
+        onRead: () => {
+          waiting += frame.length
+          mostWaiting = Math.max(mostWaiting, waiting)
+        },
+      },
+    )
+    expect(packets).toBe(3200)
+    expect(outcomes.map(({ summary }) => summary!.damage)).toEqual(paths.map(() => undefined))
+    expect(mostWaiting).toBeLessThan(8 * 512 * 1024)
+  })
 })

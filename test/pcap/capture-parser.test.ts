@@ -31,7 +31,7 @@ describe('CaptureParser', () => {
 
   test('tells the interfaces of all sections', () => {
     const { parser } = readAll(SAMPLES.find(({ name }) => name.startsWith('pcapng'))!.bytes)
-    expect(parser.interfaces).toEqual([
+    expect(parser.interfaces.list).toEqual([
       { linkType: 1, snaplen: 0, name: 'eth0' },
       { linkType: 276, snaplen: 40 },
       { linkType: 101, snaplen: 5 },

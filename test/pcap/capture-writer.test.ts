@@ -58,7 +58,7 @@ describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
 
     const { parser, packets: got } = readAll(bytes)
     expect(parser.damage).toBeUndefined()
-    expect(parser.interfaces).toMatchObject([{ linkType: 113, snaplen }])
+    expect(parser.interfaces.list).toMatchObject([{ linkType: 113, snaplen }])
     expect(got).toEqual(written.map((packet) => expected(packet, snaplen, 113)))
   })
 
@@ -82,7 +82,7 @@ describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
     expect(writer).toMatchObject({ octets: HEADER_LEN[format], packets: 0 })
     expect(readAll(sink.bytes()).parser).toMatchObject({
       damage: undefined,
-      interfaces: [{ linkType: 276, snaplen: 96 }],
+      interfaces: { list: [{ linkType: 276, snaplen: 96 }] },
     })
   })
 
@@ -194,7 +194,7 @@ describe('CaptureWriter', () => {
       expect(write(writer, packet, i % 3)).toBe(true)
     })
     const { parser, packets: got } = readAll(sink.bytes())
-    expect(parser.interfaces).toEqual([
+    expect(parser.interfaces.list).toEqual([
       { linkType: 1, snaplen: 262144, name: 'a' },
       { linkType: 101, snaplen: 96, name: 'b' },
       { linkType: 113, snaplen: 0 },

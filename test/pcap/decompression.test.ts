@@ -18,7 +18,7 @@ async function decompress(file: Buffer, readAgain: ReadAgain) {
   const opened = openDecompression(
     'gzip',
     'the file',
-    (piece) => output.push(Buffer.from(piece)),
+    (piece) => void output.push(Buffer.from(piece)),
     readAgain,
   )
   let fault: Error | undefined

@@ -39,7 +39,7 @@ describe('Decompressor', () => {
 
   async function decompress(pieces: Buffer[]): Promise<Got> {
     const output: Buffer[] = []
-    const decompressor = new Decompressor('gzip', (piece) => output.push(piece))
+    const decompressor = new Decompressor('gzip', (piece) => void output.push(piece))
     let fault: Error | undefined
     for (const piece of pieces) fault ??= await decompressor.write(piece)
     fault ??= await decompressor.end()
@@ -77,6 +77,36 @@ describe('Decompressor', () => {
     await decompressor.write(gzipSync(zeros))
     expect(octets).toBe(zeros.length)
     expect(await decompressor.end()).toBeUndefined()
+  })
+
+  test('decompresses nothing more while a promise of onOutput is pending', async () => {
+    let bytes = 0
+    let isHeld = false
+    const decompressor = new Decompressor('gzip', (piece) => {
+      expect(isHeld).toBe(false)
+      bytes += piece.length
+      isHeld = true
+      return new Promise((resolve) => {
+        setImmediate(() => {
+          isHeld = false
+          resolve()
+        })
+      })
+    })
+    const file = gzipSync(Buffer.alloc(3_000_000))
+    expect(await decompressor.write(Buffer.concat([file, file]))).toBeUndefined()
+    expect(bytes).toBe(6_000_000)
+    expect(await decompressor.end()).toBeUndefined()
+  })
+
+  test('rejects with what a promise of onOutput rejects with, and gives out nothing more', async () => {
+    let pieces = 0
+    const decompressor = new Decompressor('gzip', () => {
+      pieces++
+      return Promise.reject(new Error('ours'))
+    })
+    await expect(decompressor.write(gzipSync(Buffer.alloc(3_000_000)))).rejects.toThrow('ours')
+    expect(pieces).toBe(1)
   })
 
   test('rejects with what onOutput throws', async () => {

@@ -117,7 +117,7 @@ describe.each([true, false])('PcapngParser, little-endian %s', (little) => {
         .enhanced(1, 1024n * 10n + 512n, FRAME, 21)
     })
     const { parser, packets } = readAll(bytes)
-    expect(parser.interfaces[1]).toEqual({ linkType: 113, snaplen: 96, name: 'wlan0 é' })
+    expect(parser.interfaces.list[1]).toEqual({ linkType: 113, snaplen: 96, name: 'wlan0 é' })
     expect(packets[1]).toMatchObject({ linkType: 113, time: '7.500000000' })
   })
 
@@ -147,7 +147,34 @@ describe.each([true, false])('PcapngParser, little-endian %s', (little) => {
     const one = new SampleCapture(little).interface(1, 0).finish()
     const many = Buffer.concat(Array.from({ length: 65536 }, () => one))
     const { parser } = readAll(continued(little, (c) => c.bytes(many)))
-    expect(parser.interfaces).toHaveLength(65536)
-    expect(parser.damage?.message).toMatch(/more than 65536 interfaces/)
+    expect(parser.interfaces.count).toBe(65536)
+    expect(parser.damage?.message).toMatch(/the section has more than 65536 interfaces/)
+    const sections = continued(little, (c) =>
+      c.bytes(many.subarray(one.length)).section().bytes(many).enhanced(65535, 5n, FRAME, 21),
+    )
+    const other = readAll(sections)
+    expect(other.parser.damage).toBeUndefined()
+    expect(other.parser.interfaces.count).toBe(131_072)
+    expect(other.packets).toHaveLength(2)
+  })
+
+  test('keeps 8 MiB of the interfaces at most, however long their names are', () => {
+    const one = new SampleCapture(little).interface(1, 0, [[2, Buffer.alloc(65_535, 'n')]]).finish()
+    const many = Buffer.concat(Array.from({ length: 300 }, () => one))
+    const { parser } = readAll(
+      continued(little, (c) => c.bytes(many).interface(113, 7).enhanced(301, 5n, FRAME, 21)),
+    )
+    expect(parser.damage).toBeUndefined()
+    expect(parser.interfaces).toMatchObject({ count: 302, linkTypes: [1, 113] })
+    const kept = parser.interfaces.list.reduce((sum, { name = '' }) => sum + name.length, 0)
+    expect(kept).toBeGreaterThan(7_000_000)
+    expect(kept).toBeLessThan(8 * 1024 * 1024)
+  })
+
+  test('bounds the ways in which packets of a section are read', () => {
+    const capture = new SampleCapture(little)
+    for (let snaplen = 1; snaplen <= 4096; snaplen++) capture.interface(1, snaplen)
+    const { parser } = readAll(continued(little, (c) => c.bytes(capture.finish())))
+    expect(parser.damage?.message).toMatch(/more than 4096 kinds of interfaces/)
   })
 })

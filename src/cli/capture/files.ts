@@ -204,7 +204,7 @@ function openCapture(
 }
 
 function linkTypeOf(summary: CaptureSummary): number {
-  return summary.interfaces[0]?.linkType ?? LINKTYPE_ETHERNET
+  return summary.linkTypes[0] ?? LINKTYPE_ETHERNET
 }
 
 /** What `reading` gives, or undefined as soon as all is to stop: a silent pipe would hold it up. */
