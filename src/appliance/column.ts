@@ -21,6 +21,7 @@ import { type FilterOptions, openSessionFilter } from '../session/session-filter
 import { BlockPool } from '../sink/block-pool.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
+import { LineLimit } from './line-limit.js'
 import { SessionRegistry } from './session-registry.js'
 
 /** What a flow capture or flush asks of a column. Plain data. */
@@ -73,6 +74,10 @@ export class Column {
 
   readonly #options: ColumnOptions
   readonly #onProblem: (line: string) => void
+  /** What senders can cause without end, apart: lines about registered sessions still come through. */
+  readonly #captureLines: { readonly registered: LineLimit; readonly others: LineLimit }
+  #noRoomSaid = 0
+  #noRoomSaidAt = 0
   readonly #sessions: SessionDirectory
   readonly #filter: PacketFilter | undefined
   readonly #registry: SessionRegistry
@@ -96,6 +101,10 @@ export class Column {
   constructor(options: ColumnOptions, onProblem: (line: string) => void) {
     this.#options = options
     this.#onProblem = onProblem
+    this.#captureLines = {
+      registered: new LineLimit('captures of registered sessions', onProblem),
+      others: new LineLimit('captures of sessions that nobody registered', onProblem),
+    }
     this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
     this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
     const interfaces = options.interfaces ?? new Map<string, NetworkInterface>()
@@ -173,6 +182,9 @@ export class Column {
     this.#noteLoss(nowSeconds, kernelLost)
     this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
     this.#flowLogs?.tick(nowSeconds)
+    this.#captureLines.registered.tick(nowSeconds)
+    this.#captureLines.others.tick(nowSeconds)
+    this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
       for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
     }
@@ -186,6 +198,8 @@ export class Column {
     this.#tracker.shutdown()
     for (const session of this.#sessions.values()) this.#finishCapture(session)
     await Promise.all(this.#closingCaptures)
+    this.#captureLines.registered.sayOmitted()
+    this.#captureLines.others.sayOmitted()
     await this.#flowLogs?.close()
   }
 
@@ -290,8 +304,10 @@ export class Column {
     const policy = this.#options.capture
     if (policy === undefined) return undefined
     const name = session.name!
+    const lines = this.#captureLines[session.isRegistered ? 'registered' : 'others']
+    const onProblem = (line: string) => lines.say(line)
     const opening = { name, linkType, comment: `mirror session ${name}` }
-    return new RotatingCapture(policy, opening, this.#capturePool, this.#onProblem, (packets) =>
+    return new RotatingCapture(policy, opening, this.#capturePool, onProblem, (packets) =>
       session.takeBack(packets),
     )
   }
@@ -306,6 +322,18 @@ export class Column {
       .catch((error: Error) => this.#onProblem(error.message))
       .finally(() => this.#closingCaptures.delete(closing))
     this.#closingCaptures.add(closing)
+  }
+
+  /** At most once a minute. */
+  #sayNoRoom(nowSeconds: number): void {
+    const { noRoom } = this.ledger
+    if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
+    this.#onProblem(
+      `packets of sessions there was no room for: ${noRoom - this.#noRoomSaid}; ` +
+        `${this.#options.maxSessions} may be open: give a larger --max-sessions, or register them`,
+    )
+    this.#noRoomSaid = noRoom
+    this.#noRoomSaidAt = nowSeconds
   }
 
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {

@@ -2,6 +2,7 @@ import { ec2Actions } from '../../api/ec2/operations.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
+import { LineLimit } from '../../appliance/line-limit.js'
 import { Pool } from '../../appliance/pool.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
@@ -204,7 +205,9 @@ async function takeDirectories(options: ListenOptions): Promise<TakenDirectories
     for (const directory of directories) taken.take(directory)
     for (const directory of directories) {
       await removeHalfConverted(directory)
-      for (const line of (await adoptParts(directory)).lines) say(line)
+      const lines = new LineLimit('files an earlier run left unfinished', say)
+      for (const line of (await adoptParts(directory)).lines) lines.say(line)
+      lines.sayOmitted()
       for (const line of await convertSpools(directory, convertInThread)) say(line)
     }
     return taken
