@@ -61,6 +61,8 @@ export const REGISTERED_MAX = 20_000
 const WORK_BUDGET = 4096
 /** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
+/** A clock that is set back again and again is said to be at most so often. */
+const STEP_SAID_MS = 60_000
 /** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
 const CAPTURE_BLOCKS = 256
 
@@ -97,6 +99,9 @@ export class Column {
   #isWorking = false
   #working: Promise<void> | undefined = undefined
   #lastTick = 0
+  /** Steps back of the clock that are known, and when the last was said, by a clock that is never set. */
+  #stepsBack = 0
+  #stepSaidAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ColumnOptions, onProblem: (line: string) => void) {
     this.#options = options
@@ -181,6 +186,7 @@ export class Column {
   tick(nowSeconds: number, kernelLost: number | null): void {
     this.#noteLoss(nowSeconds, kernelLost)
     this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
+    if (this.#tracker.stepsBack !== this.#stepsBack) this.#noteStep(nowSeconds)
     this.#flowLogs?.tick(nowSeconds)
     this.#captureLines.registered.tick(nowSeconds)
     this.#captureLines.others.tick(nowSeconds)
@@ -334,6 +340,15 @@ export class Column {
     )
     this.#noRoomSaid = noRoom
     this.#noRoomSaidAt = nowSeconds
+  }
+
+  #noteStep(nowSeconds: number): void {
+    this.#stepsBack = this.#tracker.stepsBack
+    this.#lostAt = Math.min(this.#lostAt, nowSeconds)
+    if (performance.now() - this.#stepSaidAt < STEP_SAID_MS) return
+    this.#stepSaidAt = performance.now()
+    const seconds = this.#tracker.lastStepSeconds
+    this.#onProblem(`the clock went back by ${seconds} s; flows go on in the new time`)
   }
 
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
+import { GRACE_SECONDS } from '../flow/flow-intake.js'
 import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
@@ -50,7 +51,7 @@ async function compile(
  * files are read, rejects with Interrupted, so that nothing half done is left.
  */
 export async function readFiles(
-  offline: Pick<Offline, 'ledger' | 'readAll'>,
+  offline: Pick<Offline, 'ledger' | 'readAll'> & Partial<Pick<Offline, 'setBackSeconds'>>,
   files: readonly string[],
   stop: Stop,
   afterBlock: () => boolean | Promise<boolean> = () => true,
@@ -76,6 +77,10 @@ export async function readFiles(
     return []
   }
   for (const { path, summary } of outcomes) if (summary !== undefined) sayTrailing(path, summary)
+  const setBack = offline.setBackSeconds ?? 0
+  if (setBack > GRACE_SECONDS) {
+    sayProblem(`times go backwards, by up to ${setBack} s; each packet is counted at its own time`)
+  }
   const problems = outcomes.flatMap(problemsOf)
   const unreadable = offline.ledger.malformed['link-type']
   if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))

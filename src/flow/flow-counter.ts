@@ -56,11 +56,13 @@ export class FlowCounter {
   readonly #lives: FlowLives
   readonly #table: FlowTable
   readonly #reports: WindowReports
+  readonly #span: number
 
   constructor(lives: FlowLives) {
     this.#lives = lives
     this.#table = lives.table
     this.#reports = lives.reports
+    this.#span = lives.reports.span
   }
 
   /** Counts `length` packets that lie at `words[at]` as in a FlowQueue. */
@@ -105,7 +107,10 @@ export class FlowCounter {
     const lives = this.#lives
     const seconds = places[place + PLACE_SECONDS]!
     if (seconds > lives.now) lives.moveClock(seconds, seconds - GRACE_SECONDS)
-    if (places[place + KIND] === PLACE_OF_CLOCK) return NO_FLOW
+    if (places[place + KIND] === PLACE_OF_CLOCK) {
+      if (seconds < lives.now) lives.stepBack(seconds, seconds - GRACE_SECONDS)
+      return NO_FLOW
+    }
     const table = this.#table
     const bits = places[place + PLACE_BITS]!
     const direction = (bits & PLACE_REVERSED) === 0 ? 0 : 1
@@ -130,7 +135,10 @@ export class FlowCounter {
     ) {
       lives.beginAgain(flow, direction, places[place + KIND]! & 0xff, seconds)
     }
-    if (seconds >= words[at + WINDOW_END]!) this.#reports.enter(flow, seconds)
+    // One comparison for both sides of the window.
+    if ((words[at + WINDOW_END]! - 1 - seconds) >>> 0 >= this.#span) {
+      this.#reports.enter(flow, seconds)
+    }
 
     const counts = table.counts
     const countsAt = at >>> 1

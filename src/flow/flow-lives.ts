@@ -93,6 +93,34 @@ export class FlowLives {
     this.reports.advance(this.now, this.#settled)
   }
 
+  /**
+   * The packet clock was set back to `now`. Flows live on: those last seen in the time
+   * that was taken back count as seen now.
+   */
+  stepBack(now: number, settled: number): void {
+    this.now = now
+    this.#settled = settled
+    if (this.evictedAt > now) this.evictedAt = now
+    this.reports.stepBack(now, settled)
+    const { timeouts, table } = this
+    if (timeouts === undefined) return
+    const { words } = table
+    for (let flow = 0; flow < table.used; flow++) {
+      if (table.isLive(flow)) this.#wheel.remove(flow)
+    }
+    this.#wheel.restart(settled)
+    for (let flow = 0; flow < table.used; flow++) {
+      if (!table.isLive(flow)) continue
+      const at = flow * HOT_WORDS
+      const deadline = Math.min(
+        words[at + DEADLINE]!,
+        now + timeouts[timeoutIndex(words[at + STATE]!)]!,
+      )
+      words[at + DEADLINE] = deadline
+      this.#wheel.insert(flow, deadline, settled)
+    }
+  }
+
   /** Begins the flow of a new entry, and keeps its session to its quota. */
   begin(flow: number, session: number, direction: number, protocol: number, seconds: number): void {
     this.sessions.add(flow, session)

@@ -60,6 +60,15 @@ export class FlowTracker implements PacketCounter {
     return this.#lives.now
   }
 
+  /** How often the packet clock went back, and by how many seconds the last time. */
+  get stepsBack(): number {
+    return this.#intake.stepsBack
+  }
+
+  get lastStepSeconds(): number {
+    return this.#intake.lastStepSeconds
+  }
+
   /** Connections that ended, by reason. */
   get ended(): Record<EndReason, number> {
     return this.#lives.ended
@@ -130,7 +139,7 @@ export class FlowTracker implements PacketCounter {
 
   /**
    * Moves the clock forward from a timer, so that a quiet session is written out
-   * too. `seconds` must lie behind every packet that the receiver may still hold.
+   * too, and back where that was set back. `seconds` must lie behind every packet that the receiver may still hold.
    */
   advance(seconds: number): void {
     this.#intake.advance(seconds)

@@ -55,7 +55,7 @@ export class LongReports {
     this.#words = new Uint32Array(table.capacity * WORDS)
   }
 
-  /** The clock starts at `now`. */
+  /** The clock starts at `now`, or is set back to it. */
   start(now: number): void {
     this.#end = this.#endOf(now)
   }
@@ -71,9 +71,12 @@ export class LongReports {
       this.report(flow, 'window')
       words[at + LONG_END] = end
     }
-    // A flow's records come in the order of their windows, and so of their times.
-    if (counts[countsAt + direction * 2] === 0) words[at + FIRST + direction] = record.startSeconds
-    words[at + LAST + direction] = record.endSeconds
+    // Where the clock was set back, an earlier record may be of a later time.
+    const isFirst = counts[countsAt + direction * 2] === 0
+    const first = at + FIRST + direction
+    const last = at + LAST + direction
+    words[first] = isFirst ? record.startSeconds : Math.min(words[first]!, record.startSeconds)
+    words[last] = isFirst ? record.endSeconds : Math.max(words[last]!, record.endSeconds)
     counts[countsAt + direction * 2]! += record.packets
     counts[countsAt + direction * 2 + 1]! += record.bytes
     words[at + LONG_FLAGS]! |= record.vpcTcpFlags << (direction * 8)
@@ -100,9 +103,10 @@ export class LongReports {
     return shortEnd >= this.#end
   }
 
-  /** Hands over what a flow has of windows that are over by `shortEnd`. */
-  sweep(flow: number, shortEnd: number): void {
-    if (this.#words[flow * WORDS + LONG_END]! <= shortEnd) this.report(flow, 'window')
+  /** Hands over what a flow has of windows that are over by `shortEnd`, or that lie ahead of the clock, which was set back. */
+  sweep(flow: number, shortEnd: number, now: number): void {
+    const end = this.#words[flow * WORDS + LONG_END]!
+    if (end <= shortEnd || end > this.#endOf(now)) this.report(flow, 'window')
   }
 
   /** Every record of the short window has left; nothing from before `settled` is expected any more. */

@@ -65,7 +65,7 @@ export function readRecord(
     record.windowStart = windowEnd - windowSeconds
     record.windowEnd = windowEnd
     record.startSeconds = record.windowStart + into - 1
-    // All of the window's packets may have come late: the last by its time is from before.
+    // Packets without a time of their own leave the last as it was.
     record.endSeconds = Math.max(last, record.startSeconds)
   }
   record.vpcTcpFlags = (words[at + FLAGS]! >>> (direction * 8)) & 0xff

@@ -46,6 +46,11 @@ export class TimingWheel {
     this.#heads[slot] = flow
   }
 
+  /** The clock was set back to `now`. The wheel is empty. */
+  restart(now: number): void {
+    this.#cursor = now
+  }
+
   remove(flow: number): void {
     const next = this.#next[flow]!
     const previous = this.#previous[flow]!

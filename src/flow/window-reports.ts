@@ -3,6 +3,8 @@ import {
   COLD_WORDS,
   FLAGS,
   HOT_WORDS,
+  LAST_SECONDS_0,
+  LAST_SECONDS_1,
   NEVER,
   PACKETS_0,
   REPORTED_BYTES_0,
@@ -35,6 +37,9 @@ export interface WindowReportsOptions {
  * packets; a sweep hands over what lies still when its window is over.
  */
 export class WindowReports {
+  /** A packet lies in the window at hand where it is less than this many seconds before its last. */
+  readonly span: number
+
   readonly #table: FlowTable
   readonly #time: Pick<StoredTime, 'secondsOf'>
   readonly #record = new FlowRecord()
@@ -42,6 +47,8 @@ export class WindowReports {
   readonly #onRecord: OnFlowRecord | undefined
   readonly #onWindow: WindowReportsOptions['onWindow']
   readonly #long: LongReports | undefined
+  /** The packet clock. */
+  #now = 0
   /** No packet from before this second is expected any more. */
   #settled = 0
   /** End of the window to be swept for next, and how far the sweep has come; -1: none under way. */
@@ -56,6 +63,7 @@ export class WindowReports {
     this.#table = table
     this.#time = time
     this.#windowSeconds = options.windowSeconds ?? 0
+    this.span = this.#windowSeconds || 2 ** 32
     this.#onRecord = options.onRecord
     this.#onWindow = options.onWindow
     this.#long = options.long && new LongReports(table, time, options.long)
@@ -73,13 +81,23 @@ export class WindowReports {
     words[flow * HOT_WORDS + WINDOW_END] = this.#endOf(seconds)
   }
 
-  /** A packet comes behind the window at hand: reports that and enters the packet's. */
+  /** A packet lies outside the window at hand, after or before it: reports that and enters the packet's. */
   enter(flow: number, seconds: number): void {
     this.report(flow, 'window')
-    this.#table.words[flow * HOT_WORDS + WINDOW_END] = this.#endOf(seconds)
+    const { words } = this.#table
+    const at = flow * HOT_WORDS
+    const end = this.#endOf(seconds)
+    const start = end - this.#windowSeconds
+    words[at + WINDOW_END] = end
+    // Where time went back, the latest packets are of another window: what this one has will be later than its start.
+    for (let last = at + LAST_SECONDS_0; last <= at + LAST_SECONDS_1; last += 2) {
+      if (words[last]! < start) continue
+      words[last] = start
+      words[last + 1] = 0
+    }
   }
 
-  /** Notes the first second of a direction in its window. A packet that comes too late for its own counts at the start of the present one. */
+  /** Notes the first second of a direction in its window. */
   note(flow: number, direction: number, seconds: number): void {
     if (this.#windowSeconds === 0) return
     const words = this.#table.words
@@ -87,7 +105,7 @@ export class WindowReports {
     const shift = direction === 0 ? 16 : 0
     const both = words[at + WINDOW_FIRST]!
     const before = (both >>> shift) & 0xffff
-    const into = Math.max(seconds - (words[at + WINDOW_END]! - this.#windowSeconds), 0) + 1
+    const into = seconds - (words[at + WINDOW_END]! - this.#windowSeconds) + 1
     if (before !== 0 && before <= into) return
     words[at + WINDOW_FIRST] = (both & (0xffff << (16 - shift))) | (into << shift)
   }
@@ -130,7 +148,18 @@ export class WindowReports {
       this.#sweepEnd = this.#endOf(now)
       this.#long?.start(now)
     }
+    this.#now = now
     if (settled > this.#settled) this.#settled = settled
+  }
+
+  /** The packet clock was set back to `now`: the next window to close is that of the new time. */
+  stepBack(now: number, settled: number): void {
+    if (this.#windowSeconds === 0) return
+    this.#now = now
+    this.#settled = settled
+    this.#sweepEnd = this.#endOf(settled)
+    this.#sweepAt = -1
+    this.#long?.start(settled)
   }
 
   /**
@@ -141,6 +170,7 @@ export class WindowReports {
   sweep(budget: number): number {
     const table = this.#table
     const long = this.#long
+    const ahead = this.#endOf(this.#now)
     while (this.#settled >= this.#sweepEnd) {
       if (this.#sweepAt < 0) this.#sweepAt = 0
       const until = Math.min(table.used, this.#sweepAt + budget)
@@ -148,10 +178,10 @@ export class WindowReports {
       const longIsDue = long?.isDue(this.#sweepEnd) === true
       for (let flow = this.#sweepAt; flow < until; flow++) {
         if (!table.isLive(flow)) continue
-        if (table.words[flow * HOT_WORDS + WINDOW_END]! <= this.#sweepEnd) {
-          this.report(flow, 'window')
-        }
-        if (longIsDue) long.sweep(flow, this.#sweepEnd)
+        const end = table.words[flow * HOT_WORDS + WINDOW_END]!
+        // One that lies ahead of the clock is from before it was set back.
+        if (end <= this.#sweepEnd || end > ahead) this.report(flow, 'window')
+        if (longIsDue) long.sweep(flow, this.#sweepEnd, this.#now)
       }
       this.#sweepAt = until
       if (until < table.used) return 0

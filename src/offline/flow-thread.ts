@@ -226,7 +226,7 @@ export class FlowThread implements PacketCounter {
     let left = segments
     while (left-- > 0 && this.#taken !== Atomics.load(state, RECORDS_PUBLISHED)) {
       const header = rings.recordHeader(this.#taken)
-      this.#handedOver = records[header + HANDED_OVER]!
+      this.#handedOver = Math.max(this.#handedOver, records[header + HANDED_OVER]!)
       const length = records[header + RECORD_COUNT]!
       let at = rings.recordsOf(this.#taken)
       for (let index = 0; index < length; index++, at += RECORD_WORDS) {

@@ -44,6 +44,8 @@ export class Offline {
   /** Time of the latest packet by its own clock. */
   lastSeconds = 0
   lastNanoseconds = 0
+  /** How far a packet's time lies before that of one read earlier, in seconds, at most. */
+  setBackSeconds = 0
   /** Packets after `until` that were left out. */
   later = 0
 
@@ -159,6 +161,8 @@ export class Offline {
         this.lastSeconds = seconds
         this.lastNanoseconds = nanoseconds
       }
+    } else if (this.lastSeconds - seconds > this.setBackSeconds) {
+      this.setBackSeconds = this.lastSeconds - seconds
     }
     this.#demux.acceptPacket(packet)
   }

@@ -49,6 +49,30 @@ describe('flow-log', () => {
     expect(cut.length).toBeGreaterThan(1 + 24)
   })
 
+  test('counts each packet at its own time when the clock was set back, and says so once', async () => {
+    const directory = temporaryDirectory()
+    const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 5000, dport: 53 }))
+    const times = [0, 100, 200, -3600, -3500, -3400, 86_400, -3300, -3200]
+    const path = join(directory, 'steps.pcap')
+    writeFileSync(path, pcapFile(times.map((time) => ({ seconds: T + time, frame }))))
+    const format = ['--log-format', '${start} ${end} ${packets}']
+    const log = join(directory, 'flows.log')
+    const { code, err } = await runMain('flow-log', '-o', log, path, ...format)
+    expect(code).toBe(0)
+    expect(err.split('\n').filter((line) => line.startsWith('mirrortap: '))).toEqual([
+      'mirrortap: times go backwards, by up to 89700 s; each packet is counted at its own time',
+    ])
+    expect(readFileSync(log, 'utf8').trimEnd().split('\n').slice(1)).toEqual([
+      `${T} ${T} 1`,
+      `${T + 100} ${T + 100} 1`,
+      `${T + 200} ${T + 200} 1`,
+      `${T - 3600} ${T - 3400} 3`,
+      `${T + 86_400} ${T + 86_400} 1`,
+      `${T - 3300} ${T - 3300} 1`,
+      `${T - 3200} ${T - 3200} 1`,
+    ])
+  })
+
   test('writes what only an operator knows', async () => {
     const values = ['--interface-id', 'eni-1', '--account-id', '123456789012']
     const format = ['--log-format', '${account-id} ${interface-id} ${vpc-id}']

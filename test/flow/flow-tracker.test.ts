@@ -3,7 +3,7 @@ import type { FlowTrackerOptions } from '../../src/flow/flow-lives.js'
 import type { EndReason } from '../../src/flow/flow-record.js'
 import { LIFETIMES, type Lifetime, type LifetimeName } from '../../src/flow/lifetime.js'
 import { Random } from '../support/random.js'
-import { type FlowName, frameOf, reversed } from './flow-frames.js'
+import { type FlowName, frameOf, randomFlowName, reversed } from './flow-frames.js'
 import { heldFlow } from './frames-in-table.js'
 import { PlainFlows, type PlainRecord, recordText } from './plain-flows.js'
 import { type Drive, differences, TrackerRun } from './tracker-run.js'
@@ -827,4 +827,130 @@ describe('FlowTracker, clocks', () => {
     const { startSeconds, endSeconds } = alone.records[0]!
     expect(untimed).toMatchObject({ startSeconds, endSeconds })
   })
+})
+
+/** Packets and octets of each flow and window, with the first and last second of them. */
+function byWindow(records: readonly PlainRecord[]): string[] {
+  const sums = new Map<string, PlainRecord>()
+  for (const record of records) {
+    const key = `${record.flow} ${record.windowStart}`
+    const sum = sums.get(key)
+    if (sum === undefined) {
+      sums.set(key, { ...record })
+      continue
+    }
+    sum.startSeconds = Math.min(sum.startSeconds, record.startSeconds)
+    sum.endSeconds = Math.max(sum.endSeconds, record.endSeconds)
+    sum.packets += record.packets
+    sum.bytes += record.bytes
+    sum.vpcTcpFlags |= record.vpcTcpFlags
+  }
+  return lines([...sums.values()], false)
+}
+
+describe('FlowTracker, when the clock is set', () => {
+  /** Steps of the clock in the midst of traffic, and single packets from the future and the past. */
+  function withSteps(random: Random, packets: readonly TimedPacket[]): TimedPacket[] {
+    let shift = 0
+    return packets.map((packet) => {
+      if (random.below(300) === 0) {
+        shift += random.pick([-3600, -86_400, -61, -12, 3600, 12, 30 * 86_400])
+      }
+      const stray = random.below(100) === 0 ? random.pick([86_400, -86_400, 3600]) : 0
+      return { ...packet, seconds: packet.seconds + shift + stray }
+    })
+  }
+
+  test.each([1, 2, 3, 4, 5, 6])(
+    'every packet counts once and in the window of its own time, seed %i',
+    (seed) => {
+      const random = new Random(seed)
+      const packets = withSteps(random, traffic(random, { ...SHAPE, disorderMs: 990 }))
+      for (const windowSeconds of [60, 600]) {
+        const expected = byWindow(
+          expectedRecords(packets, LIFETIMES.nfw, windowSeconds, Number.MAX_SAFE_INTEGER),
+        )
+        for (const workEvery of [1, 100, Number.POSITIVE_INFINITY]) {
+          const long: PlainRecord[] = []
+          const run: TrackerRun = new TrackerRun(
+            {
+              lifetime: LIFETIMES.nfw,
+              windowSeconds,
+              long: {
+                longWindowSeconds: 600,
+                onLongRecord: (record) => long.push(run.plain(record)),
+              },
+            },
+            'packets',
+            64,
+          )
+          packets.forEach((packet, index) => {
+            run.packet(packet)
+            if (index % workEvery === 0) run.work()
+          })
+          expect(run.tracker.stepsBack).toBeGreaterThan(0)
+          run.tracker.shutdown()
+          expect(differences(byWindow(run.records), expected)).toEqual([])
+          const inLong = expectedRecords(packets, undefined, 600, Number.MAX_SAFE_INTEGER)
+          expect(differences(byWindow(long), byWindow(inLong))).toEqual([])
+        }
+      }
+    },
+  )
+
+  test.each([3600, 315_360_000])(
+    'a timer that goes back by %i s takes the table along: records leave, flows end',
+    (step) => {
+      const run = new TrackerRun({ lifetime: LIFETIMES.nfw, windowSeconds: 60 }, 'packets')
+      const { tracker } = run
+      const name: FlowName = { ...randomName(), protocol: 17 }
+      const packet = (seconds: number): void => {
+        run.packet({ name, seconds, nanoseconds: 0, tcpFlags: 0, ipLength: 100 })
+      }
+      const tick = (seconds: number): void => {
+        tracker.advance(seconds)
+        run.work()
+      }
+      tick(BEGIN)
+      packet(BEGIN + step)
+      packet(BEGIN + 2)
+      for (let second = 2; second < 12; second++) tick(BEGIN + second)
+      expect(tracker.stepsBack).toBe(1)
+      expect(tracker.now).toBe(BEGIN + 11)
+      packet(BEGIN + 12)
+      for (let second = 12; second <= 700; second++) tick(BEGIN + second)
+      expect(tracker.table.count).toBe(0)
+      expect(run.recorded).toEqual({ packets: run.packets, bytes: run.bytes })
+      expect(
+        run.records.map(({ windowStart, startSeconds, packets }) => [
+          windowStart,
+          startSeconds,
+          packets,
+        ]),
+      ).toEqual([
+        [BEGIN + step, BEGIN + step, 1],
+        // While the clock was ahead this window counted as over: its record left at once.
+        [BEGIN, BEGIN + 2, 1],
+        [BEGIN, BEGIN + 12, 1],
+      ])
+      expect(tracker.stepsBack).toBe(1)
+    },
+  )
+
+  test('flows that stay silent after the clock was set back end after their time-out', () => {
+    const run = new TrackerRun({ lifetime: LIFETIMES.nfw, windowSeconds: 60 }, 'packets')
+    const { tracker } = run
+    const name: FlowName = { ...randomName(), protocol: 17 }
+    run.packet({ name, seconds: BEGIN + 7200, nanoseconds: 0, tcpFlags: 0, ipLength: 100 })
+    for (let second = 0; second < 700; second++) {
+      tracker.advance(BEGIN + second)
+      run.work()
+    }
+    expect(tracker.table.count).toBe(0)
+    expect(run.records).toMatchObject([{ windowStart: BEGIN + 7200, packets: 1 }])
+  })
+
+  function randomName(): FlowName {
+    return randomFlowName(new Random(5), 1)
+  }
 })

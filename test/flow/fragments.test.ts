@@ -508,13 +508,9 @@ function modelCounts(packets: readonly Arrival[]) {
   const byWindow: Counts = {}
   let attributed = 0
   let unattributed = 0
-  // A packet that comes after its flow has left its window counts in the present one.
-  const windows = new Map<string, number>()
   const count = (arrival: Arrival, port: number): void => {
     const flow = `${arrival.name}:${port} > 10.0.0.2:${port === 0 ? 0 : 53} 17`
-    const own = Math.floor((arrival.seconds - T0) / WINDOW) * WINDOW
-    const window = Math.max(own, windows.get(flow) ?? own)
-    windows.set(flow, window)
+    const window = Math.floor((arrival.seconds - T0) / WINDOW) * WINDOW
     const [packets, octets] = byWindow[`${window}: ${flow}`] ?? [0, 0]
     byWindow[`${window}: ${flow}`] = [packets + 1, octets + arrival.frame.ipLength]
   }

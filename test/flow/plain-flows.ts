@@ -32,8 +32,8 @@ interface Life {
   lastSeen: number
   /** Start of the window its packets are counted in. */
   windowStart: number
-  /** Records by direction and window. */
-  records: Map<string, PlainRecord>
+  /** Records of the window at hand, by direction. */
+  records: Map<number, PlainRecord>
 }
 
 const FIN = 0x01
@@ -89,7 +89,11 @@ export class PlainFlows {
       }
       this.#lives.set(key, life)
     }
-    life.windowStart = Math.max(life.windowStart, this.#windowOf(seconds))
+    if (life.windowStart !== this.#windowOf(seconds)) {
+      // Time may go back into a window that has been left: it has another record then.
+      this.#report(life)
+      life.windowStart = this.#windowOf(seconds)
+    }
     this.#add(life, name, seconds, tcpFlags, ipLength)
     life.lastSeen = Math.max(life.lastSeen, seconds)
     enterState(life, name, tcpFlags)
@@ -111,38 +115,43 @@ export class PlainFlows {
   #add(life: Life, name: FlowName, seconds: number, tcpFlags: number, ipLength: number): void {
     const direction = directionOf(name)
     const { windowStart } = life
-    const id = `${direction} ${windowStart}`
-    // Too late for its own window: at the start of the present one.
-    const at = Math.max(seconds, windowStart)
-    let record = life.records.get(id)
+    let record = life.records.get(direction)
     if (record === undefined) {
       record = {
         flow: flowText(name),
         windowStart,
         windowEnd: windowStart + this.#windowSeconds,
-        startSeconds: at,
-        endSeconds: at,
+        startSeconds: seconds,
+        endSeconds: seconds,
         packets: 0,
         bytes: 0,
         vpcTcpFlags: 0,
         reason: '',
       }
-      life.records.set(id, record)
+      life.records.set(direction, record)
     }
-    record.startSeconds = Math.min(record.startSeconds, at)
-    record.endSeconds = Math.max(record.endSeconds, at)
+    record.startSeconds = Math.min(record.startSeconds, seconds)
+    record.endSeconds = Math.max(record.endSeconds, seconds)
     record.packets++
     record.bytes += ipLength
     record.vpcTcpFlags |= tcpFlags & (FIN | SYN | RST)
     if ((tcpFlags & SYN) !== 0) record.vpcTcpFlags |= tcpFlags & ACK
   }
 
-  /** `at`: the second in which the end is noticed; windows over before that, or left by the flow, have been reported. */
+  /** The life goes into another window. */
+  #report(life: Life): void {
+    for (const record of life.records.values()) {
+      record.reason = 'window'
+      this.records.push(record)
+    }
+    life.records.clear()
+  }
+
+  /** `at`: the second in which the end is noticed; a window over before that has been reported. */
   #end(life: Life, at: number, reason?: string): void {
     const ofLife = life.state !== 'closed' ? 'idle' : life.reset ? 'reset' : 'closed'
     for (const record of life.records.values()) {
-      const isOver = record.windowEnd < at || record.windowStart < life.windowStart
-      record.reason = isOver ? 'window' : (reason ?? ofLife)
+      record.reason = record.windowEnd < at ? 'window' : (reason ?? ofLife)
       this.records.push(record)
     }
     life.records.clear()
