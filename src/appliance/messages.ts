@@ -1,5 +1,6 @@
 import type { Change } from '../control/state.js'
 import type { ReceiverChoice } from '../receive/open.js'
+import type { LeftSocket } from '../receive/receiver.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { LedgerReport } from '../session/ledger.js'
 import type { FlowBatch } from './captured-flows.js'
@@ -13,8 +14,12 @@ export interface WorkerOptions {
   /** What keeps datagrams together among them. */
   steer: SteerBy
   column: ColumnOptions
+  /** Of SharedTotals. */
+  totals: SharedArrayBuffer
+  /** Those of the thread whose place it takes, first VXLAN, then GENEVE. */
+  takeOver?: readonly (LeftSocket | undefined)[]
   /** What the control plane knows at the start, as changes of nothing. */
-  mirror?: readonly Change[]
+  mirror: readonly Change[]
   receiver: {
     choice: ReceiverChoice
     host: string
@@ -51,6 +56,8 @@ export type Notice =
       readonly port: number
       readonly genevePort: number | undefined
       readonly receiveBufferBytes: number
+      /** Descriptors of the sockets that outlive the thread, first VXLAN, then GENEVE. */
+      readonly sockets: readonly (number | undefined)[]
     }
   | { readonly type: 'steered' }
   | { readonly type: 'report'; readonly report: LedgerReport }
@@ -61,6 +68,16 @@ export type Notice =
   | { readonly type: 'flows-done'; readonly id: number; readonly outcome: FlowCaptureOutcome }
   /** Something an operator should read; the worker goes on. */
   | { readonly type: 'problem'; readonly line: string }
-  /** The worker cannot go on. `operator`: the message is for the operator, else it is a bug. */
-  | { readonly type: 'failed'; readonly message: string; readonly operator: boolean }
+  /**
+   * The worker cannot go on, nor could another in its place. `operator`: the message is for the
+   * operator, else it is a bug. The report is that of a worker that had begun to receive.
+   */
+  | {
+      readonly type: 'failed'
+      readonly message: string
+      readonly operator: boolean
+      readonly report?: LedgerReport
+    }
+  /** A bug has ended the worker, which exits behind this. */
+  | { readonly type: 'crashed'; readonly message: string; readonly report: LedgerReport }
   | { readonly type: 'done'; readonly report: LedgerReport }

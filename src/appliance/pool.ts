@@ -1,15 +1,18 @@
-import { Worker } from 'node:worker_threads'
 import type { Change } from '../control/state.js'
-import { OperatorError } from '../errors.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
-import { CapturedFlows, type FlowBatch } from './captured-flows.js'
+import { CapturedFlows } from './captured-flows.js'
 import type { FlowCaptureOutcome, FlowOperationRequest } from './column.js'
-import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
+import type { FlowOrder } from './messages.js'
+import { Member, type MemberOptions } from './pool-member.js'
 
-export interface PoolOptions extends Omit<WorkerOptions, 'index'> {
+export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
+  /** What the control plane knows, as changes of nothing; asked whenever a worker starts. */
+  mirror?: () => readonly Change[]
   /** One line an operator should read. */
   onProblem: (line: string) => void
-  /** A worker is gone, which may be before `start` has resolved; the others still receive. */
+  /** Finishes files that a worker which died has left, beside those that still write theirs. */
+  adopt?: () => Promise<void>
+  /** A worker is gone for good, which may be before `start` has resolved; the others still receive. */
   onFailure: (error: Error) => void
 }
 
@@ -37,35 +40,44 @@ export class Pool {
   readonly listening: Listening
   readonly #members: readonly Member[]
   #stopped: Promise<LedgerReport> | undefined
+  readonly #adoption: Adopting
   #nextOperation = 0
 
-  private constructor(members: readonly Member[], listening: Listening) {
+  private constructor(members: readonly Member[], listening: Listening, adoption: Adopting) {
     this.#members = members
     this.listening = listening
+    this.#adoption = adoption
   }
 
   /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
   static async start(options: PoolOptions, entry = WORKER): Promise<Pool> {
+    const { onProblem, onFailure, adopt, mirror = () => [], ...data } = options
+    const adoption = new Adopting(adopt, onProblem)
+    const onFilesLeft = (): void => adoption.begin()
     const members: Member[] = []
     try {
       let listening: Listening | undefined
       for (let index = 0; index < options.workers; index++) {
-        const { onProblem, onFailure, ...data } = options
         const receiver = { ...data.receiver }
         if (listening !== undefined) {
           receiver.port = listening.port
           receiver.genevePort = listening.genevePort
         }
-        const member = new Member(entry, { ...data, receiver, index }, onProblem, onFailure)
+        const member = new Member({
+          entry,
+          data: { ...data, receiver, index },
+          mirror,
+          onProblem,
+          onFilesLeft,
+          onFailure,
+        })
         members.push(member)
-        const ready = await member.next('ready')
+        const ready = await member.start()
         listening ??= ready
       }
-      if (options.workers > 1) {
-        members[0]!.order({ type: 'steer' })
-        await members[0]!.next('steered')
-      }
-      return new Pool(members, listening!)
+      if (options.workers > 1) await members[0]!.steer()
+      for (const member of members) member.mayRestart = true
+      return new Pool(members, listening!, adoption)
     } catch (error) {
       await Promise.all(members.map((member) => member.terminate()))
       throw error
@@ -74,23 +86,18 @@ export class Pool {
 
   /** The ledger of all workers as of now; once they were told to stop, the final one. */
   async report(): Promise<LedgerReport> {
-    return this.#stopped ?? this.#gather('report', { type: 'report' })
+    return this.#stopped ?? this.#gather((member) => member.report())
   }
 
   /** Has every worker follow the control plane; resolves when all do. Rejects when one has failed. */
   async apply(changes: readonly Change[]): Promise<void> {
     this.#refuseWhenStopped()
-    await Promise.all(
-      this.#members.map((member) => {
-        member.order({ type: 'change', changes })
-        return member.next('changed')
-      }),
-    )
+    await Promise.all(this.#members.map((member) => member.apply(changes)))
   }
 
   /** Has every worker finish what it has, once; resolves with the final ledger. */
   stop(): Promise<LedgerReport> {
-    this.#stopped ??= this.#gather('done', { type: 'stop' })
+    this.#stopped ??= this.#gather((member) => member.stop()).finally(() => this.#adoption.done)
     return this.#stopped
   }
 
@@ -142,14 +149,9 @@ export class Pool {
     if (this.#stopped !== undefined) throw new Error('the receiving threads were told to stop')
   }
 
-  /** The sum over the workers that still answer; rejects when none does. */
-  async #gather(type: 'report' | 'done', order: Order): Promise<LedgerReport> {
-    const answers = await Promise.allSettled(
-      this.#members.map(async (member) => {
-        member.order(order)
-        return (await member.next(type)).report
-      }),
-    )
+  /** The sum over the workers, those included that have died; rejects when nothing is known of any. */
+  async #gather(ask: (member: Member) => Promise<LedgerReport>): Promise<LedgerReport> {
+    const answers = await Promise.allSettled(this.#members.map(ask))
     let sum: LedgerReport | undefined
     for (const answer of answers) {
       if (answer.status === 'rejected') continue
@@ -161,91 +163,20 @@ export class Pool {
   }
 }
 
-type NoticeOf<Type extends Notice['type']> = Extract<Notice, { readonly type: Type }>
+/** Has files adopted after each death, one time after the other. */
+class Adopting {
+  done: Promise<void> = Promise.resolve()
+  readonly #adopt: (() => Promise<void>) | undefined
+  readonly #onProblem: (line: string) => void
 
-interface Operation {
-  onBatch: (batch: FlowBatch) => void
-  resolve: (outcome: FlowCaptureOutcome) => void
-  reject: (error: Error) => void
-}
-
-/** One worker thread, and who waits for which of its notices. */
-class Member {
-  readonly #worker: Worker
-  readonly #waiting = new Map<
-    Notice['type'],
-    { resolve: (notice: never) => void; reject: (error: Error) => void }[]
-  >()
-  #failure: Error | undefined = undefined
-  /** Flow captures and flushes under way, by number. */
-  readonly #operations = new Map<number, Operation>()
-
-  constructor(
-    entry: URL,
-    data: WorkerOptions,
-    onProblem: (line: string) => void,
-    onFailure: (error: Error) => void,
-  ) {
-    this.#worker = new Worker(entry, { workerData: data })
-    this.#worker.on('message', (notice: Notice) => {
-      if (notice.type === 'problem') onProblem(notice.line)
-      else if (notice.type === 'flows') this.#operations.get(notice.id)?.onBatch(notice.batch)
-      else if (notice.type === 'flows-done') {
-        this.#operations.get(notice.id)?.resolve(notice.outcome)
-        this.#operations.delete(notice.id)
-      } else if (notice.type === 'failed') {
-        const { message, operator } = notice
-        this.#fail(operator ? new OperatorError(message) : new Error(message), onFailure)
-      } else
-        this.#waiting
-          .get(notice.type)
-          ?.shift()
-          ?.resolve(notice as never)
-    })
-    this.#worker.on('error', (error: Error) => this.#fail(error, onFailure))
-    this.#worker.on('exit', (code) => {
-      const isMissed =
-        this.#operations.size > 0 || [...this.#waiting.values()].some((queue) => queue.length > 0)
-      if (code === 0 && !isMissed) return
-      this.#fail(new Error(`a receiving thread ended with code ${code}`), onFailure)
-    })
+  constructor(adopt: (() => Promise<void>) | undefined, onProblem: (line: string) => void) {
+    this.#adopt = adopt
+    this.#onProblem = onProblem
   }
 
-  order(order: Order): void {
-    this.#worker.postMessage(order)
-  }
-
-  /** The next notice of a type. Rejects when the worker has failed. */
-  next<Type extends Notice['type']>(type: Type): Promise<NoticeOf<Type>> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    return new Promise((resolve, reject) => {
-      const queue = this.#waiting.get(type) ?? []
-      queue.push({ resolve, reject })
-      this.#waiting.set(type, queue)
-    })
-  }
-
-  /** Has the worker walk its flow table. Rejects when it has failed. */
-  operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    return new Promise((resolve, reject) => {
-      this.#operations.set(order.id, { onBatch, resolve, reject })
-      this.order(order)
-    })
-  }
-
-  async terminate(): Promise<void> {
-    this.#worker.removeAllListeners()
-    await this.#worker.terminate()
-  }
-
-  #fail(error: Error, onFailure: (error: Error) => void): void {
-    if (this.#failure !== undefined) return
-    this.#failure = error
-    const waiting = [...[...this.#waiting.values()].flat(), ...this.#operations.values()]
-    this.#waiting.clear()
-    this.#operations.clear()
-    onFailure(error)
-    for (const { reject } of waiting) reject(error)
+  begin(): void {
+    this.done = this.done
+      .then(this.#adopt)
+      .catch((error: Error) => this.#onProblem(`files were left unfinished: ${error.message}`))
   }
 }

@@ -2,6 +2,7 @@
  * The entry of a receiving thread: wiring alone. Its sockets feed a column, a
  * timer drives it, messages order it about.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Change } from '../control/state.js'
 import { OperatorError } from '../errors.js'
@@ -11,13 +12,20 @@ import { attachSteering, steeringProgram } from '../receive/steering.js'
 import type { FlowBatch } from './captured-flows.js'
 import { Column, type ColumnOptions } from './column.js'
 import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
+import { SharedTotals } from './shared-totals.js'
 
 const TICK_MS = 250
+/** Datagrams between two looks at the totals: what a sudden death may leave uncounted. A power of two. */
+const TOTALS_EVERY = 64
+/** After a crash: how long finishing the files may take. */
+const SALVAGE_MS = 5000
 
 const options = workerData as WorkerOptions
 const tell = (notice: Notice): void => parentPort!.postMessage(notice)
 const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
 const receivers: Receiver[] = []
+const totals = new SharedTotals(options.totals)
+let timer: NodeJS.Timeout | undefined
 
 /** What a column is told of the others. */
 function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {
@@ -36,6 +44,41 @@ function fail(error: unknown): void {
   tell({ type: 'failed', message, operator })
 }
 
+let isEnding = false
+
+/** Before the first packet there is nothing to save; behind it, files are finished and counts reported. */
+function crash(error: unknown, isFinal: boolean): void {
+  // What else comes of it has no meaning: the first is the cause.
+  if (isEnding) return
+  isEnding = true
+  void leave(error, isFinal)
+}
+
+async function leave(error: unknown, isFinal: boolean): Promise<void> {
+  clearInterval(timer)
+  for (const receiver of receivers) column.ledger.received += receiver.abandon()
+  // What is broken may be what is to be finished; its `.part` files are then adopted.
+  const closing = column.close().catch(() => undefined)
+  await Promise.race([closing, delay(SALVAGE_MS)])
+  const report = column.report()
+  const operator = error instanceof OperatorError
+  const message = operator ? error.message : ((error as Error)?.stack ?? String(error))
+  tell(
+    isFinal ? { type: 'failed', message, operator, report } : { type: 'crashed', message, report },
+  )
+  process.exit(1)
+}
+
+const crashed = (error: unknown): void => crash(error, false)
+
+let sinceTotals = 0
+
+/** Says now and then what has been counted, where it outlives the thread. */
+function noteTotals(): void {
+  sinceTotals = (sinceTotals + 1) & (TOTALS_EVERY - 1)
+  if (sinceTotals === 0) totals.write(column.ledger)
+}
+
 async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
   const { choice, host, receiveBufferBytes } = options.receiver
   const receiver = await openReceiver(choice, {
@@ -45,7 +88,9 @@ async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
     reusePort: options.workers > 1,
     firstOfGroup: options.index === 0,
     onDatagram,
-    onError: fail,
+    takeOver: options.takeOver?.[receivers.length],
+    // Another in its place would stand last in the kernel's group, and be sent what is another's.
+    onError: (error) => crash(error, true),
   })
   receivers.push(receiver)
   return receiver
@@ -53,19 +98,22 @@ async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
 
 function kernelLost(): number | null {
   let lost = 0
-  for (const receiver of receivers) {
+  let isKnown = true
+  for (const [index, receiver] of receivers.entries()) {
     const drops = receiver.kernelDrops()
-    if (drops === undefined) return null
-    lost += drops
+    totals.writeDrops(index, drops)
+    if (drops === undefined) isKnown = false
+    else lost += drops
   }
-  return lost
+  return isKnown ? lost : null
 }
 
 function tick(): void {
   column.tick(Math.floor(Date.now() / 1000), kernelLost())
+  totals.write(column.ledger)
 }
 
-async function stop(timer: NodeJS.Timeout): Promise<void> {
+async function stop(): Promise<void> {
   clearInterval(timer)
   // The counter of what was lost is read last, and goes with the socket.
   const closing = receivers.map((receiver) => receiver.close())
@@ -102,22 +150,30 @@ function change(changes: readonly Change[]): Promise<void> {
 async function start(): Promise<void> {
   const { port, genevePort } = options.receiver
   // Before the first packet, so that none is taken for one of a session nobody announced.
-  await change(options.mirror ?? [])
-  const vxlan = await open(port, (datagram) => column.demux.acceptVxlan(datagram))
+  await change(options.mirror)
+  const vxlan = await open(port, (datagram) => {
+    column.demux.acceptVxlan(datagram)
+    noteTotals()
+  })
   const geneve =
     genevePort === undefined
       ? undefined
-      : await open(genevePort, (datagram) => column.demux.acceptGeneve(datagram))
+      : await open(genevePort, (datagram) => {
+          column.demux.acceptGeneve(datagram)
+          noteTotals()
+        })
 
-  const timer = setInterval(tick, TICK_MS)
+  timer = setInterval(tick, TICK_MS)
   parentPort!.on('message', (order: Order) => {
-    if (order.type === 'stop') stop(timer).catch(fail)
+    // Who crashes answers with that.
+    if (isEnding && order.type !== 'report') return
+    if (order.type === 'stop') stop().catch(crashed)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
     else if (order.type === 'change') {
-      change(order.changes).then(() => tell({ type: 'changed' }), fail)
+      change(order.changes).then(() => tell({ type: 'changed' }), crashed)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       const operation = operateOnFlows(order)
-        .catch(fail)
+        .catch(crashed)
         .finally(() => operations.delete(operation))
       operations.add(operation)
     } else {
@@ -127,12 +183,14 @@ async function start(): Promise<void> {
       tell({ type: 'steered' })
     }
   })
+  process.on('uncaughtException', crashed)
   tell({
     type: 'ready',
     receiver: vxlan.name,
     port: vxlan.address.port,
     genevePort: geneve?.address.port,
     receiveBufferBytes: vxlan.receiveBufferBytes,
+    sockets: [vxlan.fd, geneve?.fd],
   })
 }
 

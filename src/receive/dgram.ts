@@ -104,6 +104,11 @@ class DgramReceiver implements Receiver {
     if (word !== undefined) this.#drops.update(word)
   }
 
+  abandon(): number {
+    this.#release()
+    return 0
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#drainAndClose()
     return this.#closed

@@ -26,6 +26,13 @@ export interface Receiver {
    * were opened. Only `recvmmsg` has it; use attachSteering.
    */
   attachReusePortProgram?(program: Buffer): void
+  /** The socket, where it outlives the thread that opened it; see `takeOver`. */
+  readonly fd?: number
+  /**
+   * After a crash: hands over nothing more, and leaves the socket as it is where it has an `fd`.
+   * Answers with the datagrams that were taken from the kernel and not handed over.
+   */
+  abandon(): number
   /**
    * Stops accepting, hands over what the kernel already holds, then releases the socket.
    * Resolves when `onDatagram` will not be called again. May be called from `onDatagram`.
@@ -37,6 +44,13 @@ export type ReceiverName = 'recvmmsg' | 'dgram'
 
 /** Receives one datagram. It and the memory it lies in are overwritten as soon as the call returns. */
 export type OnDatagram = (datagram: Datagram) => void
+
+/** What is left of a receiver whose thread died. Plain data. */
+export interface LeftSocket {
+  readonly fd: number
+  /** What the kernel had dropped there by the time that thread last looked; not counted again. */
+  readonly drops: number
+}
 
 export interface ReceiverOptions {
   /** An IP address, IPv6 with its zone where it needs one. `::` takes IPv4 as well. */
@@ -52,6 +66,8 @@ export interface ReceiverOptions {
    * first socket of a group, or a second process would quietly take part of the traffic.
    */
   firstOfGroup?: boolean
+  /** A socket left by a thread that died, in place of a new one. */
+  takeOver?: LeftSocket | undefined
   onDatagram: OnDatagram
   /** The socket failed while open; the receiver has stopped. */
   onError: (error: Error) => void

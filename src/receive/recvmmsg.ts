@@ -57,16 +57,19 @@ class RecvmmsgReceiver implements Receiver {
   readonly #options: ReceiverOptions
   readonly #batch: MessageBatch
   readonly #datagram = new Datagram()
-  readonly #drops = new DropCounter()
+  readonly #drops: DropCounter
   readonly #dropsKnown: boolean
   readonly #loop: ReadLoop
   #released = false
+  /** Of the batch that is being handed over: datagrams behind the one that was last. */
+  #left = 0
   #closed: Promise<void> | undefined
 
   constructor(options: ReceiverOptions, parts: RecvmmsgParts) {
     const libc = parts.libc ?? loadLibc()
     this.#libc = libc
     this.#options = options
+    this.#drops = new DropCounter(options.takeOver?.drops)
     this.#batch = new MessageBatch(libc, parts.slots ?? SLOTS, parts.slotBytes)
     this.#socket = new UdpSocket(libc, options)
     this.address = { host: this.#socket.host, port: this.#socket.port }
@@ -78,6 +81,10 @@ class RecvmmsgReceiver implements Receiver {
       mayPause: this.receiveBufferBytes >= PAUSE_BUFFER_BYTES,
       readBatch: () => this.#readBatch(),
     })
+  }
+
+  get fd(): number {
+    return this.#socket.fd
   }
 
   kernelDrops(): number | undefined {
@@ -103,6 +110,7 @@ class RecvmmsgReceiver implements Receiver {
     const count = this.#libc.recvmmsg(fd, batch.messages, batch.slots, MSG_DONTWAIT, null)
     if (count < 0) return this.#readFailed()
     for (let slot = 0; slot < count; slot++) {
+      this.#left = count - slot - 1
       batch.show(slot, datagram)
       onDatagram(datagram)
     }
@@ -119,6 +127,13 @@ class RecvmmsgReceiver implements Receiver {
     this.#release()
     this.#options.onError(error)
     return 0
+  }
+
+  abandon(): number {
+    this.#loop.stop()
+    if (!this.#released) this.#loop.release()
+    this.#released = true
+    return this.#left
   }
 
   close(): Promise<void> {

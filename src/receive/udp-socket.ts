@@ -35,6 +35,14 @@ export class UdpSocket {
   /** Throws what the kernel answered, with its `code`. */
   constructor(libc: Libc, options: ReceiverOptions) {
     this.#libc = libc
+    if (options.takeOver !== undefined) {
+      this.fd = options.takeOver.fd
+      this.receiveBufferBytes = enlargeReceiveBuffer(libc, this.fd, options.receiveBufferBytes)
+      const bound = this.#boundAddress()
+      this.host = hostOf(bound)
+      this.port = portOf(bound)
+      return
+    }
     const address = socketAddress(libc, options.host, options.port)
     this.fd = libc.socket(address.family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP)
     if (this.fd < 0) throw systemError(libc, 'socket')
@@ -52,15 +60,22 @@ export class UdpSocket {
       if (libc.bind(this.fd, address.bytes, address.length) < 0) throw systemError(libc, 'bind')
       if (options.reusePort && first) setOption(libc, this.fd, SOL_SOCKET, SO_REUSEPORT, 1)
 
-      const bound = Buffer.alloc(SOCKADDR_LEN)
-      this.#length.writeUInt32LE(SOCKADDR_LEN)
-      if (libc.getsockname(this.fd, bound, this.#length) < 0) throw systemError(libc, 'getsockname')
+      const bound = this.#boundAddress()
       this.host = hostOf(bound)
       this.port = portOf(bound)
     } catch (error) {
       libc.close(this.fd)
       throw error
     }
+  }
+
+  #boundAddress(): Buffer {
+    const bound = Buffer.alloc(SOCKADDR_LEN)
+    this.#length.writeUInt32LE(SOCKADDR_LEN)
+    if (this.#libc.getsockname(this.fd, bound, this.#length) < 0) {
+      throw systemError(this.#libc, 'getsockname')
+    }
+    return bound
   }
 
   /**

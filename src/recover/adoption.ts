@@ -21,6 +21,9 @@ export interface Adoption {
   lines: string[]
 }
 
+/** Whether files of this process may be among those found, which is nothing to speak of. */
+export type AdoptionMode = 'at the start' | 'beside others'
+
 /** A compressed file being made anew; worth nothing if that was interrupted, the part is still there. */
 const ANEW = '.new'
 
@@ -32,8 +35,15 @@ const ANEW = '.new'
  * still writes is left alone: all of them when another process holds the
  * directory's lock, else those that /proc shows open. So is one that cannot be
  * read or is not what its name says. Nothing is thrown for what one file does.
+ *
+ * After a thread of this process has died it may be called `beside others`, which open, finish and
+ * remove files meanwhile.
  */
-export async function adoptParts(directory: string): Promise<Adoption> {
+export async function adoptParts(
+  directory: string,
+  mode: AdoptionMode = 'at the start',
+): Promise<Adoption> {
+  const isBeside = mode === 'beside others'
   const adoption: Adoption = { adopted: 0, removed: 0, lostBytes: 0, lines: [] }
   const holder = lockHolder(directory)
   if (holder !== undefined && holder !== process.pid) {
@@ -44,9 +54,14 @@ export async function adoptParts(directory: string): Promise<Adoption> {
   const inUse = parts.length === 0 ? new Set() : await openFiles(PART)
   for (const part of parts) {
     try {
-      if (inUse.has(await realpath(part))) throw new Error('a process is writing it')
+      if (inUse.has(await realpath(part))) {
+        if (isBeside) continue
+        throw new Error('a process is writing it')
+      }
       await adopt(part, adoption)
     } catch (error) {
+      // Finished by now.
+      if (isBeside && errnoOf(error) === 'ENOENT') continue
       adoption.lines.push(`left ${part} alone: ${(error as Error).message}`)
     }
   }

@@ -5,7 +5,7 @@ import { type FragmentReport, noFragments } from './reassembly.js'
 /**
  * Where every received datagram went, by one reason each:
  *
- *     received = accepted + filtered + unknownSession + duplicate + Σ malformed
+ *     received = accepted + filtered + unknownSession + duplicate + Σ malformed (+ crashLost)
  *
  * Packets throughout. What the kernel lost before we could read it stands beside
  * it, in `kernelLost`. `duplicate` counts only what was dropped for being one.
@@ -79,6 +79,8 @@ export class Ledger {
       inDoubt: this.inDoubt,
       fragments: { ...this.fragments },
       cutDatagrams: this.cutDatagrams,
+      crashLost: 0,
+      workerRestarts: 0,
       flows: others.flows ?? noFlows(),
       totals,
       evictedSessions: { ...evictedSessions },
@@ -115,6 +117,10 @@ export interface LedgerReport {
   /** Of tunnel datagrams in capture files; beside `received`, as what the kernel lost is. */
   fragments: FragmentReport
   cutDatagrams: number
+  /** Received by receiving threads that crashed before they had dealt with them. */
+  crashLost: number
+  /** Receiving threads that were started again after a crash. */
+  workerRestarts: number
   flows: FlowReport
   /** The counts of all sessions, open and closed. */
   totals: SessionTotals
@@ -216,7 +222,7 @@ function noClosedSessions(): ClosedSessions {
   return { sessions: 0, ...noTotals() }
 }
 
-function addTotals(into: SessionTotals, from: SessionTotals): void {
+export function addTotals(into: SessionTotals, from: SessionTotals): void {
   for (const name of SESSION_COUNTS) into[name] += from[name]
 }
 
@@ -235,6 +241,8 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.inDoubt += from.inDoubt
   for (const name of FRAGMENT_COUNTS) into.fragments[name] += from.fragments[name]
   into.cutDatagrams += from.cutDatagrams
+  into.crashLost += from.crashLost
+  into.workerRestarts += from.workerRestarts
   into.flows.live += from.flows.live
   into.flows.capacity += from.flows.capacity
   addCounts(into.flows.ended, from.flows.ended)

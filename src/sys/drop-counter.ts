@@ -3,10 +3,15 @@
  * a little over an hour of losing everything at 1 Mpps. Must be read more often than that.
  */
 export class DropCounter {
-  #last = 0
+  #last: number
   #total = 0
 
-  /** Takes what the kernel says now, unsigned, and answers with the drops since the socket was opened. */
+  /** `before`: drops that another has counted already. */
+  constructor(before = 0) {
+    this.#last = before % 2 ** 32
+  }
+
+  /** Takes what the kernel says now, unsigned, and answers with the drops since the counter began. */
   update(word: number): number {
     this.#total += (word - this.#last) >>> 0
     this.#last = word

@@ -15,6 +15,7 @@ export function formatLedger(report: LedgerReport): string[] {
     `${report.duplicate} duplicate`,
     `${malformedTotal} malformed`,
   ]
+  if (report.crashLost > 0) parts.push(`${report.crashLost} lost in a crash`)
   const lines = [`${report.received} received = ${parts.join(' + ')}`]
   if (malformed.length > 0) {
     lines.push(`malformed: ${malformed.map(([reason, count]) => `${reason} ${count}`).join(', ')}`)
@@ -25,6 +26,9 @@ export function formatLedger(report: LedgerReport): string[] {
     `lost by the kernel: ${lost}; connections: ${live} of ${capacity}; ` +
       `flow log records: ${recordsWritten} written, ${recordsLost} lost`,
   )
+  if (report.workerRestarts > 0) {
+    lines.push(`receiving threads started again after a crash: ${report.workerRestarts}`)
+  }
   if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
   if (report.inDoubt > 0) lines.push(`perhaps no VXLAN, not unwrapped: ${report.inDoubt}`)
   if (report.noRoom > 0) {

@@ -74,7 +74,7 @@ async function runAppliance(
         interfaces: plane.interfaces,
         transitGateways: plane.transitGateways,
       },
-      mirror: changesTo(plane),
+      mirror: () => changesTo(plane),
       receiver: {
         choice: options.receiver,
         host: options.bind,
@@ -83,6 +83,11 @@ async function runAppliance(
         receiveBufferBytes: options.receiveBuffer,
       },
       onProblem: say,
+      adopt: async () => {
+        for (const directory of directories.paths) {
+          for (const line of (await adoptParts(directory, 'beside others')).lines) say(line)
+        }
+      },
       onFailure: (error) => stop.fail(error),
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
@@ -179,10 +184,12 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
 class TakenDirectories {
   readonly #locks: DirectoryLock[] = []
   readonly #made: string[] = []
+  readonly paths: string[] = []
 
   take(directory: string): void {
     this.#made.push(...ensureDirectory(directory))
     this.#locks.push(new DirectoryLock(directory))
+    this.paths.push(directory)
   }
 
   release(): void {

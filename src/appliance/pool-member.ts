@@ -1,0 +1,227 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Change } from '../control/state.js'
+import type { LeftSocket } from '../receive/receiver.js'
+import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
+import type { FlowBatch } from './captured-flows.js'
+import type { FlowCaptureOutcome } from './column.js'
+import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
+import { SharedTotals } from './shared-totals.js'
+import { type Death, WorkerThread } from './worker-thread.js'
+
+/** How long to wait before a thread is started again: by the crashes of late, which may be no more than these. */
+const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000]
+const OF_LATE_MS = 600_000
+/** Sessions of threads that died are listed up to this many; of others only the sum is kept. */
+const LISTED_MAX = 65_536
+
+type Ready = Extract<Notice, { readonly type: 'ready' }>
+
+export interface MemberOptions {
+  readonly entry: URL
+  readonly data: Omit<WorkerOptions, 'totals' | 'takeOver' | 'mirror'>
+  /** What the control plane knows, whenever a thread starts. */
+  readonly mirror: () => readonly Change[]
+  readonly onProblem: (line: string) => void
+  /** Finishes files that a thread which died has left. Never rejects. */
+  readonly onFilesLeft: () => void
+  /** No thread will take this place again. */
+  readonly onFailure: (error: Error) => void
+}
+
+/**
+ * A worker's place among the others. A thread that crashes leaves its counts here, and its socket
+ * to the thread that takes its place: so the order of the kernel's group stays, and what comes
+ * meanwhile waits in the queue.
+ */
+export class Member {
+  /** Whether a thread that crashes is followed by another. */
+  mayRestart = false
+  readonly #options: MemberOptions
+  readonly #place: string
+  #thread: WorkerThread | undefined = undefined
+  #totals = new SharedTotals()
+  #ready: Ready | undefined = undefined
+  /** What the kernel had dropped at each socket, as far as threads that died had counted it. */
+  readonly #drops: [number, number] = [0, 0]
+  /** What threads had counted that died. */
+  #before: LedgerReport | undefined = undefined
+  #restarts = 0
+  /** When threads crashed of late, in milliseconds. */
+  #crashes: number[] = []
+  #restarting: Promise<void> | undefined = undefined
+  #failure: Error | undefined = undefined
+  /** Ends the wait before a restart. */
+  readonly #hurry = new AbortController()
+
+  constructor(options: MemberOptions) {
+    this.#options = options
+    const { index, workers } = options.data
+    this.#place = workers === 1 ? 'the receiving thread' : `receiving thread ${index + 1}`
+  }
+
+  /** Starts a thread. Rejects when it cannot receive. */
+  async start(): Promise<Ready> {
+    const { entry, data, mirror, onProblem } = this.#options
+    const takeOver = (this.#ready?.sockets ?? []).map((fd, index): LeftSocket | undefined =>
+      fd === undefined ? undefined : { fd, drops: this.#drops[index]! },
+    )
+    const { port = data.receiver.port, genevePort = data.receiver.genevePort } = this.#ready ?? {}
+    const receiver = { ...data.receiver, port, genevePort }
+    const totals = new SharedTotals()
+    this.#totals = totals
+    let isReady = false
+    const thread = new WorkerThread(
+      entry,
+      { ...data, receiver, mirror: mirror(), totals: totals.memory, takeOver },
+      onProblem,
+      (death) => this.#died(death, isReady),
+    )
+    this.#thread = thread
+    const ready = await thread.next('ready')
+    isReady = true
+    this.#ready = ready
+    return ready
+  }
+
+  /** Places the datagrams among the sockets of all. */
+  async steer(): Promise<void> {
+    this.#thread!.order({ type: 'steer' })
+    await this.#thread!.next('steered')
+  }
+
+  /** Resolves when a thread that knows of `changes` receives. Rejects when there will be none. */
+  async apply(changes: readonly Change[]): Promise<void> {
+    if (this.#thread !== undefined) {
+      this.#thread.order({ type: 'change', changes })
+      const isDone = await this.#thread.next('changed').then(
+        () => true,
+        () => false,
+      )
+      if (isDone) return
+    }
+    // The thread that follows is started with all that was saved, and this was.
+    await this.#restarting
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
+    if (this.#thread !== undefined) return this.#thread.operate(order, onBatch)
+    return Promise.reject(this.#failure ?? new Error(`${this.#place} is being started again`))
+  }
+
+  /** What all threads in this place have counted. */
+  report(): Promise<LedgerReport> {
+    return this.#ask('report')
+  }
+
+  /** Has the thread finish what it has, once one receives; answers with all that was counted. */
+  async stop(): Promise<LedgerReport> {
+    this.#hurry.abort()
+    // What waits at its socket is still to be received.
+    while (this.#restarting !== undefined) await this.#restarting
+    this.mayRestart = false
+    return this.#ask('stop')
+  }
+
+  async terminate(): Promise<void> {
+    this.mayRestart = false
+    this.#hurry.abort()
+    await this.#restarting
+    await this.#thread?.terminate()
+  }
+
+  async #ask(type: 'report' | 'stop'): Promise<LedgerReport> {
+    let now: LedgerReport | undefined
+    const thread = this.#thread
+    if (thread !== undefined) {
+      thread.order({ type })
+      const answer = thread.next(type === 'stop' ? 'done' : 'report')
+      // When it dies instead, what it had counted is among what is kept.
+      now = (await answer.catch(() => undefined))?.report
+    }
+    if (now === undefined && this.#before === undefined) throw this.#failure!
+    const sum = structuredClone(this.#before ?? now!)
+    if (this.#before !== undefined && now !== undefined) addReport(sum, now)
+    sum.workerRestarts = this.#restarts
+    return sum
+  }
+
+  #died(death: Death, wasReady: boolean): void {
+    this.#thread = undefined
+    this.#keep(death.report ?? this.#totals.report())
+    this.#options.onFilesLeft()
+    // Else whoever waits for it to be ready hears of it.
+    if (wasReady) {
+      if (this.mayRestart && !death.isFinal) this.#restart(death.error)
+      else this.#fail(death.error)
+    } else if (!this.mayRestart) this.#fail(death.error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#options.onFailure(error)
+  }
+
+  /** Adds what a thread had counted to what those before it had. */
+  #keep(report: LedgerReport): void {
+    for (const index of [0, 1] as const) this.#drops[index] += this.#totals.drops(index) || 0
+    // As its successor goes on from there.
+    report.kernelLost = this.#totals.kernelLost
+    const { received, accepted, filtered, unknownSession, duplicate, malformed } = report
+    let known = accepted + filtered + unknownSession + duplicate
+    for (const count of Object.values(malformed)) known += count
+    report.crashLost = Math.max(0, received - known)
+    Object.assign(report.flows, { live: 0, capacity: 0, inEmergency: false })
+    if (this.#before === undefined) this.#before = report
+    else addReport(this.#before, report)
+    const { deletedSessions, sessions } = this.#before
+    for (const session of sessions.splice(LISTED_MAX)) {
+      deletedSessions.sessions++
+      addTotals(deletedSessions, session)
+    }
+  }
+
+  #restart(error: Error): void {
+    const restarting = this.#startAgain(error)
+      .catch((reason: Error) => this.#fail(reason))
+      .finally(() => {
+        if (this.#restarting === restarting) this.#restarting = undefined
+      })
+    this.#restarting = restarting
+  }
+
+  async #startAgain(crash: Error): Promise<void> {
+    let error = crash
+    for (;;) {
+      const now = performance.now()
+      this.#crashes = this.#crashes.filter((time) => now - time < OF_LATE_MS)
+      const wait = RESTART_DELAYS_MS[this.#crashes.length]
+      this.#crashes.push(now)
+      const what = inOneLine(error)
+      if (wait === undefined) {
+        const minutes = OF_LATE_MS / 60_000
+        throw new Error(
+          `${this.#place} crashed ${this.#crashes.length} times within ${minutes} minutes, and is not started again: ${what}`,
+        )
+      }
+      this.#options.onProblem(`${this.#place} crashed and is started again: ${what}`)
+      await delay(wait, undefined, { signal: this.#hurry.signal }).catch(() => undefined)
+      try {
+        await this.start()
+        this.#restarts++
+        this.#options.onProblem(`${this.#place} receives again`)
+        return
+      } catch (reason) {
+        error = reason as Error
+      }
+    }
+  }
+}
+
+/** The message, and where it was thrown. */
+function inOneLine({ message, stack }: Error): string {
+  const text = message.includes('\n    at ') ? message : (stack ?? message)
+  const [first, ...frames] = text.split(/\s*\n\s*/)
+  return [first, ...frames.filter((line) => line.startsWith('at ')).slice(0, 3)].join(' ')
+}
