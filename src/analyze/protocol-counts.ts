@@ -8,7 +8,7 @@ import {
   protocolName,
 } from '../wire/protocol.js'
 import type { ProtocolRow } from './analysis-report.js'
-import { ETHERTYPE_LENGTH_MAX, etherTypeName } from './ether-type-names.js'
+import { ETHERTYPE_LENGTH, ETHERTYPE_LENGTH_MAX, etherTypeName } from './ether-type-names.js'
 
 /** Lines of the time series; every frame is in one of them. */
 export const PROTOCOL_LINES = ['tcp', 'udp', 'icmp', 'other ip', 'not ip', 'malformed'] as const
@@ -81,13 +81,14 @@ export class ProtocolCounts {
     return {
       ...none,
       name: etherTypeName(etherType),
-      etherType: etherType === 0 ? null : etherType,
+      etherType: etherType <= ETHERTYPE_LENGTH ? null : etherType,
     }
   }
 
   #rowOfType(etherType: number): number {
     // Up to there it is no type but the length of an 802.3 frame.
-    const type = etherType <= ETHERTYPE_LENGTH_MAX ? 0 : etherType
+    const isLength = etherType > 0 && etherType <= ETHERTYPE_LENGTH_MAX
+    const type = isLength ? ETHERTYPE_LENGTH : etherType
     let index = this.#etherTypes.indexOf(type)
     if (index === -1) {
       if (this.#etherTypes.length === ETHER_TYPES_MAX) return OTHER_TYPES

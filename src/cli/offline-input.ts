@@ -129,7 +129,7 @@ function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): 
   return (
     `${[...paths].join(', ')}: ${packets} packets of link type ` +
     `${[...types].map(linkTypeName).join(', ')} were left out; ` +
-    'Ethernet, raw IP, NULL, LOOP, Linux SLL and SLL2 can be read'
+    'Ethernet, raw IP, PPP, NULL, LOOP, Linux SLL and SLL2 can be read'
   )
 }
 

@@ -18,6 +18,9 @@ import {
   LINKTYPE_LINUX_SLL2,
   LINKTYPE_LOOP,
   LINKTYPE_NULL,
+  LINKTYPE_PPP,
+  LINKTYPE_PPP_HDLC,
+  LINKTYPE_PPP_PPPD,
   linkTypeName,
 } from '../wire/link-type.js'
 import { ALWAYS, all, any, type Condition, equals, type Field, NEVER } from './condition.js'
@@ -65,6 +68,7 @@ export class LinkLayer {
     if (this.#kind === 'ethernet') this.#place(12, ETHERNET_HEADER_LEN)
     else if (this.#kind === 'sll') this.#place(14, 16)
     else if (this.#kind === 'sll2') this.#place(0, 20)
+    else if (this.#kind === 'ppp') this.#place(2, 4)
     else if (this.#kind === 'null' || this.#kind === 'loop') this.#place(0, 4)
   }
 
@@ -185,7 +189,9 @@ export class LinkLayer {
   #seesLabel(token: Token): Condition {
     if (this.#labels > 0) return equals(this.network(-2, 1), 0, BOTTOM_OF_STACK)
     if (this.#kind === 'ethernet') return this.carries(ETHERTYPE_MPLS, token)
-    if (this.#kind === 'ppp') return this.carries(PPP_MPLS, token)
+    // As in libpcap: of the link types of PPP only this one, beside the PPP in PPPoE.
+    const isSerial = this.#linkType === LINKTYPE_PPP_HDLC || this.#linkType === LINKTYPE_PPP_PPPD
+    if (this.#kind === 'ppp' && !isSerial) return this.carries(PPP_MPLS, token)
     throw refusal(token, `frames of ${this.name} have no labels`)
   }
 
@@ -221,6 +227,10 @@ function kindOf(linkType: number): Kind {
       return 'sll'
     case LINKTYPE_LINUX_SLL2:
       return 'sll2'
+    case LINKTYPE_PPP:
+    case LINKTYPE_PPP_HDLC:
+    case LINKTYPE_PPP_PPPD:
+      return 'ppp'
     case LINKTYPE_NULL:
       return 'null'
     case LINKTYPE_LOOP:

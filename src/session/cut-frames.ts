@@ -78,6 +78,17 @@ export class CutFrames {
   }
 }
 
+/** Ethernet's frame check sequence, which some count into a frame's length and do not capture. */
+const FRAME_CHECK_LEN = 4
+
+/** Whether the IP packet of a frame is whole and no more is missing behind it than a checksum. */
+export function lacksChecksumOnly(packet: Packet, frame: Frame): boolean {
+  const missing = packet.originalLength - (packet.end - packet.start)
+  return (
+    missing <= FRAME_CHECK_LEN && frame.ipVersion !== 0 && frame.ipAt + frame.ipLength <= packet.end
+  )
+}
+
 function isAbout(octets: number, limits: readonly number[]): boolean {
   return limits.some((limit) => octets >= limit && octets <= limit + MTU_SLACK)
 }

@@ -6,6 +6,7 @@ import type { Frame } from '../wire/frame.js'
 import { Frame as FrameView } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
+import { lacksChecksumOnly } from './cut-frames.js'
 import { type DuplicateMode, Duplicates } from './duplicates.js'
 import type { Ledger } from './ledger.js'
 import type { Session, SessionCapture } from './session.js'
@@ -103,7 +104,9 @@ export class Pipeline {
       session.filtered++
       return
     }
-    if (wireLength > packet.end - packet.start) session.cut.count(packet, frame)
+    if (wireLength > packet.end - packet.start && !lacksChecksumOnly(packet, frame)) {
+      session.cut.count(packet, frame)
+    }
     const isCopy =
       fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)
     this.#observe?.(session, packet, frame, fault, isCopy)

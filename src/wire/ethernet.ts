@@ -28,6 +28,16 @@ export const ETHERTYPE_MPLS_UPSTREAM = 0x8848
 export const ETHERTYPE_PPPOE_SESSION = 0x8864
 /** IEEE 802.1ad, a service tag. */
 export const ETHERTYPE_SERVICE_VLAN = 0x88a8
+/** IEEE 802.1ah, a provider backbone bridge: a service tag and a whole frame follow. */
+export const ETHERTYPE_PROVIDER_BACKBONE = 0x88e7
+/** Cisco metadata, such as a security group tag. */
+export const ETHERTYPE_CISCO_METADATA = 0x8909
+/** Cisco's tag between a switch and a fabric extender. */
+export const ETHERTYPE_VN_TAG = 0x8926
+/** IEEE 802.1BR, the tag of a port extender. */
+export const ETHERTYPE_E_TAG = 0x893f
+/** Network Service Header (RFC 8300). */
+export const ETHERTYPE_NSH = 0x894f
 /** The value some switches used for the outer of two tags before 802.1ad. */
 export const ETHERTYPE_QINQ_OLD = 0x9100
 

@@ -26,6 +26,7 @@ import {
   PROTOCOL_DESTINATION_OPTIONS,
   PROTOCOL_FRAGMENT,
   PROTOCOL_HOP_BY_HOP,
+  PROTOCOL_NO_NEXT_HEADER,
   PROTOCOL_ROUTING,
 } from './protocol.js'
 import { parseTransport } from './transport.js'
@@ -67,8 +68,10 @@ export function parseIpv6(frame: Frame): Fault | undefined {
   if (u8(bytes, at) >>> 4 !== 6) return 'ip-version'
 
   const payloadLength = u16(bytes, at + IPV6_PAYLOAD_LENGTH)
+  let next = u8(bytes, at + IPV6_NEXT_HEADER)
+  // Without a next header 0 is the length: what follows is the link's padding.
   frame.ipLength =
-    payloadLength === 0
+    payloadLength === 0 && next !== PROTOCOL_NO_NEXT_HEADER
       ? Math.max(frame.originalLength - (at - frame.start), IPV6_HEADER_LEN)
       : payloadLength + IPV6_HEADER_LEN
   frame.fragment = FRAGMENT_NONE
@@ -76,7 +79,6 @@ export function parseIpv6(frame: Frame): Fault | undefined {
   frame.srcAt = at + IPV6_SOURCE
   frame.dstAt = at + IPV6_DESTINATION
 
-  let next = u8(bytes, at + IPV6_NEXT_HEADER)
   let headerAt = at + IPV6_HEADER_LEN
   for (let count = 0; ; count++) {
     if (next === PROTOCOL_FRAGMENT) {

@@ -4,9 +4,15 @@
  */
 export const LINKTYPE_NULL = 0
 export const LINKTYPE_ETHERNET = 1
+export const LINKTYPE_PPP = 9
+export const LINKTYPE_PPP_HDLC = 50
 export const LINKTYPE_RAW = 101
 export const LINKTYPE_LOOP = 108
 export const LINKTYPE_LINUX_SLL = 113
+/** As pppd writes it: the direction in the place of the address. */
+export const LINKTYPE_PPP_PPPD = 166
+/** A byte for the direction before PPP. */
+export const LINKTYPE_PPP_WITH_DIRECTION = 204
 export const LINKTYPE_IPV4 = 228
 export const LINKTYPE_IPV6 = 229
 export const LINKTYPE_LINUX_SLL2 = 276
@@ -18,6 +24,10 @@ const LINKTYPE_RAW_OPENBSD = 14
 const READABLE: ReadonlySet<number> = new Set([
   LINKTYPE_NULL,
   LINKTYPE_ETHERNET,
+  LINKTYPE_PPP,
+  LINKTYPE_PPP_HDLC,
+  LINKTYPE_PPP_PPPD,
+  LINKTYPE_PPP_WITH_DIRECTION,
   LINKTYPE_RAW_BSD,
   LINKTYPE_RAW_OPENBSD,
   LINKTYPE_RAW,
@@ -33,10 +43,10 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [LINKTYPE_NULL, 'NULL'],
   [LINKTYPE_ETHERNET, 'ETHERNET'],
   [6, 'IEEE802_5'],
-  [9, 'PPP'],
+  [LINKTYPE_PPP, 'PPP'],
   [LINKTYPE_RAW_BSD, 'RAW'],
   [LINKTYPE_RAW_OPENBSD, 'RAW'],
-  [50, 'PPP_HDLC'],
+  [LINKTYPE_PPP_HDLC, 'PPP_HDLC'],
   [51, 'PPP_ETHER'],
   [LINKTYPE_RAW, 'RAW'],
   [104, 'C_HDLC'],
@@ -45,9 +55,11 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [LINKTYPE_LINUX_SLL, 'LINUX_SLL'],
   [127, 'IEEE802_11_RADIOTAP'],
   [147, 'USER0'],
+  [LINKTYPE_PPP_PPPD, 'PPP_PPPD'],
   [187, 'BLUETOOTH_HCI_H4'],
   [189, 'USB_LINUX'],
   [195, 'IEEE802_15_4_WITHFCS'],
+  [LINKTYPE_PPP_WITH_DIRECTION, 'PPP_WITH_DIR'],
   [220, 'USB_LINUX_MMAPPED'],
   [LINKTYPE_IPV4, 'IPV4'],
   [LINKTYPE_IPV6, 'IPV6'],

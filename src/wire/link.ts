@@ -1,18 +1,26 @@
 /**
  * What may stand before the first IP header: Ethernet II with any stack of
- * 802.1Q/802.1ad tags, MPLS labels and PPPoE sessions, 802.2 SNAP, the BSD
- * loopback headers and Linux's cooked headers.
+ * 802.1Q/802.1ad tags, VN-Tags, E-Tags, Cisco metadata, provider backbone and network
+ * service headers, MPLS labels and PPPoE sessions, 802.2 SNAP, PPP, the BSD loopback
+ * headers and Linux's cooked headers.
  */
 import {
   ETHERNET_HEADER_LEN,
+  ETHERNET_TYPE,
+  ETHERTYPE_CISCO_METADATA,
+  ETHERTYPE_E_TAG,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
+  ETHERTYPE_MIN,
   ETHERTYPE_MPLS,
   ETHERTYPE_MPLS_UPSTREAM,
+  ETHERTYPE_NSH,
   ETHERTYPE_PPPOE_SESSION,
+  ETHERTYPE_PROVIDER_BACKBONE,
   ETHERTYPE_QINQ_OLD,
   ETHERTYPE_SERVICE_VLAN,
   ETHERTYPE_VLAN,
+  ETHERTYPE_VN_TAG,
   VLAN_TAG_LEN,
 } from './ethernet.js'
 import type { Fault } from './fault.js'
@@ -24,17 +32,42 @@ import {
   LINKTYPE_LINUX_SLL2,
   LINKTYPE_LOOP,
   LINKTYPE_NULL,
+  LINKTYPE_PPP,
+  LINKTYPE_PPP_HDLC,
+  LINKTYPE_PPP_PPPD,
+  LINKTYPE_PPP_WITH_DIRECTION,
 } from './link-type.js'
 import { u8, u16, u32 } from './octets.js'
-
-/** Values below this in the type field are lengths of 802.3 frames (IEEE 802.3 §3.2.6). */
-const ETHERTYPE_MIN = 0x0600
 
 const MPLS_LABEL_LEN = 4
 const MPLS_BOTTOM_OF_STACK = 0x01
 const PPPOE_HEADER_LEN = 6
 const PPP_IPV4 = 0x21
 const PPP_IPV6 = 0x57
+const PPP_MPLS = 0x0281
+const PPP_CONTROL = 0x03
+const PPP_ADDRESS_CONTROL = 0xff03
+/** Cisco's HDLC, which shares a link type with PPP: address, zero, EtherType. */
+const CISCO_HDLC_UNICAST = 0x0f00
+const CISCO_HDLC_MULTICAST = 0x8f00
+/** What each adds behind the type that announces it, the next type included. */
+const VN_TAG_LEN = 6
+const E_TAG_LEN = 8
+/** The service tag of a provider backbone bridge, before the customer's Ethernet header. */
+const BACKBONE_TAG_LEN = 4
+/** Network Service Header (RFC 8300 §2.2). */
+const NSH_BASE_LEN = 8
+const NSH_LENGTH_MASK = 0x3f
+const NSH_NEXT_PROTOCOL = 3
+const NSH_NEXT_ETHERNET = 3
+const NSH_NEXT_TYPES: readonly number[] = [
+  0,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  0,
+  ETHERTYPE_NSH,
+  ETHERTYPE_MPLS,
+]
 /** DSAP, SSAP, control, then a zero OUI: the type that follows is an EtherType (RFC 1042). */
 const SNAP_HEADER_LEN = 8
 const SNAP_START = 0xaaaa0300
@@ -54,7 +87,7 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
   }
   if (isRawIp(linkType)) {
     if (length < 1) return 'link-truncated'
-    return byIpVersion(frame, start)
+    return byIpVersion(frame, start, 0)
   }
   if (linkType === LINKTYPE_LINUX_SLL) {
     if (length < 16) return 'link-truncated'
@@ -68,56 +101,129 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
     if (length < 4) return 'link-truncated'
     return behindFamily(frame, u32(bytes, start), start + 4)
   }
+  if (linkType === LINKTYPE_PPP || linkType === LINKTYPE_PPP_HDLC) {
+    return behindPppHeader(frame, start)
+  }
+  if (linkType === LINKTYPE_PPP_PPPD || linkType === LINKTYPE_PPP_WITH_DIRECTION) {
+    if (length < 2) return 'link-truncated'
+    // pppd writes the direction in place of the address; the control field may follow.
+    const isInAddress = linkType === LINKTYPE_PPP_PPPD && u8(bytes, start + 1) === PPP_CONTROL
+    return behindPppHeader(frame, isInAddress ? start + 2 : start + 1)
+  }
   return 'link-type'
 }
 
-/** Takes off tags, labels and PPPoE until something else remains. */
+/** Takes off tags and other wrappings until something else remains. Each step moves on, so it ends. */
 function behindType(frame: Frame, type: number, at: number): Fault | undefined {
   const { bytes, end } = frame
-  while (
-    type === ETHERTYPE_VLAN ||
-    type === ETHERTYPE_SERVICE_VLAN ||
-    type === ETHERTYPE_QINQ_OLD
-  ) {
-    if (end - at < VLAN_TAG_LEN) return 'vlan-truncated'
-    type = u16(bytes, at + 2)
-    at += VLAN_TAG_LEN
-  }
-
-  if (type < ETHERTYPE_MIN && end - at >= SNAP_HEADER_LEN && u32(bytes, at) === SNAP_START) {
+  for (;;) {
+    switch (type) {
+      case ETHERTYPE_VLAN:
+      case ETHERTYPE_SERVICE_VLAN:
+      case ETHERTYPE_QINQ_OLD:
+        if (end - at < VLAN_TAG_LEN) return 'vlan-truncated'
+        type = u16(bytes, at + 2)
+        at += VLAN_TAG_LEN
+        continue
+      case ETHERTYPE_VN_TAG:
+        if (end - at < VN_TAG_LEN) return 'vlan-truncated'
+        type = u16(bytes, at + VN_TAG_LEN - 2)
+        at += VN_TAG_LEN
+        continue
+      case ETHERTYPE_E_TAG:
+        if (end - at < E_TAG_LEN) return 'vlan-truncated'
+        type = u16(bytes, at + E_TAG_LEN - 2)
+        at += E_TAG_LEN
+        continue
+      case ETHERTYPE_CISCO_METADATA: {
+        if (end - at < 2) return 'link-truncated'
+        const length = 2 + 4 * u8(bytes, at + 1)
+        if (end - at < length + 2) return 'link-truncated'
+        type = u16(bytes, at + length)
+        at += length + 2
+        continue
+      }
+      case ETHERTYPE_PROVIDER_BACKBONE:
+        at += BACKBONE_TAG_LEN
+        if (end - at < ETHERNET_HEADER_LEN) return 'link-truncated'
+        type = u16(bytes, at + ETHERNET_TYPE)
+        at += ETHERNET_HEADER_LEN
+        continue
+      case ETHERTYPE_NSH: {
+        if (end - at < NSH_BASE_LEN) return 'link-truncated'
+        const length = 4 * (u16(bytes, at) & NSH_LENGTH_MASK)
+        if (length < NSH_BASE_LEN || end - at < length) return 'link-truncated'
+        const next = u8(bytes, at + NSH_NEXT_PROTOCOL)
+        at += length
+        if (next === NSH_NEXT_ETHERNET) {
+          if (end - at < ETHERNET_HEADER_LEN) return 'link-truncated'
+          type = u16(bytes, at + ETHERNET_TYPE)
+          at += ETHERNET_HEADER_LEN
+          continue
+        }
+        const known = NSH_NEXT_TYPES[next] ?? 0
+        if (known === 0) break
+        type = known
+        continue
+      }
+      case ETHERTYPE_MPLS:
+      case ETHERTYPE_MPLS_UPSTREAM:
+        for (let bottom = false; !bottom; at += MPLS_LABEL_LEN) {
+          if (end - at < MPLS_LABEL_LEN) return 'mpls-truncated'
+          bottom = (u8(bytes, at + 2) & MPLS_BOTTOM_OF_STACK) !== 0
+        }
+        if (at >= end) return 'mpls-truncated'
+        return byIpVersion(frame, at, type)
+      case ETHERTYPE_PPPOE_SESSION:
+        at += PPPOE_HEADER_LEN
+        if (at >= end) return 'pppoe-truncated'
+        return behindPpp(frame, at, type, 'pppoe-truncated')
+    }
+    if (type >= ETHERTYPE_MIN || end - at < SNAP_HEADER_LEN || u32(bytes, at) !== SNAP_START) break
     type = u16(bytes, at + 6)
     at += SNAP_HEADER_LEN
+    // Behind SNAP a length is no length again.
+    if (type < ETHERTYPE_MIN) break
   }
-
-  if (type === ETHERTYPE_MPLS || type === ETHERTYPE_MPLS_UPSTREAM) {
-    for (let bottom = false; !bottom; at += MPLS_LABEL_LEN) {
-      if (end - at < MPLS_LABEL_LEN) return 'mpls-truncated'
-      bottom = (u8(bytes, at + 2) & MPLS_BOTTOM_OF_STACK) !== 0
-    }
-    if (at >= end) return 'mpls-truncated'
-    return byIpVersion(frame, at)
-  }
-
-  if (type === ETHERTYPE_PPPOE_SESSION) {
-    at += PPPOE_HEADER_LEN
-    if (at >= end) return 'pppoe-truncated'
-    // The protocol field may be compressed to its odd low octet (RFC 1661 §6.5).
-    const short = (u8(bytes, at) & 1) === 1
-    if (!short && end - at < 2) return 'pppoe-truncated'
-    const protocol = short ? u8(bytes, at) : u16(bytes, at)
-    at += short ? 1 : 2
-    type = protocol === PPP_IPV4 ? ETHERTYPE_IPV4 : protocol === PPP_IPV6 ? ETHERTYPE_IPV6 : 0
-  }
-
   frame.etherType = type
   frame.ipAt = at
   return undefined
 }
 
-/** MPLS and raw IP name no type: the first nibble does. Anything but 4 and 6 is not IP. */
-function byIpVersion(frame: Frame, at: number): undefined {
+/** Frames of PPP, as RFC 1662 has them on a line: address and control may have been left out. */
+function behindPppHeader(frame: Frame, start: number): Fault | undefined {
+  const { bytes, end } = frame
+  if (end - start < 2) return 'link-truncated'
+  const head = u16(bytes, start)
+  if (head === CISCO_HDLC_UNICAST || head === CISCO_HDLC_MULTICAST) {
+    if (end - start < 4) return 'link-truncated'
+    return behindType(frame, u16(bytes, start + 2), start + 4)
+  }
+  const at = head === PPP_ADDRESS_CONTROL ? start + 2 : start
+  return behindPpp(frame, at, 0, 'link-truncated')
+}
+
+/** What PPP's protocol field at `at` says; `type` where it names nothing known. */
+function behindPpp(frame: Frame, at: number, type: number, truncated: Fault): Fault | undefined {
+  const { bytes, end } = frame
+  if (at >= end) return truncated
+  // The protocol field may be compressed to its odd low byte (RFC 1661 §6.5).
+  const isShort = (u8(bytes, at) & 1) === 1
+  if (!isShort && end - at < 2) return truncated
+  const protocol = isShort ? u8(bytes, at) : u16(bytes, at)
+  at += isShort ? 1 : 2
+  if (protocol === PPP_MPLS) return behindType(frame, ETHERTYPE_MPLS, at)
+  if (protocol === PPP_IPV4) type = ETHERTYPE_IPV4
+  else if (protocol === PPP_IPV6) type = ETHERTYPE_IPV6
+  frame.etherType = type
+  frame.ipAt = at
+  return undefined
+}
+
+/** MPLS and raw IP name no type: the first nibble does. Anything but 4 and 6 stays `type`. */
+function byIpVersion(frame: Frame, at: number, type: number): undefined {
   const version = u8(frame.bytes, at) >>> 4
-  frame.etherType = version === 4 ? ETHERTYPE_IPV4 : version === 6 ? ETHERTYPE_IPV6 : 0
+  frame.etherType = version === 4 ? ETHERTYPE_IPV4 : version === 6 ? ETHERTYPE_IPV6 : type
   frame.ipAt = at
   return undefined
 }

@@ -158,6 +158,9 @@ export function onOtherLinks(frames: readonly Buffer[]): FramesByLinkType {
     const family = type === 0x0800 ? 2 : type === 0x86dd ? 30 : 7
     add(0, Buffer.of(family, 0, 0, 0), packet)
     add(108, Buffer.of(0, 0, 0, family), packet)
+    const ppp = type === 0x0800 ? 0x21 : type === 0x86dd ? 0x57 : 0xc021
+    for (const linkType of [9, 50, 166])
+      add(linkType, Buffer.of(0xff, 0x03, ppp >>> 8, ppp), packet)
     for (const linkType of [101, 228, 229]) add(linkType, Buffer.alloc(0), packet)
   }
   return byLinkType

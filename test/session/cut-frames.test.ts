@@ -122,6 +122,21 @@ describe('CutFrames', () => {
     })
   })
 
+  test('a frame that lacks its checksum alone is not cut', async () => {
+    const whole = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1, dport: 2 }))
+    const padded = Buffer.concat([whole, Buffer.alloc(60 - whole.length)])
+    const cutOf = async (frame: Buffer, missing: number): Promise<number> => {
+      const path = join(temporaryDirectory(), 'x.pcap')
+      writeFileSync(path, pcapFile([{ frame, originalLength: frame.length + missing }]))
+      const { out } = await runCommand('analyze', '--json', path)
+      const { sessions } = JSON.parse(out) as { sessions: { cut: number }[] }
+      return sessions[0]!.cut
+    }
+    expect(await cutOf(padded, 4)).toBe(0)
+    expect(await cutOf(padded, 5)).toBe(1)
+    expect(await cutOf(whole.subarray(0, -4), 4)).toBe(1)
+  })
+
   test('without a cut there is nothing to report', () => {
     expect(new CutFrames().report()).toEqual({ total: 0, byCause: {}, packetLength: null })
   })

@@ -305,3 +305,99 @@ describe('emitters', () => {
     },
   )
 })
+
+/** What stands between the Ethernet addresses and an IP packet: the first type, and all up to the last. */
+const WRAPPINGS: Record<string, (type: number) => Buffer> = {
+  'VN-Tag': (type) => Buffer.concat([hex`8926 8001 0002`, be16(type)]),
+  'E-Tag': (type) => Buffer.concat([hex`893f 0000 0001 0000`, be16(type)]),
+  'Cisco metadata': (type) => Buffer.concat([hex`8909 0101 0001 000a`, be16(type)]),
+  'a provider backbone bridge': (type) =>
+    Buffer.concat([hex`88e7 0000 0001 020000000003 020000000004`, be16(type)]),
+  'a backbone tag and a VLAN': (type) =>
+    Buffer.concat([hex`88e7 0000 0001 020000000003 020000000004 8100 0007`, be16(type)]),
+  'NSH of type 1': (type) =>
+    Buffer.concat([
+      hex`894f 0fc6 01`,
+      Buffer.of(type === 0x0800 ? 1 : 2),
+      hex`000001ff 00000000 00000000 00000000 00000000`,
+    ]),
+  'NSH of type 2': (type) =>
+    Buffer.concat([hex`894f 0fc2 02`, Buffer.of(type === 0x0800 ? 1 : 2), hex`000001ff`]),
+  'NSH and Ethernet': (type) =>
+    Buffer.concat([hex`894f 0fc2 0203 000001ff 020000000003 020000000004`, be16(type)]),
+  'a VLAN and a VN-Tag': (type) => Buffer.concat([hex`8100 0007 8926 8001 0002`, be16(type)]),
+}
+
+/** Link headers of PPP before its protocol. */
+const PPP_LINKS: [string, number, Buffer][] = [
+  ['PPP', 9, hex`ff03`],
+  ['PPP without address and control', 9, hex``],
+  ['PPP in HDLC framing', 50, hex`ff03`],
+  ['PPP with a direction', 204, hex`01ff03`],
+  ['PPP with a direction alone', 204, hex`00`],
+]
+
+function be16(value: number): Buffer {
+  return Buffer.of(value >>> 8, value & 0xff)
+}
+
+function addressesSeen(capture: Buffer): string[] {
+  return fieldsOf(capture, ['ip.src', 'ipv6.src', 'udp.srcport']).map((row) => row.join(' '))
+}
+
+function oursSeen(frame: Buffer, linkType: number): string {
+  const view = parsed(frame, linkType) as FrameView
+  const isV4 = view.ipVersion === 4
+  return [isV4 ? view.src : '', isV4 ? '' : view.src, view.srcPort].join(' ')
+}
+
+describe.skipIf(!hasTool('tshark'))('IP is found where tshark finds it (needs tshark)', () => {
+  const packets = [
+    {
+      type: 0x0800,
+      packet: udp4({
+        src: '192.0.2.1',
+        dst: '192.0.2.2',
+        sport: 5353,
+        dport: 53,
+        payload: hex`01`,
+      }),
+    },
+    {
+      type: 0x86dd,
+      packet: udp6({
+        src: '2001:db8::1',
+        dst: '2001:db8::2',
+        sport: 5354,
+        dport: 53,
+        payload: hex`01`,
+      }),
+    },
+  ]
+
+  test.each(Object.keys(WRAPPINGS))('behind %s', (name) => {
+    const frames = packets.map(({ type, packet }) =>
+      Buffer.concat([hex`020000000001 020000000002`, WRAPPINGS[name]!(type), packet]),
+    )
+    const seen = addressesSeen(pcapFile(frames.map((frame) => ({ frame }))))
+    expect(seen[0]).toMatch(/5353$/)
+    expect(frames.map((frame) => oursSeen(frame, 1))).toEqual(seen)
+    for (const frame of frames) {
+      for (let end = 0; end < frame.length; end++) parsed(frame.subarray(0, end), 1)
+    }
+  })
+
+  test.each(PPP_LINKS)('in %s', (_name, linkType, header) => {
+    const frames = packets.map(({ type, packet }) =>
+      Buffer.concat([header, be16(type === 0x0800 ? 0x21 : 0x57), packet]),
+    )
+    const seen = addressesSeen(
+      pcapFile(
+        frames.map((frame) => ({ frame })),
+        linkType,
+      ),
+    )
+    expect(seen[0]).toMatch(/5353$/)
+    expect(frames.map((frame) => oursSeen(frame, linkType))).toEqual(seen)
+  })
+})

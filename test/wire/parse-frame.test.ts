@@ -162,7 +162,7 @@ describe('parseFrame on Ethernet', () => {
   )
 
   test('takes what lies behind MPLS labels for IP only by its version', () => {
-    expect(parsed(mpls([16], hex`00000000 01020304`))).toMatchObject({ ipVersion: 0 })
+    expect(parsed(mpls([16], hex`00000000 01020304`))).toEqual({ etherType: 0x8847, ipVersion: 0 })
     expect(parsed(mpls([16], Buffer.alloc(0)))).toBe('mpls-truncated')
   })
 
@@ -174,7 +174,7 @@ describe('parseFrame on Ethernet', () => {
     expect(parsed(compressed)).toEqual(shifted(VIEW4, 7))
     const control = pppoe(UDP4)
     control.writeUInt16BE(0xc021, 20)
-    expect(parsed(control)).toEqual({ etherType: 0, ipVersion: 0 })
+    expect(parsed(control)).toEqual({ etherType: 0x8864, ipVersion: 0 })
   })
 
   test('reads behind 802.2 SNAP, tagged or not', () => {
@@ -302,6 +302,13 @@ describe('parseFrame on IPv6', () => {
     frame.writeUInt16BE(0, 18)
     expect(parsed(frame)).toEqual(VIEW6)
     expect(parsed(frame, 1, 70_014)).toMatchObject({ ipLength: 70_000 })
+  })
+
+  test('takes a length of 0 without a next header for what it is, and the rest for padding', () => {
+    const frame = ethernet(UDP6)
+    frame.writeUInt16BE(0, 18)
+    frame[20] = 59
+    expect(parsed(frame)).toMatchObject({ ipLength: 40, protocol: 59 })
   })
 
   test.each([
