@@ -24,6 +24,8 @@ export interface MemberOptions {
   readonly onProblem: (line: string) => void
   /** Finishes files that a thread which died has left. Never rejects. */
   readonly onFilesLeft: () => void
+  /** For tests: in place of RESTART_DELAYS_MS. */
+  readonly restartDelaysMs?: readonly number[]
   /** No thread will take this place again. */
   readonly onFailure: (error: Error) => void
 }
@@ -196,7 +198,8 @@ export class Member {
     for (;;) {
       const now = performance.now()
       this.#crashes = this.#crashes.filter((time) => now - time < OF_LATE_MS)
-      const wait = RESTART_DELAYS_MS[this.#crashes.length]
+      const { restartDelaysMs = RESTART_DELAYS_MS } = this.#options
+      const wait = restartDelaysMs[this.#crashes.length]
       this.#crashes.push(now)
       const what = inOneLine(error)
       if (wait === undefined) {

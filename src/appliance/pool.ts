@@ -12,6 +12,8 @@ export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   onProblem: (line: string) => void
   /** Finishes files that a worker which died has left, beside those that still write theirs. */
   adopt?: () => Promise<void>
+  /** For tests: how long to wait before each restart, in milliseconds. */
+  restartDelaysMs?: readonly number[]
   /** A worker is gone for good, which may be before `start` has resolved; the others still receive. */
   onFailure: (error: Error) => void
 }
@@ -51,7 +53,7 @@ export class Pool {
 
   /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
   static async start(options: PoolOptions, entry = WORKER): Promise<Pool> {
-    const { onProblem, onFailure, adopt, mirror = () => [], ...data } = options
+    const { onProblem, onFailure, adopt, mirror = () => [], restartDelaysMs, ...data } = options
     const adoption = new Adopting(adopt, onProblem)
     const onFilesLeft = (): void => adoption.begin()
     const members: Member[] = []
@@ -70,6 +72,7 @@ export class Pool {
           onProblem,
           onFilesLeft,
           onFailure,
+          ...(restartDelaysMs !== undefined && { restartDelaysMs }),
         })
         members.push(member)
         const ready = await member.start()

@@ -168,7 +168,9 @@ describe.skipIf(!IS_BUILT)(`a receiving thread that dies${NEEDS_BUILD}`, UNHURRI
   test.skipIf(!HAS_RECVMMSG)(
     'ends it all when it dies again and again, which is said',
     async () => {
-      const { pool, said, failures, send } = await start(1, 'recvmmsg')
+      const { pool, said, failures, send } = await start(1, 'recvmmsg', {
+        restartDelaysMs: [0, 1, 2, 3, 4],
+      })
       for (let crash = 1; crash <= 5; crash++) {
         await send(VNIS[0]!, fatal('throw'))
         await receivesAgain(said, crash)

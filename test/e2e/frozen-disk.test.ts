@@ -9,7 +9,7 @@ import { readWritten } from '../support/written-captures.js'
 import { Appliance, filesBelow, IS_BUILT, NEEDS_BUILD, readStats, sumOf } from './program.js'
 
 const HOST = '127.0.0.1'
-const FROZEN_MS = 10_000
+const FROZEN_MS = 4_000
 const BATCH = 20
 const BATCH_EVERY_MS = 10
 

@@ -189,7 +189,7 @@ describe('Decompressor', () => {
     )
     const whole = Buffer.concat([gzipSync(text.subarray(0, 2000)), gzipSync(text.subarray(2000))])
     let damaged = 0
-    for (let at = 2; at < whole.length; at += 3) {
+    for (let at = 2; at < whole.length; at += 11) {
       const file = Buffer.from(whole)
       file[at]! ^= 1 << random.below(8)
       const judge = spawnSync('gzip', ['-dc'], { input: file })
@@ -203,6 +203,6 @@ describe('Decompressor', () => {
       // 0: nothing wrong, 2: a warning. Header fields that change nothing are no damage to either.
       expect(got.fault === undefined, `at ${at}: ${judge.stderr}`).toBe(judge.status !== 1)
     }
-    expect(damaged).toBeGreaterThan(100)
+    expect(damaged).toBeGreaterThan(30)
   })
 })
