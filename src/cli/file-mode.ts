@@ -10,7 +10,7 @@ const OWNER = 0o600
 export function fileModeOption(): Option {
   return new Option(
     '--file-mode <octal>',
-    'of files made; directories can be entered by who may read (default: 0640 less the umask)',
+    'permissions of new files; whoever may read them may enter their directories (default: 0640 less the umask)',
   ).argParser(parseFileMode)
 }
 

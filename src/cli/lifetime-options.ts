@@ -17,7 +17,7 @@ interface TimeoutSetting {
 export function addLifetimeOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--flow-timeouts <profile>', 'when a flow is over')
+      new Option('--flow-timeouts <profile>', 'idle time-outs after which a flow ends')
         .choices(Object.keys(LIFETIMES))
         .default('nfw'),
     )

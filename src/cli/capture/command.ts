@@ -73,16 +73,25 @@ export function addCapture(program: Command): void {
 function addWriting(command: Command): void {
   command
     .requiredOption('-w, --write <file>', 'what to write; - is standard output')
-    .option('-c, --count <packets>', 'so many and no more', integerBetween(1, 1e15))
-    .option('-s, --snaplen <octets>', 'kept of each frame, 0: all', integerBetween(0, 262_144), 0)
+    .option('-c, --count <packets>', 'stop after this many packets', integerBetween(1, 1e15))
+    .option(
+      '-s, --snaplen <octets>',
+      'bytes to keep of each frame, 0 keeps all',
+      integerBetween(0, 262_144),
+      0,
+    )
     .addOption(fileModeOption())
     .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
     .option(
       '-C, --rotate-size <size>',
-      'the next file begins after it; a bare number is millions of octets',
+      'start a new file after this size; a bare number is millions of bytes',
       parseFileSize,
     )
-    .option('-G, --rotate-interval <time>', 'the next file begins; whole seconds', parseInterval)
+    .option(
+      '-G, --rotate-interval <time>',
+      'start a new file after this time, in whole seconds',
+      parseInterval,
+    )
     .option(
       '-W, --files <number>',
       'with -C: used in turn; with -G: files after which it ends',
@@ -113,7 +122,7 @@ function addReceiving(command: Command): void {
         .default('auto'),
     )
     .addOption(
-      new Option('--receive-buffer <size>', 'asked of the kernel')
+      new Option('--receive-buffer <size>', 'socket receive buffer to request from the kernel')
         .argParser(parseSize)
         .default(64 * 2 ** 20, '64MiB'),
     )

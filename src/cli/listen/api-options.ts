@@ -25,13 +25,13 @@ export function addApiOptions(command: Command): Command {
       'the AWS-compatible API and /health (default: 127.0.0.1:4780)',
       parseApiAddress,
     )
-    .option('--no-api', 'without it')
+    .option('--no-api', 'do not start the AWS API')
     .option(
       '--credentials <file>',
       "access keys in AWS's shared format, a profile a user; made when absent " +
         '(default: ~/.config/mirrortap/credentials)',
     )
-    .option('--no-auth', 'let everybody in, on loopback only')
+    .option('--no-auth', 'accept requests without a signature; on loopback only')
     .option(
       '--audit-log <file>',
       "every change and refused change, as JSON lines of CloudTrail's shape",

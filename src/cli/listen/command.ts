@@ -126,12 +126,12 @@ function addReceiving(command: Command): void {
     )
     .option('--workers <number>', 'receiving threads', integerBetween(1, WORKERS_MAX), 1)
     .addOption(
-      new Option('--steer <what>', 'what stays with one worker: a session, or a flow')
+      new Option('--steer <what>', 'what one worker receives whole: a session (vni) or a flow')
         .choices(['vni', 'flow'])
         .default('vni'),
     )
     .addOption(
-      new Option('--receive-buffer <size>', 'asked of the kernel')
+      new Option('--receive-buffer <size>', 'socket receive buffer to request from the kernel')
         .argParser(parseSize)
         .default(parseSize('64MiB'), '64MiB'),
     )
@@ -145,19 +145,30 @@ function addSessions(command: Command): void {
         .default('source+vni'),
     )
     .addOption(
-      new Option('--unknown-sessions <what>', 'sessions nobody has announced')
+      new Option(
+        '--unknown-sessions <what>',
+        'what to do with sessions that no API call or file declares',
+      )
         .choices(['accept', 'drop'])
         .default('accept'),
     )
     .addOption(duplicatesOption())
-    .option('--filter <expression>', 'packets wanted: pcap-filter(7), and vni and session')
+    .option(
+      '--filter <expression>',
+      'keep only packets that match this pcap-filter(7) expression; vni and session work too',
+    )
     .option(
       '--max-sessions <number>',
-      'open at once in each worker, beside registered ones',
+      'sessions open at the same time in each worker, besides registered ones',
       integerBetween(1, 65_000),
       1024,
     )
-    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 262_144)
+    .option(
+      '--max-flows <number>',
+      'connections in the flow table of each worker',
+      integerBetween(1, 16_777_216),
+      262_144,
+    )
     .option(
       '--max-flows-per-session <number>',
       'connections one session may hold (default: all)',
@@ -169,13 +180,17 @@ function addCaptures(command: Command): void {
   command
     .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
     .addOption(
-      new Option('--capture-format <format>', 'of captures')
+      new Option('--capture-format <format>', 'format of capture files')
         .choices(['pcap', 'pcapng'])
         .default('pcap'),
     )
-    .option('--snaplen <octets>', 'kept of each frame (default: whole)', integerBetween(0, 262_144))
+    .option(
+      '--snaplen <octets>',
+      'bytes to keep of each frame (default: all)',
+      integerBetween(0, 262_144),
+    )
     .addOption(
-      new Option('--rotate-size <size>', 'a file that would be larger ends')
+      new Option('--rotate-size <size>', 'start a new file before one grows larger than this')
         .argParser(parseSize)
         .default(parseSize('100MB'), '100MB'),
     )
@@ -184,8 +199,16 @@ function addCaptures(command: Command): void {
         .argParser(parseDuration)
         .default(parseDuration('60s'), '60s'),
     )
-    .option('--keep-files <number>', 'of each session (default: all)', integerBetween(1, 1e9))
-    .option('--keep-bytes <size>', 'of each session (default: all)', parseSize)
+    .option(
+      '--keep-files <number>',
+      'finished capture files to keep per session (default: all)',
+      integerBetween(1, 1e9),
+    )
+    .option(
+      '--keep-bytes <size>',
+      'bytes of finished capture files to keep per session (default: all)',
+      parseSize,
+    )
 }
 
 function addFlowLogs(command: Command): void {
@@ -198,7 +221,7 @@ function addFlowLogs(command: Command): void {
         .default('600'),
     )
     .addOption(
-      new Option('--file-format <format>', 'of flow logs')
+      new Option('--file-format <format>', 'format of flow log files')
         .choices(['plain-text', 'parquet'])
         .default('plain-text'),
     )

@@ -34,7 +34,10 @@ export function addMirror(program: Command): void {
       ]),
     )
     .addOption(
-      new Option('--receive-buffer <size>', 'asked of the kernel for --interface')
+      new Option(
+        '--receive-buffer <size>',
+        'socket receive buffer to request from the kernel for --interface',
+      )
         .argParser(parseSize)
         .default(64 * 2 ** 20, '64MiB'),
     )
