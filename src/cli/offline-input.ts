@@ -101,6 +101,15 @@ export function sayTrailing(path: string, { compression, hasTrailing }: FileSumm
   sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
 }
 
+/** What is wrong with times of a file, if anything is. */
+export function timeProblems(path: string, { outOfRangeTimes }: FileSummary): string[] {
+  if (outOfRangeTimes === 0) return []
+  const name = path === '-' ? 'standard input' : path
+  const packets =
+    outOfRangeTimes === 1 ? '1 packet has a time' : `${outOfRangeTimes} packets have times`
+  return [`${name}: ${packets} before 1970 or after the year 586000; taken without a time`]
+}
+
 function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {
   const problems: string[] = []
   if (error !== undefined) problems.push(error.message)
@@ -109,6 +118,7 @@ function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] 
       `${path}: overlaps in time with too many others and was read late; merge some (mergecap)`,
     )
   }
+  if (summary !== undefined) problems.push(...timeProblems(path, summary))
   if (summary?.damage !== undefined) {
     const { offset, message } = summary.damage
     problems.push(`${path}: damaged at octet ${offset}: ${message}; all before it was used`)

@@ -68,6 +68,11 @@ export class CaptureParser {
     return this.#format?.packets ?? 0
   }
 
+  /** Packets whose time is before 1970 or after LAST_TIME; only pcapng can hold such times. */
+  get outOfRangeTimes(): number {
+    return this.#format instanceof PcapngParser ? this.#format.outOfRangeTimes : 0
+  }
+
   /** Nothing more will be read: the file was refused or is damaged. */
   get stopped(): boolean {
     return this.refusal !== undefined || this.damage !== undefined

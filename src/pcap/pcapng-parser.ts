@@ -61,7 +61,7 @@ class Interface {
   longest = LONGEST_FRAME
   /** 0 stands for no limit. */
   snaplen = 0
-  time = new TimeScale(DEFAULT_TSRESOL, 0)
+  time = new TimeScale(DEFAULT_TSRESOL, 0n)
 }
 
 /**
@@ -72,6 +72,8 @@ export class PcapngParser implements FormatParser {
   /** Of all sections, in the order of the file. */
   readonly interfaces: CaptureInterfaces
   packets = 0
+  /** Packets whose time is before 1970 or after LAST_TIME: they are handed over without one. */
+  outOfRangeTimes = 0
   wanted = SHB_OPTIONS + BLOCK_TAIL_LEN
   refusal: string | undefined = undefined
   damage: string | undefined = undefined
@@ -190,12 +192,12 @@ export class PcapngParser implements FormatParser {
       return `the block has a frame of ${captured} octets, and ${from.longest} is the most there can be`
     }
     const packet = this.#packet
-    packet.timed = true
-    from.time.convert(
+    packet.timed = from.time.convert(
       view.getUint32(at + EPB_TIME_HIGH, little),
       view.getUint32(at + EPB_TIME_LOW, little),
       packet,
     )
+    if (!packet.timed) this.outOfRangeTimes++
     packet.originalLength = view.getUint32(at + EPB_ORIGINAL, little)
     this.#handOver(bytes, at + EPB_FRAME, captured, from)
     return undefined
@@ -253,7 +255,7 @@ export class PcapngParser implements FormatParser {
     let nameAt = 0
     let nameLen = 0
     let tsresol = DEFAULT_TSRESOL
-    let tsoffset = 0
+    let tsoffset = 0n
     const end = at + length - BLOCK_TAIL_LEN
     let option = at + IDB_OPTIONS
     while (end - option >= OPTION_HEAD_LEN) {
@@ -269,7 +271,7 @@ export class PcapngParser implements FormatParser {
       } else if (code === OPTION_IF_TSRESOL && size >= 1) {
         tsresol = view.getUint8(value)
       } else if (code === OPTION_IF_TSOFFSET && size >= 8) {
-        tsoffset = Number(view.getBigInt64(value, little))
+        tsoffset = view.getBigInt64(value, little)
       }
       option = value + padded(size)
     }
@@ -290,7 +292,7 @@ export class PcapngParser implements FormatParser {
     linkType: number,
     snaplen: number,
     tsresol: number,
-    tsoffset: number,
+    tsoffset: bigint,
   ): Interface | undefined {
     const key = `${linkType} ${snaplen} ${tsresol} ${tsoffset}`
     let kind = this.#kinds.get(key)

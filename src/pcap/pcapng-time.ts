@@ -15,6 +15,13 @@ const TWO_32 = 0x1_0000_0000
 /** if_tsresol where an interface does not say: microseconds. */
 export const DEFAULT_TSRESOL = 6
 
+/**
+ * The last second that is taken for a time: the last that 64 bits of microseconds, the usual unit,
+ * reach, in the year 586 512. Some files hold such times by mistake and are read as they stand;
+ * only offsets and coarser units lead further.
+ */
+export const LAST_TIME = 18_446_744_073_709
+
 /** What `TimeScale.convert` fills: a Packet has this shape. */
 export interface PacketTime {
   seconds: number
@@ -27,28 +34,41 @@ export class TimeScale {
   readonly #unitsPerSecond: number
   readonly #nanosecondsPerUnit: number
   readonly #units: bigint
-  readonly #offset: number
+  readonly #offset: bigint
+  readonly #quickOffset: number
 
   /**
    * `tsresol`: the octet of the option; the top bit chooses powers of two over
-   * powers of ten, the others are the negated exponent. `offset`: whole seconds.
+   * powers of ten, the others are the negated exponent. `offset`: whole seconds, 64 bits.
    */
-  constructor(tsresol: number, offset: number) {
+  constructor(tsresol: number, offset: bigint) {
     const exponent = BigInt(tsresol & 0x7f)
     this.#units = (tsresol & 0x80) === 0 ? 10n ** exponent : 2n ** exponent
-    const quick = tsresol === 6 || tsresol === 9
+    this.#quickOffset = Number(offset)
+    const quick = (tsresol === 6 || tsresol === 9) && Number.isSafeInteger(this.#quickOffset)
     this.#unitsPerSecond = quick ? Number(this.#units) : 0
     this.#nanosecondsPerUnit = quick ? NANOSECONDS / this.#unitsPerSecond : 0
     this.#offset = offset
   }
 
-  /** Puts the time `high`, `low` into `out`; parts of a nanosecond are cut off. */
-  convert(high: number, low: number, out: PacketTime): void {
+  /**
+   * Puts the time `high`, `low` into `out`; parts of a nanosecond are cut off. False where it lies
+   * before 1970 or after LAST_TIME: `out` is then zero.
+   */
+  convert(high: number, low: number, out: PacketTime): boolean {
     const unitsPerSecond = this.#unitsPerSecond
     if (unitsPerSecond === 0) {
       this.#convertExactly(high, low, out)
-      return
+    } else {
+      this.#convertQuickly(high, low, unitsPerSecond, out)
     }
+    if (out.seconds >= 0 && out.seconds <= LAST_TIME) return true
+    out.seconds = 0
+    out.nanoseconds = 0
+    return false
+  }
+
+  #convertQuickly(high: number, low: number, unitsPerSecond: number, out: PacketTime): void {
     let seconds = Math.floor((high * TWO_32 + low) / unitsPerSecond)
     let rest = (low - Math.imul(seconds, unitsPerSecond)) | 0
     if (rest < 0) {
@@ -58,14 +78,14 @@ export class TimeScale {
       seconds += 1
       rest -= unitsPerSecond
     }
-    out.seconds = seconds + this.#offset
+    out.seconds = seconds + this.#quickOffset
     out.nanoseconds = rest * this.#nanosecondsPerUnit
   }
 
   /** For the resolutions nobody uses: allocates. */
   #convertExactly(high: number, low: number, out: PacketTime): void {
     const count = (BigInt(high) << 32n) | BigInt(low)
-    out.seconds = Number(count / this.#units + BigInt(this.#offset))
+    out.seconds = Number(count / this.#units + this.#offset)
     out.nanoseconds = Number(((count % this.#units) * BigInt(NANOSECONDS)) / this.#units)
   }
 }

@@ -13,6 +13,8 @@ export interface CaptureSummary {
   readonly format: CaptureFileFormat
   readonly compression: Compression
   readonly packets: number
+  /** Packets whose time is before 1970 or after LAST_TIME (pcapng-time.ts); they were handed over without one. */
+  readonly outOfRangeTimes: number
   /** Octets of the capture, decompressed: its headers and all whole records. */
   readonly octets: number
   /** All of them. */
@@ -251,6 +253,7 @@ class Reading {
       format,
       compression: this.#compression,
       packets: parser.packets,
+      outOfRangeTimes: parser.outOfRangeTimes,
       octets: parser.octets,
       interfaceCount: parser.interfaces.count,
       linkTypes: parser.interfaces.linkTypes,

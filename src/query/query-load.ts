@@ -19,10 +19,8 @@ import {
   FLOW_AT,
   keptTable,
   RECORD_FIELDS,
+  SECONDS_MAX,
 } from './sql-tables.js'
-
-/** The last whole second that DuckDB's nanoseconds since 1970, 63 bits, can tell. */
-const SECONDS_MAX = 9_223_372_035
 
 export interface LoadOptions {
   readonly offline: Omit<OfflineOptions, 'flows' | 'observe'>
@@ -181,9 +179,9 @@ function putFlow(flow: FlowRow, rows: DuckDbRows): void {
   row[FLOW_AT.protocol] = flow.protocol
   row[FLOW_AT.packets] = flow.packets
   row[FLOW_AT.bytes] = flow.bytes
-  row[FLOW_AT.first_seconds] = Math.min(flow.firstSeconds, SECONDS_MAX)
+  row[FLOW_AT.first_seconds] = flow.firstSeconds
   row[FLOW_AT.first_nanoseconds] = flow.firstNanoseconds
-  row[FLOW_AT.last_seconds] = Math.min(flow.lastSeconds, SECONDS_MAX)
+  row[FLOW_AT.last_seconds] = flow.lastSeconds
   row[FLOW_AT.last_nanoseconds] = flow.lastNanoseconds
   row[FLOW_AT.tcp_flags] = flow.tcpFlags
   row[FLOW_AT.state] = STATE_NAMES.indexOf(flow.state) + 1

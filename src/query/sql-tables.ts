@@ -93,8 +93,13 @@ function ofSession(column: string): string {
   return `list_extract((SELECT list(${column} ORDER BY id) FROM loaded.sessions), session + 1)`
 }
 
+/** The last whole second that DuckDB's nanoseconds since 1970, 63 bits, can tell: in the year 2262. */
+export const SECONDS_MAX = 9_223_372_035
+
+/** NULL for a time that DuckDB cannot tell. */
 function timestamp(prefix: string): string {
-  return `make_timestamp_ns(CAST(${prefix}seconds AS BIGINT) * 1000000000 + ${prefix}nanoseconds)`
+  const nanoseconds = `CAST(${prefix}seconds AS BIGINT) * 1000000000 + ${prefix}nanoseconds`
+  return `CASE WHEN ${prefix}seconds <= ${SECONDS_MAX} THEN make_timestamp_ns(${nanoseconds}) END`
 }
 
 const SHOWN_ENDS: CaptureTable['shown'] = [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { putNanoseconds, TimeScale } from '../../src/pcap/pcapng-time.js'
+import { LAST_TIME, putNanoseconds, TimeScale } from '../../src/pcap/pcapng-time.js'
 import { Random } from '../support/random.js'
 
 /** The same in whole numbers of any size. */
@@ -12,13 +12,18 @@ function plainly(units: bigint, tsresol: number, offset: bigint): { s: bigint; n
   }
 }
 
-function check(units: bigint, tsresol: number, offset = 0): void {
-  const out = { seconds: 0, nanoseconds: 0 }
-  new TimeScale(tsresol, offset).convert(Number(units >> 32n), Number(units & 0xffff_ffffn), out)
-  const { s, ns } = plainly(units, tsresol, BigInt(offset))
-  const at = `${units} at ${tsresol}`
-  expect(out.nanoseconds, at).toBe(Number(ns))
-  expect(out.seconds, at).toBe(Number(s))
+function check(units: bigint, tsresol: number, offset = 0n): void {
+  const out = { seconds: 1, nanoseconds: 1 }
+  const scale = new TimeScale(tsresol, offset)
+  const isTime = scale.convert(Number(units >> 32n), Number(units & 0xffff_ffffn), out)
+  const { s, ns } = plainly(units, tsresol, offset)
+  const at = `${units} at ${tsresol} from ${offset}`
+  const isInRange = s >= 0n && s <= BigInt(LAST_TIME)
+  expect(isTime, at).toBe(isInRange)
+  expect(out, at).toEqual({
+    seconds: isInRange ? Number(s) : 0,
+    nanoseconds: isInRange ? Number(ns) : 0,
+  })
 }
 
 describe('TimeScale', () => {
@@ -29,7 +34,8 @@ describe('TimeScale', () => {
       for (let round = 0; round < 40; round++) {
         const bits = BigInt(1 + random.below(64))
         const units = (BigInt(random.next()) << 32n) | BigInt(random.next())
-        check(units & ((1n << bits) - 1n), tsresol, round % 2 === 0 ? 0 : -random.below(100_000))
+        const offset = round % 2 === 0 ? 0n : -BigInt(random.below(100_000))
+        check(units & ((1n << bits) - 1n), tsresol, offset)
       }
       check(0n, tsresol)
       check((1n << 64n) - 1n, tsresol)
@@ -53,9 +59,39 @@ describe('TimeScale', () => {
   })
 
   test('adds if_tsoffset, which may be before the epoch', () => {
-    check(1_500_000n, 6, -10)
-    check(1_500_000_000n, 9, 1_700_000_000)
+    check(1_500_000n, 6, -10n)
+    check(11_500_000n, 6, -10n)
+    check(1_500_000_000n, 9, 1_700_000_000n)
   })
+})
+
+describe('TimeScale at the limits', () => {
+  const resolutions = Array.from({ length: 256 }, (_, tsresol) => tsresol)
+
+  test.each([
+    -(1n << 63n),
+    -(1n << 53n) - 1n,
+    -1000n,
+    -1n,
+    BigInt(LAST_TIME) - 1n,
+    BigInt(LAST_TIME),
+    BigInt(LAST_TIME) + 1n,
+    (1n << 53n) + 1n,
+    (1n << 63n) - 1n,
+  ])(
+    'takes what lies before 1970 or after LAST_TIME for no time, from if_tsoffset %s',
+    (offset) => {
+      for (const tsresol of resolutions) {
+        const exponent = BigInt(tsresol & 0x7f)
+        const perSecond = (tsresol & 0x80) === 0 ? 10n ** exponent : 2n ** exponent
+        for (const second of [0n, 1n, -offset - 1n, -offset, -offset + 1_700_000_000n]) {
+          const units = second * perSecond
+          if (units >= 0n && units < 1n << 64n) check(units, tsresol, offset)
+        }
+        check((1n << 64n) - 1n, tsresol, offset)
+      }
+    },
+  )
 })
 
 describe('putNanoseconds', () => {

@@ -11,7 +11,7 @@ import { GENEVE_PORT } from '../../wire/geneve.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
 import type { Packet } from '../../wire/packet.js'
 import { checkNames } from '../named-files.js'
-import { failWith, sayTrailing } from '../offline-input.js'
+import { failWith, sayTrailing, timeProblems } from '../offline-input.js'
 import { Progress } from '../process/progress.js'
 import { writeStats } from '../process/stats-file.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
@@ -131,6 +131,7 @@ class Conversion {
     const summary = await untilStopped(reading, file, stop)
     if (summary === undefined) return
     sayTrailing(file, summary)
+    this.#problems.push(...timeProblems(file, summary))
     if (capture instanceof JointCapture) capture.emptyLinkType = linkTypeOf(summary)
     if (summary.damage === undefined) return
     const name = file === '-' ? 'standard input' : file
