@@ -129,6 +129,7 @@ export class Column {
       sessionQuota: options.sessionQuota,
       lifetime: options.lifetime,
       ...this.#flowLogs?.windows,
+      complete: (record) => this.#byIndex[record.session]!.completeRecord(record),
     })
     this.#sessions = new SessionDirectory({
       max: options.maxSessions,

@@ -301,10 +301,7 @@ export class FlowLogs {
   #write(record: FlowRecord, isLong: boolean): void {
     const session = this.#of.sessionAt(record.session)
     const logs = isLong ? session.longLogs : session.logs
-    if (logs.length > 0) {
-      session.completeRecord(record)
-      for (const { destination, metadata } of logs) destination.write(record, metadata)
-    }
+    for (const { destination, metadata } of logs) destination.write(record, metadata)
     // Those of transit gateways have the short interval.
     if (isLong || this.#gatewayLogs.isEmpty || record.status !== 'OK') return
     const registered = this.#registered.get(session)

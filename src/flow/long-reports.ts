@@ -33,6 +33,7 @@ export class LongReports {
   readonly #table: FlowTable
   readonly #time: Pick<StoredTime, 'secondsOf'>
   readonly #seconds: number
+  readonly #complete: OnFlowRecord | undefined
   readonly #onRecord: OnFlowRecord
   readonly #onWindow: LongReportsOptions['onLongWindow']
   readonly #record = new FlowRecord()
@@ -45,10 +46,12 @@ export class LongReports {
     table: FlowTable,
     time: Pick<StoredTime, 'secondsOf'>,
     { longWindowSeconds, onLongRecord, onLongWindow }: LongReportsOptions,
+    complete?: OnFlowRecord,
   ) {
     this.#table = table
     this.#time = time
     this.#seconds = longWindowSeconds
+    this.#complete = complete
     this.#onRecord = onLongRecord
     this.#onWindow = onLongWindow
     this.#counts = new Float64Array(table.capacity * COUNTS)
@@ -140,6 +143,7 @@ export class LongReports {
     record.isInterfaceConfirmed = (state & INTERFACE_CONFIRMED) !== 0
     record.interfaceAddress = undefined
     record.reason = reason
+    this.#complete?.(record)
     this.#onRecord(record)
   }
 

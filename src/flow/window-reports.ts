@@ -23,6 +23,8 @@ import type { StoredTime } from './stored-time.js'
 export interface WindowReportsOptions {
   /** Aggregation interval in seconds, aligned to the epoch; without it a record spans a flow's life. */
   windowSeconds?: number
+  /** Adds to every record, before it is handed over, what only the record's session knows. */
+  complete?: OnFlowRecord
   /** Takes what each flow did in each window. */
   onRecord?: OnFlowRecord
   /** A window is over and every record of it has been handed over. */
@@ -44,6 +46,7 @@ export class WindowReports {
   readonly #time: Pick<StoredTime, 'secondsOf'>
   readonly #record = new FlowRecord()
   readonly #windowSeconds: number
+  readonly #complete: OnFlowRecord | undefined
   readonly #onRecord: OnFlowRecord | undefined
   readonly #onWindow: WindowReportsOptions['onWindow']
   readonly #long: LongReports | undefined
@@ -64,9 +67,10 @@ export class WindowReports {
     this.#time = time
     this.#windowSeconds = options.windowSeconds ?? 0
     this.span = this.#windowSeconds || 2 ** 32
+    this.#complete = options.complete
     this.#onRecord = options.onRecord
     this.#onWindow = options.onWindow
-    this.#long = options.long && new LongReports(table, time, options.long)
+    this.#long = options.long && new LongReports(table, time, options.long, options.complete)
   }
 
   /** A flow begins. */
@@ -124,6 +128,7 @@ export class WindowReports {
         this.#record.reason = reason
         this.#long?.add(flow, direction, this.#record)
         this.#unstore(this.#record)
+        this.#complete?.(this.#record)
         this.#onRecord(this.#record)
       }
       coldCounts[coldAt + REPORTED_PACKETS_0 + direction * 2] = packets

@@ -36,6 +36,13 @@ import {
 import { takeRecord } from './record-words.js'
 import type { TableThread } from './table-thread.js'
 
+export interface FlowThreadOptions {
+  thread: TableThread
+  /** See WindowReportsOptions. */
+  complete: OnFlowRecord
+  onRecord: OnFlowRecord
+}
+
 /**
  * Packet segments that are free before a block of input is read: a block of 256 KiB
  * has 7,282 IP packets at most, and 4,096 fragments may be given up.
@@ -62,6 +69,7 @@ type Pause = () => boolean | Promise<boolean>
 export class FlowThread implements PacketCounter {
   readonly #rings: FlowRings
   readonly #failure: Promise<never>
+  readonly #complete: OnFlowRecord
   readonly #onRecord: OnFlowRecord
   readonly #record = new FlowRecord()
   readonly #time = new StoredTime()
@@ -73,9 +81,10 @@ export class FlowThread implements PacketCounter {
   /** The packet clock up to which all records have come, as the table keeps it. */
   #handedOver = 0
 
-  constructor(thread: TableThread, onRecord: OnFlowRecord) {
+  constructor({ thread, complete, onRecord }: FlowThreadOptions) {
     this.#rings = thread.rings
     this.#failure = thread.failure
+    this.#complete = complete
     this.#onRecord = onRecord
     this.#windowSeconds = thread.options.windowSeconds
     const hash = new FlowHash()
@@ -231,6 +240,7 @@ export class FlowThread implements PacketCounter {
       let at = rings.recordsOf(this.#taken)
       for (let index = 0; index < length; index++, at += RECORD_WORDS) {
         takeRecord(records, recordCounts, at, this.#windowSeconds, this.#time, this.#record)
+        this.#complete(this.#record)
         this.#onRecord(this.#record)
       }
       this.#taken = (this.#taken + 1) | 0

@@ -1,5 +1,6 @@
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import type { FlowTrackerOptions } from '../flow/flow-lives.js'
+import type { OnFlowRecord } from '../flow/flow-record.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
@@ -21,9 +22,9 @@ export interface OfflineOptions {
   /** Packets after this moment are left out. */
   until?: PointInTime
   /** Without it packets are not counted into flows. */
-  flows?: Omit<FlowTrackerOptions, 'sessions'>
-  /** In place of `flows`: what counts packets into flows. */
-  counter?: PacketCounter
+  flows?: Omit<FlowTrackerOptions, 'sessions' | 'complete'>
+  /** In place of `flows`: makes what counts packets into flows, of which every record is to be shown to `complete`. */
+  counter?: (complete: OnFlowRecord) => PacketCounter
   openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
   observe?: PacketObserver
   /** Of every session; packets it does not want are counted as filtered. */
@@ -56,8 +57,10 @@ export class Offline {
 
   constructor(options: OfflineOptions) {
     this.#until = options.until
-    this.tracker = options.flows && new FlowTracker({ ...options.flows, sessions: SESSION_INDICES })
-    const counter = options.counter ?? this.tracker
+    const complete: OnFlowRecord = (record) => this.session(record.session).completeRecord(record)
+    this.tracker =
+      options.flows && new FlowTracker({ ...options.flows, sessions: SESSION_INDICES, complete })
+    const counter = options.counter?.(complete) ?? this.tracker
     this.#counter = counter
     const { ledger } = this
     const sessions = new SessionDirectory({

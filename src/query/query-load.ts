@@ -101,20 +101,15 @@ const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOpti
     return run
   },
   records: (rows, { offline, lifetime, windowSeconds, maxFlows }) => {
-    const write = recordWriter(rows)
-    const run: Offline = new Offline({
+    return new Offline({
       ...offline,
       flows: {
         capacity: maxFlows,
         lifetime,
         windowSeconds,
-        onRecord: (record) => {
-          run.session(record.session).completeRecord(record)
-          write(record)
-        },
+        onRecord: recordWriter(rows),
       },
     })
-    return run
   },
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SESSION_INDICES } from '../../src/flow/flow-entry.js'
+import type { OnFlowRecord } from '../../src/flow/flow-record.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
 import type { FlowThread } from '../../src/offline/flow-thread.js'
 import { Offline } from '../../src/offline/offline.js'
@@ -33,11 +34,12 @@ const NETWORK = { decap: 'auto', vxlanPort: 4789, genevePort: 6081 } as const
 
 async function threadOf(
   options: TableOptions,
-  onRecord: ConstructorParameters<typeof FlowThread>[1],
+  onRecord: OnFlowRecord,
+  complete: OnFlowRecord = () => undefined,
 ): Promise<FlowThread> {
   const built = (await import(BUILT)) as { FlowThread: typeof FlowThread }
   const { TableThread: Table } = (await import(BUILT_TABLE)) as { TableThread: typeof TableThread }
-  return new built.FlowThread(new Table(options), onRecord)
+  return new built.FlowThread({ thread: new Table(options), complete, onRecord })
 }
 
 /** The records of a capture, in order, by a table in this thread and by one in its own. */
@@ -48,8 +50,19 @@ async function recordsOf(paths: readonly string[]): Promise<[here: string[], the
     ...NETWORK,
     flows: { ...FLOWS, onRecord: (record) => here.push(JSON.stringify(record)) },
   })
-  const thread = await threadOf(FLOWS, (record) => there.push(JSON.stringify(record)))
-  const other = new Offline({ ...NETWORK, counter: thread })
+  let completeOther: OnFlowRecord = () => undefined
+  const thread = await threadOf(
+    FLOWS,
+    (record) => there.push(JSON.stringify(record)),
+    (record) => completeOther(record),
+  )
+  const other = new Offline({
+    ...NETWORK,
+    counter: (complete) => {
+      completeOther = complete
+      return thread
+    },
+  })
   await offline.readAll(paths)
   offline.tracker!.shutdown()
   await other.readAll(paths, async () => {

@@ -55,6 +55,20 @@ describe('Offline', () => {
     expect(offline.ledger).toMatchObject({ received: 4, accepted: 4 })
   })
 
+  test('hands over records that have the address of the interface', async () => {
+    const addresses: unknown[] = []
+    const offline = offlineOf({
+      flows: {
+        capacity: 10,
+        windowSeconds: 60,
+        onRecord: ({ interfaceAddress }) => addresses.push(interfaceAddress),
+      },
+    })
+    await offline.read(fileOf([{ frame: wrapped(7, 1) }, { frame: plain(1) }]))
+    offline.tracker!.shutdown()
+    expect(addresses).toEqual([Uint32Array.of(0x0a00_0001), undefined])
+  })
+
   test('leaves everything as it is, where that is asked for', async () => {
     const offline = offlineOf({ decap: 'none' })
     await offline.read(fileOf([{ frame: wrapped(7, 1) }, { frame: wrapped(8, 1) }]))

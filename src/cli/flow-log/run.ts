@@ -96,10 +96,9 @@ async function writeRecords(
   let records = 0
   const onRecord = (record: FlowRecord) => {
     records++
-    offline.session(record.session).completeRecord(record)
     output.write(record)
   }
-  const thread = table && new FlowThread(table, onRecord)
+  let thread: FlowThread | undefined
   const flows = {
     capacity: options.maxFlows,
     lifetime: lifetimeOf(options),
@@ -108,7 +107,14 @@ async function writeRecords(
   }
   const offline = new Offline({
     ...input,
-    ...(thread === undefined ? { flows } : { counter: thread }),
+    ...(table === undefined
+      ? { flows }
+      : {
+          counter: (complete) => {
+            thread = new FlowThread({ thread: table, complete, onRecord })
+            return thread
+          },
+        }),
   })
   // Records on the terminal are progress enough.
   const mayShowProgress = options.output !== '-' || process.stdout.isTTY !== true
