@@ -11,15 +11,31 @@ import { Refused } from '../../aws/protocol/protocol.js'
 import { HeaderFields, type RequestHead, splitTarget } from '../../aws/protocol/request.js'
 import { OperatorError } from '../../errors.js'
 import { errnoOf } from '../../sink/write-error.js'
-import { Bodies } from './body.js'
-import type { Dispatcher, Reply } from './dispatcher.js'
+import { Bodies, beginningOf } from './body.js'
+import { Connections, clientOf, isUnderWay } from './connections.js'
+import type { Denied, Dispatcher, Reply } from './dispatcher.js'
 import { type Route, routesByPath } from './route.js'
+
+export interface ApiCounts {
+  /** Open now. */
+  readonly connections: number
+  /** Idle ones, closed for others; and those there was no room for. */
+  readonly connectionsEvicted: number
+  readonly connectionsRefused: number
+  /** Requests whose body made room for others, and that came while too many were at work. */
+  readonly bodiesGivenUp: number
+  readonly turnedAway: number
+  /** Requests by how they ended: 2xx, 4xx, 5xx. */
+  readonly answered: number
+  readonly refused: number
+  readonly failed: number
+}
 
 /** What one client, or all of them, may take. */
 export interface ApiLimits {
   /** Octets. A thousand tags on a thousand resources are a tenth of it. */
   readonly bodyBytes: number
-  /** Bytes that all bodies on their way hold together. */
+  /** Bytes that all bodies on their way hold together whose sender is known, and as many all others. */
   readonly bodiesBytes: number
   /** Octets of request line and header fields. */
   readonly headerBytes: number
@@ -33,13 +49,15 @@ export interface ApiLimits {
   readonly requests: number
   /** For one more, the one that has been idle longest is closed. */
   readonly connections: number
+  /** The same for those of one client. Behind a proxy, all are of one. */
+  readonly connectionsOfClient: number
   /** How long requests at work may take to end when the server closes. */
   readonly closeMs: number
 }
 
 export const API_LIMITS: ApiLimits = {
   bodyBytes: 1024 * 1024,
-  bodiesBytes: 32 * 1024 * 1024,
+  bodiesBytes: 16 * 1024 * 1024,
   headerBytes: 16 * 1024,
   headersMs: 10_000,
   requestMs: 30_000,
@@ -47,6 +65,7 @@ export const API_LIMITS: ApiLimits = {
   keepAliveMs: 5_000,
   requests: 64,
   connections: 512,
+  connectionsOfClient: 256,
   closeMs: 5_000,
 }
 
@@ -69,29 +88,19 @@ export interface ApiServerOptions {
   readonly onProblem: (line: string) => void
 }
 
-/** One connection, and what is known of it. */
-interface Connection {
-  /** The reply last begun. */
-  reply: ServerResponse | undefined
-  request: IncomingMessage | undefined
-  /** When it was taken, or the last reply ended; of `performance.now()`. */
-  idleSince: number
-  /** Bytes read when it was told that it will be closed. */
-  leftAt: number | undefined
-}
+type PageReply = Omit<Reply, 'body'> & { readonly body: string | Buffer }
 
 /** The HTTP side of the API: sockets, limits and pages. What a request means is the dispatcher's. */
 export class ApiServer {
   /** Turned away for `limits.requests`. */
   turnedAway = 0
-  /** Connections closed for others. */
-  evicted = 0
   readonly #options: ApiServerOptions
   readonly #limits: ApiLimits
   readonly #routes: ReadonlyMap<string, Route>
   readonly #server: Server
-  readonly #bodies: Bodies
-  readonly #connections = new Map<Socket, Connection>()
+  readonly #provenBodies: Bodies
+  readonly #unprovenBodies: Bodies
+  readonly #connections: Connections
   #atWork = 0
   #closed: Promise<void> | undefined
 
@@ -99,7 +108,10 @@ export class ApiServer {
     this.#options = options
     this.#limits = { ...API_LIMITS, ...options.limits }
     this.#routes = routesByPath(options.routes)
-    this.#bodies = new Bodies(this.#limits.bodiesBytes)
+    const { connections, connectionsOfClient, bodiesBytes } = this.#limits
+    this.#connections = new Connections(connections, connectionsOfClient)
+    this.#provenBodies = new Bodies(bodiesBytes)
+    this.#unprovenBodies = new Bodies(bodiesBytes)
     const { headerBytes, headersMs, requestMs, idleMs, keepAliveMs } = this.#limits
     this.#server = createServer({
       maxHeaderSize: headerBytes,
@@ -112,12 +124,14 @@ export class ApiServer {
     // Bounded by headerBytes; past a number Node would drop fields that may be signed.
     this.#server.maxHeadersCount = 0
     this.#server.on('connection', (socket: Socket) => this.#take(socket))
-    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      this.#serve(request, response).catch((error: unknown) => {
+    const serve = (request: IncomingMessage, response: ServerResponse, isAsking: boolean): void => {
+      this.#serve(request, response, isAsking).catch((error: unknown) => {
         options.onProblem(`API: a bug, please report it: ${(error as Error).stack}`)
         response.destroy()
       })
-    })
+    }
+    this.#server.on('request', (request, response) => serve(request, response, false))
+    this.#server.on('checkContinue', (request, response) => serve(request, response, true))
     this.#server.on('clientError', (error: Error, socket: Socket) => this.#refuse(error, socket))
   }
 
@@ -137,6 +151,19 @@ export class ApiServer {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** What has become of connections and requests, those of the dispatcher among them. */
+  get counts(): ApiCounts {
+    const { size, evicted, refused } = this.#connections
+    return {
+      connections: size,
+      connectionsEvicted: evicted,
+      connectionsRefused: refused,
+      bodiesGivenUp: this.#provenBodies.givenUp + this.#unprovenBodies.givenUp,
+      turnedAway: this.turnedAway,
+      ...this.#options.dispatcher.counts,
+    }
   }
 
   /** As clients take it for --endpoint-url. */
@@ -164,18 +191,10 @@ export class ApiServer {
   }
 
   #take(socket: Socket): void {
-    if (this.#connections.size >= this.#limits.connections && !this.#evict()) {
+    if (!this.#connections.take(socket)) {
       socket.destroy()
       return
     }
-    const idleSince = performance.now()
-    this.#connections.set(socket, {
-      reply: undefined,
-      request: undefined,
-      idleSince,
-      leftAt: undefined,
-    })
-    socket.on('close', () => this.#connections.delete(socket))
     const { destroySoon } = socket
     socket.destroySoon = () => {
       // What is unread when a socket is closed has the kernel throw away the reply as well.
@@ -184,38 +203,13 @@ export class ApiServer {
     }
   }
 
-  /**
-   * Closes the connection that has been idle longest, of the address that has the most idle ones: no
-   * request on it is here whole. False when there is none.
-   */
-  #evict(): boolean {
-    const byAddress = new Map<string, Socket[]>()
-    for (const [socket, { request, reply }] of this.#connections) {
-      if (request?.complete === true && isUnderWay(reply)) continue
-      const address = socket.remoteAddress ?? ''
-      const idle = byAddress.get(address)
-      if (idle === undefined) byAddress.set(address, [socket])
-      else idle.push(socket)
-    }
-    let most: Socket[] = []
-    for (const idle of byAddress.values()) if (idle.length > most.length) most = idle
-    let longest: Socket | undefined
-    let since = Number.POSITIVE_INFINITY
-    for (const socket of most) {
-      const { idleSince } = this.#connections.get(socket)!
-      if (idleSince >= since) continue
-      since = idleSince
-      longest = socket
-    }
-    if (longest === undefined) return false
-    this.#connections.delete(longest)
-    longest.destroy()
-    this.evicted++
-    return true
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const connection = this.#connections.get(request.socket)
+  /** `isAsking`: the client waits to be told whether its body is wanted. */
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    isAsking: boolean,
+  ): Promise<void> {
+    const connection = this.#connections.of(request.socket)
     if (connection !== undefined) Object.assign(connection, { request, reply: response })
     // A client that goes is no error of ours.
     response.on('error', () => undefined)
@@ -234,7 +228,7 @@ export class ApiServer {
     }
     const route = this.#routeFor(head)
     if (route !== undefined) await this.#servePage(head, route, request, response)
-    else await this.#serveCall(head, request, response)
+    else await this.#serveCall(head, request, response, isAsking)
   }
 
   #routeFor({ path, query, method }: RequestHead): Route | undefined {
@@ -261,25 +255,38 @@ export class ApiServer {
     head: RequestHead,
     request: IncomingMessage,
     response: ServerResponse,
+    isAsking: boolean,
   ): Promise<void> {
     const { dispatcher } = this.#options
-    const reading = this.#bodies.read(request, this.#limits.bodyBytes)
-    const isTooLong = Number(head.headers.get('content-length') ?? 0) > this.#limits.bodyBytes
-    const body = isTooLong ? 'too-large' : await reading
-    if (body === undefined) return
-    if (typeof body === 'string') {
-      // Of what comes behind, nothing would be the next request.
-      response.setHeader('Connection', 'close')
-      this.#send(response, dispatcher.refuse(head, unread(body, this.#limits)))
-      return
-    }
-    const refused = misdirected(head)
+    const { bodyBytes } = this.#limits
+    const length = Number(head.headers.get('content-length') ?? 0)
+    const isChunked = head.headers.get('transfer-encoding') !== undefined
+    // Of what comes behind, nothing would be the next request.
+    if (isAsking || isChunked || length > bodyBytes) response.setHeader('Connection', 'close')
+    const refused =
+      misdirected(head) ?? (length > bodyBytes ? unread('too-large', this.#limits) : undefined)
     if (refused !== undefined) {
       const reply = dispatcher.refuse(head, refused)
       if (reply.status === 405) response.setHeader('Allow', 'GET, POST')
       this.#send(response, reply)
       return
     }
+    const admission = dispatcher.admit(head, isChunked || length > 0)
+    if ('reply' in admission) {
+      await this.#deny(admission, request, response)
+      return
+    }
+    if (isAsking) response.writeContinue()
+    const bodies = admission.isProven ? this.#provenBodies : this.#unprovenBodies
+    const client = clientOf(head.sourceIpAddress)
+    const body = await bodies.read(request, { limit: bodyBytes, client })
+    if (body === undefined) return
+    if (typeof body === 'string') {
+      response.setHeader('Connection', 'close')
+      this.#send(response, dispatcher.refuse(head, unread(body, this.#limits)))
+      return
+    }
+    response.removeHeader('Connection')
     if (this.#atWork >= this.#limits.requests) {
       this.turnedAway++
       const busy = new Refused('busy', 'Too many requests are at work; try again.')
@@ -288,23 +295,41 @@ export class ApiServer {
     }
     this.#atWork++
     try {
-      this.#send(response, await dispatcher.answer({ ...head, body }))
+      this.#send(response, await dispatcher.answer({ ...head, body }, admission))
     } finally {
       this.#atWork--
     }
   }
 
-  #send(response: ServerResponse, reply: Omit<Reply, 'body'> & { body: string | Buffer }): void {
-    const bytes = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
-    if (!this.#server.listening) response.setHeader('Connection', 'close')
-    response.writeHead(reply.status, { ...reply.headers, 'Content-Length': bytes.length })
+  /** Answers at once. What the audit log wants to see of the body is looked at behind that; Node reads past the rest. */
+  async #deny(denied: Denied, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { reply, beginningBytes } = denied
+    if (beginningBytes === 0) {
+      this.#send(response, reply)
+      await denied.audit(Buffer.alloc(0))
+      return
+    }
+    response.write(this.#begin(response, reply))
+    await denied.audit(await beginningOf(request, beginningBytes))
+    response.end()
+  }
+
+  #send(response: ServerResponse, reply: PageReply): void {
     // To HEAD, Node sends the header fields alone.
-    response.end(bytes)
+    response.end(this.#begin(response, reply))
+  }
+
+  /** Writes the header fields of a reply; returns its body. */
+  #begin(response: ServerResponse, { status, headers, body }: PageReply): Buffer {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    if (!this.#server.listening) response.setHeader('Connection', 'close')
+    response.writeHead(status, { ...headers, 'Content-Length': bytes.length })
+    return bytes
   }
 
   /** What is not HTTP, too long, or too slow. */
   #refuse(error: Error, socket: Socket): void {
-    const connection = this.#connections.get(socket)
+    const connection = this.#connections.of(socket)
     if (connection?.leftAt !== undefined) {
       // More rubbish behind the first.
       if (socket.bytesRead - connection.leftAt > LINGER_BYTES) socket.destroy()
@@ -347,10 +372,6 @@ function linger(socket: Socket): void {
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
-}
-
-function isUnderWay(reply: ServerResponse | undefined): boolean {
-  return reply !== undefined && !reply.writableFinished && !reply.destroyed
 }
 
 const REFUSED_BY_PARSER: Readonly<Record<string, readonly [status: number, what: string]>> = {

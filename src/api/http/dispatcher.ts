@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { ApiError, type Caller, type Input, type Output } from '../../aws/protocol/action.js'
-import { Refused, refusalError } from '../../aws/protocol/protocol.js'
+import { ACTION_WITHIN, Refused, refusalError } from '../../aws/protocol/protocol.js'
 import type { ReceivedRequest, RequestHead } from '../../aws/protocol/request.js'
 import { type Service, type Services, serviceFor } from '../../aws/protocol/service.js'
 import { readSignature } from '../../aws/sigv4/signature.js'
-import type { Verifier } from '../../aws/sigv4/verifier.js'
+import type { SignedHead, Verifier } from '../../aws/sigv4/verifier.js'
 import { auditEvent, isReadOnly } from './audit-event.js'
 import type { AuditLog } from './audit-log.js'
 import { isFromPage } from './loopback.js'
@@ -32,6 +32,25 @@ export interface Reply {
   readonly body: string
 }
 
+/** What a head is worth: its body is read, and answered. */
+export interface Admitted {
+  /** Whether it is known who sends the body. */
+  readonly isProven: boolean
+  readonly service: Service
+  readonly requestId: string
+  /** undefined where nobody needs a signature. */
+  readonly signed: SignedHead | undefined
+}
+
+/** A head that is answered as it is, whatever body comes behind it. */
+export interface Denied {
+  readonly reply: Reply
+  /** How many bytes of the body `audit` wants to see, if it comes to that. */
+  readonly beginningBytes: number
+  /** Tells the audit log, when it was a change that was wanted. Never rejects. */
+  audit(beginning: Buffer): Promise<void>
+}
+
 /** From a received request to its reply: whose it is, what it asks, who does it, and the audit log. Knows no sockets. */
 export class Dispatcher {
   /** Requests by how they ended. */
@@ -45,19 +64,43 @@ export class Dispatcher {
     this.#options = options
   }
 
-  /** Never rejects. */
-  async answer(request: ReceivedRequest): Promise<Reply> {
-    const service = serviceFor(this.#options.services, request)
+  /** Before the body is read, if there is one: whether it is to be. */
+  admit(head: RequestHead, hasBody: boolean): Admitted | Denied {
+    const service = serviceFor(this.#options.services, head)
     const requestId = randomUUID()
+    const signed = this.#checkHead(head, service, hasBody)
+    if (!(signed instanceof Refused)) {
+      return { isProven: signed?.isProven ?? true, service, requestId, signed }
+    }
+    const error = refusalError(service.protocol, signed)
+    const wanted = wantedAction(service, { ...head, body: NO_BODY })
+    const isTold = this.#options.audit !== undefined && this.#hasUnprovenLines()
+    return {
+      reply: this.#fail(service, requestId, error),
+      beginningBytes: isTold && hasBody && wanted === undefined ? ACTION_WITHIN : 0,
+      audit: (body) => this.#auditUnproven({ ...head, body }, service, requestId, error),
+    }
+  }
+
+  /** Never rejects. */
+  async answer(
+    request: ReceivedRequest,
+    admission: Admitted | Denied = this.admit(request, true),
+  ): Promise<Reply> {
+    if ('reply' in admission) {
+      await admission.audit(request.body)
+      return admission.reply
+    }
+    const { service, requestId, signed } = admission
     let action = ''
     try {
-      const identity = this.#identify(request, service)
-      const caller = this.#callerOf(request, identity, requestId)
+      const identity = signed === undefined ? ANYBODY : signed.check(request.body)
       if (identity instanceof Refused) {
         const error = refusalError(service.protocol, identity)
-        await this.#auditUnproven(request, service, caller, error)
+        await this.#auditUnproven(request, service, requestId, error)
         throw error
       }
+      const caller = this.#callerOf(request, identity, requestId)
       const call = service.protocol.read(request)
       action = call.action
       const output = await this.#run(service, action, call.input, caller)
@@ -85,22 +128,24 @@ export class Dispatcher {
     }
   }
 
-  /** The name and key of who asks; the key is undefined where nobody needs one. */
-  #identify(request: ReceivedRequest, service: Service): Identity | Refused {
+  /** undefined where nobody needs a signature. */
+  #checkHead(
+    head: RequestHead,
+    service: Service,
+    hasBody: boolean,
+  ): SignedHead | Refused | undefined {
     const { verifier } = this.#options
-    if (verifier !== undefined) return verifier.verify(request, service.name)
-    if (isFromPage(request.headers)) {
-      return new Refused(
-        'forbidden',
-        'Without signatures, requests must name a loopback address as Host and come from no browser.',
-      )
-    }
-    return { userName: 'anonymous', accessKeyId: undefined }
+    if (verifier !== undefined) return verifier.checkHead(head, service.name, hasBody)
+    if (!isFromPage(head.headers)) return undefined
+    return new Refused(
+      'forbidden',
+      'Without signatures, requests must name a loopback address as Host and come from no browser.',
+    )
   }
 
-  #callerOf(request: ReceivedRequest, identity: Identity | Refused, requestId: string): Caller {
+  #callerOf(request: RequestHead, identity: Identity, requestId: string): Caller {
     const { accountId, region } = this.#options
-    const { userName, accessKeyId } = identity instanceof Refused ? claimed(request) : identity
+    const { userName, accessKeyId } = identity
     return {
       accessKeyId,
       userName,
@@ -150,26 +195,32 @@ export class Dispatcher {
   async #auditUnproven(
     request: ReceivedRequest,
     service: Service,
-    caller: Caller,
+    requestId: string,
     error: ApiError,
   ): Promise<void> {
     const { audit, now } = this.#options
     if (audit === undefined) return
     const action = wantedAction(service, request)
     if (action === undefined || isReadOnly(action)) return
-    if (now() - this.#unprovenSince >= UNPROVEN_WINDOW_MS) {
-      this.#unprovenSince = now()
-      this.#unprovenLines = 0
-    }
-    if (this.#unprovenLines >= UNPROVEN_LINES) {
+    if (!this.#hasUnprovenLines()) {
       this.#omitted++
       return
     }
     this.#unprovenLines++
     const time = new Date(now())
+    const caller = this.#callerOf(request, claimed(request), requestId)
     const call = { time, service, caller, isProven: false, action, input: undefined }
     const omittedBefore = this.#takeOmitted()
     await audit.append(auditEvent({ ...call, outcome: { error }, omittedBefore }))
+  }
+
+  #hasUnprovenLines(): boolean {
+    const { now } = this.#options
+    if (now() - this.#unprovenSince >= UNPROVEN_WINDOW_MS) {
+      this.#unprovenSince = now()
+      this.#unprovenLines = 0
+    }
+    return this.#unprovenLines < UNPROVEN_LINES
   }
 
   #takeOmitted(): number {
@@ -195,7 +246,11 @@ interface Identity {
   readonly accessKeyId: string | undefined
 }
 
-function claimed(request: ReceivedRequest): Identity {
+const ANYBODY: Identity = { userName: 'anonymous', accessKeyId: undefined }
+
+const NO_BODY = Buffer.alloc(0)
+
+function claimed(request: RequestHead): Identity {
   const signature = readSignature(request)
   const accessKeyId = signature instanceof Refused ? undefined : signature.accessKeyId
   return { userName: 'unproven', accessKeyId }

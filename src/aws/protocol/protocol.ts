@@ -38,6 +38,9 @@ export interface Call {
   readonly input: Input
 }
 
+/** Bytes at the beginning of a body in which `actionOf` looks: clients send the action first. */
+export const ACTION_WITHIN = 4096
+
 /** How a service spells calls, replies and errors. */
 export interface Protocol {
   readonly contentType: string

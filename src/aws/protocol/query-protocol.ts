@@ -1,6 +1,6 @@
 import { ApiError, type Output } from './action.js'
 import { type Parameter, parseForm, splitForm } from './form.js'
-import type { Call, Protocol, RefusalCodes } from './protocol.js'
+import { ACTION_WITHIN, type Call, type Protocol, type RefusalCodes } from './protocol.js'
 import { nestParameters, PARAMETERS_MAX } from './query-input.js'
 import type { ReceivedRequest } from './request.js'
 import { element, emitMembers, escapeXml } from './xml.js'
@@ -89,9 +89,6 @@ function formIn({ headers, body }: ReceivedRequest): string {
   }
   return body.toString('latin1')
 }
-
-/** Octets at the beginning of a form in which `actionOf` looks: clients send the action first. */
-const ACTION_WITHIN = 4096
 
 function parametersOf(text: string): Parameter[] {
   // Said before anything is decoded, which takes far longer than counting.

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { Refused } from '../protocol/protocol.js'
-import type { HeaderFields, ReceivedRequest } from '../protocol/request.js'
+import type { HeaderFields, ReceivedRequest, RequestHead } from '../protocol/request.js'
 import { canonicalRequest, sha256 } from './canonical-request.js'
 import type { Credential } from './credentials.js'
 import { readSignature, type Signature } from './signature.js'
@@ -32,19 +32,31 @@ export class Verifier {
 
   /** Whose signature it is, or why it is none. `service` is as in the scope: `ec2`. */
   verify(request: ReceivedRequest, service: string): Credential | Refused {
-    const signature = readSignature(request)
+    const claim = this.checkHead(request, service, true)
+    return claim instanceof Refused ? claim : claim.check(request.body)
+  }
+
+  /**
+   * The same before the body is read: all that can be decided by then is, the signature too where
+   * the head says which body it is for. `hasBody`: one comes, for all that is known, behind the head.
+   */
+  checkHead(head: RequestHead, service: string, hasBody: boolean): SignedHead | Refused {
+    const signature = readSignature(head)
     if (signature instanceof Refused) return signature
     const credential = this.#options.credentials.get(signature.accessKeyId)
     if (credential === undefined) {
       return new Refused('unknown-key', 'There is no such access key in the credentials file.')
     }
+    const bodyHash = head.headers.get('x-amz-content-sha256') ?? (hasBody ? undefined : EMPTY_HASH)
     return (
       this.#checkScope(signature, service) ??
       this.#checkTime(signature) ??
-      checkCoverage(signature, request.headers) ??
-      checkSignature(signature, request, credential.secretAccessKey) ??
+      checkCoverage(signature, head.headers) ??
+      (bodyHash === undefined
+        ? undefined
+        : checkSignature(signature, head, bodyHash, credential)) ??
       checkToken(signature, credential.sessionToken) ??
-      credential
+      new SignedHead(head, { signature, credential, bodyHash })
     )
   }
 
@@ -83,6 +95,38 @@ export class Verifier {
   }
 }
 
+/** A head that nothing speaks against; its body is still to come. */
+export class SignedHead {
+  readonly #head: RequestHead
+  readonly #credential: Credential
+  readonly #signature: Signature
+  /** The one that was signed; undefined: the signature has not been checked yet. */
+  readonly #bodyHash: string | undefined
+
+  constructor(
+    head: RequestHead,
+    of: { signature: Signature; credential: Credential; bodyHash: string | undefined },
+  ) {
+    this.#head = head
+    this.#credential = of.credential
+    this.#signature = of.signature
+    this.#bodyHash = of.bodyHash
+  }
+
+  /** Whether someone who has the secret wrote it: the signature has been checked. */
+  get isProven(): boolean {
+    return this.#bodyHash !== undefined
+  }
+
+  /** Whose request it is with this body, or why it is nobody's. */
+  check(body: Buffer): Credential | Refused {
+    const hash = sha256(body)
+    if (this.#bodyHash === hash) return this.#credential
+    if (this.#bodyHash !== undefined) return wrongBody()
+    return checkSignature(this.#signature, this.#head, hash, this.#credential) ?? this.#credential
+  }
+}
+
 /** What changes a request's meaning must have been signed. */
 function checkCoverage({ signedHeaders }: Signature, headers: HeaderFields): Refused | undefined {
   const signed = new Set(signedHeaders)
@@ -101,30 +145,34 @@ function checkCoverage({ signedHeaders }: Signature, headers: HeaderFields): Ref
   return undefined
 }
 
+const EMPTY_HASH = sha256('')
+const HASH = /^[0-9a-f]{64}$/
+
 function checkSignature(
   signature: Signature,
-  request: ReceivedRequest,
-  secret: string,
+  head: RequestHead,
+  bodyHash: string,
+  { secretAccessKey: secret }: Credential,
 ): Refused | undefined {
-  const bodyHash = sha256(request.body)
-  const claimedHash = request.headers.get('x-amz-content-sha256')
   // UNSIGNED-PAYLOAD among them: neither service's clients send it, and it would let anyone on the way change the call.
-  if (claimedHash !== undefined && claimedHash !== bodyHash) {
-    return wrongSignature('X-Amz-Content-SHA256 is not the SHA-256 of the body.')
-  }
-  const canonical = canonicalRequest(request, signature.signedHeaders, bodyHash)
+  if (!HASH.test(bodyHash)) return wrongBody()
+  const canonical = canonicalRequest(head, signature.signedHeaders, bodyHash)
   if (canonical === undefined) {
     return new Refused('malformed-signature', 'A parameter of the URL holds a bad escape.')
   }
   const { timestamp } = signature
   const expected = signatureOf(canonical, { scope: signature, timestamp, secret })
-  const given = /^[0-9a-f]{64}$/.test(signature.signature)
+  const given = HASH.test(signature.signature)
     ? Buffer.from(signature.signature, 'hex')
     : Buffer.alloc(expected.length)
   if (timingSafeEqual(expected, given)) return undefined
   return wrongSignature(
     'The signature does not match. Check the secret access key, and that nothing on the way changes the request.',
   )
+}
+
+function wrongBody(): Refused {
+  return wrongSignature('X-Amz-Content-SHA256 is not the SHA-256 of the body.')
 }
 
 /** The token is covered by the signature already; it must also be the one that belongs to the key. */

@@ -1,11 +1,17 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { readFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ApiServer } from '../../../src/api/http/api-server.js'
+import { AuditLog } from '../../../src/api/http/audit-log.js'
 import { health } from '../../../src/api/http/route.js'
 import { type Action, ApiError } from '../../../src/aws/protocol/action.js'
+import { signRequest } from '../../../src/aws/sigv4/signer.js'
 import { Random } from '../../support/random.js'
-import { makeDispatcher, sendRaw, startApi } from '../running-api.js'
+import { temporaryDirectory } from '../../support/temporary.js'
+import { ALICE, makeDispatcher, REGION, sendRaw, startApi } from '../running-api.js'
 
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const JSON_TYPE = { 'Content-Type': 'application/x-amz-json-1.0' }
@@ -15,6 +21,15 @@ const echo: Action = { name: 'DescribeTags', run: (input) => ({ sent: JSON.strin
 const list: Action = { name: 'ListFlowOperations', run: (input) => ({ sent: input }) }
 
 const OPEN = { credentials: 'none', ec2: [echo], networkFirewall: [list] } as const
+
+/** A connection from an address of loopback, closed when the test ends. */
+async function connected(port: number, localAddress: string): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  socket.on('error', () => undefined)
+  return socket
+}
 
 interface Told {
   status: number
@@ -462,21 +477,44 @@ describe('limits', () => {
         await sendRaw(server.port, ask.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')),
       ).toMatch(/^HTTP\/1.1 200 /)
     expect(await Promise.race([idle, half])).toBe('')
-    expect(server.evicted).toBeGreaterThan(0)
+    expect(server.counts.connectionsEvicted).toBeGreaterThan(0)
     expect((await fetch(`${url}/health`)).status).toBe(200)
   })
 
   test('hundreds of idle connections lock nobody out', async () => {
     const { server, url } = await startApi(OPEN)
-    const sockets = Array.from({ length: 600 }, () =>
-      connect(server.port, '127.0.0.1').on('error', () => undefined),
-    )
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy()
-    })
-    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    // One that another client keeps for later.
+    const kept = await connected(server.port, '127.0.0.2')
+    await Promise.all(Array.from({ length: 600 }, () => connected(server.port, '127.0.0.1')))
     expect((await fetch(`${url}/health`)).status).toBe(200)
     expect((await fetch(`${url}/?${QUERY}`)).status).toBe(200)
+    kept.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(String((await once(kept, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
+    const { connections, connectionsEvicted } = server.counts
+    expect(connections).toBeLessThanOrEqual(258)
+    expect(connectionsEvicted).toBeGreaterThanOrEqual(600 - 256)
+  })
+
+  test('connections that are at work leave room for other clients', async () => {
+    const gates: (() => void)[] = []
+    const slow: Action = {
+      name: 'DescribeTags',
+      run: () => new Promise((resolve) => gates.push(() => resolve({ done: true }))),
+    }
+    const limits = { connections: 6, connectionsOfClient: 3 }
+    const { server } = await startApi({ ...OPEN, ec2: [slow], limits })
+    for (let at = 0; at < 3; at++) {
+      const socket = await connected(server.port, '127.0.0.1')
+      socket.write(`GET /?${QUERY} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    }
+    await expect.poll(() => gates.length).toBe(3)
+    const fourth = await connected(server.port, '127.0.0.1')
+    if (!fourth.closed) await once(fourth, 'close')
+    expect(server.counts).toMatchObject({ connectionsRefused: 1, connectionsEvicted: 0 })
+    const other = await connected(server.port, '127.0.0.2')
+    other.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(String((await once(other, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
+    for (const open of gates) open()
   })
 
   test('bodies on their way: the longest on its way makes room', async () => {
@@ -486,6 +524,31 @@ describe('limits', () => {
     expect(await Promise.race(answers)).toMatch(/^HTTP\/1.1 503 /)
     const answer = await fetch(url, { method: 'POST', headers: FORM, body: QUERY })
     expect(answer.status).toBe(200)
+  })
+
+  test('bodies of nobody knows whom take no room from those whose head is signed', async () => {
+    const { server, url } = await startApi({ ec2: [echo], limits: { bodiesBytes: 32 * 1024 } })
+    const form = Buffer.from(body(30_000))
+    const hash = createHash('sha256').update(form).digest('hex')
+    const headOf = (headers: Record<string, string>): string => {
+      const host = new URL(url).host
+      const unsigned = { host, 'content-length': '30000', ...FORM, ...headers }
+      const request = { method: 'POST', headers: unsigned, body: form } as const
+      const scope = { region: REGION, service: 'ec2', at: new Date() }
+      const fields = Object.entries(signRequest(request, ALICE, scope))
+      return `POST / HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+    }
+    const proven = await connected(server.port, '127.0.0.1')
+    proven.write(headOf({ 'x-amz-content-sha256': hash }))
+    proven.write(form.subarray(0, 29_000))
+    const others = Array.from({ length: 8 }, () =>
+      sendRaw(server.port, headOf({}), form.subarray(0, 29_000)),
+    )
+    expect(await Promise.race(others)).toMatch(/^HTTP\/1.1 503 /)
+    await expect.poll(() => server.counts.bodiesGivenUp).toBeGreaterThanOrEqual(6)
+    proven.write(form.subarray(29_000))
+    expect(String((await once(proven, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
+    proven.destroy()
   })
 
   test('a client that goes half-way leaves nothing behind', async () => {
@@ -498,6 +561,62 @@ describe('limits', () => {
     }
     expect(await told(await fetch(`${api.url}/?${QUERY}`))).toMatchObject({ status: 200 })
     expect(api.problems).toEqual([])
+  })
+})
+
+describe('a head that proves nothing', () => {
+  const UNSIGNED = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n'
+  const DAY = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+  const NOW = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
+  const signedBy = (key: string, more = ''): string => {
+    const names = `host${more === '' ? '' : ';x-amz-content-sha256'};x-amz-date`
+    const credential = `Credential=${key}/${DAY}/${REGION}/ec2/aws4_request`
+    const authorization = `${credential}, SignedHeaders=${names}, Signature=${'0'.repeat(64)}`
+    return `${UNSIGNED}X-Amz-Date: ${NOW}\r\n${more}Authorization: AWS4-HMAC-SHA256 ${authorization}\r\n`
+  }
+  test.each([
+    { name: 'no signature', head: UNSIGNED, code: 'MissingAuthenticationToken' },
+    { name: 'an unknown key', head: signedBy('AKIDNOBODY'), code: 'AuthFailure' },
+    {
+      name: 'a wrong signature over the hash of the body',
+      head: signedBy(ALICE.accessKeyId, `X-Amz-Content-SHA256: ${'0'.repeat(64)}\r\n`),
+      code: 'AuthFailure',
+    },
+    {
+      name: 'a body that is not signed',
+      head: signedBy(ALICE.accessKeyId, 'X-Amz-Content-SHA256: UNSIGNED-PAYLOAD\r\n'),
+      code: 'AuthFailure',
+    },
+    {
+      name: 'no signature, and a question first',
+      head: `${UNSIGNED}Expect: 100-continue\r\n`,
+      code: 'MissingAuthenticationToken',
+    },
+  ])('is answered before its body comes: $name', async ({ head, code }) => {
+    const audit = await AuditLog.open(join(temporaryDirectory(), 'audit'), () => undefined)
+    for (const setting of [{}, { audit }]) {
+      const { server } = await startApi({ ec2: [echo], ...setting })
+      const socket = await connected(server.port, '127.0.0.1')
+      socket.write(`${head}\r\n`)
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      expect(answer.toString()).toMatch(/^HTTP\/1.1 40[13] /)
+      expect(answer.toString()).toContain(`<Code>${code}</Code>`)
+    }
+  })
+
+  test('has its change in the audit log, once the body says which, and the connection goes on', async () => {
+    const path = join(temporaryDirectory(), 'audit')
+    const audit = await AuditLog.open(path, () => undefined)
+    const create: Action = { name: 'CreateTags', run: () => ({}) }
+    const { server } = await startApi({ ec2: [create], audit })
+    const socket = await connected(server.port, '127.0.0.1')
+    const form = 'Action=CreateTags&Version=2016-11-15'
+    for (let round = 1; round <= 2; round++) {
+      socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${form.length}\r\n\r\n`)
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 403 /)
+      socket.write(form)
+      await expect.poll(() => readFileSync(path, 'utf8').match(/"CreateTags"/g)).toHaveLength(round)
+    }
   })
 })
 
