@@ -3,6 +3,7 @@ import { IPV4_PROTOCOL } from '../wire/ipv4.js'
 import { IPV6_HEADER_LEN, IPV6_NEXT_HEADER } from '../wire/ipv6.js'
 import { DESTINATION_PORT, PORT_MAX, SOURCE_PORT } from '../wire/ports.js'
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import { type Service, serviceNamed } from '../wire/service-names.js'
 import {
   all,
   any,
@@ -16,7 +17,6 @@ import {
 import type { Direction, Identifier, Qualifiers } from './expression.js'
 import { type LinkLayer, numberUpTo } from './link-layer.js'
 import { isFirstOfIpv4 } from './protocol-conditions.js'
-import { type Service, serviceNamed } from './service-names.js'
 import type { Token } from './token.js'
 import { refusal } from './token.js'
 

@@ -5,6 +5,7 @@ import { apart, EXPLAIN, mayName, tablesNamed } from './named-tables.js'
 import { namedTexts, type QueryFiles, selectsOf } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
+import { FUNCTION_MACROS } from './sql-functions.js'
 import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
 
 /** A row of `traffic_mirror_sessions`, in the order and by the names that StackQL gives its columns. */
@@ -97,7 +98,7 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
 
 async function createTables(connection: DuckDBConnection, selects: string[]): Promise<void> {
   await connection.run('CREATE SCHEMA loaded')
-  for (const macro of ADDRESS_MACROS) await connection.run(macro)
+  for (const macro of [...ADDRESS_MACROS, ...FUNCTION_MACROS]) await connection.run(macro)
   await connection.run(
     'CREATE TABLE loaded.sessions (id USMALLINT, name VARCHAR, vni UINTEGER, source VARCHAR)',
   )
@@ -222,10 +223,21 @@ export function asOperatorError(error: unknown): unknown {
     .replace('Failed to extract statements: ', '')
     .split(/\n\s*(?:LINE \d+|Possible solutions):/)
   const line = text!.replace(/\s*\n\s*/g, ' ').trim()
-  const advice = /^Out of Memory/.test(line)
-    ? '; raise --memory-limit or --temporary-limit, or ask for less'
-    : ''
-  return new OperatorError(line + advice, { cause: error })
+  return new OperatorError(withOurAdvice(line), { cause: error })
+}
+
+/** DuckDB advises to install extensions and to change settings, which nobody can do in a query. */
+function withOurAdvice(line: string): string {
+  if (/^Out of Memory/.test(line)) {
+    return `${line}; raise --memory-limit or --temporary-limit, or ask for less`
+  }
+  const missing = /^(.*?\bin the (\w+) extension)\b.*\bINSTALL\b/.exec(line)
+  if (missing === null) return line
+  const instead =
+    missing[2] === 'inet'
+      ? 'in_cidr(address, cidr) and is_private(address)'
+      : 'what is in DuckDB itself (SELECT function_name FROM duckdb_functions())'
+  return `${missing[1]}, and query loads no extensions: use ${instead}`
 }
 
 /** Writes an answer as Parquet to the file at `path`, one of `outputs`. Gives the number of rows. */

@@ -310,12 +310,28 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     })
   })
 
-  describe('help', () => {
-    const [most, perMinute, refused, ports, unseen] = EXAMPLES.map(([, sql]) => sql)
+  test.each([
+    ["SELECT '10.0.0.1'::INET", 'inet', 'use in_cidr(address, cidr) and is_private(address)'],
+    ["SELECT host('10.0.0.1')", 'inet', 'use in_cidr(address, cidr) and is_private(address)'],
+    ["SELECT * FROM read_xlsx('a.xlsx')", 'excel', 'use what is in DuckDB itself'],
+    ['SELECT st_point(1, 2)', 'spatial', 'use what is in DuckDB itself'],
+  ])(
+    'of %s says that query loads no extensions, and none to install',
+    async (sql, name, advice) => {
+      const { code, err } = await runCommand('query', sql)
+      expect(code).toBe(1)
+      expect(err).toContain(`in the ${name} extension, and query loads no extensions: ${advice}`)
+      expect(err).not.toMatch(/INSTALL|LOAD|SET /)
+      expect(err.trimEnd().split('\n')).toHaveLength(1)
+    },
+  )
 
-    test('shows five queries', async () => {
+  describe('help', () => {
+    const [most, perMinute, refused, services, ports, unseen] = EXAMPLES.map(([, sql]) => sql)
+
+    test('shows six queries', async () => {
       const { out } = await runCommand('query', '--help')
-      expect(EXAMPLES).toHaveLength(5)
+      expect(EXAMPLES).toHaveLength(6)
       for (const [what, sql] of EXAMPLES) {
         expect(out).toContain(`# ${what}`)
         expect(out.replaceAll(/\n {4}/g, ' ')).toContain(sql)
@@ -330,6 +346,19 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       const expected = [...sums].sort(([, a], [, b]) => b - a).slice(0, 10)
       const rows = await ask(most!, PLAIN)
       expect(rows.map(({ src_addr, bytes }) => [src_addr, bytes])).toEqual(expected)
+    })
+
+    test('knows what private addresses ask of the Internet', async () => {
+      const rows = await ask(services!, PLAIN)
+      expect(rows.map(({ service }) => service)).toEqual(
+        expect.arrayContaining(['domain', 'http', 'https', 'ntp', '33434']),
+      )
+      const sum = rows.reduce((total, { bytes }) => total + Number(bytes), 0)
+      const isOurs = (address: unknown) => /^(?:10\.|fd)/.test(String(address))
+      const asked = (await flowsOf(PLAIN)).filter(
+        ({ srcAddr, dstAddr }) => isOurs(srcAddr) && !isOurs(dstAddr),
+      )
+      expect(sum).toBe(asked.reduce((total, { bytes }) => total + Number(bytes), 0))
     })
 
     test('knows how much a minute, by session', async () => {

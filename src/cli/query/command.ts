@@ -23,6 +23,11 @@ export const EXAMPLES: readonly (readonly [what: string, sql: string, files: str
     'x.pcap.gz',
   ],
   [
+    'What do private addresses ask of the Internet?',
+    'SELECT coalesce(service_name(protocol, dst_port), dst_port::VARCHAR) AS service, sum(bytes) AS bytes FROM flows WHERE is_private(src_addr) AND NOT is_private(dst_addr) GROUP BY ALL ORDER BY bytes DESC',
+    'x.pcap',
+  ],
+  [
     'Which ports do my flow logs know?',
     'SELECT dstport, protocol, sum(packets) AS packets FROM records GROUP BY ALL ORDER BY packets DESC LIMIT 20',
     'logs/*.log.gz logs/*.parquet',
@@ -50,6 +55,13 @@ Tables, filled as far as the SQL names them:
             packet_length, session_number, tags, traffic_mirror_filter_id,
             traffic_mirror_session_id, traffic_mirror_target_id,
             virtual_network_id
+
+Functions besides those of DuckDB:
+  in_cidr(address, cidr)        in_cidr(src_addr, '10.0.0.0/8'); IPv4 and IPv6
+  is_private(address)           RFC 1918, RFC 4193, loopback and link-local
+  service_name(protocol, port)  service_name(protocol, dst_port): https, domain;
+                                names of IANA's registry, as in /etc/services
+They are NULL for NULL, for what is no address and for ports without a name.
 
 Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are
 captures. All flow logs and Parquet are in records; one alone is a table by its
