@@ -13,9 +13,12 @@ export interface WrittenPacket {
  * independent of the product's reader. Throws unless it is whole.
  */
 export function readWritten(path: string): WrittenPacket[] {
-  const bytes = readFileSync(path)
-  const packets = bytes.readUInt32LE(0) === 0xa1b23c4d ? readPcap(bytes) : readPcapng(bytes)
-  return packets
+  return readWrittenBytes(readFileSync(path))
+}
+
+/** The same of a file's bytes. */
+export function readWrittenBytes(bytes: Buffer): WrittenPacket[] {
+  return bytes.readUInt32LE(0) === 0xa1b23c4d ? readPcap(bytes) : readPcapng(bytes)
 }
 
 function readPcap(bytes: Buffer): WrittenPacket[] {
