@@ -48,6 +48,7 @@ export {
   NOT_MIRRORED,
   type SessionParts,
 } from './mirror/evaluator.js'
+export type { PortRange } from './mirror/fields.js'
 export {
   DIRECTION_UNKNOWN,
   EGRESS,
@@ -63,7 +64,6 @@ export type {
   MirrorTarget,
   NetworkInterface,
   NetworkService,
-  PortRange,
   Tag,
   TrafficDirection,
 } from './mirror/resources.js'

@@ -1,3 +1,4 @@
+import type { PortRange } from '../mirror/fields.js'
 import type {
   FilterRule,
   FlowLog,
@@ -5,7 +6,6 @@ import type {
   MirrorSession,
   MirrorTarget,
   NetworkInterface,
-  PortRange,
   Tag,
   TrafficDirection,
   TransitGateway,

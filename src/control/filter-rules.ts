@@ -1,4 +1,4 @@
-import type { FilterRule, MirrorFilter } from '../mirror/resources.js'
+import { FILTER_RULE, type FilterRule, type MirrorFilter } from '../mirror/resources.js'
 import { parseCidr } from '../wire/address.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import type { Draft } from './draft.js'
@@ -10,16 +10,6 @@ import type { Resources } from './state.js'
 import { withTags } from './tags.js'
 
 export type NewRule = Omit<FilterRule, 'id'>
-
-/** What `RemoveField` may name, and the member that it clears. */
-export const REMOVABLE_RULE_FIELDS = {
-  'destination-port-range': 'destinationPortRange',
-  'source-port-range': 'sourcePortRange',
-  protocol: 'protocol',
-  description: 'description',
-} as const satisfies Record<string, keyof FilterRule>
-
-export type RemovableRuleField = keyof typeof REMOVABLE_RULE_FIELDS
 
 export type RuleChange = { readonly [M in keyof Omit<NewRule, 'tags'>]?: NewRule[M] | undefined }
 
@@ -43,10 +33,10 @@ export function modifyRule(
   draft: Draft,
   id: string,
   change: RuleChange,
-  remove: readonly RemovableRuleField[],
+  remove: readonly string[],
 ): FilterRule {
   const { filter, rule } = filterOfRule(draft.resources, id)
-  const next = modified(rule, change, remove, REMOVABLE_RULE_FIELDS)
+  const next = modified(FILTER_RULE, rule, change, remove)
   checkRule(filter, next)
   replaceRule(draft, filter, next)
   return next

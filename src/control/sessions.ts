@@ -1,5 +1,10 @@
 import { randomInt } from 'node:crypto'
-import { type MirrorSession, type MirrorTarget, PACKET_LENGTH_MAX } from '../mirror/resources.js'
+import {
+  MIRROR_SESSION,
+  type MirrorSession,
+  type MirrorTarget,
+  PACKET_LENGTH_MAX,
+} from '../mirror/resources.js'
 import { VNI_MAX } from '../wire/vxlan.js'
 import type { Draft } from './draft.js'
 import { unknownId } from './ids.js'
@@ -11,15 +16,6 @@ import { withTags } from './tags.js'
 export type NewSession = Omit<MirrorSession, 'id' | 'virtualNetworkId'> & {
   readonly virtualNetworkId: number | undefined
 }
-
-/** What `RemoveField` may name, and the member that goes back to its default. */
-export const REMOVABLE_SESSION_FIELDS = {
-  'packet-length': 'packetLength',
-  description: 'description',
-  'virtual-network-id': 'virtualNetworkId',
-} as const satisfies Record<string, keyof MirrorSession>
-
-export type RemovableSessionField = keyof typeof REMOVABLE_SESSION_FIELDS
 
 /** Neither the interface nor, but by the operations of tags, the tags of a session can be changed. */
 export type SessionChange = {
@@ -49,10 +45,10 @@ export function modifySession(
   draft: Draft,
   id: string,
   change: SessionChange,
-  remove: readonly RemovableSessionField[],
+  remove: readonly string[],
 ): MirrorSession {
   const session = existingSession(draft, id)
-  const next = withDefaults(draft, modified(session, change, remove, REMOVABLE_SESSION_FIELDS))
+  const next = withDefaults(draft, modified(MIRROR_SESSION, session, change, remove))
   checkReferences(draft, next)
   checkSession(draft, next)
   draft.put('sessions', next)

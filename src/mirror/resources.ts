@@ -1,65 +1,140 @@
+import { VNI_MAX } from '../wire/vxlan.js'
+import type { Fields, Members } from './fields.js'
+
 /**
  * What AWS calls the parts of Traffic Mirroring, as data: what the API creates,
  * what a session file declares, what a state file keeps and what receiver and
- * mirror source evaluate. Numbers and octets only; the API's spelling of them is
- * the API's business.
+ * mirror source evaluate. A row of these tables is a field in all of them.
  *
  * https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirroring-how-it-works.html
  */
 
-export interface Tag {
-  readonly key: string
-  readonly value: string
-}
+const TAG = {
+  key: { aws: 'Key', is: { type: 'string' } },
+  value: { aws: 'Value', is: { type: 'string' } },
+} as const satisfies Fields
 
-/** Both ends included. */
-export interface PortRange {
-  readonly from: number
-  readonly to: number
-}
+export type Tag = Members<typeof TAG>
 
-export type TrafficDirection = 'ingress' | 'egress'
+/** Requests have them in `TagSpecification`, for resources of all kinds alike. */
+const TAGS = {
+  aws: 'Tags',
+  is: { type: 'list', lengthMax: 1000, of: { type: 'structure', fields: TAG } },
+  request: 'never',
+  reply: 'tagSet',
+} as const
 
-export interface FilterRule {
-  /** `tmfr-…`. */
-  readonly id: string
+/** AWS names no limit for these; elsewhere in EC2 a description has 255 characters. */
+const DESCRIPTION = {
+  aws: 'Description',
+  is: { type: 'string', lengthMax: 255 },
+  optional: true,
+  filter: true,
+} as const
+
+/** `10.0.0.0/8`, `::/0`. */
+const CIDR = { type: 'format', format: 'cidr' } as const
+
+export const FILTER_RULE = {
+  id: {
+    aws: 'TrafficMirrorFilterRuleId',
+    is: { type: 'id', prefix: 'tmfr' },
+    filter: true,
+  },
   /** As seen from the mirrored interface. */
-  readonly direction: TrafficDirection
-  /** Rules of a direction are tried by ascending number. */
-  readonly ruleNumber: number
-  readonly action: 'accept' | 'reject'
+  direction: {
+    aws: 'TrafficDirection',
+    is: { type: 'choice', values: ['ingress', 'egress'] },
+    filter: true,
+  },
+  /** Rules of a direction are tried by ascending number. EC2 does not say what numbers it takes. */
+  ruleNumber: {
+    aws: 'RuleNumber',
+    is: { type: 'integer', min: 1, max: 2 ** 31 - 1 },
+    filter: true,
+  },
+  action: {
+    aws: 'RuleAction',
+    is: { type: 'choice', values: ['accept', 'reject'] },
+    filter: true,
+  },
+  /** A rule sees packets of this IP version only. */
+  destinationCidr: { aws: 'DestinationCidrBlock', is: CIDR, filter: true },
+  sourceCidr: { aws: 'SourceCidrBlock', is: CIDR, filter: true },
+  destinationPortRange: { aws: 'DestinationPortRange', is: { type: 'ports' }, optional: true },
+  sourcePortRange: { aws: 'SourcePortRange', is: { type: 'ports' }, optional: true },
   /** IANA number; undefined is every protocol. */
-  readonly protocol?: number | undefined
-  readonly sourcePortRange?: PortRange | undefined
-  readonly destinationPortRange?: PortRange | undefined
-  /** `10.0.0.0/8`, `::/0`; a rule sees packets of this IP version only. */
-  readonly sourceCidr: string
-  readonly destinationCidr: string
-  readonly description?: string | undefined
-  readonly tags: readonly Tag[]
-}
+  protocol: {
+    aws: 'Protocol',
+    is: { type: 'integer', min: 0, max: 255 },
+    optional: true,
+    filter: true,
+  },
+  description: DESCRIPTION,
+  tags: TAGS,
+} as const satisfies Fields
 
-/** Traffic of services that is mirrored only on request. */
-export type NetworkService = 'amazon-dns'
+export type FilterRule = Members<typeof FILTER_RULE>
 
-export interface MirrorFilter {
-  /** `tmf-…`. */
-  readonly id: string
-  readonly description?: string | undefined
-  readonly networkServices: readonly NetworkService[]
-  readonly rules: readonly FilterRule[]
-  readonly tags: readonly Tag[]
-}
+export type TrafficDirection = FilterRule['direction']
 
-export interface MirrorTarget {
-  /** `tmt-…`. */
-  readonly id: string
-  readonly description?: string | undefined
-  readonly ownerId: string
-  readonly kind: 'network-interface' | 'network-load-balancer' | 'gateway-load-balancer-endpoint'
+export const MIRROR_FILTER = {
+  id: { aws: 'TrafficMirrorFilterId', is: { type: 'id', prefix: 'tmf' }, filter: true },
+  description: DESCRIPTION,
+  /** Traffic of services that is mirrored only on request. */
+  networkServices: {
+    aws: 'NetworkServices',
+    is: { type: 'list', lengthMax: 10, of: { type: 'choice', values: ['amazon-dns'] } },
+    request: 'never',
+    reply: 'networkServiceSet',
+  },
+  tags: TAGS,
+} as const satisfies Fields
+
+export type MirrorFilter = Members<typeof MIRROR_FILTER> & { readonly rules: readonly FilterRule[] }
+
+export type NetworkService = MirrorFilter['networkServices'][number]
+
+/** Requests do not say it: it is the account of the caller. */
+const OWNER = { aws: 'OwnerId', is: { type: 'account' }, request: 'never', filter: true } as const
+
+/** How the address of a target of each kind is said. */
+export const TARGET_ADDRESSES = {
+  'network-interface': {
+    aws: 'NetworkInterfaceId',
+    is: { type: 'format', format: 'network-interface-id' },
+    optional: true,
+    filter: true,
+  },
+  'network-load-balancer': {
+    aws: 'NetworkLoadBalancerArn',
+    is: { type: 'format', format: 'network-load-balancer-arn' },
+    optional: true,
+    filter: true,
+  },
+  'gateway-load-balancer-endpoint': {
+    aws: 'GatewayLoadBalancerEndpointId',
+    is: { type: 'format', format: 'endpoint-id' },
+    optional: true,
+  },
+} as const satisfies Fields
+
+export const MIRROR_TARGET = {
+  id: { aws: 'TrafficMirrorTargetId', is: { type: 'id', prefix: 'tmt' }, filter: true },
+  description: DESCRIPTION,
+  ownerId: OWNER,
+  tags: TAGS,
+} as const satisfies Fields
+
+export type MirrorTarget = Members<typeof MIRROR_TARGET> & {
+  readonly kind: keyof typeof TARGET_ADDRESSES
   /** `eni-…`, the load balancer's ARN, or `vpce-…`, by `kind`. */
   readonly address: string
-  readonly tags: readonly Tag[]
+}
+
+/** The members of TARGET_ADDRESSES, of which a target has one. */
+export function addressOf({ kind, address }: MirrorTarget): Members<typeof TARGET_ADDRESSES> {
+  return { [kind]: address }
 }
 
 /**
@@ -68,23 +143,54 @@ export interface MirrorTarget {
  */
 export const PACKET_LENGTH_MAX = 8500
 
-export interface MirrorSession {
-  /** `tms-…`. */
-  readonly id: string
-  readonly description?: string | undefined
-  readonly ownerId: string
-  /** `eni-…` of the mirrored interface. */
-  readonly networkInterfaceId: string
-  readonly targetId: string
-  readonly filterId: string
-  /** Octets kept of each frame, behind the VXLAN header; undefined keeps all. */
-  readonly packetLength?: number | undefined
-  /** 1 … 32766. Of an interface's sessions the one with the lowest number whose filter accepts gets the packet. */
-  readonly sessionNumber: number
-  /** VNI, 24 bits. */
-  readonly virtualNetworkId: number
-  readonly tags: readonly Tag[]
-}
+export const MIRROR_SESSION = {
+  id: { aws: 'TrafficMirrorSessionId', is: { type: 'id', prefix: 'tms' }, filter: true },
+  /** Of the mirrored interface. */
+  networkInterfaceId: {
+    aws: 'NetworkInterfaceId',
+    is: { type: 'format', format: 'network-interface-id' },
+    request: 'create',
+    filter: true,
+  },
+  targetId: {
+    aws: 'TrafficMirrorTargetId',
+    is: { type: 'reference', prefix: 'tmt' },
+    filter: true,
+  },
+  filterId: {
+    aws: 'TrafficMirrorFilterId',
+    is: { type: 'reference', prefix: 'tmf' },
+    filter: true,
+  },
+  /**
+   * Bytes kept of each frame, behind the VXLAN header; undefined keeps all. The guide wants at least
+   * 35 of IPv4 and 55 of IPv6, and does not say that EC2 insists.
+   */
+  packetLength: {
+    aws: 'PacketLength',
+    is: { type: 'integer', min: 1, max: PACKET_LENGTH_MAX },
+    optional: true,
+    filter: true,
+  },
+  /** Of an interface's sessions the one with the lowest number whose filter accepts gets the packet. */
+  sessionNumber: {
+    aws: 'SessionNumber',
+    is: { type: 'integer', min: 1, max: 32_766 },
+    filter: true,
+  },
+  /** Whether EC2 takes 0 is not said; it is a VNI like any other (RFC 7348 §5). */
+  virtualNetworkId: {
+    aws: 'VirtualNetworkId',
+    is: { type: 'integer', min: 0, max: VNI_MAX },
+    chosen: true,
+    filter: true,
+  },
+  description: DESCRIPTION,
+  ownerId: OWNER,
+  tags: TAGS,
+} as const satisfies Fields
+
+export type MirrorSession = Members<typeof MIRROR_SESSION>
 
 /**
  * What a flow log may be created for. A VPC or subnet stands for each of its interfaces that is mirrored,

@@ -2,9 +2,10 @@ import { type Cidr, parseCidr } from '../wire/address.js'
 import { ABSENT, FRAGMENT_LATER, type Frame } from '../wire/frame.js'
 import { u32 } from '../wire/octets.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import type { PortRange } from './fields.js'
 import { AmazonDns } from './network-services.js'
 import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from './packet-direction.js'
-import type { FilterRule, MirrorFilter, PortRange, TrafficDirection } from './resources.js'
+import type { FilterRule, MirrorFilter, TrafficDirection } from './resources.js'
 
 /** Columns of a compiled rule; addresses and masks follow, one word each for IPv4 and four for IPv6. */
 const ACTION = 0

@@ -1,35 +1,13 @@
 import { ApiError } from '../../aws/protocol/action.js'
-import {
-  createRule,
-  deleteRule,
-  filterOfRule,
-  modifyRule,
-  REMOVABLE_RULE_FIELDS,
-  type RemovableRuleField,
-} from '../../control/filter-rules.js'
+import { createRule, deleteRule, filterOfRule, modifyRule } from '../../control/filter-rules.js'
 import { unknownId } from '../../control/ids.js'
-import type { FilterRule, MirrorFilter, PortRange } from '../../mirror/resources.js'
-import { formatCidr, parseCidr } from '../../wire/address.js'
+import { membersOf, type Said } from '../../mirror/fields.js'
+import { FILTER_RULE, type FilterRule, type MirrorFilter } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, operation } from './operation.js'
-import { DESCRIPTION, invalid, type Parameters, type Values } from './parameters.js'
+import { invalid, type Parameters } from './parameters.js'
+import { filtersOf, parametersOf, removeField, replyOf } from './resource-fields.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
-
-/** EC2 does not say what numbers it takes: any positive one of 32 bits. */
-const RULE_NUMBER = { type: 'integer', min: 1, max: 2 ** 31 - 1 } as const
-const DIRECTION = { type: 'choice', values: ['ingress', 'egress'] } as const
-const ACTION = { type: 'choice', values: ['accept', 'reject'] } as const
-const CIDR = { type: 'format', format: 'cidr' } as const
-const PORT = { type: 'integer', min: 0, max: 65535, required: true } as const
-const PORT_RANGE = { type: 'structure', members: { FromPort: PORT, ToPort: PORT } } as const
-
-/** Common to creating and modifying, where none is required. */
-const OPTIONAL = {
-  DestinationPortRange: PORT_RANGE,
-  SourcePortRange: PORT_RANGE,
-  Protocol: { type: 'integer', min: 0, max: 255 },
-  Description: DESCRIPTION,
-} as const satisfies Parameters
 
 const RULE_ID = {
   TrafficMirrorFilterRuleId: { type: 'string', required: true },
@@ -39,12 +17,7 @@ const createTrafficMirrorFilterRule = operation({
   name: 'CreateTrafficMirrorFilterRule',
   parameters: {
     TrafficMirrorFilterId: { type: 'string', required: true },
-    TrafficDirection: { ...DIRECTION, required: true },
-    RuleNumber: { ...RULE_NUMBER, required: true },
-    RuleAction: { ...ACTION, required: true },
-    DestinationCidrBlock: { ...CIDR, required: true },
-    SourceCidrBlock: { ...CIDR, required: true },
-    ...OPTIONAL,
+    ...parametersOf(FILTER_RULE, 'create'),
     ...TAG_SPECIFICATION,
     ...CLIENT_TOKEN,
   },
@@ -58,12 +31,7 @@ const createTrafficMirrorFilterRule = operation({
       values,
       make: (draft) => {
         const rule = createRule(draft, values.TrafficMirrorFilterId, {
-          direction: values.TrafficDirection,
-          ruleNumber: values.RuleNumber,
-          action: values.RuleAction,
-          sourceCidr: canonical(values.SourceCidrBlock),
-          destinationCidr: canonical(values.DestinationCidrBlock),
-          ...optionalOf(values),
+          ...membersOf(FILTER_RULE, values),
           tags: tagsFor('traffic-mirror-filter-rule', values.TagSpecification),
         })
         return made(rule.id)
@@ -81,15 +49,8 @@ const describeTrafficMirrorFilterRules = describeOperation<RuleOfFilter>({
   ids: 'TrafficMirrorFilterRuleId',
   prefix: 'tmfr',
   fields: {
-    'traffic-mirror-filter-rule-id': ({ id }) => id,
+    ...filtersOf(FILTER_RULE),
     'traffic-mirror-filter-id': ({ filter }) => filter.id,
-    'rule-number': ({ ruleNumber }) => ruleNumber,
-    'rule-action': ({ action }) => action,
-    'traffic-direction': ({ direction }) => direction,
-    protocol: ({ protocol }) => protocol,
-    'source-cidr-block': ({ sourceCidr }) => sourceCidr,
-    'destination-cidr-block': ({ destinationCidr }) => destinationCidr,
-    description: ({ description }) => description,
   },
   parameters: { TrafficMirrorFilterId: { type: 'string' } },
   all: ({ plane }, { TrafficMirrorFilterId: id }) => rulesOf(plane.resources.filters, id),
@@ -109,17 +70,8 @@ const modifyTrafficMirrorFilterRule = operation({
   name: 'ModifyTrafficMirrorFilterRule',
   parameters: {
     ...RULE_ID,
-    TrafficDirection: DIRECTION,
-    RuleNumber: RULE_NUMBER,
-    RuleAction: ACTION,
-    DestinationCidrBlock: CIDR,
-    SourceCidrBlock: CIDR,
-    ...OPTIONAL,
-    RemoveField: {
-      type: 'list',
-      lengthMax: 10,
-      of: { type: 'choice', values: Object.keys(REMOVABLE_RULE_FIELDS) as RemovableRuleField[] },
-    },
+    ...parametersOf(FILTER_RULE, 'modify'),
+    RemoveField: removeField(FILTER_RULE),
   },
   check: (values) => {
     checkPorts(values)
@@ -130,15 +82,7 @@ const modifyTrafficMirrorFilterRule = operation({
     }
   },
   run: async (values, { plane }) => {
-    const { SourceCidrBlock: source, DestinationCidrBlock: destination } = values
-    const change = {
-      direction: values.TrafficDirection,
-      ruleNumber: values.RuleNumber,
-      action: values.RuleAction,
-      sourceCidr: source === undefined ? undefined : canonical(source),
-      destinationCidr: destination === undefined ? undefined : canonical(destination),
-      ...optionalOf(values),
-    }
+    const change = membersOf(FILTER_RULE, values)
     const { filter, rule } = await plane.change((draft) => {
       const { id } = modifyRule(draft, values.TrafficMirrorFilterRuleId, change, values.RemoveField)
       return filterOfRule(draft.resources, id)
@@ -157,22 +101,9 @@ const deleteTrafficMirrorFilterRule = operation({
   },
 })
 
-type OptionalValues = Values<typeof OPTIONAL>
+type Ports = Partial<Pick<Said<typeof FILTER_RULE>, 'DestinationPortRange' | 'SourcePortRange'>>
 
-function optionalOf(values: OptionalValues) {
-  return {
-    destinationPortRange: rangeOf(values.DestinationPortRange),
-    sourcePortRange: rangeOf(values.SourcePortRange),
-    protocol: values.Protocol,
-    description: values.Description,
-  }
-}
-
-function rangeOf(range: OptionalValues['SourcePortRange']): PortRange | undefined {
-  return range === undefined ? undefined : { from: range.FromPort, to: range.ToPort }
-}
-
-function checkPorts(values: OptionalValues): void {
+function checkPorts(values: Ports): void {
   for (const name of ['DestinationPortRange', 'SourcePortRange'] as const) {
     const range = values[name]
     if (range === undefined || range.FromPort <= range.ToPort) continue
@@ -181,30 +112,8 @@ function checkPorts(values: OptionalValues): void {
   }
 }
 
-/** Without the bits behind the prefix, as EC2 keeps blocks of addresses. */
-function canonical(cidr: string): string {
-  return formatCidr(parseCidr(cidr)!)
-}
-
 export function showRule(filterId: string, rule: FilterRule): object {
-  return {
-    trafficMirrorFilterRuleId: rule.id,
-    trafficMirrorFilterId: filterId,
-    trafficDirection: rule.direction,
-    ruleNumber: rule.ruleNumber,
-    ruleAction: rule.action,
-    protocol: rule.protocol,
-    destinationPortRange: showRange(rule.destinationPortRange),
-    sourcePortRange: showRange(rule.sourcePortRange),
-    destinationCidrBlock: rule.destinationCidr,
-    sourceCidrBlock: rule.sourceCidr,
-    description: rule.description,
-    tagSet: rule.tags,
-  }
-}
-
-function showRange(range: PortRange | undefined): object | undefined {
-  return range === undefined ? undefined : { fromPort: range.from, toPort: range.to }
+  return { trafficMirrorFilterId: filterId, ...replyOf(FILTER_RULE, rule) }
 }
 
 export const FILTER_RULE_OPERATIONS: readonly Operation[] = [

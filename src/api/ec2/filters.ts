@@ -1,24 +1,20 @@
 import { createFilter, deleteFilter, modifyNetworkServices } from '../../control/filters.js'
-import type { MirrorFilter, TrafficDirection } from '../../mirror/resources.js'
+import { membersOf } from '../../mirror/fields.js'
+import { MIRROR_FILTER, type MirrorFilter, type TrafficDirection } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { showRule } from './filter-rules.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
-import { DESCRIPTION, type Parameters } from './parameters.js'
+import type { Parameters } from './parameters.js'
+import { filtersOf, parametersOf, replyOf } from './resource-fields.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 const FILTER_ID = {
   TrafficMirrorFilterId: { type: 'string', required: true },
 } as const satisfies Parameters
 
-const NETWORK_SERVICES = {
-  type: 'list',
-  lengthMax: 10,
-  of: { type: 'choice', values: ['amazon-dns'] },
-} as const
-
 const createTrafficMirrorFilter = operation({
   name: 'CreateTrafficMirrorFilter',
-  parameters: { Description: DESCRIPTION, ...TAG_SPECIFICATION, ...CLIENT_TOKEN },
+  parameters: { ...parametersOf(MIRROR_FILTER, 'create'), ...TAG_SPECIFICATION, ...CLIENT_TOKEN },
   check: (values) => {
     tagsFor('traffic-mirror-filter', values.TagSpecification)
   },
@@ -28,7 +24,7 @@ const createTrafficMirrorFilter = operation({
       values,
       make: (draft) => {
         const tags = tagsFor('traffic-mirror-filter', values.TagSpecification)
-        return made(createFilter(draft, { description: values.Description, tags }).id)
+        return made(createFilter(draft, { ...membersOf(MIRROR_FILTER, values), tags }).id)
       },
     })
     const filter = onlyMade(result.resources.filters, 'tmf', result)
@@ -40,10 +36,7 @@ const describeTrafficMirrorFilters = describeOperation<MirrorFilter>({
   name: 'DescribeTrafficMirrorFilters',
   ids: 'TrafficMirrorFilterId',
   prefix: 'tmf',
-  fields: {
-    description: ({ description }) => description,
-    'traffic-mirror-filter-id': ({ id }) => id,
-  },
+  fields: filtersOf(MIRROR_FILTER),
   all: ({ plane }) => plane.resources.filters.values(),
   list: 'trafficMirrorFilterSet',
   show: showFilter,
@@ -63,8 +56,8 @@ const modifyTrafficMirrorFilterNetworkServices = operation({
   name: 'ModifyTrafficMirrorFilterNetworkServices',
   parameters: {
     ...FILTER_ID,
-    AddNetworkService: NETWORK_SERVICES,
-    RemoveNetworkService: NETWORK_SERVICES,
+    AddNetworkService: MIRROR_FILTER.networkServices.is,
+    RemoveNetworkService: MIRROR_FILTER.networkServices.is,
   },
   run: async (values, { plane }) => {
     const change = { add: values.AddNetworkService, remove: values.RemoveNetworkService }
@@ -82,12 +75,9 @@ function showFilter(filter: MirrorFilter): object {
       .sort((a, b) => a.ruleNumber - b.ruleNumber)
       .map((rule) => showRule(filter.id, rule))
   return {
-    trafficMirrorFilterId: filter.id,
+    ...replyOf(MIRROR_FILTER, filter),
     ingressFilterRuleSet: rules('ingress'),
     egressFilterRuleSet: rules('egress'),
-    networkServiceSet: filter.networkServices,
-    description: filter.description,
-    tagSet: filter.tags,
   }
 }
 

@@ -27,9 +27,6 @@ export type Parameter =
     }
   | { readonly type: 'structure'; readonly required?: true; readonly members: Parameters }
 
-/** AWS names no limit for these; elsewhere in EC2 a description has 255 characters. */
-export const DESCRIPTION = { type: 'string', lengthMax: 255 } as const
-
 /** By wire name, without the numbers of lists: `TagSpecification`, `Tag`. */
 export type Parameters = Readonly<Record<string, Parameter>>
 

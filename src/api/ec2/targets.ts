@@ -1,32 +1,27 @@
 import { ApiError } from '../../aws/protocol/action.js'
 import { createTarget, deleteTarget } from '../../control/targets.js'
-import type { MirrorTarget } from '../../mirror/resources.js'
+import { membersOf, type Said } from '../../mirror/fields.js'
+import {
+  addressOf,
+  MIRROR_TARGET,
+  type MirrorTarget,
+  TARGET_ADDRESSES,
+} from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { CLIENT_TOKEN, create, made, type Operation, onlyMade, operation } from './operation.js'
-import { DESCRIPTION } from './parameters.js'
+import { filtersOf, parametersOf, replyOf } from './resource-fields.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
-
-/** The parameter that names a target of each kind. */
-const KINDS = [
-  ['NetworkInterfaceId', 'network-interface'],
-  ['NetworkLoadBalancerArn', 'network-load-balancer'],
-  ['GatewayLoadBalancerEndpointId', 'gateway-load-balancer-endpoint'],
-] as const
-
-type Addresses = { readonly [K in (typeof KINDS)[number][0]]: string | undefined }
 
 const createTrafficMirrorTarget = operation({
   name: 'CreateTrafficMirrorTarget',
   parameters: {
-    NetworkInterfaceId: { type: 'format', format: 'network-interface-id' },
-    NetworkLoadBalancerArn: { type: 'format', format: 'network-load-balancer-arn' },
-    GatewayLoadBalancerEndpointId: { type: 'format', format: 'endpoint-id' },
-    Description: DESCRIPTION,
+    ...parametersOf(TARGET_ADDRESSES, 'create'),
+    ...parametersOf(MIRROR_TARGET, 'create'),
     ...TAG_SPECIFICATION,
     ...CLIENT_TOKEN,
   },
   check: (values) => {
-    addressOf(values)
+    namedBy(values)
     tagsFor('traffic-mirror-target', values.TagSpecification)
   },
   run: async (values, call) => {
@@ -36,8 +31,8 @@ const createTrafficMirrorTarget = operation({
       make: (draft) =>
         made(
           createTarget(draft, {
-            ...addressOf(values),
-            description: values.Description,
+            ...namedBy(values),
+            ...membersOf(MIRROR_TARGET, values),
             ownerId: call.caller.accountId,
             tags: tagsFor('traffic-mirror-target', values.TagSpecification),
           }).id,
@@ -49,12 +44,14 @@ const createTrafficMirrorTarget = operation({
 })
 
 /** EC2 does not say with which codes it refuses none and several; these are its usual ones. */
-function addressOf(values: Addresses): Pick<MirrorTarget, 'kind' | 'address'> {
-  const given = KINDS.flatMap(([parameter, kind]) => {
-    const address = values[parameter]
-    return address === undefined ? [] : [{ kind, address }]
-  })
-  const names = KINDS.map(([parameter]) => parameter).join(', ')
+function namedBy(values: Said<typeof TARGET_ADDRESSES>): Pick<MirrorTarget, 'kind' | 'address'> {
+  const named = membersOf(TARGET_ADDRESSES, values)
+  const given = (Object.entries(named) as [MirrorTarget['kind'], string][]).map(
+    ([kind, address]) => ({ kind, address }),
+  )
+  const names = Object.values(TARGET_ADDRESSES)
+    .map(({ aws }) => aws)
+    .join(', ')
   if (given.length === 0) {
     throw new ApiError(
       'MissingParameter',
@@ -75,11 +72,8 @@ const describeTrafficMirrorTargets = describeOperation<MirrorTarget>({
   ids: 'TrafficMirrorTargetId',
   prefix: 'tmt',
   fields: {
-    description: ({ description }) => description,
-    'network-interface-id': (target) => addressIf(target, 'network-interface'),
-    'network-load-balancer-arn': (target) => addressIf(target, 'network-load-balancer'),
-    'owner-id': ({ ownerId }) => ownerId,
-    'traffic-mirror-target-id': ({ id }) => id,
+    ...filtersOf(MIRROR_TARGET),
+    ...filtersOf(TARGET_ADDRESSES, addressOf),
   },
   all: ({ plane }) => plane.resources.targets.values(),
   list: 'trafficMirrorTargetSet',
@@ -97,19 +91,10 @@ const deleteTrafficMirrorTarget = operation({
 
 function showTarget(target: MirrorTarget): object {
   return {
-    trafficMirrorTargetId: target.id,
-    networkInterfaceId: addressIf(target, 'network-interface'),
-    networkLoadBalancerArn: addressIf(target, 'network-load-balancer'),
-    gatewayLoadBalancerEndpointId: addressIf(target, 'gateway-load-balancer-endpoint'),
+    ...replyOf(MIRROR_TARGET, target),
+    ...replyOf(TARGET_ADDRESSES, addressOf(target)),
     type: target.kind,
-    description: target.description,
-    ownerId: target.ownerId,
-    tagSet: target.tags,
   }
-}
-
-function addressIf(target: MirrorTarget, kind: MirrorTarget['kind']): string | undefined {
-  return target.kind === kind ? target.address : undefined
 }
 
 export const TARGET_OPERATIONS: readonly Operation[] = [
