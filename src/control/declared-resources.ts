@@ -1,14 +1,19 @@
-import type { PortRange } from '../mirror/fields.js'
-import type {
-  FilterRule,
-  FlowLog,
-  MirrorFilter,
-  MirrorSession,
-  MirrorTarget,
-  NetworkInterface,
-  Tag,
-  TrafficDirection,
-  TransitGateway,
+import { membersOf } from '../mirror/fields.js'
+import {
+  addressesIn,
+  FILTER_RULE,
+  type FilterRule,
+  type FlowLog,
+  MIRROR_FILTER,
+  MIRROR_SESSION,
+  MIRROR_TARGET,
+  type MirrorFilter,
+  type MirrorSession,
+  type MirrorTarget,
+  type NetworkInterface,
+  type Tag,
+  type TrafficDirection,
+  type TransitGateway,
 } from '../mirror/resources.js'
 import { isOfTransitGateway } from './flow-logs.js'
 import {
@@ -138,73 +143,39 @@ function interfaceOf(written: Written<'NetworkInterfaces'>): NetworkInterface {
 }
 
 function targetOf(written: Written<'TrafficMirrorTargets'>): DeclaredTarget {
-  const { Address, NetworkLoadBalancerArn, GatewayLoadBalancerEndpointId } = written
-  const base = {
-    id: written.TrafficMirrorTargetId,
-    description: written.Description,
-    ownerId: written.OwnerId ?? OWNER,
-    tags: tagsOf(written.Tags),
+  const { Address, OwnerId = OWNER } = written
+  const [named] = addressesIn(written)
+  return {
+    ...membersOf(MIRROR_TARGET, written),
+    ownerId: OwnerId,
+    ...(named ?? { kind: 'network-interface', address: Address! }),
     endpoint: Address === undefined ? undefined : endpointOf(Address),
   }
-  if (NetworkLoadBalancerArn !== undefined) {
-    return { ...base, kind: 'network-load-balancer', address: NetworkLoadBalancerArn }
-  }
-  if (GatewayLoadBalancerEndpointId !== undefined) {
-    const kind = 'gateway-load-balancer-endpoint'
-    return { ...base, kind, address: GatewayLoadBalancerEndpointId }
-  }
-  return { ...base, kind: 'network-interface', address: written.NetworkInterfaceId ?? Address! }
 }
 
 function filterOf(written: Written<'TrafficMirrorFilters'>): MirrorFilter {
-  const { TrafficMirrorFilterId, IngressFilterRules = [], EgressFilterRules = [] } = written
+  const { IngressFilterRules, EgressFilterRules } = written
+  const filter = membersOf(MIRROR_FILTER, written)
   return {
-    id: TrafficMirrorFilterId,
-    description: written.Description,
-    networkServices: written.NetworkServices ?? [],
+    ...filter,
     rules: [
-      ...IngressFilterRules.map((rule) => ruleOf(rule, 'ingress', TrafficMirrorFilterId)),
-      ...EgressFilterRules.map((rule) => ruleOf(rule, 'egress', TrafficMirrorFilterId)),
+      ...IngressFilterRules.map((rule) => ruleOf(rule, 'ingress', filter.id)),
+      ...EgressFilterRules.map((rule) => ruleOf(rule, 'egress', filter.id)),
     ],
-    tags: tagsOf(written.Tags),
   }
 }
 
 function ruleOf(written: WrittenRule, direction: TrafficDirection, filterId: string): FilterRule {
-  const { RuleNumber, TrafficMirrorFilterRuleId } = written
   const name = filterId.replace(/^tmf-/, '')
   return {
-    id: TrafficMirrorFilterRuleId ?? `tmfr-${name}-${direction}-${RuleNumber}`,
+    ...membersOf(FILTER_RULE, written),
+    id: written.TrafficMirrorFilterRuleId ?? `tmfr-${name}-${direction}-${written.RuleNumber}`,
     direction,
-    ruleNumber: RuleNumber,
-    action: written.RuleAction,
-    protocol: written.Protocol,
-    sourcePortRange: rangeOf(written.SourcePortRange),
-    destinationPortRange: rangeOf(written.DestinationPortRange),
-    sourceCidr: written.SourceCidrBlock,
-    destinationCidr: written.DestinationCidrBlock,
-    description: written.Description,
-    tags: tagsOf(written.Tags),
   }
 }
 
 function sessionOf(written: Written<'TrafficMirrorSessions'>): MirrorSession {
-  return {
-    id: written.TrafficMirrorSessionId,
-    description: written.Description,
-    ownerId: written.OwnerId ?? OWNER,
-    networkInterfaceId: written.NetworkInterfaceId,
-    targetId: written.TrafficMirrorTargetId,
-    filterId: written.TrafficMirrorFilterId,
-    packetLength: written.PacketLength,
-    sessionNumber: written.SessionNumber,
-    virtualNetworkId: written.VirtualNetworkId,
-    tags: tagsOf(written.Tags),
-  }
-}
-
-function rangeOf(written: WrittenRule['SourcePortRange']): PortRange | undefined {
-  return written && { from: written.FromPort, to: written.ToPort }
+  return { ...membersOf(MIRROR_SESSION, written), ownerId: written.OwnerId ?? OWNER }
 }
 
 function tagsOf(written: readonly { Key: string; Value: string }[] = []): Tag[] {

@@ -1,8 +1,15 @@
 import { z } from 'zod'
-import { PACKET_LENGTH_MAX } from '../mirror/resources.js'
+import {
+  addressesIn,
+  FILTER_RULE,
+  MIRROR_FILTER,
+  MIRROR_SESSION,
+  MIRROR_TARGET,
+  TARGET_ADDRESSES,
+} from '../mirror/resources.js'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
-import { VNI_MAX, VXLAN_PORT } from '../wire/vxlan.js'
+import { VXLAN_PORT } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
 import {
   fields,
@@ -14,8 +21,8 @@ import {
   someText,
   text,
   wanting,
-  whole,
 } from './schema-fields.js'
+import { account, cidr, writtenShape } from './written-fields.js'
 
 /**
  * Mirror resources as a person writes them down: a session file, or what a
@@ -34,35 +41,17 @@ export function endpointOf(address: string): { host: string; port: number } | un
   return { host: (match[1] ?? match[2])!, port }
 }
 
-const account = text('an account id of 12 digits, in quotes', (value) => /^\d{12}$/.test(value))
-const cidr = text(
-  'a CIDR block such as 10.0.0.0/8 or ::/0',
-  (value) => value.includes('/') && parseCidr(value) !== undefined,
-)
 const ipv4 = text('an IPv4 address', (value) => parseIpv4(value) !== undefined)
 const ipv6 = text('an IPv6 address', (value) => parseIpv6(value) !== undefined)
 const tags = listOf(fields({ Key: someText, Value: someText }))
 
-const portRange = fields({
-  FromPort: whole(0, 65_535),
-  ToPort: whole(0, 65_535),
-}).superRefine(({ FromPort, ToPort }, context) => {
-  if (FromPort > ToPort) refuse(context, ['ToPort'], `must not be below FromPort, ${FromPort}`)
-})
-
+const ruleShape = writtenShape(FILTER_RULE)
 const rule = fields({
-  TrafficMirrorFilterRuleId: id('tmfr').optional(),
+  ...ruleShape,
+  TrafficMirrorFilterRuleId: ruleShape.TrafficMirrorFilterRuleId.optional(),
   TrafficMirrorFilterId: id('tmf').optional(),
-  TrafficDirection: oneOf(['ingress', 'egress']).optional(),
-  RuleNumber: whole(1, 0x7fff_ffff),
-  RuleAction: oneOf(['accept', 'reject']),
-  Protocol: whole(0, 255).optional(),
-  SourcePortRange: portRange.optional(),
-  DestinationPortRange: portRange.optional(),
-  SourceCidrBlock: cidr,
-  DestinationCidrBlock: cidr,
-  Description: someText.optional(),
-  Tags: tags.optional(),
+  /** The list that the rule is in says it. */
+  TrafficDirection: ruleShape.TrafficDirection.optional(),
 }).superRefine((value, context) => {
   const { Protocol, SourcePortRange, DestinationPortRange } = value
   const hasPorts = SourcePortRange !== undefined || DestinationPortRange !== undefined
@@ -77,16 +66,13 @@ const rule = fields({
 })
 
 const filter = fields({
-  TrafficMirrorFilterId: id('tmf'),
-  Description: someText.optional(),
-  NetworkServices: listOf(oneOf(['amazon-dns'])).optional(),
-  IngressFilterRules: listOf(rule).optional(),
-  EgressFilterRules: listOf(rule).optional(),
-  Tags: tags.optional(),
+  ...writtenShape(MIRROR_FILTER),
+  IngressFilterRules: listOf(rule).default([]),
+  EgressFilterRules: listOf(rule).default([]),
 }).superRefine((value, context) => {
   for (const direction of ['ingress', 'egress'] as const) {
     const name = direction === 'ingress' ? 'IngressFilterRules' : 'EgressFilterRules'
-    const rules = value[name] ?? []
+    const rules = value[name]
     const list = { path: [name], members: rules }
     refuseTwins(context, list, 'RuleNumber', ({ RuleNumber }) => RuleNumber)
     for (const [index, { TrafficDirection = direction }] of rules.entries()) {
@@ -97,39 +83,22 @@ const filter = fields({
 })
 
 const target = fields({
-  TrafficMirrorTargetId: id('tmt'),
+  ...writtenShape(MIRROR_TARGET),
+  ...writtenShape(TARGET_ADDRESSES),
   Address: text(
     'HOST:PORT, such as 10.0.0.5:4789',
     (value) => endpointOf(value) !== undefined,
   ).optional(),
-  NetworkInterfaceId: id('eni').optional(),
-  NetworkLoadBalancerArn: text('an ARN', (value) => value.startsWith('arn:')).optional(),
-  GatewayLoadBalancerEndpointId: id('vpce').optional(),
-  Description: someText.optional(),
-  OwnerId: account.optional(),
-  Tags: tags.optional(),
 }).superRefine((value, context) => {
-  const { NetworkInterfaceId, NetworkLoadBalancerArn, GatewayLoadBalancerEndpointId } = value
-  const named = [NetworkInterfaceId, NetworkLoadBalancerArn, GatewayLoadBalancerEndpointId]
-  const count = named.filter((name) => name !== undefined).length
+  const count = addressesIn(value).length
   if (count > 1 || (count === 0 && value.Address === undefined)) {
-    const names = 'NetworkInterfaceId, NetworkLoadBalancerArn and GatewayLoadBalancerEndpointId'
-    refuse(context, [], `must have one of ${names}, or none and an Address`)
+    const names = Object.values(TARGET_ADDRESSES).map(({ aws }) => aws)
+    const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+    refuse(context, [], `must have one of ${list}, or none and an Address`)
   }
 })
 
-const session = fields({
-  TrafficMirrorSessionId: id('tms'),
-  NetworkInterfaceId: id('eni'),
-  TrafficMirrorTargetId: id('tmt'),
-  TrafficMirrorFilterId: id('tmf'),
-  SessionNumber: whole(1, 32_766),
-  PacketLength: whole(1, PACKET_LENGTH_MAX).optional(),
-  VirtualNetworkId: whole(0, VNI_MAX),
-  Description: someText.optional(),
-  OwnerId: account.optional(),
-  Tags: tags.optional(),
-})
+const session = fields(writtenShape(MIRROR_SESSION))
 
 /** An address by itself, or in the object that AWS has around it. */
 function addressIn<T extends z.ZodType>(member: string, address: T) {

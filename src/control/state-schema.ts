@@ -1,63 +1,83 @@
 import { z } from 'zod'
-import type { FlowLog, MirrorFilter, MirrorSession, MirrorTarget } from '../mirror/resources.js'
-import { PACKET_LENGTH_MAX } from '../mirror/resources.js'
+import type { Fields, Kind, ValueOf } from '../mirror/fields.js'
+import {
+  FILTER_RULE,
+  type FlowLog,
+  MIRROR_FILTER,
+  MIRROR_SESSION,
+  MIRROR_TARGET,
+  type MirrorFilter,
+  type MirrorSession,
+  type MirrorTarget,
+  TARGET_ADDRESSES,
+} from '../mirror/resources.js'
 import { parseCidr } from '../wire/address.js'
-import { VNI_MAX } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
 
 const id = (prefix: string) =>
   z.string().refine((text) => isEc2Id(prefix, text), `must be ${prefix}- and hexadecimal digits`)
-/** May be of something declared in a configuration, where ids need only begin as AWS's do. */
-const reference = (prefix: string) => z.string().startsWith(`${prefix}-`)
 const integer = (min: number, max: number) => z.number().int().min(min).max(max)
 const text = z.string()
-const tags = z.array(z.strictObject({ key: text, value: text }))
 const cidr = text.refine((value) => parseCidr(value) !== undefined, 'must be a block of addresses')
-const portRange = z.strictObject({ from: integer(0, 65535), to: integer(0, 65535) })
+const port = integer(0, 65535)
+
+/** How each kind is kept. */
+function keptAs(kind: Kind): z.ZodType {
+  switch (kind.type) {
+    case 'integer':
+      return integer(kind.min, kind.max)
+    case 'boolean':
+      return z.boolean()
+    case 'choice':
+      return z.enum(kind.values)
+    case 'ports':
+      return z.strictObject({ from: port, to: port })
+    case 'id':
+      return id(kind.prefix)
+    case 'reference':
+      // May be of something declared in a configuration, where ids need only begin as AWS's do.
+      return z.string().startsWith(`${kind.prefix}-`)
+    case 'format':
+      if (kind.format === 'network-interface-id') return id('eni')
+      return kind.format === 'cidr' ? cidr : text
+    case 'list':
+      return z.array(keptAs(kind.of))
+    case 'structure':
+      return z.strictObject(keptShape(kind.fields))
+    case 'string':
+    case 'account':
+      return text
+  }
+}
+
+type KeptShape<F extends Fields> = {
+  [M in keyof F]: F[M] extends { optional: true }
+    ? z.ZodOptional<z.ZodType<ValueOf<F[M]['is']>>>
+    : z.ZodType<ValueOf<F[M]['is']>>
+}
+
+function keptShape<F extends Fields>(fields: F): KeptShape<F> {
+  const shape: Record<string, z.ZodType> = {}
+  for (const [name, { is, optional }] of Object.entries(fields)) {
+    shape[name] = optional ? keptAs(is).optional() : keptAs(is)
+  }
+  return shape as KeptShape<F>
+}
 
 const target: z.ZodType<MirrorTarget> = z.strictObject({
-  id: id('tmt'),
-  description: text.optional(),
-  ownerId: text,
-  kind: z.enum(['network-interface', 'network-load-balancer', 'gateway-load-balancer-endpoint']),
+  ...keptShape(MIRROR_TARGET),
+  kind: z.enum(Object.keys(TARGET_ADDRESSES) as MirrorTarget['kind'][]),
   address: text,
-  tags,
 })
 
 const filter: z.ZodType<MirrorFilter> = z.strictObject({
-  id: id('tmf'),
-  description: text.optional(),
-  networkServices: z.array(z.literal('amazon-dns')),
-  rules: z.array(
-    z.strictObject({
-      id: id('tmfr'),
-      direction: z.enum(['ingress', 'egress']),
-      ruleNumber: integer(1, 2 ** 31 - 1),
-      action: z.enum(['accept', 'reject']),
-      protocol: integer(0, 255).optional(),
-      sourcePortRange: portRange.optional(),
-      destinationPortRange: portRange.optional(),
-      sourceCidr: cidr,
-      destinationCidr: cidr,
-      description: text.optional(),
-      tags,
-    }),
-  ),
-  tags,
+  ...keptShape(MIRROR_FILTER),
+  rules: z.array(z.strictObject(keptShape(FILTER_RULE))),
 })
 
-const session: z.ZodType<MirrorSession> = z.strictObject({
-  id: id('tms'),
-  description: text.optional(),
-  ownerId: text,
-  networkInterfaceId: id('eni'),
-  targetId: reference('tmt'),
-  filterId: reference('tmf'),
-  packetLength: integer(1, PACKET_LENGTH_MAX).optional(),
-  sessionNumber: integer(1, 32766),
-  virtualNetworkId: integer(0, VNI_MAX),
-  tags,
-})
+const session: z.ZodType<MirrorSession> = z.strictObject(keptShape(MIRROR_SESSION))
+
+const tags = keptAs(MIRROR_FILTER.tags.is) as z.ZodType<MirrorFilter['tags']>
 
 const flowLog: z.ZodType<FlowLog> = z.strictObject({
   id: id('fl'),

@@ -42,7 +42,7 @@ export interface Field {
   readonly is: Kind
   /** May be left out, and is undefined then. */
   readonly optional?: true
-  /** May be left out of what asks for the resource: whoever makes the resource then chooses. */
+  /** Requests may leave it out: whoever makes the resource then chooses. */
   readonly chosen?: true
   /** Of a member of a structure: what it is where the structure is given without it. */
   readonly default?: string | boolean
@@ -96,7 +96,7 @@ export type SaidOf<K extends Kind> = K extends { type: 'ports' }
       ? Said<F>
       : ValueOf<K>
 
-export type MayBeLeftOut = { optional: true } | { chosen: true } | { default: string | boolean }
+export type MayBeLeftOut = { optional: true } | { default: string | boolean }
 
 export type Said<F extends Fields> = {
   readonly [M in keyof F as F[M] extends MayBeLeftOut ? never : F[M]['aws']]: SaidOf<F[M]['is']>
@@ -113,8 +113,8 @@ type MembersSaid<F extends Fields, S> = {
     | Extract<S[F[M]['aws'] & keyof S], undefined>
 }
 
-export function mayBeLeftOut({ optional, chosen, default: value }: Field): boolean {
-  return optional === true || chosen === true || value !== undefined
+export function mayBeLeftOut({ optional, default: value }: Field): boolean {
+  return optional === true || value !== undefined
 }
 
 /** The model's members of what is said under AWS's names. What is not said is not there. */

@@ -1,5 +1,5 @@
 import { VNI_MAX } from '../wire/vxlan.js'
-import type { Fields, Members } from './fields.js'
+import { type Fields, type Members, membersOf, type Said } from './fields.js'
 
 /**
  * What AWS calls the parts of Traffic Mirroring, as data: what the API creates,
@@ -130,6 +130,14 @@ export type MirrorTarget = Members<typeof MIRROR_TARGET> & {
   readonly kind: keyof typeof TARGET_ADDRESSES
   /** `eni-…`, the load balancer's ARN, or `vpce-…`, by `kind`. */
   readonly address: string
+}
+
+/** The addresses that are said under AWS's names; a target has one. */
+export function addressesIn(
+  said: Said<typeof TARGET_ADDRESSES>,
+): readonly Pick<MirrorTarget, 'kind' | 'address'>[] {
+  const members = Object.entries(membersOf(TARGET_ADDRESSES, said))
+  return (members as [MirrorTarget['kind'], string][]).map(([kind, address]) => ({ kind, address }))
 }
 
 /** The members of TARGET_ADDRESSES, of which a target has one. */

@@ -42,7 +42,11 @@ type ParametersOf<F extends Fields, R extends Request> = {
   readonly [M in keyof F as IsAsked<F[M], R> extends true ? F[M]['aws'] : never]: ParameterOf<
     F[M]['is']
   > &
-    (R extends 'modify' ? unknown : F[M] extends MayBeLeftOut ? unknown : { required: true })
+    (R extends 'modify'
+      ? unknown
+      : F[M] extends MayBeLeftOut | { chosen: true }
+        ? unknown
+        : { required: true })
 }
 
 /** The parameters of the request that creates such a resource, or of that which modifies one and needs none of them. */
@@ -54,7 +58,7 @@ export function parametersOf<const F extends Fields, R extends Request>(
   for (const field of Object.values(fields)) {
     if (field.is.type === 'id' || (field.request ?? request) !== request) continue
     const parameter = parameterOf(field.is)
-    const isRequired = request === 'create' && !mayBeLeftOut(field)
+    const isRequired = request === 'create' && !field.chosen && !mayBeLeftOut(field)
     parameters[field.aws] = isRequired ? { ...parameter, required: true } : parameter
   }
   return parameters as ParametersOf<F, R>

@@ -2,6 +2,7 @@ import { ApiError } from '../../aws/protocol/action.js'
 import { createTarget, deleteTarget } from '../../control/targets.js'
 import { membersOf, type Said } from '../../mirror/fields.js'
 import {
+  addressesIn,
   addressOf,
   MIRROR_TARGET,
   type MirrorTarget,
@@ -45,10 +46,7 @@ const createTrafficMirrorTarget = operation({
 
 /** EC2 does not say with which codes it refuses none and several; these are its usual ones. */
 function namedBy(values: Said<typeof TARGET_ADDRESSES>): Pick<MirrorTarget, 'kind' | 'address'> {
-  const named = membersOf(TARGET_ADDRESSES, values)
-  const given = (Object.entries(named) as [MirrorTarget['kind'], string][]).map(
-    ([kind, address]) => ({ kind, address }),
-  )
+  const given = addressesIn(values)
   const names = Object.values(TARGET_ADDRESSES)
     .map(({ aws }) => aws)
     .join(', ')

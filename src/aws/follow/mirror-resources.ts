@@ -1,13 +1,19 @@
 import type { Filter } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import { writtenShape } from '../../control/written-fields.js'
+import { type Fields, membersOf } from '../../mirror/fields.js'
 import {
+  addressesIn,
+  FILTER_RULE,
+  type FilterRule,
+  MIRROR_FILTER,
+  MIRROR_SESSION,
+  MIRROR_TARGET,
   type MirrorFilter,
   type MirrorSession,
   type MirrorTarget,
-  PACKET_LENGTH_MAX,
+  TARGET_ADDRESSES,
 } from '../../mirror/resources.js'
-import { PORT_MAX } from '../../wire/ports.js'
-import { VNI_MAX } from '../../wire/vxlan.js'
 import { CallFailure, type Ec2Api } from './ec2-client.js'
 
 /** The mirror sessions of an interface, and what they name: what decides about packets, without tags and descriptions. */
@@ -24,106 +30,58 @@ const PAGE_LEN = 1000
 /** AWS's quotas allow at most ten. */
 const PAGES_MAX = 100
 
-const whole = (min: number, max: number) => z.number().int().min(min).max(max)
-const id = z.string().min(1)
-const ports = z
-  .object({ FromPort: whole(0, PORT_MAX), ToPort: whole(0, PORT_MAX) })
-  .refine(({ FromPort, ToPort }) => FromPort <= ToPort, 'FromPort is above ToPort')
-  .transform(({ FromPort, ToPort }) => ({ from: FromPort, to: ToPort }))
+/** The fields that decide about packets: no others are read, so that a change of those is none. */
+function decisive<F extends Fields>(fields: F): Omit<F, 'description' | 'tags'> {
+  const { description: _, tags: __, ...rest } = fields
+  return rest as Omit<F, 'description' | 'tags'>
+}
 
-const SESSION = z
-  .object({
-    TrafficMirrorSessionId: id,
-    OwnerId: z.string().default(''),
-    NetworkInterfaceId: id,
-    TrafficMirrorTargetId: id,
-    TrafficMirrorFilterId: id,
-    PacketLength: whole(1, PACKET_LENGTH_MAX).optional(),
-    SessionNumber: whole(1, 0x7fff_ffff),
-    VirtualNetworkId: whole(0, VNI_MAX),
-  })
-  .transform(
-    (said): MirrorSession => ({
-      id: said.TrafficMirrorSessionId,
-      ownerId: said.OwnerId,
-      networkInterfaceId: said.NetworkInterfaceId,
-      targetId: said.TrafficMirrorTargetId,
-      filterId: said.TrafficMirrorFilterId,
-      packetLength: said.PacketLength,
-      sessionNumber: said.SessionNumber,
-      virtualNetworkId: said.VirtualNetworkId,
-      tags: [],
-    }),
-  )
-
-const RULE = z
-  .object({
-    TrafficMirrorFilterRuleId: id,
-    TrafficDirection: z.enum(['ingress', 'egress']),
-    RuleNumber: whole(0, 0x7fff_ffff),
-    RuleAction: z.enum(['accept', 'reject']),
-    Protocol: whole(0, 255).optional(),
-    SourcePortRange: ports.optional(),
-    DestinationPortRange: ports.optional(),
-    SourceCidrBlock: id,
-    DestinationCidrBlock: id,
-  })
-  .transform((said) => ({
-    id: said.TrafficMirrorFilterRuleId,
-    direction: said.TrafficDirection,
-    ruleNumber: said.RuleNumber,
-    action: said.RuleAction,
-    protocol: said.Protocol,
-    sourcePortRange: said.SourcePortRange,
-    destinationPortRange: said.DestinationPortRange,
-    sourceCidr: said.SourceCidrBlock,
-    destinationCidr: said.DestinationCidrBlock,
+const SESSION_FIELDS = decisive(MIRROR_SESSION)
+const SESSION = z.object(writtenShape(SESSION_FIELDS)).transform(
+  (said): MirrorSession => ({
+    ...membersOf(SESSION_FIELDS, said),
+    ownerId: said.OwnerId ?? '',
     tags: [],
-  }))
+  }),
+)
 
+const RULE_FIELDS = decisive(FILTER_RULE)
+const RULE = z
+  .object(writtenShape(RULE_FIELDS))
+  .transform((said): FilterRule => ({ ...membersOf(RULE_FIELDS, said), tags: [] }))
+
+const FILTER_FIELDS = decisive(MIRROR_FILTER)
 const FILTER = z
   .object({
-    TrafficMirrorFilterId: id,
+    ...writtenShape(FILTER_FIELDS),
     IngressFilterRules: z.array(RULE).default([]),
     EgressFilterRules: z.array(RULE).default([]),
-    NetworkServices: z.array(z.string()).default([]),
+    NetworkServices: z
+      .array(z.string())
+      .default([])
+      // Which packets belong to another service is not known here.
+      .transform((services) => services.filter((service) => service === 'amazon-dns')),
   })
   .transform(
     (said): MirrorFilter => ({
-      id: said.TrafficMirrorFilterId,
-      // Which packets belong to another service is not known here.
-      networkServices: said.NetworkServices.filter((service) => service === 'amazon-dns'),
+      ...membersOf(FILTER_FIELDS, said),
       rules: [...said.IngressFilterRules, ...said.EgressFilterRules],
       tags: [],
     }),
   )
 
-const TARGET_BASE = { TrafficMirrorTargetId: id, OwnerId: z.string().default('') }
+const TARGET_FIELDS = decisive(MIRROR_TARGET)
 const TARGET = z
-  .discriminatedUnion('Type', [
-    z.object({ ...TARGET_BASE, Type: z.literal('network-interface'), NetworkInterfaceId: id }),
-    z.object({
-      ...TARGET_BASE,
-      Type: z.literal('network-load-balancer'),
-      NetworkLoadBalancerArn: id,
+  .object({ ...writtenShape(TARGET_FIELDS), ...writtenShape(TARGET_ADDRESSES) })
+  .refine((said) => addressesIn(said).length === 1, 'does not say what it is')
+  .transform(
+    (said): MirrorTarget => ({
+      ...membersOf(TARGET_FIELDS, said),
+      ...addressesIn(said)[0]!,
+      ownerId: said.OwnerId ?? '',
+      tags: [],
     }),
-    z.object({
-      ...TARGET_BASE,
-      Type: z.literal('gateway-load-balancer-endpoint'),
-      GatewayLoadBalancerEndpointId: id,
-    }),
-  ])
-  .transform((said): MirrorTarget => {
-    const base = { id: said.TrafficMirrorTargetId, ownerId: said.OwnerId, tags: [] }
-    switch (said.Type) {
-      case 'network-interface':
-        return { ...base, kind: said.Type, address: said.NetworkInterfaceId }
-      case 'network-load-balancer':
-        return { ...base, kind: said.Type, address: said.NetworkLoadBalancerArn }
-      case 'gateway-load-balancer-endpoint':
-        return { ...base, kind: said.Type, address: said.GatewayLoadBalancerEndpointId }
-    }
-  })
+  )
 
 /**
  * Asks for the sessions of an interface, then for their filters and targets. Sessions whose
