@@ -19,6 +19,7 @@ import type { PacketFilter, Session, SessionCapture } from '../session/session.j
 import { SessionDirectory, type SessionKey } from '../session/session-directory.js'
 import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
 import { BlockPool } from '../sink/block-pool.js'
+import type { Disk } from '../sink/disk.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { LineLimit } from './line-limit.js'
@@ -164,6 +165,11 @@ export class Column {
       pipeline,
       unknownSessions: options.unknownSessions,
     })
+  }
+
+  /** Where captures and flow logs are written to. */
+  get disks(): { readonly captures: Disk; readonly flowLogs: Disk | undefined } {
+    return { captures: this.#capturePool.disk, flowLogs: this.#flowLogs?.disk }
   }
 
   /**

@@ -17,6 +17,7 @@ import type {
   TransitGateway,
 } from '../mirror/resources.js'
 import type { Session, SessionLog } from '../session/session.js'
+import { Disk } from '../sink/disk.js'
 import { registeredMetadata } from './registered-metadata.js'
 import { TransitGatewayLogs } from './transit-gateway-logs.js'
 import { TransitGateways } from './transit-gateways.js'
@@ -84,6 +85,8 @@ interface Registered {
  * of that alone is nothing at all here, and covers no session.
  */
 export class FlowLogs {
+  /** Of all its files. */
+  readonly disk = new Disk()
   readonly #options: FlowLogOptions
   readonly #of: FlowLogsSurroundings
   readonly #default: FlowLogDestination
@@ -226,6 +229,7 @@ export class FlowLogs {
       encoder: new RecordLine(logFormat),
       graceSeconds: GRACE_SECONDS,
       pendingBytesMax: pendingMax,
+      disk: this.disk,
       onProblem: this.#of.onProblem,
     })
   }

@@ -16,6 +16,8 @@ export interface WorkerOptions {
   column: ColumnOptions
   /** Of SharedTotals. */
   totals: SharedArrayBuffer
+  /** Of Progress. */
+  progress: SharedArrayBuffer
   /** Those of the thread whose place it takes, first VXLAN, then GENEVE. */
   takeOver?: readonly (LeftSocket | undefined)[]
   /** What the control plane knows at the start, as changes of nothing. */

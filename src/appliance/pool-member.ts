@@ -5,12 +5,15 @@ import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
 import type { FlowBatch } from './captured-flows.js'
 import type { FlowCaptureOutcome } from './column.js'
 import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
+import { Progress, type Written } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 import { type Death, WorkerThread } from './worker-thread.js'
 
 /** How long to wait before a thread is started again: by the crashes of late, which may be no more than these. */
 const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000]
 const OF_LATE_MS = 600_000
+/** How long a report of what a thread counts now may take, before what it last noted is all there is. */
+const REPORT_MS = 2000
 /** Sessions of threads that died are listed up to this many; of others only the sum is kept. */
 const LISTED_MAX = 65_536
 
@@ -18,7 +21,7 @@ type Ready = Extract<Notice, { readonly type: 'ready' }>
 
 export interface MemberOptions {
   readonly entry: URL
-  readonly data: Omit<WorkerOptions, 'totals' | 'takeOver' | 'mirror'>
+  readonly data: Omit<WorkerOptions, 'totals' | 'progress' | 'takeOver' | 'mirror'>
   /** What the control plane knows, whenever a thread starts. */
   readonly mirror: () => readonly Change[]
   readonly onProblem: (line: string) => void
@@ -42,6 +45,9 @@ export class Member {
   readonly #place: string
   #thread: WorkerThread | undefined = undefined
   #totals = new SharedTotals()
+  /** Of the latest thread; a new one is heard of when it receives. */
+  #progress = new Progress()
+  #reporting: Promise<LedgerReport> | undefined = undefined
   #ready: Ready | undefined = undefined
   /** What the kernel had dropped at each socket, as far as threads that died had counted it. */
   readonly #drops: [number, number] = [0, 0]
@@ -71,10 +77,18 @@ export class Member {
     const receiver = { ...data.receiver, port, genevePort }
     const totals = new SharedTotals()
     this.#totals = totals
+    const progress = new Progress()
     let isReady = false
     const thread = new WorkerThread(
       entry,
-      { ...data, receiver, mirror: mirror(), totals: totals.memory, takeOver },
+      {
+        ...data,
+        receiver,
+        mirror: mirror(),
+        totals: totals.memory,
+        progress: progress.memory,
+        takeOver,
+      },
       onProblem,
       (death) => this.#died(death, isReady),
     )
@@ -82,6 +96,7 @@ export class Member {
     const ready = await thread.next('ready')
     isReady = true
     this.#ready = ready
+    this.#progress = progress
     return ready
   }
 
@@ -111,9 +126,31 @@ export class Member {
     return Promise.reject(this.#failure ?? new Error(`${this.#place} is being started again`))
   }
 
-  /** What all threads in this place have counted. */
-  report(): Promise<LedgerReport> {
-    return this.#ask('report')
+  /** When a thread in this place last showed that it runs. */
+  get lastBeat(): number {
+    return this.#progress.lastBeat
+  }
+
+  /** Since when its oldest operation at the disk has been under way, as far as it could say. */
+  writingSince(what: Written): number | undefined {
+    return this.#thread === undefined ? undefined : this.#progress.writingSince(what)
+  }
+
+  /**
+   * What all threads in this place have counted. Of one that does not answer in time these are its
+   * totals, and nothing of its sessions.
+   */
+  async report(): Promise<LedgerReport> {
+    // One question at a time: a thread that hangs is not to find thousands.
+    this.#reporting ??= this.#ask('report').finally(() => {
+      this.#reporting = undefined
+    })
+    const late = new AbortController()
+    const totals = delay(REPORT_MS, undefined, { signal: late.signal }).then(() =>
+      this.#sum(this.#totals.report()),
+    )
+    totals.catch(() => undefined)
+    return Promise.race([this.#reporting, totals]).finally(() => late.abort())
   }
 
   /** Has the thread finish what it has, once one receives; answers with all that was counted. */
@@ -142,6 +179,11 @@ export class Member {
       now = (await answer.catch(() => undefined))?.report
     }
     if (now === undefined && this.#before === undefined) throw this.#failure!
+    return this.#sum(now)
+  }
+
+  /** With what the threads before had counted. */
+  #sum(now: LedgerReport | undefined): LedgerReport {
     const sum = structuredClone(this.#before ?? now!)
     if (this.#before !== undefined && now !== undefined) addReport(sum, now)
     sum.workerRestarts = this.#restarts

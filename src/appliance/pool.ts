@@ -1,9 +1,11 @@
 import type { Change } from '../control/state.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
+import { monotonicMs } from '../sink/disk.js'
 import { CapturedFlows } from './captured-flows.js'
 import type { FlowCaptureOutcome, FlowOperationRequest } from './column.js'
 import type { FlowOrder } from './messages.js'
 import { Member, type MemberOptions } from './pool-member.js'
+import { type PoolProgress, WRITES, type Written } from './progress.js'
 
 export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   /** What the control plane knows, as changes of nothing; asked whenever a worker starts. */
@@ -90,6 +92,24 @@ export class Pool {
   /** The ledger of all workers as of now; once they were told to stop, the final one. */
   async report(): Promise<LedgerReport> {
     return this.#stopped ?? this.#gather((member) => member.report())
+  }
+
+  /** What is known without asking anybody: a worker that hangs holds nothing up. */
+  get progress(): PoolProgress {
+    const now = monotonicMs()
+    const waitingMs = (what: Written): number | undefined => {
+      const since = this.#members.flatMap((member) => member.writingSince(what) ?? [])
+      return since.length === 0 ? undefined : Math.max(0, now - Math.min(...since))
+    }
+    return {
+      workers: this.#members.map(({ lastBeat }, index) => ({
+        worker: index + 1,
+        silentMs: Math.max(0, now - lastBeat),
+      })),
+      waitingMs: Object.fromEntries(
+        WRITES.map((what) => [what, waitingMs(what)]),
+      ) as PoolProgress['waitingMs'],
+    }
   }
 
   /** Has every worker follow the control plane; resolves when all do. Rejects when one has failed. */

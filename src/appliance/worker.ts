@@ -12,6 +12,7 @@ import { attachSteering, steeringProgram } from '../receive/steering.js'
 import type { FlowBatch } from './captured-flows.js'
 import { Column, type ColumnOptions } from './column.js'
 import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
+import { Progress } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 
 const TICK_MS = 250
@@ -25,6 +26,7 @@ const tell = (notice: Notice): void => parentPort!.postMessage(notice)
 const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
 const receivers: Receiver[] = []
 const totals = new SharedTotals(options.totals)
+const progress = new Progress(options.progress)
 let timer: NodeJS.Timeout | undefined
 
 /** What a column is told of the others. */
@@ -111,6 +113,10 @@ function kernelLost(): number | null {
 function tick(): void {
   column.tick(Math.floor(Date.now() / 1000), kernelLost())
   totals.write(column.ledger)
+  const { captures, flowLogs } = column.disks
+  progress.noteWrites('captures', captures.waitingSince)
+  progress.noteWrites('flow logs', flowLogs?.waitingSince)
+  progress.beat()
 }
 
 async function stop(): Promise<void> {

@@ -5,6 +5,7 @@ import type { FlowRecord } from '../flow/flow-record.js'
 import { BlockPool } from '../sink/block-pool.js'
 import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import { syncMadeDirectories } from '../sink/directory.js'
+import type { Disk } from '../sink/disk.js'
 import { sinkInto } from '../sink/open.js'
 import { openPart, PART, partLeft } from '../sink/part-file.js'
 import type { FlowLogDestination, FlowLogStatistics } from './flow-log-destination.js'
@@ -33,6 +34,8 @@ export interface FlowLogDirectoryOptions {
   graceSeconds: number
   /** Most octets of text not yet compressed; Infinity for offline work, which awaits `drained`. */
   pendingBytesMax: number
+  /** Whose turns it shares; by default it has its own. */
+  disk?: Disk
   /** Most files open at a time, and again as many on their way to their names. */
   filesMax?: number
   /** Octets of text after which a file is published and another begun. */
@@ -98,7 +101,7 @@ export class FlowLogDirectory implements FlowLogDestination {
     this.#filesMax = options.filesMax ?? 8
     this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
     this.#flushSeconds = options.flushSeconds ?? FLUSH_SECONDS
-    this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN))
+    this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN), options.disk)
   }
 
   get statistics(): FlowLogStatistics {
@@ -200,8 +203,9 @@ export class FlowLogDirectory implements FlowLogDestination {
     const { directory, layout, encoder, pendingBytesMax } = this.#options
     const path = join(directory, layout.key(bucket, randomBytes(4).toString('hex')))
     const growing = layout.fileFormat === 'parquet' ? spoolOf(path) : path
-    const made = mkdir(dirname(path), { recursive: true })
-    const part = made.then(() => openPart(growing, 'replace'))
+    const { disk } = this.#pool
+    const made = disk.run(() => mkdir(dirname(path), { recursive: true }))
+    const part = made.then(() => disk.run(() => openPart(growing, 'replace')))
     const sink = sinkInto(growing, part, { limitBytes: pendingBytesMax, pool: this.#pool })
     const file: OpenFile = {
       path,
@@ -239,14 +243,16 @@ export class FlowLogDirectory implements FlowLogDestination {
       await file.sink.close()
       if (file.records === 0) {
         // Begun when memory ran out, before its first record was taken.
-        await rm(file.growing)
+        await this.#pool.disk.run(() => rm(file.growing))
         return
       }
       if (file.growing !== file.path) {
         await (this.#options.convert ?? convertInThread)(file.growing, file.path)
       }
       const made = await file.made
-      if (made !== undefined) await syncMadeDirectories(made, dirname(file.path))
+      if (made !== undefined) {
+        await this.#pool.disk.run(() => syncMadeDirectories(made, dirname(file.path)))
+      }
       this.#published += file.records
       this.#filesPublished++
       this.#worked()
@@ -255,7 +261,7 @@ export class FlowLogDirectory implements FlowLogDestination {
       this.#lose(file.records)
       this.#failed(error)
       if (this.#closed) this.#firstErrorOfClose ??= error
-      if (await isLeft(file.growing + PART)) {
+      if (await this.#pool.disk.run(() => isLeft(file.growing + PART))) {
         this.#options.onProblem(`flow logs: ${partLeft(file.growing, messageOf(error))}`)
       }
     } finally {

@@ -1,5 +1,6 @@
 import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
 import { type CaptureName, compareCaptureNames, parseCaptureName } from './capture-name.js'
 
@@ -23,17 +24,24 @@ interface Kept {
 export class Retention {
   readonly #directory: string
   readonly #policy: RetentionPolicy
+  readonly #disk: Disk
   readonly #onProblem: (line: string) => void
   readonly #kept = new Map<string, Kept>()
   #bytes = 0
   /** Work is done one piece behind the other, so that the count is always right. */
   #work: Promise<void>
 
-  constructor(directory: string, policy: RetentionPolicy, onProblem: (line: string) => void) {
+  constructor(
+    directory: string,
+    policy: RetentionPolicy,
+    disk: Disk,
+    onProblem: (line: string) => void,
+  ) {
     this.#directory = directory
     this.#policy = policy
+    this.#disk = disk
     this.#onProblem = onProblem
-    this.#work = this.#isUnbounded() ? Promise.resolve() : this.#list()
+    this.#work = this.#isUnbounded() ? Promise.resolve() : disk.run(() => this.#list())
   }
 
   /** A file of this session has got its final name. */
@@ -41,7 +49,7 @@ export class Retention {
     if (this.#isUnbounded()) return
     this.#work = this.#work.then(() => {
       this.#count(file, bytes)
-      return this.#enforce()
+      return this.#isOver() ? this.#disk.run(() => this.#enforce()) : undefined
     })
   }
 

@@ -127,7 +127,7 @@ export class RotatingCapture {
     this.#session = session
     this.#directory = join(policy.directory, session.name)
     this.#pool = pool
-    this.#retention = new Retention(this.#directory, policy, onProblem)
+    this.#retention = new Retention(this.#directory, policy, pool.disk, onProblem)
     this.#outage = new Outage(session.name, onProblem)
     this.#onProblem = onProblem
     this.#onTakenBack = onTakenBack
@@ -254,7 +254,7 @@ export class RotatingCapture {
   /** Packets fill blocks while the file is being opened: this thread does not wait for the disk. */
   #begin(start: number): FileSink {
     // One behind the other, so that files that begin in one second are numbered in their order.
-    const part = this.#opening.then(() => this.#open(start))
+    const part = this.#opening.then(() => this.#pool.disk.run(() => this.#open(start)))
     this.#opening = part.catch(() => undefined)
     return new FileSink(part, {
       pool: this.#pool,

@@ -1,4 +1,5 @@
 import { SINK_BLOCK_LEN } from './byte-sink.js'
+import { Disk } from './disk.js'
 import { Turns } from './turns.js'
 
 /**
@@ -7,7 +8,7 @@ import { Turns } from './turns.js'
  */
 export const SMALL_BLOCK_LEN = SINK_BLOCK_LEN / 16
 
-/** Files of one pool that wait for the disk (fdatasync) at a time; half of libuv's threads stay free for writes. */
+/** Files of one pool that wait for the disk (fdatasync) at a time; half of a disk's turns stay free for writes. */
 const SYNCS_AT_A_TIME = 2
 
 /** Memory that a sink fills with whole units (packets, records) and then writes out. */
@@ -36,6 +37,7 @@ export class Block {
  */
 export class BlockPool {
   readonly limitBytes: number
+  readonly disk: Disk
   /** Turns at fdatasync, so that a thousand files that rotate together do not hold up every write. */
   readonly syncs = new Turns(SYNCS_AT_A_TIME)
   readonly #small: Block[] = []
@@ -43,8 +45,12 @@ export class BlockPool {
   #allocatedBytes = 0
   #spareBytes = 0
 
-  /** `blocks` of SINK_BLOCK_LEN octets; Infinity for offline work, which waits for its sinks. */
-  constructor(blocks: number) {
+  /**
+   * `blocks` of SINK_BLOCK_LEN octets; Infinity for offline work, which waits for its sinks. `disk`: the
+   * one that other pools write to as well.
+   */
+  constructor(blocks: number, disk = new Disk()) {
+    this.disk = disk
     this.limitBytes = blocks * SINK_BLOCK_LEN
   }
 

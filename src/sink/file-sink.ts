@@ -96,15 +96,26 @@ export class FileSink extends BlockSink {
   }
 
   #write({ fd, path }: PartFile, chunks: readonly Buffer[], done: OnWritten): void {
-    writev(fd, chunks, this.#position, (error, written) => {
-      this.#position += error === null ? written : 0
-      done(error === null ? null : new WriteError(path, error), error === null ? written : 0)
-    })
+    const write = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        writev(fd, chunks, this.#position, (error, written) => {
+          if (error === null) resolve(written)
+          else reject(error)
+        })
+      })
+    this.#options.pool.disk.run(write).then(
+      (written) => {
+        this.#position += written
+        done(null, written)
+      },
+      (error: unknown) => done(new WriteError(path, error), 0),
+    )
   }
 
   protected override async release(): Promise<void> {
     const file = this.#file ?? (await this.#opening!.catch(() => undefined))
-    if (file !== undefined) await this.#options.pool.syncs.run(() => this.#settle(file))
+    const { syncs, disk } = this.#options.pool
+    if (file !== undefined) await syncs.run(() => disk.run(() => this.#settle(file)))
   }
 
   async #settle(file: PartFile): Promise<void> {

@@ -83,7 +83,7 @@ function compressed(
     return openBeneath({ pool, limitBytes, durable, onFailure: 'keep-whole' })
   }
 
-  const unbounded = new BlockPool(Number.POSITIVE_INFINITY)
+  const unbounded = new BlockPool(Number.POSITIVE_INFINITY, pool.disk)
   const beneath = openBeneath({
     pool: unbounded,
     limitBytes: Number.POSITIVE_INFINITY,

@@ -4,7 +4,8 @@ import { onTestFinished } from 'vitest'
 import { type ApiLimits, ApiServer } from '../../src/api/http/api-server.js'
 import type { AuditLog } from '../../src/api/http/audit-log.js'
 import { Dispatcher } from '../../src/api/http/dispatcher.js'
-import { health, type Route } from '../../src/api/http/route.js'
+import { health } from '../../src/api/http/health.js'
+import type { Route } from '../../src/api/http/route.js'
 import type { Action } from '../../src/aws/protocol/action.js'
 import { makeServices } from '../../src/aws/protocol/service.js'
 import type { Credential } from '../../src/aws/sigv4/credentials.js'
@@ -26,6 +27,20 @@ export const BOB: Credential = {
   secretAccessKey: 'bob-secret',
   sessionToken: 'bob/token+with=signs',
 }
+
+export const NO_COUNTS = {
+  connections: 0,
+  connectionsEvicted: 0,
+  connectionsRefused: 0,
+  bodiesGivenUp: 0,
+  turnedAway: 0,
+  answered: 0,
+  refused: 0,
+  failed: 0,
+}
+
+/** Of an appliance where all is well. */
+export const QUIET = { workers: [{ worker: 1, silentMs: 100 }], waitingMs: {}, auditLinesLost: 0 }
 
 export interface ApiSetting {
   ec2?: readonly Action[]
@@ -79,11 +94,11 @@ export async function startApi(
   setting: ApiSetting & { limits?: Partial<ApiLimits>; routes?: readonly Route[] } = {},
 ): Promise<RunningApi> {
   const made = makeDispatcher(setting)
-  const server = await ApiServer.start({
+  const server: ApiServer = await ApiServer.start({
     host: '127.0.0.1',
     port: 0,
     dispatcher: made.dispatcher,
-    routes: setting.routes ?? [health],
+    routes: setting.routes ?? [health(() => ({ ...QUIET, api: server.counts }))],
     limits: { closeMs: 1000, ...setting.limits },
     onProblem: (line) => made.problems.push(line),
   })

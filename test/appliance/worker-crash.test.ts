@@ -1,11 +1,13 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { health } from '../../src/api/http/health.js'
 import { Pool, type PoolOptions } from '../../src/appliance/pool.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
 import { chooseReceiver } from '../../src/receive/open.js'
 import { adoptParts } from '../../src/recover/adoption.js'
+import { NO_COUNTS, QUIET, startApi } from '../api/running-api.js'
 import { IS_BUILT, NEEDS_BUILD, UNHURRIED, until } from '../e2e/program.js'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -22,17 +24,22 @@ const frameWith = (payload: string): Buffer =>
   ethernet(udp4({ ...ENDS, payload: Buffer.from(payload) }))
 const FRAME = frameWith('a packet')
 
-/** The real worker, but that packets with a payload of one of these kinds end it. */
+/** The real worker, but that packets with a payload of one of these kinds end it, or hold it until a file is gone. */
+const gateIn = (dir: string): string => join(dir, 'gate')
+
 function entryIn(dir: string): URL {
   const path = join(dir, 'worker.mjs')
   writeFileSync(
     path,
     `
+    import { existsSync } from 'node:fs'
     import { Demux } from '${new URL('session/demux.js', DIST)}'
     const accept = Demux.prototype.acceptVxlan
     Demux.prototype.acceptVxlan = function (datagram) {
       const tail = datagram.bytes.toString('latin1', datagram.end - 5, datagram.end)
       if (tail === 'leave') process.exit(7)
+      const cell = new Int32Array(new SharedArrayBuffer(4))
+      while (tail === 'stall' && existsSync('${gateIn(dir)}')) Atomics.wait(cell, 0, 0, 20)
       accept.call(this, datagram)
       if (tail === 'throw') throw new TypeError('a bug of ours')
     }
@@ -42,10 +49,11 @@ function entryIn(dir: string): URL {
   return pathToFileURL(path)
 }
 
-const fatal = (how: 'throw' | 'leave'): Buffer => frameWith(how)
+const fatal = (how: 'throw' | 'leave' | 'stall'): Buffer => frameWith(how)
 
 interface Run {
   pool: Pool
+  dir: string
   captures: string
   said: string[]
   failures: Error[]
@@ -101,7 +109,7 @@ async function start(
   })
   const send = (vni: number, frame = FRAME): Promise<void> =>
     sender.send(vxlan(vni, frame), pool.listening.port, HOST)
-  return { pool, captures, said, failures, send }
+  return { pool, dir, captures, said, failures, send }
 }
 
 function packetsBelow(directory: string): number {
@@ -185,4 +193,36 @@ describe.skipIf(!IS_BUILT)(`a receiving thread that dies${NEEDS_BUILD}`, UNHURRI
       expect(await pool.stop()).toMatchObject({ received: 6, accepted: 6, workerRestarts: 5 })
     },
   )
+
+  test.skipIf(!HAS_RECVMMSG)('and one that hangs is told by /health, which does not', async () => {
+    const { pool, dir, failures, send } = await start(2, 'recvmmsg')
+    const { url } = await startApi({
+      routes: [health(() => ({ ...QUIET, ...pool.progress, api: NO_COUNTS }))],
+    })
+    const told = async () => {
+      const response = await fetch(`${url}/health`)
+      const { failures } = (await response.json()) as { failures: string[] }
+      return { status: response.status, failures }
+    }
+    for (let sent = 0; sent < 200; sent++) await send(VNIS[sent % 2]!)
+    await expect.poll(async () => (await pool.report()).received, { timeout: 60_000 }).toBe(200)
+    await expect.poll(told, { timeout: 60_000 }).toEqual({ status: 200, failures: [] })
+
+    writeFileSync(gateIn(dir), '')
+    await send(VNIS[0]!, fatal('stall'))
+    const isSilent = /^receiving thread 1 has not answered for \d+(\.\d)? s$/
+    await expect
+      .poll(told, { timeout: 60_000 })
+      .toEqual({ status: 503, failures: [expect.stringMatching(isSilent)] })
+    // What the one that hangs had noted, and all of the other.
+    for (let sent = 0; sent < 200; sent++) await send(VNIS[1]!)
+    await expect
+      .poll(async () => (await pool.report()).received, { timeout: 60_000 })
+      .toBeGreaterThanOrEqual(400 - 64)
+
+    rmSync(gateIn(dir))
+    await expect.poll(told, { timeout: 60_000 }).toEqual({ status: 200, failures: [] })
+    expect(await pool.stop()).toMatchObject({ received: 401, accepted: 401, workerRestarts: 0 })
+    expect(failures).toEqual([])
+  })
 })

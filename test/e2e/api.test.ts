@@ -11,7 +11,12 @@ describe.skipIf(!IS_BUILT)(`the API of listen${NEEDS_BUILD}`, UNHURRIED, () => {
     const api = new Appliance(['--api', `${HOST}:0`, '--credentials', credentials])
     const [, url] = await api.says(/^API on (\S+), region us-east-1/m)
     await api.says(/^ {2}export AWS_ENDPOINT_URL=/m)
-    expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: 'ok' })
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({
+      status: 'ok',
+      failures: [],
+      workers: [{ worker: 1, silentSeconds: expect.any(Number) }],
+      api: { connections: 1, connectionsRefused: 0, bodiesGivenUp: 0 },
+    })
     expect((await fetch(`${url}/?Action=DescribeTags&Version=2016-11-15`)).status).toBe(403)
 
     const other = new Appliance([

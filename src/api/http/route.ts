@@ -14,11 +14,6 @@ export interface Page {
   readonly body: string | Buffer
 }
 
-export const health: Route = {
-  path: '/health',
-  answer: () => ({ status: 200, contentType: 'application/json', body: '{"status":"ok"}\n' }),
-}
-
 export function routesByPath(routes: readonly Route[]): Map<string, Route> {
   const byPath = new Map(routes.map((route) => [route.path, route]))
   if (byPath.size < routes.length) throw new Error('two routes have the same path')

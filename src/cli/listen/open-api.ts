@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import { ApiServer } from '../../api/http/api-server.js'
 import { AuditLog } from '../../api/http/audit-log.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
+import { type HealthFacts, health, type Progress } from '../../api/http/health.js'
 import { bindAddress } from '../../api/http/loopback.js'
-import { health } from '../../api/http/route.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
 import type { Credential } from '../../aws/sigv4/credentials.js'
@@ -39,13 +39,14 @@ export async function openApi(
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
   say: (line: string) => void,
+  progress: () => Progress,
 ): Promise<ApiServer | undefined> {
   const { api, credentials, auth, auditLog } = options
   if (api === false) return undefined
   const isAskedFor =
     typeof api === 'object' || credentials !== undefined || auth === false || auditLog !== undefined
   try {
-    return await serve(options, metadata, actions, say)
+    return await serve(options, metadata, actions, say, progress)
   } catch (error) {
     if (isAskedFor || !(error instanceof OperatorError)) throw error
     say(`without the API: ${error.message}`)
@@ -58,6 +59,7 @@ async function serve(
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
   say: (line: string) => void,
+  progress: () => Progress,
 ): Promise<ApiServer> {
   const { host, port } = typeof options.api === 'object' ? options.api : DEFAULT_API
   const isOpen = options.auth === false
@@ -87,11 +89,16 @@ async function serve(
     onProblem: say,
     now: Date.now,
   })
-  const server = await ApiServer.start({
+  const facts = (): HealthFacts => ({
+    ...progress(),
+    api: server.counts,
+    auditLinesLost: audit?.lost,
+  })
+  const server: ApiServer = await ApiServer.start({
     host: address,
     port,
     dispatcher,
-    routes: [health],
+    routes: [health(facts)],
     onProblem: say,
   })
 

@@ -99,10 +99,12 @@ async function runAppliance(
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
-    const api = await openApi(options, metadata, actions, say).catch(async (error: unknown) => {
-      await pool.stop()
-      throw error
-    })
+    const api = await openApi(options, metadata, actions, say, () => pool.progress).catch(
+      async (error: unknown) => {
+        await pool.stop()
+        throw error
+      },
+    )
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())

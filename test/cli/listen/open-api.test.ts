@@ -8,6 +8,7 @@ import type { ApiServer } from '../../../src/api/http/api-server.js'
 import type { Action } from '../../../src/aws/protocol/action.js'
 import type { ApiCliOptions } from '../../../src/cli/listen/api-options.js'
 import { openApi } from '../../../src/cli/listen/open-api.js'
+import { QUIET } from '../../api/running-api.js'
 import { temporaryDirectory } from '../../support/temporary.js'
 
 const LOCAL = { host: '127.0.0.1', port: 0 }
@@ -22,7 +23,13 @@ interface Opened {
 async function open(options: ApiCliOptions, metadata = {}): Promise<Opened> {
   const said: string[] = []
   const actions = { ec2: [create], networkFirewall: [] }
-  const server = await openApi(options, metadata, actions, (line) => said.push(line))
+  const server = await openApi(
+    options,
+    metadata,
+    actions,
+    (line) => said.push(line),
+    () => QUIET,
+  )
   if (server !== undefined) onTestFinished(() => server.close())
   return { server, said }
 }

@@ -1,0 +1,54 @@
+import { monotonicMs } from '../sink/disk.js'
+
+/** What a receiving thread writes, each with turns of its own at the disk. */
+export const WRITES = ['captures', 'flow logs'] as const
+export type Written = (typeof WRITES)[number]
+
+const BEAT = 0
+const WRITES_AT = 1
+const CELLS = WRITES_AT + WRITES.length
+
+/**
+ * Signs of life of a receiving thread, in shared memory: they are read without asking the thread, which
+ * may not answer. Times are `monotonicMs`.
+ */
+export class Progress {
+  readonly memory: SharedArrayBuffer
+  readonly #cells: Float64Array
+
+  constructor(memory?: SharedArrayBuffer) {
+    this.memory = memory ?? new SharedArrayBuffer(CELLS * Float64Array.BYTES_PER_ELEMENT)
+    this.#cells = new Float64Array(this.memory)
+    if (memory === undefined) this.beat()
+  }
+
+  /** The thread has got round to it. */
+  beat(): void {
+    this.#cells[BEAT] = monotonicMs()
+  }
+
+  get lastBeat(): number {
+    return this.#cells[BEAT]!
+  }
+
+  /** `since`: when the oldest operation was begun that is under way; undefined when none is. */
+  noteWrites(what: Written, since: number | undefined): void {
+    this.#cells[WRITES_AT + WRITES.indexOf(what)] = since ?? 0
+  }
+
+  writingSince(what: Written): number | undefined {
+    return this.#cells[WRITES_AT + WRITES.indexOf(what)] || undefined
+  }
+}
+
+/** What is known of the receiving threads without asking them. */
+export interface PoolProgress {
+  readonly workers: readonly {
+    /** From 1 on, as messages count them. */
+    readonly worker: number
+    /** Since it last showed that it runs; while one is started again, since the last of its predecessor. */
+    readonly silentMs: number
+  }[]
+  /** How long the oldest operation at the disk has been under way; undefined when none is. */
+  readonly waitingMs: Readonly<Record<Written, number | undefined>>
+}
