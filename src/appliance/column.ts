@@ -10,7 +10,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
-import { Admission } from '../session/admission.js'
+import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
 import { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import { Ledger, type LedgerReport } from '../session/ledger.js'
@@ -18,8 +18,11 @@ import { Pipeline } from '../session/pipeline.js'
 import type { PacketFilter, Session, SessionCapture } from '../session/session.js'
 import { SessionDirectory, type SessionKey } from '../session/session-directory.js'
 import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
+import { Tokens } from '../session/tokens.js'
 import { BlockPool } from '../sink/block-pool.js'
 import type { Disk } from '../sink/disk.js'
+import { FileBudget } from '../sink/file-budget.js'
+import { type FileLimits, LASTED_SHARE, NEW_SHARE } from './file-limits.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { LineLimit } from './line-limit.js'
@@ -54,6 +57,8 @@ export interface ColumnOptions {
   transitGateways?: readonly TransitGateway[]
   capture?: CapturePolicy
   flowLog?: FlowLogOptions
+  /** Undefined: as many files as sessions and flow logs want. */
+  files?: FileLimits
 }
 
 /** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
@@ -64,8 +69,19 @@ const WORK_BUDGET = 4096
 const TIMER_LAG_SECONDS = 1
 /** A clock that is set back again and again is said to be at most so often. */
 const STEP_SAID_MS = 60_000
+/** How long the file of a session that did not last stays open without a packet when others want one. */
+const NEW_PATIENCE_SECONDS = 2
+/** New directories of sessions that nobody registered, past those at once: two for each that may be open. */
+const DIRECTORIES_PER_SECOND = 10 / 60
+/** However few may be open. Half of those at once are for sessions that have lasted. */
+const DIRECTORIES_MIN = 64
 /** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
 const CAPTURE_BLOCKS = 256
+
+const NO_FILE_LIMITS: FileLimits = {
+  captures: Number.POSITIVE_INFINITY,
+  flowLogs: Number.POSITIVE_INFINITY,
+}
 
 /**
  * Everything one receiving thread owns: its sessions, flow table, captures and
@@ -86,7 +102,11 @@ export class Column {
   readonly #registry: SessionRegistry
   readonly #tracker: FlowTracker
   readonly #flowLogs: FlowLogs | undefined
-  readonly #capturePool: BlockPool
+  readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
+  readonly #captureFiles: FileBudget
+  /** New directories for captures of sessions that nobody registered. */
+  readonly #newDirectories: Tokens
+  readonly #directoriesOfNew: number
   readonly #closingCaptures = new Set<Promise<void>>()
   /** How long `work` held the thread, in microseconds. */
   readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
@@ -112,13 +132,20 @@ export class Column {
       others: new LineLimit('captures of sessions that nobody registered', onProblem),
     }
     this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
-    this.#capturePool = new BlockPool(CAPTURE_BLOCKS)
+    const { captures, flowLogs } = options.files ?? NO_FILE_LIMITS
+    this.#captureFiles = new FileBudget(captures)
+    this.#directoriesOfNew = Math.max(options.maxSessions, DIRECTORIES_MIN)
+    this.#newDirectories = new Tokens({
+      perSecond: DIRECTORIES_PER_SECOND,
+      atOnce: this.#directoriesOfNew * 2,
+    })
     const interfaces = options.interfaces ?? new Map<string, NetworkInterface>()
     this.#flowLogs =
       options.flowLog &&
       new FlowLogs(options.flowLog, {
         interfaces,
         transitGateways: options.transitGateways ?? [],
+        files: new FileBudget(flowLogs),
         sessions: () => this.#sessions.values(),
         sessionAt: (index) => this.#byIndex[index]!,
         reportSession: (index) => this.#tracker.reportSession(index),
@@ -200,6 +227,7 @@ export class Column {
     this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
       for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
+      this.#captureFiles.tick()
     }
     this.#lastTick = nowSeconds
     if (!this.#isWorking) this.#working = this.#work()
@@ -318,10 +346,28 @@ export class Column {
     if (policy === undefined) return undefined
     const name = session.name!
     const lines = this.#captureLines[session.isRegistered ? 'registered' : 'others']
-    const onProblem = (line: string) => lines.say(line)
-    const opening = { name, linkType, comment: `mirror session ${name}` }
-    return new RotatingCapture(policy, opening, this.#capturePool, onProblem, (packets) =>
-      session.takeBack(packets),
+    return new RotatingCapture(
+      policy,
+      { name, linkType, comment: `mirror session ${name}` },
+      {
+        pool: this.#capturePool,
+        files: this.#captureFiles,
+        share: () => (session.isRegistered ? 1 : hasLasted(session) ? LASTED_SHARE : NEW_SHARE),
+        patience: () => patienceOf(session),
+        mayMakeDirectory: () => session.isRegistered || this.#mayMakeDirectory(session),
+        onProblem: (line) => lines.say(line),
+        onTakenBack: (packets) => session.takeBack(packets),
+        onLost: (why, packets) => {
+          this.ledger.captureLosses[why] += packets
+        },
+      },
+    )
+  }
+
+  #mayMakeDirectory(session: Session): boolean {
+    return this.#newDirectories.take(
+      session.usedAt,
+      hasLasted(session) ? 0 : this.#directoriesOfNew,
     )
   }
 
@@ -342,8 +388,8 @@ export class Column {
     const { noRoom } = this.ledger
     if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
     this.#onProblem(
-      `packets of sessions there was no room for: ${noRoom - this.#noRoomSaid}; ` +
-        `${this.#options.maxSessions} may be open: give a larger --max-sessions, or register them`,
+      `packets of sessions that were not opened: ${noRoom - this.#noRoomSaid}; at most ` +
+        `${this.#options.maxSessions} are open, and few open in a second: register them, or give a larger --max-sessions`,
     )
     this.#noRoomSaid = noRoom
     this.#noRoomSaidAt = nowSeconds
@@ -370,4 +416,10 @@ export class Column {
     if (lost > 0) this.#lostAt = nowSeconds
     this.#flowLogs?.noteLoss(lost, this.#lastTick === 0 ? nowSeconds : this.#lastTick, nowSeconds)
   }
+}
+
+/** Seconds without a packet after which a session's capture file is no use to it when others want one. */
+function patienceOf(session: Session): number {
+  if (session.isRegistered) return Number.POSITIVE_INFINITY
+  return hasLasted(session) ? BUSY_SECONDS : NEW_PATIENCE_SECONDS
 }

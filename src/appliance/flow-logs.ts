@@ -18,6 +18,7 @@ import type {
 } from '../mirror/resources.js'
 import type { Session, SessionLog } from '../session/session.js'
 import { Disk } from '../sink/disk.js'
+import type { FileBudget } from '../sink/file-budget.js'
 import { registeredMetadata } from './registered-metadata.js'
 import { TransitGatewayLogs } from './transit-gateway-logs.js'
 import { TransitGateways } from './transit-gateways.js'
@@ -44,6 +45,8 @@ export interface FlowLogOptions {
 export interface FlowLogsSurroundings {
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly transitGateways: readonly TransitGateway[]
+  /** Files that all flow logs together may hold open. */
+  readonly files: FileBudget
   sessions(): Iterable<Session>
   sessionAt(index: number): Session
   /** Hands over a record of what each flow of a session did so far in its windows. */
@@ -230,6 +233,7 @@ export class FlowLogs {
       graceSeconds: GRACE_SECONDS,
       pendingBytesMax: pendingMax,
       disk: this.disk,
+      files: this.#of.files,
       onProblem: this.#of.onProblem,
     })
   }

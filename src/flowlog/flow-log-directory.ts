@@ -6,6 +6,7 @@ import { BlockPool } from '../sink/block-pool.js'
 import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import { syncMadeDirectories } from '../sink/directory.js'
 import type { Disk } from '../sink/disk.js'
+import { FileBudget } from '../sink/file-budget.js'
 import { sinkInto } from '../sink/open.js'
 import { openPart, PART, partLeft } from '../sink/part-file.js'
 import type { FlowLogDestination, FlowLogStatistics } from './flow-log-destination.js'
@@ -38,6 +39,8 @@ export interface FlowLogDirectoryOptions {
   disk?: Disk
   /** Most files open at a time, and again as many on their way to their names. */
   filesMax?: number
+  /** That of all flow logs of a thread; without one, `filesMax` alone bounds the files. */
+  files?: FileBudget
   /** Octets of text after which a file is published and another begun. */
   fileBytesMax?: number
   /** How long records may lie where a killed process would lose them; 10 s unless said otherwise. */
@@ -75,6 +78,7 @@ interface OpenFile {
 export class FlowLogDirectory implements FlowLogDestination {
   readonly #options: FlowLogDirectoryOptions
   readonly #filesMax: number
+  readonly #files: FileBudget
   readonly #fileBytesMax: number
   readonly #flushSeconds: number
   readonly #pool: BlockPool
@@ -99,6 +103,7 @@ export class FlowLogDirectory implements FlowLogDestination {
   constructor(options: FlowLogDirectoryOptions) {
     this.#options = options
     this.#filesMax = options.filesMax ?? 8
+    this.#files = options.files ?? new FileBudget(Number.POSITIVE_INFINITY)
     this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
     this.#flushSeconds = options.flushSeconds ?? FLUSH_SECONDS
     this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN), options.disk)
@@ -195,6 +200,10 @@ export class FlowLogDirectory implements FlowLogDestination {
     if (this.#closed || !this.#mayTry) return undefined
     if (this.#open.size >= this.#filesMax) this.#publish(this.#leastRecent())
     if (this.#closing.size > this.#filesMax) return undefined
+    if (!this.#files.tryTake()) {
+      this.#failed(new Error('flow logs have as many files open as may be (ulimit -n)'))
+      return undefined
+    }
     return this.#begin(bucket)
   }
 
@@ -266,6 +275,7 @@ export class FlowLogDirectory implements FlowLogDestination {
       }
     } finally {
       this.#closing.delete(file)
+      this.#files.give()
     }
   }
 

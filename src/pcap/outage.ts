@@ -1,5 +1,5 @@
-/** After a failure: seconds until the next attempt, and without loss until it counts as over. */
-const RETRY_SECONDS = 10
+/** After a failure of the disk: seconds until the next attempt, and without loss until it counts as over. */
+export const RETRY_SECONDS = 10
 
 /**
  * The times in which a session's capture loses packets: says one line when one
@@ -13,6 +13,7 @@ export class Outage {
   readonly #session: string
   readonly #onProblem: (line: string) => void
   #retryAt: number | undefined
+  #retrySeconds = RETRY_SECONDS
   /** Packets lost before it began; undefined while there is none. */
   #lostBefore: number | undefined
   #hasWritten = false
@@ -24,10 +25,11 @@ export class Outage {
     this.#onProblem = onProblem
   }
 
-  /** The disk failed. `lost` is the session's count so far. */
-  block(reason: string, lost: number): void {
+  /** The disk failed, or no file may be opened. `lost` is the session's count so far. */
+  block(reason: string, lost: number, retrySeconds = RETRY_SECONDS): void {
     if (this.isBlocked) return
     this.isBlocked = true
+    this.#retrySeconds = retrySeconds
     this.#retryAt = undefined
     this.#hasWritten = false
     this.#begin(reason, lost)
@@ -62,8 +64,9 @@ export class Outage {
   }
 
   #unblock(nowSeconds: number): void {
-    this.#retryAt ??= nowSeconds + RETRY_SECONDS
-    const isEarly = nowSeconds < this.#retryAt && nowSeconds >= this.#retryAt - RETRY_SECONDS
+    const seconds = this.#retrySeconds
+    this.#retryAt ??= nowSeconds + seconds
+    const isEarly = nowSeconds < this.#retryAt && nowSeconds >= this.#retryAt - seconds
     if (!isEarly) this.isBlocked = false
   }
 }

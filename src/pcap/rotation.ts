@@ -3,11 +3,13 @@ import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { BlockPool } from '../sink/block-pool.js'
 import { syncMadeDirectories } from '../sink/directory.js'
+import type { FileBudget } from '../sink/file-budget.js'
 import { FileSink } from '../sink/file-sink.js'
 import { openPart, type PartFile, partLeft } from '../sink/part-file.js'
 import { errnoOf, WriteError } from '../sink/write-error.js'
 import { linkTypeName } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
+import type { CaptureLoss } from './capture-loss.js'
 import { formatCaptureName } from './capture-name.js'
 import { type CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { Outage } from './outage.js'
@@ -44,8 +46,25 @@ export interface CaptureStatistics {
   /** Packets and octets in files, the open one included. What a failed disk takes back is taken off again. */
   packets: number
   octets: number
-  /** Packets offered that are in no file. */
+  /** Packets offered that are in no file, but for those of other link types. */
   lost: number
+}
+
+/** What the captures of one thread share, and what one session may have of it. */
+export interface CaptureSurroundings {
+  readonly pool: BlockPool
+  readonly files: FileBudget
+  /** Of `files`, the share that may be in use when the session opens a file that follows none. */
+  share(): number
+  /** Seconds without a packet after which its file ends when others want one. */
+  patience(): number
+  /** Asked when the session's directory is not there. */
+  mayMakeDirectory(): boolean
+  /** Hears one line without its end. */
+  onProblem(line: string): void
+  /** Packets that `write` took and that are lost after all. */
+  onTakenBack(packets: number): void
+  onLost(why: CaptureLoss, packets: number): void
 }
 
 /** Packets stamped before a boundary may still wait in the socket when the clock passes it. */
@@ -53,6 +72,12 @@ const GRACE_SECONDS = 1
 
 /** Files on their way to their final names; each holds a descriptor. */
 const CLOSING_MAX = 16
+
+/** How soon a session that may open no file asks again. */
+const ASK_AGAIN_SECONDS = 1
+
+const NO_FILE = 'as many files are open as may be'
+const NO_DIRECTORY = 'sessions that nobody registered have made too many new directories'
 
 /** What CaptureWriter reserves ahead of the first packet. */
 const HEADER_UNITS = 1
@@ -77,16 +102,17 @@ const STATISTICS_LEN = statisticsLength({
  * stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
  * what a disk does: packets it cannot take are counted, `onProblem` hears one
  * line when that begins and one when it is over.
+ *
+ * Each file has a place in the budget of files from before it is opened until it is closed. One
+ * that follows another waits for its place, while packets fill blocks.
  */
 export class RotatingCapture {
   readonly #policy: CapturePolicy
   readonly #session: CaptureSession
   readonly #directory: string
-  readonly #pool: BlockPool
+  readonly #around: CaptureSurroundings
   readonly #retention: Retention
   readonly #outage: Outage
-  readonly #onProblem: (line: string) => void
-  readonly #onTakenBack: (packets: number) => void
   #hasRefused = false
   readonly #snaplen: number
   /** What must still fit behind the last packet. */
@@ -110,27 +136,22 @@ export class RotatingCapture {
   #packets = 0
   #closedOctets = 0
   #lost = 0
+  /** Why packets are lost while the outage blocks. */
+  #blockedBy: CaptureLoss = 'disk'
+  /** Of the open file at the last tick, and the seconds since it was more. */
+  #packetsAtTick = 0
+  #idleSeconds = 0
 
-  /**
-   * `onProblem` is called with one line without its end, `onTakenBack` with the number of packets
-   * that `write` took and a failed disk then lost. Nothing is opened before the first packet.
-   */
-  constructor(
-    policy: CapturePolicy,
-    session: CaptureSession,
-    pool: BlockPool,
-    onProblem: (line: string) => void,
-    onTakenBack: (packets: number) => void = () => undefined,
-  ) {
+  /** Nothing is opened before the first packet. */
+  constructor(policy: CapturePolicy, session: CaptureSession, around: CaptureSurroundings) {
     assert(/^(?!\.{1,2}$)[^/\0]+$/.test(session.name), 'a session name is one directory')
     this.#policy = policy
     this.#session = session
     this.#directory = join(policy.directory, session.name)
-    this.#pool = pool
-    this.#retention = new Retention(this.#directory, policy, pool.disk, onProblem)
+    this.#around = around
+    const onProblem = (line: string): void => around.onProblem(line)
+    this.#retention = new Retention(this.#directory, policy, around.pool.disk, onProblem)
     this.#outage = new Outage(session.name, onProblem)
-    this.#onProblem = onProblem
-    this.#onTakenBack = onTakenBack
     this.#snaplen = policy.snaplen === 0 ? DEFAULT_SNAPLEN : policy.snaplen
     this.#trailerLen = policy.format === 'pcapng' ? STATISTICS_LEN : 0
   }
@@ -144,10 +165,7 @@ export class RotatingCapture {
     }
   }
 
-  /**
-   * Writes a packet, as CaptureWriter does. False: not written (full disk, disk too
-   * slow, …); counted here as lost.
-   */
+  /** Writes a packet, as CaptureWriter does. False: not written (full disk, disk too slow, …); counted. */
   write(packet: Packet, options: Buffer | undefined): boolean {
     const { start, end, seconds, linkType } = packet
     if (linkType !== this.#session.linkType) {
@@ -161,7 +179,7 @@ export class RotatingCapture {
       this.#isFull(writer, end - start, options)
     ) {
       if (!this.#next(seconds)) {
-        this.#lost++
+        this.#lose(this.#outage.isBlocked ? this.#blockedBy : 'disk', 1)
         return false
       }
       writer = this.#writer!
@@ -170,19 +188,19 @@ export class RotatingCapture {
       this.#packets++
       return true
     }
-    this.#lost++
     const error = this.#sink!.error
+    this.#lose(lossOf(error), 1)
     if (error !== undefined) this.#giveUp(error)
     return false
   }
 
   /** A session of GENEVE may bring bare IP and Ethernet; a capture file has one of them. */
   #refuse(linkType: number): void {
-    this.#lost++
+    this.#around.onLost('link-type', 1)
     if (this.#hasRefused) return
     this.#hasRefused = true
     const { name, linkType: own } = this.#session
-    this.#onProblem(
+    this.#around.onProblem(
       `${name}: packets of ${linkTypeName(linkType)} are left out of its captures, which hold ${linkTypeName(own)}`,
     )
   }
@@ -199,7 +217,7 @@ export class RotatingCapture {
       // A clock that was set back must not leave a file open until it has caught up.
       const isAhead = nowSeconds < this.#from - GRACE_SECONDS
       if (sink.error !== undefined) this.#giveUp(sink.error)
-      else if (isOver || isAhead) this.#finishFile()
+      else if (isOver || isAhead || this.#isDispensable()) this.#finishFile()
       else sink.flush()
     }
     if (this.#sink !== undefined && this.#sink.keptUnits > HEADER_UNITS) this.#outage.wrote()
@@ -230,14 +248,30 @@ export class RotatingCapture {
     return writer.octets + record + this.#trailerLen > this.#policy.rotateBytes
   }
 
+  /** Whether the open file has been idle for long, and others want one. To be asked once a second. */
+  #isDispensable(): boolean {
+    const packets = this.#writer!.packets
+    this.#idleSeconds = packets === this.#packetsAtTick ? this.#idleSeconds + 1 : 0
+    this.#packetsAtTick = packets
+    return this.#around.files.isShort && this.#idleSeconds >= this.#around.patience()
+  }
+
   /** Ends the open file, if any, and opens the one for a packet of that second. */
   #next(seconds: number): boolean {
     if (this.#outage.isBlocked || this.#closing.size >= CLOSING_MAX) return false
+    const { files } = this.#around
+    // One that is on its way to its name will give a place back.
+    const follows = this.#sink !== undefined || this.#closing.size > 0
+    if (!follows && !files.tryTake(this.#around.share())) {
+      this.#blockedBy = 'no-file'
+      this.#outage.block(NO_FILE, this.#lost, ASK_AGAIN_SECONDS)
+      return false
+    }
     if (this.#sink !== undefined) this.#finishFile()
     const interval = this.#policy.rotateSeconds
     const isTimed = interval !== Number.POSITIVE_INFINITY
     const start = isTimed ? seconds - (seconds % interval) : seconds
-    this.#sink = this.#begin(start)
+    this.#sink = this.#begin(start, follows ? files.take() : undefined)
     this.#writer = new CaptureWriter(this.#sink, {
       format: this.#policy.format,
       linkType: this.#session.linkType,
@@ -248,17 +282,20 @@ export class RotatingCapture {
     this.#from = isTimed ? start : 0
     this.#until = start + interval
     this.#lostBefore = this.#lost
+    this.#packetsAtTick = 0
+    this.#idleSeconds = 0
     return true
   }
 
   /** Packets fill blocks while the file is being opened: this thread does not wait for the disk. */
-  #begin(start: number): FileSink {
+  #begin(start: number, place: Promise<void> | undefined): FileSink {
+    const { pool } = this.#around
     // One behind the other, so that files that begin in one second are numbered in their order.
-    const part = this.#opening.then(() => this.#pool.disk.run(() => this.#open(start)))
+    const part = this.#opening.then(() => place).then(() => pool.disk.run(() => this.#open(start)))
     this.#opening = part.catch(() => undefined)
     return new FileSink(part, {
-      pool: this.#pool,
-      limitBytes: this.#pool.limitBytes * POOL_SHARE,
+      pool,
+      limitBytes: pool.limitBytes * POOL_SHARE,
       onFailure: 'keep-whole',
       durable: true,
       headerUnits: HEADER_UNITS,
@@ -281,6 +318,7 @@ export class RotatingCapture {
           index++
         } else if (errno === 'ENOENT' && !wasThere) {
           // Another worker may have made it in between; if it is there again, something else is missing.
+          if (!this.#around.mayMakeDirectory()) throw new DirectoryRefused(NO_DIRECTORY)
           const made = await this.#makeDirectory()
           this.#made ??= made
           wasThere = made === undefined
@@ -324,11 +362,12 @@ export class RotatingCapture {
       await this.#syncMade()
     } catch (error) {
       const reason = (error as Error).message
-      const lost = this.#takeBack(sink, writer)
+      const lost = this.#takeBack(sink, writer, lossOf(error))
       const isLeft = !sink.isPublished && !sink.isRemoved
-      if (isLeft) this.#onProblem(partLeft(sink.path, reason))
-      if (lost > 0 || !isLeft) this.#outage.block(reason, this.#lost)
+      if (isLeft) this.#around.onProblem(partLeft(sink.path, reason))
+      if (lost > 0 || !isLeft) this.#block(error as Error)
     }
+    this.#around.files.give()
     this.#closedOctets += (sink.isRemoved ? 0 : sink.keptOctets) - counted
     if (!sink.isPublished) return
     this.#files++
@@ -339,21 +378,40 @@ export class RotatingCapture {
     const made = this.#made
     if (made === undefined) return
     this.#made = undefined
-    await syncMadeDirectories(made, this.#directory)
+    const { syncs, disk } = this.#around.pool
+    await syncs.run(() => disk.run(() => syncMadeDirectories(made, this.#directory)))
   }
 
   /** Packets that were taken and never reached the disk are lost after all. */
-  #takeBack(sink: FileSink, writer: CaptureWriter): number {
+  #takeBack(sink: FileSink, writer: CaptureWriter, why: CaptureLoss): number {
     const kept = Math.min(Math.max(sink.keptUnits - HEADER_UNITS, 0), writer.packets)
     const lost = writer.packets - kept
+    if (lost === 0) return 0
     this.#packets -= lost
-    this.#lost += lost
-    if (lost > 0) this.#onTakenBack(lost)
+    this.#lose(why, lost)
+    this.#around.onTakenBack(lost)
     return lost
+  }
+
+  #lose(why: CaptureLoss, packets: number): void {
+    this.#lost += packets
+    this.#around.onLost(why, packets)
+  }
+
+  #block(error: Error): void {
+    this.#blockedBy = lossOf(error)
+    this.#outage.block(error.message, this.#lost)
   }
 
   #giveUp(error: Error): void {
     this.#finishFile()
-    this.#outage.block(error.message, this.#lost)
+    this.#block(error)
   }
+}
+
+/** No fault of the disk's: the session may make no directory now. */
+class DirectoryRefused extends Error {}
+
+function lossOf(error: unknown): CaptureLoss {
+  return error instanceof DirectoryRefused ? 'no-directory' : 'disk'
 }

@@ -1,48 +1,50 @@
 import type { Session } from './session.js'
+import { Tokens } from './tokens.js'
 
 /** Keys remembered, 256 KiB: at 10,000 new ones a second, each for about six seconds. */
 const REMEMBERED = 65_536
 
-/** Sessions that may take the place of others: so many a second, and at most so many at once. */
-const PLACES_PER_SECOND = 4
-const PLACES_AT_ONCE = 16
+/** Sessions that open with their first packet, while there is room. */
+const WITH_FIRST = { perSecond: 4, atOnce: 256 }
+
+/** Sessions that open with a later one, while there is room. */
+const WITH_SECOND = { perSecond: 64, atOnce: 64 }
+
+/** Sessions that take the place of another, with a later packet. */
+const IN_PLACE = { perSecond: 4, atOnce: 16 }
 
 /** A session that packets came for in several seconds is busy until it has been silent for so many. */
 export const BUSY_SECONDS = 60
 
-/** A clock that is behind by more than this has been set back; by less, packets have overtaken each other. */
-const SET_BACK_SECONDS = 10
-
 /**
- * Decides whether a session that nobody registered may take the place of another when there
- * is no room for both. A sender can make up any number of sessions: one is taken up
- * only with its second packet, and only so many are in a second.
+ * Decides whether a session that nobody registered may open. A sender can make up any number of
+ * them: past the first few one is taken up only with its second packet, and only so many are in a
+ * second; fewer where another has to go for it.
  */
 export class Admission {
   readonly #seen = new Uint32Array(REMEMBERED)
-  #places = PLACES_AT_ONCE
-  #now = Number.NEGATIVE_INFINITY
+  readonly #withFirst = new Tokens(WITH_FIRST)
+  readonly #withSecond = new Tokens(WITH_SECOND)
+  readonly #inPlace = new Tokens(IN_PLACE)
 
-  /** For each packet without a session. `hash`: of its session's key, by a function no sender can foresee. */
-  admits(hash: number, seconds: number): boolean {
+  /**
+   * For each packet without a session. `hash`: of its session's key, by a function no sender can
+   * foresee. `hasRoom`: no other has to go.
+   */
+  admits(hash: number, seconds: number, hasRoom: boolean): boolean {
+    if (hasRoom && this.#withFirst.take(seconds)) return true
     const at = hash % REMEMBERED
     if (this.#seen[at] !== hash) {
       this.#seen[at] = hash
       return false
     }
-    this.#refill(seconds)
-    if (this.#places === 0) return false
-    this.#places--
-    return true
+    return (hasRoom ? this.#withSecond : this.#inPlace).take(seconds)
   }
+}
 
-  #refill(seconds: number): void {
-    if (seconds > this.#now) {
-      const more = (seconds - this.#now) * PLACES_PER_SECOND
-      this.#places = Math.min(this.#places + more, PLACES_AT_ONCE)
-    } else if (this.#now - seconds <= SET_BACK_SECONDS) return
-    this.#now = seconds
-  }
+/** Whether packets came for it in more than one second: one made up for a packet or two does not last. */
+export function hasLasted({ openedAt, usedAt }: Session): boolean {
+  return usedAt !== openedAt
 }
 
 /**
@@ -56,8 +58,8 @@ export function dispensable(
   let silent: Session | undefined
   for (const session of sessions) {
     if (session === undefined) continue
-    const { openedAt, usedAt } = session
-    if (usedAt === openedAt && usedAt !== seconds) return session
+    const { usedAt } = session
+    if (!hasLasted(session) && usedAt !== seconds) return session
     if (Math.abs(seconds - usedAt) >= BUSY_SECONDS) silent ??= session
   }
   return silent

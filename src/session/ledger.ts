@@ -1,3 +1,4 @@
+import { CAPTURE_LOSSES, type CaptureLoss } from '../pcap/capture-loss.js'
 import { FAULTS, type Fault } from '../wire/fault.js'
 import type { CutCause } from './cut-frames.js'
 import { type FragmentReport, noFragments } from './reassembly.js'
@@ -18,7 +19,7 @@ export class Ledger {
   filtered = 0
   /** Of a session nobody announced, where those are dropped or there is no room for it. */
   unknownSession = 0
-  /** Of those, the packets there was no room for. */
+  /** Of those, packets of sessions that were not opened because too many were open or new. */
   noRoom = 0
   /** Dropped as a copy of a packet that another session had brought. */
   duplicate = 0
@@ -33,6 +34,8 @@ export class Ledger {
   readonly fragments = noFragments()
   /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
   cutDatagrams = 0
+  /** Packets that sessions lost to their captures, by what kept them out. */
+  readonly captureLosses = noCaptureLosses()
   /** Sessions closed to make room for others. */
   readonly evictedSessions = noClosedSessions()
   /** Sessions with packets that were closed because they were deleted, or go on under the id they were registered with. */
@@ -61,6 +64,7 @@ export class Ledger {
     others: Pick<LedgerReport, 'kernelLost' | 'sessions'> & { flows?: FlowReport },
   ): LedgerReport {
     const faults = FAULTS.filter((fault) => this.malformed[fault] > 0)
+    const losses = CAPTURE_LOSSES.filter((why) => this.captureLosses[why] > 0)
     const { evictedSessions, deletedSessions } = this
     const totals = noTotals()
     for (const counts of [evictedSessions, deletedSessions, ...others.sessions]) {
@@ -81,6 +85,7 @@ export class Ledger {
       cutDatagrams: this.cutDatagrams,
       crashLost: 0,
       workerRestarts: 0,
+      captureLosses: Object.fromEntries(losses.map((why) => [why, this.captureLosses[why]])),
       flows: others.flows ?? noFlows(),
       totals,
       evictedSessions: { ...evictedSessions },
@@ -106,7 +111,7 @@ export interface LedgerReport {
   accepted: number
   filtered: number
   unknownSession: number
-  /** Packets of `unknownSession` whose session had no room among those that packets open. */
+  /** Packets of `unknownSession` whose session was not opened because too many were open or new. */
   noRoom: number
   duplicate: number
   /** Only reasons that occurred. */
@@ -121,6 +126,8 @@ export interface LedgerReport {
   crashLost: number
   /** Receiving threads that were started again after a crash. */
   workerRestarts: number
+  /** `captureLost` of all sessions, open and closed, by what kept the packets out; only reasons that occurred. */
+  captureLosses: Partial<Record<CaptureLoss, number>>
   flows: FlowReport
   /** The counts of all sessions, open and closed. */
   totals: SessionTotals
@@ -129,6 +136,10 @@ export interface LedgerReport {
   /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
   deletedSessions: ClosedSessions
   sessions: SessionReport[]
+}
+
+function noCaptureLosses(): Record<CaptureLoss, number> {
+  return Object.fromEntries(CAPTURE_LOSSES.map((why) => [why, 0])) as Record<CaptureLoss, number>
 }
 
 export interface FlowReport {
@@ -167,7 +178,7 @@ export interface SessionReport {
   source: string | null
   received: number
   accepted: number
-  /** Packets in capture files, and those a full or slow disk kept out. */
+  /** Packets in capture files, and those kept out of them: see `captureLosses`. */
   captured: number
   captureLost: number
   /** Packets counted in flows; with `untracked` they make `accepted`. */
@@ -243,6 +254,7 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.cutDatagrams += from.cutDatagrams
   into.crashLost += from.crashLost
   into.workerRestarts += from.workerRestarts
+  addCounts(into.captureLosses, from.captureLosses)
   into.flows.live += from.flows.live
   into.flows.capacity += from.flows.capacity
   addCounts(into.flows.ended, from.flows.ended)

@@ -122,8 +122,10 @@ export class SessionDirectory {
   /** Opens the session of a datagram; another may have to go for it. Undefined: there is no room. */
   open(datagram: Datagram, vni: number): Session | undefined {
     this.#sessions ??= this.#allocate()
+    const hasRoom = this.#sessions.size < this.#max
+    if (!this.#admits(datagram, vni, hasRoom)) return undefined
     // Room first, so that the index of the one that goes can be used.
-    if (this.#sessions.size >= this.#max && !this.#makeRoom(datagram, vni)) return undefined
+    if (!hasRoom && !this.#makeRoom(datagram.seconds)) return undefined
     const source = this.#byVni
       ? null
       : Uint32Array.of(datagram.source0, datagram.source1, datagram.source2, datagram.source3)
@@ -202,15 +204,13 @@ export class SessionDirectory {
     return new LRUCache({ max: this.#max })
   }
 
-  /** Whether a datagram's session may open now; closes another for it. */
-  #makeRoom(datagram: Datagram, vni: number): boolean {
-    const { seconds } = datagram
-    if (
-      this.#admission !== undefined &&
-      !this.#admission.admits(this.#hashOf(datagram, vni), seconds)
-    ) {
-      return false
-    }
+  #admits(datagram: Datagram, vni: number, hasRoom: boolean): boolean {
+    if (this.#admission === undefined) return true
+    return this.#admission.admits(this.#hashOf(datagram, vni), datagram.seconds, hasRoom)
+  }
+
+  /** Closes a session for another, if there is one that may go. */
+  #makeRoom(seconds: number): boolean {
     const sessions = this.#sessions!
     const goes =
       this.#admission === undefined ? sessions.pop() : dispensable(sessions.rvalues(), seconds)

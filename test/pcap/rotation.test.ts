@@ -1,11 +1,26 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { CaptureLoss } from '../../src/pcap/capture-loss.js'
 import { compareCaptureNames, parseCaptureName } from '../../src/pcap/capture-name.js'
 import type { CaptureFormat } from '../../src/pcap/capture-writer.js'
-import { type CapturePolicy, RotatingCapture } from '../../src/pcap/rotation.js'
+import {
+  type CapturePolicy,
+  type CaptureSurroundings,
+  RotatingCapture,
+} from '../../src/pcap/rotation.js'
 import { BlockPool } from '../../src/sink/block-pool.js'
+import { FileBudget } from '../../src/sink/file-budget.js'
+import { captureSurroundings } from '../support/capture-surroundings.js'
 import { FailingDisk } from '../support/failing-disk.js'
 import { lentPacket } from '../support/lent-packet.js'
 import { Random } from '../support/random.js'
@@ -41,30 +56,41 @@ interface Rig {
   lines: string[]
   /** Packets that were taken and then lost. */
   takenBack(): number
+  /** Packets that are in no file, by what kept them out. */
+  losses: Partial<Record<CaptureLoss, number>>
   /** The finished files, oldest first. */
   files(): string[]
 }
 
-function rig(changes: Partial<CapturePolicy> = {}, blocks = FOREVER): Rig {
+function rig(
+  changes: Partial<CapturePolicy> = {},
+  blocks = FOREVER,
+  around: Partial<CaptureSurroundings> = {},
+): Rig {
   const directory = changes.directory ?? temporaryDirectory()
   const pool = new BlockPool(blocks)
   const lines: string[] = []
   let takenBack = 0
-  const capture = new RotatingCapture(
-    policy(directory, changes),
-    SESSION,
+  const losses: Partial<Record<CaptureLoss, number>> = {}
+  const surroundings = captureSurroundings({
     pool,
-    (line) => lines.push(line),
-    (packets) => {
+    onProblem: (line) => lines.push(line),
+    onTakenBack: (packets) => {
       takenBack += packets
     },
-  )
+    onLost: (why, packets) => {
+      losses[why] = (losses[why] ?? 0) + packets
+    },
+    ...around,
+  })
+  const capture = new RotatingCapture(policy(directory, changes), SESSION, surroundings)
   const at = join(directory, SESSION.name)
   return {
     capture,
     pool,
     directory: at,
     lines,
+    losses,
     takenBack: () => takenBack,
     files: () => finished(at),
   }
@@ -458,17 +484,19 @@ describe('a RotatingCapture on a disk that fails', () => {
     expect(pool.usedBytes).toBe(0)
   })
 
-  test('leaves out packets of another link type, and says so once', async () => {
-    const { capture, lines, directory, files } = rig()
+  test('leaves out packets of another link type, says so once, and blames no disk', async () => {
+    const { capture, lines, losses, directory, files } = rig()
     const random = new Random(31)
     expect(put(capture, packet(random, 100))).toBe(true)
     for (let count = 0; count < 3; count++) {
       const { frame } = packet(random, 100)
       const raw = lentPacket(frame, { seconds: 100, linkType: 101 })
       expect(capture.write(raw, undefined)).toBe(false)
+      capture.tick(101 + count)
     }
     await capture.close()
-    expect(capture.statistics).toMatchObject({ packets: 1, lost: 3 })
+    expect(capture.statistics).toMatchObject({ packets: 1, lost: 0 })
+    expect(losses).toEqual({ 'link-type': 3 })
     expect(files().map((name) => readdirSync(directory).includes(name))).toEqual([true])
     expect(lines).toEqual([
       `${SESSION.name}: packets of RAW (101) are left out of its captures, which hold ETHERNET (1)`,
@@ -555,4 +583,123 @@ describe('a RotatingCapture on a disk that fails', () => {
 
 function nameOf(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(/[-:]|\.000/g, '')
+}
+
+describe('a RotatingCapture that shares a budget of files', () => {
+  test('opens none while too many are open, counts what it loses, and asks again', async () => {
+    const files = new FileBudget(4)
+    files.tryTake()
+    files.tryTake()
+    const { capture, lines, losses, directory } = rig({}, FOREVER, { files, share: () => 0.5 })
+    const random = new Random(41)
+    for (let count = 0; count < 5; count++) expect(put(capture, packet(random, T0))).toBe(false)
+    expect(losses).toEqual({ 'no-file': 5 })
+    expect(files.isShort).toBe(true)
+    expect(lines).toEqual([
+      `packets of ${SESSION.name} are lost to its capture: as many files are open as may be`,
+    ])
+    files.give()
+    capture.tick(T0 + 1)
+    capture.tick(T0 + 2)
+    expect(put(capture, packet(random, T0 + 2))).toBe(true)
+    expect(files.used).toBe(2)
+    await capture.close()
+    expect(files.used).toBe(1)
+    expect(readAll(directory)).toHaveLength(1)
+    expect(capture.statistics).toMatchObject({ packets: 1, lost: 5 })
+  })
+
+  test.each([51, 52, 53])(
+    'never has more files than that, and loses nothing when all rotate at once, seed %d',
+    async (seed) => {
+      const random = new Random(seed)
+      const directory = temporaryDirectory()
+      const files = new FileBudget(3)
+      const pool = new BlockPool(FOREVER)
+      const captures = [1, 2, 3].map((number) => {
+        const session = { ...SESSION, name: `vni-${number}` }
+        const surroundings = captureSurroundings({ pool, files })
+        return new RotatingCapture(policy(directory, { rotateSeconds: 1 }), session, surroundings)
+      })
+      const written = captures.map((): WrittenPacket[] => [])
+      let most = 0
+      for (let second = 0; second < 10; second++) {
+        for (const [index, capture] of captures.entries()) {
+          const it = packet(random, T0 + second)
+          expect(put(capture, it)).toBe(true)
+          written[index]!.push(it)
+        }
+        const open = openFiles(directory)
+        most = Math.max(most, open)
+        if (random.below(3) === 0) await Promise.all(captures.map((capture) => capture.drained()))
+      }
+      await Promise.all(captures.map((capture) => capture.close()))
+      expect(most).toBeLessThanOrEqual(3)
+      expect(files.used).toBe(0)
+      for (const [index, packets] of written.entries()) {
+        expect(plain(readAll(join(directory, `vni-${index + 1}`)))).toEqual(plain(packets))
+      }
+    },
+  )
+
+  test('ends a file that is idle when others want one, and goes on in another', async () => {
+    const files = new FileBudget(1)
+    const { capture, directory } = rig({}, FOREVER, { files, patience: () => 3 })
+    const random = new Random(61)
+    put(capture, packet(random, T0))
+    for (let second = 1; second < 10; second++) capture.tick(T0 + second)
+    expect(files.used).toBe(1)
+    files.tryTake()
+    capture.tick(T0 + 10)
+    await capture.drained()
+    expect(files.used).toBe(0)
+    expect(put(capture, packet(random, T0 + 11))).toBe(true)
+    files.tryTake()
+    for (let second = 11; second < 14; second++) {
+      expect(put(capture, packet(random, T0 + second))).toBe(true)
+      capture.tick(T0 + second)
+    }
+    await capture.close()
+    expect(finished(directory)).toHaveLength(2)
+    expect(readAll(directory)).toHaveLength(5)
+  })
+
+  test('makes no directory that it may not make, counts what it loses, and asks again', async () => {
+    let mayMake = false
+    const { capture, lines, losses, directory, takenBack } = rig({}, FOREVER, {
+      mayMakeDirectory: () => mayMake,
+    })
+    const random = new Random(71)
+    expect(put(capture, packet(random, T0))).toBe(true)
+    await capture.drained()
+    for (let second = 1; second <= 5; second++) {
+      capture.tick(T0 + second)
+      expect(put(capture, packet(random, T0 + second))).toBe(false)
+    }
+    await capture.drained()
+    expect(takenBack()).toBe(1)
+    expect(losses).toEqual({ 'no-directory': 6 })
+    expect(existsSync(directory)).toBe(false)
+    mayMake = true
+    for (let second = 6; second <= 16; second++) capture.tick(T0 + second)
+    expect(put(capture, packet(random, T0 + 16))).toBe(true)
+    await capture.close()
+    expect(readAll(directory)).toHaveLength(1)
+    expect(lines).toEqual([
+      `packets of ${SESSION.name} are lost to its capture: sessions that nobody registered have made too many new directories`,
+    ])
+  })
+})
+
+/** Files below a directory that this process has open. */
+function openFiles(directory: string): number {
+  const fds = '/proc/self/fd'
+  if (!existsSync(fds)) return 0
+  return readdirSync(fds).filter((fd) => {
+    try {
+      return readlinkSync(join(fds, fd)).startsWith(directory)
+    } catch {
+      return false
+    }
+  }).length
 }

@@ -22,6 +22,7 @@ import { BlockPool } from '../../src/sink/block-pool.js'
 import { DirectoryLock, LOCK_NAME } from '../../src/sink/directory-lock.js'
 import { FileSink } from '../../src/sink/file-sink.js'
 import { openPartSync } from '../../src/sink/part-file.js'
+import { captureSurroundings } from '../support/capture-surroundings.js'
 import { lentPacket } from '../support/lent-packet.js'
 import { put } from '../support/put.js'
 import { Random } from '../support/random.js'
@@ -52,8 +53,7 @@ async function captureBytes(format: CaptureFormat, count: number, seed = 1): Pro
       suffix: '',
     },
     { name: 's', linkType: 1, comment: '' },
-    new BlockPool(forever),
-    () => {},
+    captureSurroundings(),
   )
   for (let run = 0; run < count; run++) {
     const frame = random.bytes(random.below(40))
@@ -256,6 +256,7 @@ describe('adoptParts of compressed files', () => {
 /** Writes numbered packets for ever, and says how many of them the system has. */
 const WRITER = `
 import { BlockPool } from './sink/block-pool.js'
+import { FileBudget } from './sink/file-budget.js'
 import { RotatingCapture } from './pcap/rotation.js'
 import { Packet } from './wire/packet.js'
 
@@ -263,7 +264,10 @@ const [directory, format] = process.argv.slice(2)
 const capture = new RotatingCapture(
   { directory, format, snaplen: 0, rotateBytes: 300_000, rotateSeconds: 60,
     keepFiles: Infinity, keepBytes: Infinity, suffix: '' },
-  { name: 'killed', linkType: 1, comment: '' }, new BlockPool(64), console.error)
+  { name: 'killed', linkType: 1, comment: '' },
+  { pool: new BlockPool(64), files: new FileBudget(64), share: () => 1, patience: () => Infinity,
+    mayMakeDirectory: () => true, onProblem: console.error,
+    onTakenBack: () => undefined, onLost: () => undefined })
 const frame = Buffer.alloc(1400)
 const packet = new Packet()
 packet.bytes = frame

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { CAPTURE_LOSSES } from '../../src/pcap/capture-loss.js'
 import {
   addReport,
   Ledger,
@@ -57,6 +58,7 @@ function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport 
     for (const name of Object.keys(closed) as (keyof typeof closed)[]) closed[name] = next++
   }
   ledger.malformed['vxlan-truncated'] = next++
+  for (const why of CAPTURE_LOSSES) ledger.captureLosses[why] = next++
   return ledger.report({
     kernelLost: next++,
     sessions,

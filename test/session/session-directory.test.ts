@@ -202,6 +202,23 @@ describe('SessionDirectory where anyone may send', () => {
     expect(watched.taken).toEqual([])
   })
 
+  test('while there is room too, sessions that come once open few at a time', () => {
+    const watched = watch(10_000)
+    for (let made = 0; made < 5000; made++) watched.offer('10.0.0.2', made, 100)
+    expect(watched.directory.size).toBe(256)
+    // Those that come again open, so many a second.
+    for (let made = 5000; made < 5100; made++) {
+      watched.offer('10.0.0.2', made, 101)
+      watched.offer('10.0.0.2', made, 101)
+    }
+    expect(watched.directory.size).toBe(256 + 4 + 64)
+    for (let second = 102; second < 120; second++) {
+      for (let made = 5000; made < 5500; made++) watched.offer('10.0.0.2', made, second)
+    }
+    expect(watched.directory.size).toBe(256 + 500)
+    expect(watched.closed).toEqual([])
+  })
+
   test('a session that stays gets a place with its second packet, among many that come once', () => {
     const watched = watch(8)
     for (let made = 0; made < 5000; made++) watched.offer('10.0.0.2', made, 100)

@@ -1,8 +1,16 @@
 import { cutCauseText } from '../../analyze/cut-cause-text.js'
 import { formatOctets } from '../../analyze/quantities.js'
+import type { CaptureLoss } from '../../pcap/capture-loss.js'
 import type { CutCause } from '../../session/cut-frames.js'
 import type { LedgerReport, SessionReport } from '../../session/ledger.js'
 import { formatTable } from '../../terminal/format.js'
+
+const LOSS_TEXTS: Readonly<Record<CaptureLoss, string>> = {
+  disk: 'by the disk',
+  'no-file': 'as too many files were open',
+  'no-directory': 'as too many directories were new',
+  'link-type': 'of another link type than the file',
+}
 
 /** A ledger for people: one equation, then a table of the sessions. */
 export function formatLedger(report: LedgerReport): string[] {
@@ -32,7 +40,14 @@ export function formatLedger(report: LedgerReport): string[] {
   if (report.reservedBits > 0) lines.push(`reserved VXLAN bits set: ${report.reservedBits}`)
   if (report.inDoubt > 0) lines.push(`perhaps no VXLAN, not unwrapped: ${report.inDoubt}`)
   if (report.noRoom > 0) {
-    lines.push(`of unknown sessions, as there was no room (--max-sessions): ${report.noRoom}`)
+    lines.push(
+      `of unknown sessions, as too many were open or new (--max-sessions): ${report.noRoom}`,
+    )
+  }
+  const losses = Object.entries(report.captureLosses) as [CaptureLoss, number][]
+  if (losses.length > 0) {
+    const texts = losses.map(([why, count]) => `${count} ${LOSS_TEXTS[why]}`)
+    lines.push(`lost to captures: ${texts.join(', ')}`)
   }
   if (report.evictedSessions.sessions > 0) {
     const { sessions, received, captured, captureLost } = report.evictedSessions

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
-import { ApiServer } from '../../api/http/api-server.js'
+import { API_LIMITS, type ApiLimits, ApiServer } from '../../api/http/api-server.js'
 import { AuditLog } from '../../api/http/audit-log.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
 import { type HealthFacts, health, type Progress } from '../../api/http/health.js'
 import { bindAddress } from '../../api/http/loopback.js'
+import { connectionsWithin } from '../../appliance/file-limits.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
 import type { Credential } from '../../aws/sigv4/credentials.js'
@@ -99,6 +100,7 @@ async function serve(
     port,
     dispatcher,
     routes: [health(facts)],
+    limits: connectionLimits(),
     onProblem: say,
   })
 
@@ -107,6 +109,15 @@ async function serve(
   if (keys?.isExposed) say(`others may read ${path}: run "chmod 600 ${path}"`)
   if (keys?.made !== undefined) sayKeys(keys.made, path!, region, server.url, say)
   return server
+}
+
+/** As many connections as the process's descriptors allow. */
+function connectionLimits(): Partial<ApiLimits> {
+  const { connections, connectionsOfClient } = API_LIMITS
+  return {
+    connections: connectionsWithin(connections),
+    connectionsOfClient: Math.ceil(connectionsWithin(connectionsOfClient * 2) / 2),
+  }
 }
 
 /** The secret is for the eyes of whoever started it; a log is read by others. */

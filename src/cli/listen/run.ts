@@ -1,7 +1,9 @@
 import { ec2Actions } from '../../api/ec2/operations.js'
+import { API_LIMITS } from '../../api/http/api-server.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
+import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit } from '../../appliance/line-limit.js'
 import { Pool } from '../../appliance/pool.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
@@ -92,6 +94,8 @@ async function runAppliance(
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
+    const warning = options.captureDir === undefined ? undefined : filesWarning(options)
+    if (warning !== undefined) say(warning)
     workers.push(pool)
     const actions = {
       ec2: ec2Actions(plane, {
@@ -127,6 +131,7 @@ async function runAppliance(
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
   const column: ColumnOptions = {
+    files: fileLimits(options.workers, connectionsOf(options)),
     sessionKey: options.sessionKey,
     duplicates: options.duplicates,
     unknownSessions: options.unknownSessions,
@@ -180,6 +185,16 @@ function columnOptions(options: ListenOptions, metadata: MetadataValues): Column
     }
   }
   return column
+}
+
+function filesWarning(options: ListenOptions): string | undefined {
+  const { maxSessions, workers, unknownSessions } = options
+  if (unknownSessions === 'drop') return undefined
+  return fileLimitsWarning(maxSessions, workers, connectionsOf(options))
+}
+
+function connectionsOf({ api }: ListenOptions): number {
+  return api === false ? 0 : API_LIMITS.connections
 }
 
 /** Directories that are this process's alone. */
