@@ -3,6 +3,7 @@ import {
   addressesIn,
   FILTER_RULE,
   type FilterRule,
+  FLOW_LOG,
   type FlowLog,
   MIRROR_FILTER,
   MIRROR_SESSION,
@@ -80,30 +81,22 @@ export function configuredResources(
 }
 
 function flowLogOf(written: WrittenFlowLog, now: number): FlowLog {
-  const { DestinationOptions = {}, LogDestinationType = 's3' } = written
+  const { DestinationOptions = {}, LogDestinationType: destinationType = 's3' } = written
   const resourceType = flowLogResourceType(written.ResourceId)
   const isOfGateway = isOfTransitGateway({ resourceType })
   return {
-    id: written.FlowLogId,
+    ...membersOf(FLOW_LOG, written),
     createdAt: now,
-    resourceId: written.ResourceId,
     resourceType,
     trafficType: written.TrafficType ?? (isOfGateway ? undefined : 'ALL'),
-    destinationType: LogDestinationType,
-    destination: written.LogDestination,
-    logGroupName: written.LogGroupName,
+    destinationType,
     logFormat: written.LogFormat ?? '',
     maxAggregationSeconds: written.MaxAggregationInterval ?? (isOfGateway ? 60 : 600),
     destinationOptions:
-      LogDestinationType !== 's3'
-        ? undefined
-        : {
-            fileFormat: DestinationOptions.FileFormat ?? 'plain-text',
-            hiveCompatiblePartitions: DestinationOptions.HiveCompatiblePartitions ?? false,
-            perHourPartition: DestinationOptions.PerHourPartition ?? false,
-          },
+      destinationType === 's3'
+        ? membersOf(FLOW_LOG.destinationOptions.is.fields, DestinationOptions)
+        : undefined,
     tagFields: [],
-    tags: tagsOf(written.Tags),
   }
 }
 

@@ -1,8 +1,9 @@
-import type {
-  FlowLog,
-  MirrorSession,
-  NetworkInterface,
-  TransitGateway,
+import {
+  FLOW_LOG,
+  type FlowLog,
+  type MirrorSession,
+  type NetworkInterface,
+  type TransitGateway,
 } from '../mirror/resources.js'
 import type { Draft } from './draft.js'
 import { flowLogsOf } from './flow-log-index.js'
@@ -81,19 +82,15 @@ export function checkFlowLog(draft: Draft, flowLog: FlowLog): void {
   }
 }
 
+/** What says neither which records go where nor how they look. */
+const ASIDE: readonly string[] = ['id', 'createdAt', 'permissionArn', 'crossAccountRole', 'tags']
+const CONFIGURATION = (Object.keys(FLOW_LOG) as (keyof FlowLog)[]).filter(
+  (member) => !ASIDE.includes(member),
+)
+
 /** Everything that decides which records go where, and how they look. */
 function configurationOf(flowLog: FlowLog): string {
-  return JSON.stringify([
-    flowLog.resourceId,
-    flowLog.trafficType,
-    flowLog.destinationType,
-    flowLog.destination,
-    flowLog.logGroupName,
-    flowLog.logFormat,
-    flowLog.maxAggregationSeconds,
-    flowLog.destinationOptions,
-    flowLog.tagFields,
-  ])
+  return JSON.stringify(CONFIGURATION.map((member) => flowLog[member]))
 }
 
 /**

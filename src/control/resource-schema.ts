@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   addressesIn,
   FILTER_RULE,
+  FLOW_LOG,
   MIRROR_FILTER,
   MIRROR_SESSION,
   MIRROR_TARGET,
@@ -237,25 +238,18 @@ export function flowLogResourceType(resourceId: string) {
   return FLOW_LOG_RESOURCES[prefixes.find((prefix) => resourceId.startsWith(`${prefix}-`))!]
 }
 
+const flowLogShape = writtenShape(FLOW_LOG)
 const flowLog = fields({
+  ...flowLogShape,
   FlowLogId: text('fl- and 17 hexadecimal digits', (value) => isEc2Id('fl', value)),
   ResourceId: text(
     'the id of an interface, a subnet, a VPC, a transit gateway or its attachment',
     (value) =>
       Object.keys(FLOW_LOG_RESOURCES).some((prefix) => id(prefix).safeParse(value).success),
   ),
-  TrafficType: oneOf(['ACCEPT', 'REJECT', 'ALL']).optional(),
-  LogDestinationType: oneOf(['s3', 'cloud-watch-logs', 'kinesis-data-firehose']).optional(),
-  LogDestination: someText.optional(),
-  LogGroupName: someText.optional(),
-  LogFormat: someText.optional(),
-  MaxAggregationInterval: z.literal([60, 600], wanting('60 or 600')).optional(),
-  DestinationOptions: fields({
-    FileFormat: oneOf(['plain-text', 'parquet']).optional(),
-    HiveCompatiblePartitions: z.boolean(wanting('true or false')).optional(),
-    PerHourPartition: z.boolean(wanting('true or false')).optional(),
-  }).optional(),
-  Tags: tags.optional(),
+  LogDestinationType: flowLogShape.LogDestinationType.optional(),
+  LogFormat: flowLogShape.LogFormat.optional(),
+  MaxAggregationInterval: flowLogShape.MaxAggregationInterval.optional(),
 }).superRefine((value, context) => {
   if (!flowLogResourceType(value.ResourceId).startsWith('TransitGateway')) return
   if (value.TrafficType !== undefined) {

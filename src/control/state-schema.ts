@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Fields, Kind, ValueOf } from '../mirror/fields.js'
 import {
   FILTER_RULE,
+  FLOW_LOG,
   type FlowLog,
   MIRROR_FILTER,
   MIRROR_SESSION,
@@ -26,6 +27,8 @@ function keptAs(kind: Kind): z.ZodType {
   switch (kind.type) {
     case 'integer':
       return integer(kind.min, kind.max)
+    case 'numbers':
+      return z.literal(kind.values)
     case 'boolean':
       return z.boolean()
     case 'choice':
@@ -80,38 +83,8 @@ const session: z.ZodType<MirrorSession> = z.strictObject(keptShape(MIRROR_SESSIO
 const tags = keptAs(MIRROR_FILTER.tags.is) as z.ZodType<MirrorFilter['tags']>
 
 const flowLog: z.ZodType<FlowLog> = z.strictObject({
-  id: id('fl'),
-  createdAt: integer(0, Number.MAX_SAFE_INTEGER),
-  resourceId: text,
-  resourceType: z.enum([
-    'VPC',
-    'Subnet',
-    'NetworkInterface',
-    'TransitGateway',
-    'TransitGatewayAttachment',
-  ]),
-  trafficType: z.enum(['ACCEPT', 'REJECT', 'ALL']).optional(),
-  destinationType: z.enum(['cloud-watch-logs', 's3', 'kinesis-data-firehose']),
-  destination: text.optional(),
-  logGroupName: text.optional(),
-  permissionArn: text.optional(),
-  crossAccountRole: text.optional(),
+  ...keptShape(FLOW_LOG),
   logFormat: text.min(1),
-  maxAggregationSeconds: z.union([z.literal(60), z.literal(600)]),
-  destinationOptions: z
-    .strictObject({
-      fileFormat: z.enum(['plain-text', 'parquet']),
-      hiveCompatiblePartitions: z.boolean(),
-      perHourPartition: z.boolean(),
-    })
-    .optional(),
-  tagFields: z.array(
-    z.strictObject({
-      resourceType: z.enum(['network-interface', 'instance', 'auto-scaling-group']),
-      tagKeys: z.array(text),
-    }),
-  ),
-  tags,
 })
 
 const tokenUse = z.strictObject({

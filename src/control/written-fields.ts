@@ -53,6 +53,8 @@ function writtenAs(kind: Kind): z.ZodType {
       return someText
     case 'integer':
       return whole(kind.min, kind.max)
+    case 'numbers':
+      return z.literal(kind.values, wanting(kind.values.join(' or ')))
     case 'boolean':
       return z.boolean(wanting('true or false'))
     case 'choice':

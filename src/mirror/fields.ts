@@ -10,6 +10,8 @@ export interface PortRange {
 export type Kind =
   | { readonly type: 'string'; readonly lengthMax?: number }
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
+  /** One of these. */
+  | { readonly type: 'numbers'; readonly values: readonly number[] }
   | { readonly type: 'boolean' }
   | { readonly type: 'choice'; readonly values: readonly string[] }
   /** Text of a form that AWS checks before it looks anything up. */
@@ -52,15 +54,15 @@ export interface Field {
   readonly file?: false
   /** `Describe…` can filter by it. */
   readonly filter?: true
-  /** Its name in replies, where that is another. */
-  readonly reply?: string
+  /** Its name in replies, where that is another; false where they do not have it. */
+  readonly reply?: string | false
 }
 
 /** By the names of the model, in the order in which requests are checked. */
 export type Fields = Readonly<Record<string, Field>>
 
 /** What the model holds. */
-export type ValueOf<K extends Kind> = K extends { type: 'integer' }
+export type ValueOf<K extends Kind> = K extends { type: 'integer' | 'numbers' }
   ? number
   : K extends { type: 'boolean' }
     ? boolean
@@ -96,7 +98,7 @@ export type SaidOf<K extends Kind> = K extends { type: 'ports' }
       ? Said<F>
       : ValueOf<K>
 
-export type MayBeLeftOut = { optional: true } | { default: string | boolean }
+export type MayBeLeftOut = { optional: true } | HasDefault
 
 export type Said<F extends Fields> = {
   readonly [M in keyof F as F[M] extends MayBeLeftOut ? never : F[M]['aws']]: SaidOf<F[M]['is']>
@@ -106,11 +108,13 @@ export type Said<F extends Fields> = {
     | undefined
 }
 
-/** The members that `S` says. */
+type HasDefault = { default: string | boolean }
+
+/** The members that `S` says, and those that have a default. */
 type MembersSaid<F extends Fields, S> = {
-  readonly [M in keyof F as F[M]['aws'] extends keyof S ? M : never]:
+  readonly [M in keyof F as F[M] extends HasDefault ? M : F[M]['aws'] extends keyof S ? M : never]:
     | ValueOf<F[M]['is']>
-    | Extract<S[F[M]['aws'] & keyof S], undefined>
+    | (F[M] extends HasDefault ? never : Extract<S[F[M]['aws'] & keyof S], undefined>)
 }
 
 export function mayBeLeftOut({ optional, default: value }: Field): boolean {

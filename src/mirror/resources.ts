@@ -200,58 +200,119 @@ export const MIRROR_SESSION = {
 
 export type MirrorSession = Members<typeof MIRROR_SESSION>
 
-/**
- * What a flow log may be created for. A VPC or subnet stands for each of its interfaces that is mirrored,
- * a transit gateway for what crosses it between two VPCs, its attachment for what does so there.
- */
-export type FlowLogResourceType =
-  | 'VPC'
-  | 'Subnet'
-  | 'NetworkInterface'
-  | 'TransitGateway'
-  | 'TransitGatewayAttachment'
+/** As long as IAM lets ARNs be. */
+export const ARN_LENGTH_MAX = 2048
 
-export type FlowLogDestinationType = 'cloud-watch-logs' | 's3' | 'kinesis-data-firehose'
+const ROLE_ARN = { type: 'format', format: 'role-arn' } as const
 
 /** How the files of a flow log are written and named. */
-export interface FlowLogDestinationOptions {
-  readonly fileFormat: 'plain-text' | 'parquet'
-  readonly hiveCompatiblePartitions: boolean
-  readonly perHourPartition: boolean
-}
+const DESTINATION_OPTIONS = {
+  fileFormat: {
+    aws: 'FileFormat',
+    is: { type: 'choice', values: ['plain-text', 'parquet'] },
+    default: 'plain-text',
+  },
+  hiveCompatiblePartitions: {
+    aws: 'HiveCompatiblePartitions',
+    is: { type: 'boolean' },
+    default: false,
+  },
+  perHourPartition: { aws: 'PerHourPartition', is: { type: 'boolean' }, default: false },
+} as const satisfies Fields
 
 /** Tag keys whose values a flow log's tag fields hold. */
-export interface FlowLogTagFields {
-  readonly resourceType: 'network-interface' | 'instance' | 'auto-scaling-group'
-  /** One or two. */
-  readonly tagKeys: readonly string[]
-}
+const TAG_FIELDS = {
+  resourceType: {
+    aws: 'ResourceType',
+    is: { type: 'choice', values: ['network-interface', 'instance', 'auto-scaling-group'] },
+  },
+  tagKeys: {
+    aws: 'TagKey',
+    is: { type: 'list', lengthMax: 2, of: { type: 'string', lengthMax: 128 } },
+    reply: 'tagKeySet',
+  },
+} as const satisfies Fields
+
+export type FlowLogTagFields = Members<typeof TAG_FIELDS>
 
 /** Immutable but for its tags, as AWS's are. */
-export interface FlowLog {
-  /** `fl-…`. */
-  readonly id: string
+export const FLOW_LOG = {
+  id: { aws: 'FlowLogId', is: { type: 'id', prefix: 'fl' }, filter: true },
   /** Milliseconds since the epoch. */
-  readonly createdAt: number
-  /** `eni-…`, `subnet-…`, `vpc-…`, `tgw-…` or `tgw-attach-…`, by `resourceType`. */
-  readonly resourceId: string
-  readonly resourceType: FlowLogResourceType
+  createdAt: {
+    aws: 'CreationTime',
+    is: { type: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER },
+    request: 'never',
+    file: false,
+  },
+  /** `eni-…`, `subnet-…`, `vpc-…`, `tgw-…` or `tgw-attach-…`, by `resourceType`. One request may have several. */
+  resourceId: { aws: 'ResourceId', is: { type: 'string' }, request: 'never', filter: true },
+  /**
+   * A VPC or subnet stands for each of its interfaces that is mirrored, a transit gateway for what
+   * crosses it between two VPCs, its attachment for what does so there.
+   */
+  resourceType: {
+    aws: 'ResourceType',
+    is: {
+      type: 'choice',
+      values: ['VPC', 'Subnet', 'NetworkInterface', 'TransitGateway', 'TransitGatewayAttachment'],
+    },
+    file: false,
+    reply: false,
+  },
   /** Of REJECT there are no records: what is rejected is not mirrored. Those of transit gateways have none. */
-  readonly trafficType?: 'ACCEPT' | 'REJECT' | 'ALL' | undefined
-  readonly destinationType: FlowLogDestinationType
+  trafficType: {
+    aws: 'TrafficType',
+    is: { type: 'choice', values: ['ACCEPT', 'REJECT', 'ALL'] },
+    optional: true,
+    filter: true,
+  },
+  destinationType: {
+    aws: 'LogDestinationType',
+    is: { type: 'choice', values: ['cloud-watch-logs', 's3', 'kinesis-data-firehose'] },
+    chosen: true,
+    filter: true,
+  },
   /** ARN of bucket (and folder), log group or delivery stream. */
-  readonly destination?: string | undefined
-  readonly logGroupName?: string | undefined
-  readonly permissionArn?: string | undefined
-  readonly crossAccountRole?: string | undefined
-  /** `${version} ${account-id} …`, never empty. */
-  readonly logFormat: string
-  /** 60 or 600. */
-  readonly maxAggregationSeconds: number
-  readonly destinationOptions?: FlowLogDestinationOptions | undefined
-  readonly tagFields: readonly FlowLogTagFields[]
-  readonly tags: readonly Tag[]
-}
+  destination: {
+    aws: 'LogDestination',
+    is: { type: 'string', lengthMax: ARN_LENGTH_MAX },
+    optional: true,
+  },
+  logGroupName: {
+    aws: 'LogGroupName',
+    is: { type: 'format', format: 'log-group-name' },
+    optional: true,
+    filter: true,
+  },
+  permissionArn: { aws: 'DeliverLogsPermissionArn', is: ROLE_ARN, optional: true, file: false },
+  crossAccountRole: { aws: 'DeliverCrossAccountRole', is: ROLE_ARN, optional: true, file: false },
+  /**
+   * `${version} ${account-id} …`, never empty. AWS names no limit; the longest format that there
+   * can be, written without waste, is shorter.
+   */
+  logFormat: { aws: 'LogFormat', is: { type: 'string', lengthMax: 4096 }, chosen: true },
+  maxAggregationSeconds: {
+    aws: 'MaxAggregationInterval',
+    is: { type: 'numbers', values: [60, 600] },
+    chosen: true,
+  },
+  destinationOptions: {
+    aws: 'DestinationOptions',
+    is: { type: 'structure', fields: DESTINATION_OPTIONS },
+    optional: true,
+  },
+  tagFields: {
+    aws: 'TagFieldSpecification',
+    is: { type: 'list', lengthMax: 3, of: { type: 'structure', fields: TAG_FIELDS } },
+    chosen: true,
+    file: false,
+    reply: 'tagFieldSpecificationSet',
+  },
+  tags: TAGS,
+} as const satisfies Fields
+
+export type FlowLog = Members<typeof FLOW_LOG>
 
 /** An interface that may be mirrored: how its packets are known, and what their records say of it. */
 export interface NetworkInterface {

@@ -4,9 +4,10 @@ import { isEc2Id } from '../../control/ids.js'
 import { OperatorError } from '../../errors.js'
 import { type LogFormat, parseLogFormat } from '../../flowlog/log-format.js'
 import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
-import type { FlowLogDestinationOptions } from '../../mirror/resources.js'
-import { ARN_LENGTH_MAX } from './formats.js'
+import { membersOf } from '../../mirror/fields.js'
+import { FLOW_LOG } from '../../mirror/resources.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
+import { parametersOf } from './resource-fields.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
 /** How ids of each type of resource begin, and what EC2 calls one that does not look like it. */
@@ -36,58 +37,11 @@ export const FLOW_LOG_PARAMETERS = {
     of: { type: 'string', lengthMax: 255 },
     required: true,
   },
+  ...parametersOf(FLOW_LOG, 'create'),
   ResourceType: {
     type: 'choice',
-    values: [
-      'VPC',
-      'Subnet',
-      'NetworkInterface',
-      'TransitGateway',
-      'TransitGatewayAttachment',
-      ...NOT_MIRRORED,
-    ],
+    values: [...FLOW_LOG.resourceType.is.values, ...NOT_MIRRORED],
     required: true,
-  },
-  TrafficType: { type: 'choice', values: ['ACCEPT', 'REJECT', 'ALL'] },
-  LogDestinationType: {
-    type: 'choice',
-    values: ['cloud-watch-logs', 's3', 'kinesis-data-firehose'],
-  },
-  LogDestination: { type: 'string', lengthMax: ARN_LENGTH_MAX },
-  LogGroupName: { type: 'format', format: 'log-group-name' },
-  DeliverLogsPermissionArn: { type: 'format', format: 'role-arn' },
-  DeliverCrossAccountRole: { type: 'format', format: 'role-arn' },
-  /** AWS names no limit; the longest format that there can be, written without waste, is shorter. */
-  LogFormat: { type: 'string', lengthMax: 4096 },
-  /** 60 or 600, which has a code of its own. */
-  MaxAggregationInterval: { type: 'integer', min: 0, max: 2 ** 31 - 1 },
-  DestinationOptions: {
-    type: 'structure',
-    members: {
-      FileFormat: { type: 'choice', values: ['plain-text', 'parquet'] },
-      HiveCompatiblePartitions: { type: 'boolean' },
-      PerHourPartition: { type: 'boolean' },
-    },
-  },
-  TagFieldSpecification: {
-    type: 'list',
-    lengthMax: 3,
-    of: {
-      type: 'structure',
-      members: {
-        ResourceType: {
-          type: 'choice',
-          values: ['network-interface', 'instance', 'auto-scaling-group'],
-          required: true,
-        },
-        TagKey: {
-          type: 'list',
-          lengthMax: 2,
-          of: { type: 'string', lengthMax: 128 },
-          required: true,
-        },
-      },
-    },
   },
   ...TAG_SPECIFICATION,
 } as const satisfies Parameters
@@ -118,17 +72,12 @@ export function flowLogOf(values: FlowLogValues): Omit<NewFlowLog, 'resourceId'>
     throw new ApiError('InvalidParameter', 'Invalid Flow Log Max Aggregation Interval')
   }
   return {
+    ...membersOf(FLOW_LOG, values),
     resourceType,
     trafficType,
     ...destinationOf(values),
-    permissionArn: values.DeliverLogsPermissionArn,
-    crossAccountRole: values.DeliverCrossAccountRole,
     logFormat: logFormatOf(values),
     maxAggregationSeconds: interval,
-    tagFields: values.TagFieldSpecification.map((specification) => ({
-      resourceType: specification.ResourceType,
-      tagKeys: specification.TagKey,
-    })),
     tags: tagsFor('vpc-flow-log', values.TagSpecification),
   }
 }
@@ -225,7 +174,9 @@ function destinationOf(values: FlowLogValues): Destination {
   if (folder?.split('/').includes('AWSLogs')) {
     throw wrong('LogDestination cannot have a folder AWSLogs: the name is reserved.')
   }
-  return { destinationType, destination, destinationOptions: optionsOf(values) }
+  const { fields } = FLOW_LOG.destinationOptions.is
+  const destinationOptions = membersOf(fields, values.DestinationOptions ?? {})
+  return { destinationType, destination, destinationOptions }
 }
 
 /** Buckets of us-east-1 from before March 2018 may have names of up to 255 characters, `_` and capitals among them. */
@@ -267,14 +218,6 @@ function logGroupOf(values: FlowLogValues): Pick<Destination, 'destination' | 'l
     )
   }
   return { destination, logGroupName: name }
-}
-
-function optionsOf({ DestinationOptions: options }: FlowLogValues): FlowLogDestinationOptions {
-  return {
-    fileFormat: options?.FileFormat ?? 'plain-text',
-    hiveCompatiblePartitions: options?.HiveCompatiblePartitions ?? false,
-    perHourPartition: options?.PerHourPartition ?? false,
-  }
 }
 
 function wrong(message: string): ApiError {

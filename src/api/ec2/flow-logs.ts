@@ -5,11 +5,12 @@ import type { Draft } from '../../control/draft.js'
 import { createFlowLog, deleteFlowLog } from '../../control/flow-logs.js'
 import { Refusal } from '../../control/refusal.js'
 import type { PartFailure } from '../../control/state.js'
-import type { FlowLog } from '../../mirror/resources.js'
+import { FLOW_LOG, type FlowLog } from '../../mirror/resources.js'
 import { describeOperation } from './describe.js'
 import { checkResourceId, FLOW_LOG_PARAMETERS, flowLogOf } from './flow-log-request.js'
 import { type Call, CLIENT_TOKEN, create, type Operation, operation } from './operation.js'
 import { PAGE_PARAMETERS } from './page.js'
+import { filtersOf, replyOf } from './resource-fields.js'
 
 /**
  * One flow log for each resource; those that cannot be are listed in the answer, which is 200
@@ -54,12 +55,8 @@ const describeFlowLogs = describeOperation<FlowLog>({
   // Elsewhere EC2 says that a page has 5 at least; here it does not.
   parameters: { MaxResults: { ...PAGE_PARAMETERS.MaxResults, min: 1 } },
   fields: {
+    ...filtersOf(FLOW_LOG),
     'deliver-log-status': ({ id }, options) => statusOf(options.deliveryError?.(id)),
-    'log-destination-type': ({ destinationType }) => destinationType,
-    'flow-log-id': ({ id }) => id,
-    'log-group-name': ({ logGroupName }) => logGroupName,
-    'resource-id': ({ resourceId }) => resourceId,
-    'traffic-type': ({ trafficType }) => trafficType,
   },
   all: ({ plane }) => plane.resources.flowLogs.values(),
   list: 'flowLogSet',
@@ -117,29 +114,12 @@ function statusOf(error: string | undefined): string {
 function showFlowLog(flowLog: FlowLog, { options }: Call): object {
   const error = options.deliveryError?.(flowLog.id)
   return {
+    ...replyOf(FLOW_LOG, flowLog),
+    ...(flowLog.tagFields.length === 0 && { tagFieldSpecificationSet: undefined }),
     creationTime: new Date(flowLog.createdAt),
     deliverLogsErrorMessage: error,
-    deliverLogsPermissionArn: flowLog.permissionArn,
-    deliverCrossAccountRole: flowLog.crossAccountRole,
     deliverLogsStatus: statusOf(error),
-    flowLogId: flowLog.id,
     flowLogStatus: 'ACTIVE',
-    logGroupName: flowLog.logGroupName,
-    resourceId: flowLog.resourceId,
-    trafficType: flowLog.trafficType,
-    logDestinationType: flowLog.destinationType,
-    logDestination: flowLog.destination,
-    logFormat: flowLog.logFormat,
-    tagSet: flowLog.tags,
-    maxAggregationInterval: flowLog.maxAggregationSeconds,
-    destinationOptions: flowLog.destinationOptions,
-    tagFieldSpecificationSet:
-      flowLog.tagFields.length === 0
-        ? undefined
-        : flowLog.tagFields.map(({ resourceType, tagKeys }) => ({
-            resourceType,
-            tagKeySet: tagKeys,
-          })),
   }
 }
 

@@ -1,4 +1,5 @@
 import { isEc2Id } from '../../control/ids.js'
+import { ARN_LENGTH_MAX } from '../../mirror/resources.js'
 import { parseCidr } from '../../wire/address.js'
 
 /** Text of a form that AWS checks before it looks anything up. */
@@ -8,9 +9,6 @@ interface Format {
   readonly expected: string
   matches(text: string): boolean
 }
-
-/** As long as IAM lets ARNs be. */
-export const ARN_LENGTH_MAX = 2048
 
 /** `arn:aws:…`, `arn:aws-cn:…`, `arn:aws-us-gov:…`. */
 const arn = (service: string, rest: string): RegExp =>

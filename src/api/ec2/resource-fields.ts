@@ -16,15 +16,20 @@ import type { Parameter, Parameters } from './parameters.js'
 const PORT = { type: 'integer', min: 0, max: 65535, required: true } as const
 const PORT_RANGE = { type: 'structure', members: { FromPort: PORT, ToPort: PORT } } as const
 
+/** Which numbers there are is checked by the operation, which has a code of its own for that. */
+const NUMBER = { type: 'integer', min: 0, max: 2 ** 31 - 1 } as const
+
 type ParameterOf<K extends Kind> = K extends { type: 'ports' }
   ? typeof PORT_RANGE
   : K extends { type: 'list'; of: infer O extends Kind }
     ? { type: 'list'; lengthMax: number; of: ParameterOf<O> }
-    : K extends { type: 'structure'; fields: infer F extends Fields }
-      ? { type: 'structure'; members: ParametersOf<F, 'create'> }
-      : K extends Parameter
-        ? K
-        : { type: 'string' }
+    : K extends { type: 'numbers' }
+      ? typeof NUMBER
+      : K extends { type: 'structure'; fields: infer F extends Fields }
+        ? { type: 'structure'; members: ParametersOf<F, 'create'> }
+        : K extends Parameter
+          ? K
+          : { type: 'string' }
 
 type Request = 'create' | 'modify'
 
@@ -68,6 +73,8 @@ function parameterOf(kind: Kind): Parameter {
   switch (kind.type) {
     case 'ports':
       return PORT_RANGE
+    case 'numbers':
+      return NUMBER
     case 'list':
       return { ...kind, of: parameterOf(kind.of) }
     case 'structure':
@@ -105,10 +112,10 @@ export function filtersOf<F extends Fields, R = Members<F>>(
 export function replyOf<F extends Fields>(fields: F, resource: Members<F>): object {
   const reply: Record<string, unknown> = {}
   for (const [name, { aws, is, reply: other }] of Object.entries(fields)) {
+    if (other === false) continue
     const value = (resource as Readonly<Record<string, unknown>>)[name]
-    if (value !== undefined) {
-      reply[other ?? aws.charAt(0).toLowerCase() + aws.slice(1)] = shown(is, value)
-    }
+    const element = other ?? aws.charAt(0).toLowerCase() + aws.slice(1)
+    reply[element] = value === undefined ? undefined : shown(is, value)
   }
   return reply
 }
