@@ -49,14 +49,7 @@ export {
   type SessionParts,
 } from './mirror/evaluator.js'
 export type { PortRange } from './mirror/fields.js'
-export {
-  DIRECTION_UNKNOWN,
-  EGRESS,
-  INGRESS,
-  InterfaceMatcher,
-  PASSING,
-  type PacketDirection,
-} from './mirror/packet-direction.js'
+export { InterfaceMatcher } from './mirror/packet-direction.js'
 export type {
   FilterRule,
   MirrorFilter,
@@ -87,10 +80,16 @@ export type { Session } from './session/session.js'
 // Where octets go: files that appear when they are whole, pipes, compression.
 export type { ByteSink } from './sink/byte-sink.js'
 export { type OpenSinkOptions, openSink } from './sink/open.js'
-
 // Octets: parsers that fill views, emitters that are their inverse.
 export type { Fault } from './wire/fault.js'
-export { Frame } from './wire/frame.js'
+export {
+  DIRECTION_UNKNOWN,
+  EGRESS,
+  Frame,
+  INGRESS,
+  PASSING,
+  type PacketDirection,
+} from './wire/frame.js'
 export { emitGeneve, Geneve, parseGeneve } from './wire/geneve.js'
 export { Packet } from './wire/packet.js'
 export { parseFrame } from './wire/parse-frame.js'

@@ -70,7 +70,7 @@ function measure(flows, capacity, packets) {
     frame.dstAt = at + 30
     frame.srcPort = (bytes[at + 34] << 8) | bytes[at + 35]
     frame.dstPort = (bytes[at + 36] << 8) | bytes[at + 37]
-    tracker.enqueue(frame, 1, 1_700_000_000 + (now >>> 20), now & 0xfffff, true, undefined)
+    tracker.enqueue(frame, 1, 1_700_000_000 + (now >>> 20), now & 0xfffff, true)
   }
   if (flows <= capacity) for (let flow = 0; flow < flows; flow++) track(flow, 0)
   for (let index = 0; index < packets / 4; index++) track(order[index], index)

@@ -7,12 +7,12 @@
  */
 import { MirrorEvaluator } from '../../dist/mirror/evaluator.js'
 import { MirrorCounters } from '../../dist/mirror/mirror-counters.js'
-import { EGRESS } from '../../dist/mirror/packet-direction.js'
 import { MirrorSource } from '../../dist/source/mirror-source.js'
 import { openOuterSockets } from '../../dist/source/open.js'
 import { Pace, systemClock } from '../../dist/source/pace.js'
 import { Route } from '../../dist/source/route.js'
 import { VxlanSender } from '../../dist/source/vxlan-sender.js'
+import { EGRESS } from '../../dist/wire/frame.js'
 import { Packet } from '../../dist/wire/packet.js'
 
 const [what, how, port, total, length, flows] = process.argv.slice(2)

@@ -97,8 +97,7 @@ export class Traffic {
     const tracker = this.#tracker
     const { seconds, nanoseconds, timed } = packet
     const { session } = facts
-    const oracle = session.vni === null ? undefined : session.identity
-    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed, oracle)
+    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
     // A fragment that waits for its first.
     if (flow < 0) return
     const { direction } = tracker.table

@@ -1,8 +1,8 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
-import { EGRESS, INGRESS } from '../mirror/packet-direction.js'
 import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
 import type { Session } from '../session/session.js'
+import { EGRESS, INGRESS } from '../wire/frame.js'
 import { FlowFrame } from './flow-frame.js'
 import type { Crossing, TransitGateways } from './transit-gateways.js'
 
@@ -89,8 +89,9 @@ export class TransitGatewayLogs {
     const sessions = this.#sessions.get(id)
     if (sessions === undefined) return false
     const frame = this.#frame.of(record)
+    frame.direction = direction
     for (const session of sessions) {
-      if (session.rules?.accepts(frame, direction) === true) return true
+      if (session.rules?.accepts(frame) === true) return true
     }
     return false
   }

@@ -1,6 +1,6 @@
 import { FRAGMENT_NONE, type Frame } from '../wire/frame.js'
 import type { FlowHash } from './flow-hash.js'
-import type { FlowQueue, InterfaceOracle } from './flow-queue.js'
+import type { FlowQueue } from './flow-queue.js'
 import { Fragments, UNTIMED } from './fragments.js'
 import { FAR, type StoredTime } from './stored-time.js'
 
@@ -33,9 +33,6 @@ export class FlowIntake {
   #votedSeconds = 0
   /** Whether a timer tells the time: then packets alone do not set it back, as they may have waited long in a socket. */
   #hasTimer = false
-  /** Of the packet at hand. */
-  #frame: Frame | undefined
-  #oracle: InterfaceOracle | undefined
 
   /** `windowSeconds`: length of the aggregation windows, 0 where there are none. */
   constructor(queue: FlowQueue, time: StoredTime, windowSeconds: number, hash: FlowHash) {
@@ -43,10 +40,8 @@ export class FlowIntake {
     this.#queue = queue
     this.fragments = new Fragments(
       (frame, session, seconds, nanoseconds) => {
-        // One that has waited is not what the oracle knows of.
-        const oracle = frame === this.#frame ? this.#oracle : undefined
         const timed = nanoseconds !== UNTIMED
-        queue.add(frame, session, seconds, timed ? nanoseconds : 0, timed, oracle)
+        queue.add(frame, session, seconds, timed ? nanoseconds : 0, timed)
       },
       windowSeconds,
       hash,
@@ -63,7 +58,6 @@ export class FlowIntake {
     seconds: number,
     nanoseconds: number,
     timed: boolean,
-    oracle: InterfaceOracle | undefined,
   ): boolean {
     if (!timed) seconds = this.now
     else if (seconds >= FAR) seconds = this.time.storeFar(seconds)
@@ -74,11 +68,9 @@ export class FlowIntake {
     this.now = Math.max(this.now, seconds)
     this.#settle(this.now - GRACE_SECONDS)
     if (frame.fragment === FRAGMENT_NONE) {
-      this.#queue.add(frame, session, seconds, nanoseconds, timed, oracle)
+      this.#queue.add(frame, session, seconds, nanoseconds, timed)
       return true
     }
-    this.#frame = frame
-    this.#oracle = oracle
     const counted = this.fragments.track(frame, session, seconds, timed ? nanoseconds : UNTIMED)
     if (!counted && isLater) this.#queue.addClock(seconds)
     return counted

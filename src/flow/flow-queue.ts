@@ -1,4 +1,4 @@
-import type { Frame } from '../wire/frame.js'
+import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
 import { KIND } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'
 import { readFlowKey } from './flow-key.js'
@@ -14,14 +14,7 @@ import {
   PLACE_TIMED,
   PLACE_WORDS,
 } from './flow-place.js'
-
-/** What knows which end of a flow the mirrored interface is; interface-identity.ts is one. */
-export interface InterfaceOracle {
-  /** A_IS_LOCAL, A_IS_REMOTE, or 0 while it cannot be told. */
-  decide(frame: Frame, direction: number): number
-  /** Whether the outer source is known to be the interface's. */
-  readonly primaryConfirmed: boolean
-}
+import { A_IS_LOCAL, A_IS_REMOTE } from './flow-state.js'
 
 /**
  * Packets on their way into a flow table, reduced to what is counted of them, in
@@ -44,14 +37,7 @@ export class FlowQueue {
     this.#onFull = onFull
   }
 
-  add(
-    frame: Frame,
-    session: number,
-    seconds: number,
-    nanoseconds: number,
-    timed: boolean,
-    oracle: InterfaceOracle | undefined,
-  ): void {
+  add(frame: Frame, session: number, seconds: number, nanoseconds: number, timed: boolean): void {
     const { words } = this
     const at = this.base + this.length * PLACE_WORDS
     const direction = readFlowKey(frame, session, this.#hash, words, at)
@@ -60,10 +46,12 @@ export class FlowQueue {
     words[at + PLACE_IP_LENGTH] = frame.ipLength
     let bits = frame.tcpFlags | (direction * PLACE_REVERSED)
     if (timed) bits |= PLACE_TIMED
-    if (oracle !== undefined) {
-      bits |= oracle.decide(frame, direction) << PLACE_END_SHIFT
-      if (oracle.primaryConfirmed) bits |= PLACE_CONFIRMED
+    if (frame.direction !== DIRECTION_UNKNOWN) {
+      const isFromA = direction === 0
+      const end = (frame.direction === EGRESS) === isFromA ? A_IS_LOCAL : A_IS_REMOTE
+      bits |= end << PLACE_END_SHIFT
     }
+    if (frame.isInterfaceConfirmed) bits |= PLACE_CONFIRMED
     words[at + PLACE_BITS] = bits
     if (++this.length === this.#capacity) this.#onFull()
   }

@@ -4,7 +4,7 @@ import { FlowHash } from './flow-hash.js'
 import { FlowIntake } from './flow-intake.js'
 import { FlowLives, type FlowTrackerOptions } from './flow-lives.js'
 import { PLACE_WORDS } from './flow-place.js'
-import { FlowQueue, type InterfaceOracle } from './flow-queue.js'
+import { FlowQueue } from './flow-queue.js'
 import type { EndReason } from './flow-record.js'
 import type { FlowTable } from './flow-table.js'
 import type { Fragments } from './fragments.js'
@@ -99,15 +99,8 @@ export class FlowTracker implements PacketCounter {
    * flow's first and last times alone. Returns the flow, WAITING_FLOW for a fragment
    * that waits for its first, or NO_FLOW where the capacity is 0.
    */
-  track(
-    frame: Frame,
-    session: number,
-    seconds: number,
-    nanoseconds: number,
-    timed = true,
-    oracle?: InterfaceOracle,
-  ): number {
-    const queued = this.#intake.take(frame, session, seconds, nanoseconds, timed, oracle)
+  track(frame: Frame, session: number, seconds: number, nanoseconds: number, timed = true): number {
+    const queued = this.#intake.take(frame, session, seconds, nanoseconds, timed)
     this.countQueued()
     return queued ? this.#counter.latest : WAITING_FLOW
   }
@@ -123,9 +116,8 @@ export class FlowTracker implements PacketCounter {
     seconds: number,
     nanoseconds: number,
     timed: boolean,
-    oracle: InterfaceOracle | undefined,
   ): boolean {
-    this.#intake.take(frame, session, seconds, nanoseconds, timed, oracle)
+    this.#intake.take(frame, session, seconds, nanoseconds, timed)
     return this.table.capacity > 0
   }
 

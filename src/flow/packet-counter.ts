@@ -1,5 +1,4 @@
 import type { Frame } from '../wire/frame.js'
-import type { InterfaceOracle } from './flow-queue.js'
 import type { EndReason } from './flow-record.js'
 
 /** What counts packets into flows: a FlowTracker, or the way to a table in another thread. */
@@ -14,7 +13,6 @@ export interface PacketCounter {
     seconds: number,
     nanoseconds: number,
     timed: boolean,
-    oracle: InterfaceOracle | undefined,
   ): boolean
 
   /** Does what has become due, for about `budget` flows; returns whether something is left to do. */

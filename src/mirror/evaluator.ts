@@ -1,6 +1,6 @@
 import type { Frame } from '../wire/frame.js'
+import { DIRECTION_UNKNOWN, PASSING } from '../wire/frame.js'
 import { isNeverMirrored } from './network-services.js'
-import { DIRECTION_UNKNOWN, PASSING, type PacketDirection } from './packet-direction.js'
 import {
   type MirrorFilter,
   type MirrorSession,
@@ -69,13 +69,14 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
     this.#leaveOut = neverMirrored === 'leave-out'
   }
 
-  /** The index of the session that mirrors the packet, or NOT_MIRRORED. `frame` as parseFrame left it. */
-  evaluate(frame: Frame, direction: PacketDirection): number {
+  /** The index of the session that mirrors the packet, or NOT_MIRRORED. `frame`: see RuleSet. */
+  evaluate(frame: Frame): number {
+    const { direction } = frame
     if (direction === PASSING) {
       this.passing++
       return NOT_MIRRORED
     }
-    const index = this.#firstOf(frame, direction)
+    const index = this.#firstOf(frame)
     if (index === NOT_MIRRORED) return NOT_MIRRORED
     this.mirrored++
     if (direction === DIRECTION_UNKNOWN) this.unknownDirection++
@@ -88,7 +89,7 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
     return length < packetLength ? length : packetLength
   }
 
-  #firstOf(frame: Frame, direction: PacketDirection): number {
+  #firstOf(frame: Frame): number {
     if (isNeverMirrored(frame)) {
       if (this.#leaveOut) {
         this.neverMirrored++
@@ -98,7 +99,7 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
     }
     for (let index = 0; index < this.#ruleSets.length; index++) {
       const ruleSet = this.#ruleSets[index]
-      if (ruleSet === undefined || ruleSet.accepts(frame, direction)) return index
+      if (ruleSet === undefined || ruleSet.accepts(frame)) return index
     }
     this.filtered++
     return NOT_MIRRORED

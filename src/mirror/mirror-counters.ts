@@ -1,4 +1,4 @@
-import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from './packet-direction.js'
+import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from '../wire/frame.js'
 
 /**
  * What became of the packets that a session was to mirror, under the names of

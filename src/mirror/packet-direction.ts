@@ -1,30 +1,19 @@
 import { MAPPED_WORD, parseAddress, parseMac } from '../wire/address.js'
 import { MAC_GROUP_BIT } from '../wire/ethernet.js'
-import { ABSENT, type Frame } from '../wire/frame.js'
+import {
+  ABSENT,
+  DIRECTION_UNKNOWN,
+  EGRESS,
+  type Frame,
+  INGRESS,
+  PASSING,
+  type PacketDirection,
+} from '../wire/frame.js'
 import { u8, u16, u32 } from '../wire/octets.js'
 import type { NetworkInterface } from './resources.js'
 
-/**
- * Which way a packet runs, seen from the mirrored interface. Numbers, because
- * every packet has one.
- */
-export const INGRESS = 0
-export const EGRESS = 1
-/** One of the two, and nobody can say which: either list of rules may take it. */
-export const DIRECTION_UNKNOWN = 2
-/** Neither: a packet between others, as captures of a whole network hold them. */
-export const PASSING = 3
-
-export type PacketDirection =
-  | typeof INGRESS
-  | typeof EGRESS
-  | typeof DIRECTION_UNKNOWN
-  | typeof PASSING
-
 const DESTINATION_MAC = 0
 const SOURCE_MAC = 6
-
-/** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
 
 const ADDRESS_WORDS = 4
 

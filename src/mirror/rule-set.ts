@@ -1,10 +1,16 @@
 import { type Cidr, parseCidr } from '../wire/address.js'
-import { ABSENT, FRAGMENT_LATER, type Frame } from '../wire/frame.js'
+import {
+  ABSENT,
+  DIRECTION_UNKNOWN,
+  EGRESS,
+  FRAGMENT_LATER,
+  type Frame,
+  INGRESS,
+} from '../wire/frame.js'
 import { u32 } from '../wire/octets.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import type { PortRange } from './fields.js'
 import { AmazonDns } from './network-services.js'
-import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from './packet-direction.js'
 import type { FilterRule, MirrorFilter, TrafficDirection } from './resources.js'
 
 /** Columns of a compiled rule; addresses and masks follow, one word each for IPv4 and four for IPv6. */
@@ -82,11 +88,12 @@ export class RuleSet {
     this.#rules6 = [compiled(ingress, 6), compiled(egress, 6)]
   }
 
-  /** `frame` as parseFrame left it, fault or not. */
-  accepts(frame: Frame, direction: PacketDirection): boolean {
+  /** `frame` as parseFrame left it, fault or not, with the direction that was judged. */
+  accepts(frame: Frame): boolean {
     if (frame.ipVersion === 0) return false
     if (this.#dns.has(frame)) return this.#mirrorsDns
     if (this.#mirrorsDns && this.#dns.mayHave(frame)) return true
+    const { direction } = frame
     if (direction === DIRECTION_UNKNOWN) {
       return this.#decides(frame, INGRESS) || this.#decides(frame, EGRESS)
     }

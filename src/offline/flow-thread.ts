@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FlowHash } from '../flow/flow-hash.js'
 import { FlowIntake } from '../flow/flow-intake.js'
-import { FlowQueue, type InterfaceOracle } from '../flow/flow-queue.js'
+import { FlowQueue } from '../flow/flow-queue.js'
 import { type EndReason, FlowRecord, type OnFlowRecord } from '../flow/flow-record.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { StoredTime } from '../flow/stored-time.js'
@@ -101,9 +101,8 @@ export class FlowThread implements PacketCounter {
     seconds: number,
     nanoseconds: number,
     timed: boolean,
-    oracle: InterfaceOracle | undefined,
   ): boolean {
-    this.#intake.take(frame, session, seconds, nanoseconds, timed, oracle)
+    this.#intake.take(frame, session, seconds, nanoseconds, timed)
     return true
   }
 

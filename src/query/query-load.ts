@@ -1,6 +1,6 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
-import { A_IS_LOCAL, STATE_NAMES } from '../flow/flow-state.js'
+import { STATE_NAMES } from '../flow/flow-state.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
@@ -8,7 +8,7 @@ import { readCaptures } from '../pcap/capture-merge.js'
 import type { PacketObserver } from '../session/pipeline.js'
 import type { Session } from '../session/session.js'
 import { FAULTS } from '../wire/fault.js'
-import type { Frame } from '../wire/frame.js'
+import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
 import { u32 } from '../wire/octets.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbRows } from './duckdb-rows.js'
@@ -129,7 +129,7 @@ function packetObserver(rows: DuckDbRows): PacketObserver {
     row[AT.captured_length] = packet.end - packet.start
     row[AT.ether_type] = frame.etherType
     if (session.vni !== null && fault === undefined && frame.ipVersion !== 0) {
-      row[AT.direction] = directionOf(session, frame)
+      row[AT.direction] = directionOf(frame)
     }
     row[AT.duplicate] = isCopy ? 1 : 0
     row[AT.fault] = fault === undefined ? 0 : FAULTS.indexOf(fault) + 1
@@ -153,10 +153,9 @@ function putIp(row: Float64Array, frame: Frame): void {
   row[AT.bytes] = frame.ipLength
 }
 
-function directionOf(session: Session, frame: Frame): number {
-  const end = session.identity.decide(frame, 0)
-  if (end === 0) return 0
-  return directionCode(end === A_IS_LOCAL ? 'egress' : 'ingress')
+function directionOf({ direction }: Frame): number {
+  if (direction === DIRECTION_UNKNOWN) return 0
+  return directionCode(direction === EGRESS ? 'egress' : 'ingress')
 }
 
 function directionCode(direction: FlowRow['direction']): number {

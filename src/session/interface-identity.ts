@@ -1,16 +1,7 @@
-import { A_IS_LOCAL, A_IS_REMOTE } from '../flow/flow-state.js'
-import {
-  DIRECTION_UNKNOWN,
-  EGRESS,
-  INGRESS,
-  type PacketDirection,
-} from '../mirror/packet-direction.js'
 import { MAPPED_WORD } from '../wire/address.js'
 import { MAC_GROUP_BIT } from '../wire/ethernet.js'
-import { ABSENT, type Frame } from '../wire/frame.js'
+import { ABSENT, DIRECTION_UNKNOWN, EGRESS, type Frame, INGRESS } from '../wire/frame.js'
 import { u16, u32 } from '../wire/octets.js'
-
-/** Bit of a group address in the first octet (IEEE 802 §8.2): broadcast and multicast. */
 
 /** What a configuration says of an interface. */
 export interface KnownInterface {
@@ -65,21 +56,14 @@ export class InterfaceIdentity {
   }
 
   /**
-   * Which end of the frame (which carries IP) the interface is: A_IS_LOCAL when it
-   * sent it, A_IS_REMOTE when it received it, 0 while that is not known. `direction`
-   * is the flow table's: 1 when A is the destination.
+   * Judges which way a frame ran, learns from it who the interface is, and notes both on the
+   * frame. A mirrored frame is always from or to the interface, so it never passes by.
    */
-  decide(frame: Frame, direction: number): number {
-    const egress = this.#isEgress(frame)
-    if (egress === undefined) return 0
-    return egress === (direction === 0) ? A_IS_LOCAL : A_IS_REMOTE
-  }
-
-  /** Which way the frame runs, as rules of mirror filters have it. A mirrored frame passes nobody by. */
-  directionOf(frame: Frame): PacketDirection {
+  observe(frame: Frame): void {
     const egress = frame.ipVersion === 0 ? undefined : this.#isEgress(frame)
-    if (egress === undefined) return DIRECTION_UNKNOWN
-    return egress ? EGRESS : INGRESS
+    if (egress === undefined) frame.direction = DIRECTION_UNKNOWN
+    else frame.direction = egress ? EGRESS : INGRESS
+    frame.isInterfaceConfirmed = this.primaryConfirmed
   }
 
   #isEgress(frame: Frame): boolean | undefined {

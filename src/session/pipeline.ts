@@ -1,9 +1,8 @@
 import type { PacketCounter } from '../flow/packet-counter.js'
-import { DIRECTION_UNKNOWN } from '../mirror/packet-direction.js'
 import { packetComment } from '../pcap/pcapng-emit.js'
 import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
-import { Frame as FrameView } from '../wire/frame.js'
+import { DIRECTION_UNKNOWN, Frame as FrameView } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
 import { lacksChecksumOnly } from './cut-frames.js'
@@ -12,7 +11,7 @@ import type { Ledger } from './ledger.js'
 import type { Session, SessionCapture } from './session.js'
 import { NO_SESSIONS } from './session-directory.js'
 
-/** Is shown every packet that its session's filter wants, as the pipeline sees it. Everything is on loan. */
+/** Is shown every packet that its session's filter wants, with its direction. Everything is on loan. */
 export type PacketObserver = (
   session: Session,
   packet: Packet,
@@ -84,15 +83,17 @@ export class Pipeline {
     if (first.rules !== undefined) {
       // As at the source, it is the first session's whose rules accept it. Which way it ran is
       // judged by the first of all, which sees every packet.
-      const direction = first.identity.directionOf(frame)
-      isMirrored = first.rules.accepts(frame, direction)
+      first.identity.observe(frame)
+      isMirrored = first.rules.accepts(frame)
       for (let next = 0; !isMirrored && next < others.length; next++) {
         const { rules } = others[next]!
-        isMirrored = rules === undefined || rules.accepts(frame, direction)
+        isMirrored = rules === undefined || rules.accepts(frame)
         if (isMirrored) session = others[next]!
       }
-      if (isMirrored && direction === DIRECTION_UNKNOWN) session.unknownDirection++
+      if (isMirrored && frame.direction === DIRECTION_UNKNOWN) session.unknownDirection++
     }
+    // A frame that neither rules nor flows ask about is not looked at.
+    let isJudged = session.vni === null || (session === first && first.rules !== undefined)
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
@@ -109,7 +110,11 @@ export class Pipeline {
     }
     const isCopy =
       fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)
-    this.#observe?.(session, packet, frame, fault, isCopy)
+    if (this.#observe !== undefined) {
+      if (!isJudged) session.identity.observe(frame)
+      isJudged = true
+      this.#observe(session, packet, frame, fault, isCopy)
+    }
     if (isCopy && this.#duplicateMode === 'drop') {
       this.#ledger.duplicate++
       return
@@ -127,18 +132,15 @@ export class Pipeline {
     }
     this.#ledger.accepted++
     session.accepted++
-    if (!isMarked && frame.ipVersion !== 0 && this.#track(session, packet, frame)) {
-      session.flowPackets++
-    } else session.untracked++
-  }
-
-  /** Counts the frame into its flow; false where there is no room for any. */
-  #track(session: Session, packet: Packet, frame: Frame): boolean {
-    const tracker = this.#tracker
-    if (tracker === undefined) return false
+    if (isMarked || frame.ipVersion === 0 || this.#tracker === undefined) {
+      session.untracked++
+      return
+    }
+    if (!isJudged) session.identity.observe(frame)
     const { seconds, nanoseconds, timed } = packet
-    const oracle = session.vni === null ? undefined : session.identity
-    return tracker.enqueue(frame, session.index, seconds, nanoseconds, timed, oracle)
+    const isCounted = this.#tracker.enqueue(frame, session.index, seconds, nanoseconds, timed)
+    if (isCounted) session.flowPackets++
+    else session.untracked++
   }
 
   #isCopy(session: Session, packet: Packet, frame: Frame): boolean {

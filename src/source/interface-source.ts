@@ -1,4 +1,4 @@
-import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../mirror/packet-direction.js'
+import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../wire/frame.js'
 import { PacketSocket } from './interface/packet-socket.js'
 import type { FilterTarget } from './interface/packet-socket-filter.js'
 import type { LinkState } from './interface/packet-socket-watch.js'

@@ -1,10 +1,6 @@
 import { type MirrorEvaluator, NOT_MIRRORED } from '../mirror/evaluator.js'
-import {
-  DIRECTION_UNKNOWN,
-  type InterfaceMatcher,
-  type PacketDirection,
-} from '../mirror/packet-direction.js'
-import { Frame } from '../wire/frame.js'
+import type { InterfaceMatcher } from '../mirror/packet-direction.js'
+import { DIRECTION_UNKNOWN, Frame, type PacketDirection } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
 import type { PacketSink } from './packet-source.js'
@@ -70,8 +66,8 @@ export class MirrorSource implements PacketSink {
 
   #mirror(of: MirroredInterface, packet: Packet, known: PacketDirection | undefined): void {
     const frame = this.#frame
-    const direction = known ?? of.matcher?.directionOf(frame) ?? DIRECTION_UNKNOWN
-    const session = of.evaluator.evaluate(frame, direction)
-    if (session !== NOT_MIRRORED) this.#sender.take(packet, frame, of.routes[session]!, direction)
+    frame.direction = known ?? of.matcher?.directionOf(frame) ?? DIRECTION_UNKNOWN
+    const session = of.evaluator.evaluate(frame)
+    if (session !== NOT_MIRRORED) this.#sender.take(packet, frame, of.routes[session]!)
   }
 }

@@ -1,4 +1,4 @@
-import type { PacketDirection } from '../mirror/packet-direction.js'
+import type { PacketDirection } from '../wire/frame.js'
 import { Packet } from '../wire/packet.js'
 import type { Pace } from './pace.js'
 import type { PacketSink } from './packet-source.js'

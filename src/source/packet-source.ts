@@ -1,4 +1,4 @@
-import type { PacketDirection } from '../mirror/packet-direction.js'
+import type { PacketDirection } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { PacketDirection } from '../mirror/packet-direction.js'
+import type { PacketDirection } from '../wire/frame.js'
 import type { Route } from './route.js'
 
 /** Datagrams whose fate may still change: so many are sent in 10 ms by the fastest of senders. */

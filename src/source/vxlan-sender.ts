@@ -1,12 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { PacketDirection } from '../mirror/packet-direction.js'
 import {
   ETHERNET_HEADER_LEN,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
   emitEthernet,
 } from '../wire/ethernet.js'
-import type { Frame } from '../wire/frame.js'
+import type { Frame, PacketDirection } from '../wire/frame.js'
 import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
 import { emitVxlan, VXLAN_HEADER_LEN } from '../wire/vxlan.js'
@@ -79,7 +78,7 @@ export class VxlanSender {
    * Copies the packet into the batch. Where it was captured without an Ethernet header, it
    * gets one. `frame` is the packet's, as parseFrame left it.
    */
-  take(packet: Packet, frame: Frame, route: Route, direction: PacketDirection): void {
+  take(packet: Packet, frame: Frame, route: Route): void {
     const { bytes, start, end, linkType } = packet
     const hasHeader = linkType === LINKTYPE_ETHERNET
     if (!hasHeader && frame.ipVersion === 0) {
@@ -105,7 +104,7 @@ export class VxlanSender {
     this.#flows.push(flowHash(frame))
     this.#seconds.push(packet.seconds)
     this.#nanoseconds.push(packet.nanoseconds)
-    this.#directions.push(direction)
+    this.#directions.push(frame.direction)
     this.#lost.push(0)
     this.#lengths.push(madeLen + Math.max(packet.originalLength - (from - start), end - from))
     this.#used = at + keep

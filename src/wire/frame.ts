@@ -7,6 +7,20 @@ export const FRAGMENT_FIRST = 1
 /** Any part but the first: no ports inside. */
 export const FRAGMENT_LATER = 2
 
+/** Which way a frame ran, seen from the mirrored interface. Numbers, because every frame has one. */
+export const INGRESS = 0
+export const EGRESS = 1
+/** One of the two, and it is not known which: either list of rules may take it. */
+export const DIRECTION_UNKNOWN = 2
+/** Neither: a frame between others, as captures of a whole network hold them. */
+export const PASSING = 3
+
+export type PacketDirection =
+  | typeof INGRESS
+  | typeof EGRESS
+  | typeof DIRECTION_UNKNOWN
+  | typeof PASSING
+
 /**
  * Where things are in the frame last parsed into it.
  *
@@ -48,6 +62,11 @@ export class Frame {
   fragment = FRAGMENT_NONE
   /** Identification of a fragmented packet: 16 bits in IPv4, 32 in IPv6. */
   fragmentId = 0
+
+  /** Judged by what knows the interface, and DIRECTION_UNKNOWN until then. */
+  direction: PacketDirection = DIRECTION_UNKNOWN
+  /** Whether the source of the mirrored packet was known then to be an address of the interface. */
+  isInterfaceConfirmed = false
 
   /** Octets on the wire: what the IP header promises when the frame is shorter than that. */
   wireLength(): number {

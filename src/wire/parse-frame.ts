@@ -1,6 +1,6 @@
 import { ETHERNET_HEADER_LEN, ETHERNET_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.js'
 import type { Fault } from './fault.js'
-import { ABSENT, type Frame } from './frame.js'
+import { ABSENT, DIRECTION_UNKNOWN, type Frame } from './frame.js'
 import { parseIpv4 } from './ipv4.js'
 import { parseIpv6 } from './ipv6.js'
 import { findNetwork } from './link.js'
@@ -9,7 +9,7 @@ import { u16 } from './octets.js'
 
 /**
  * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
- * octets on the wire.
+ * octets on the wire. Which way it ran is then unknown.
  *
  * No fault and `ipVersion` 0: a sound frame that carries no IP (ARP, say). On a
  * fault only `bytes`, `start`, `end` and `originalLength` hold, and `ipVersion`
@@ -31,6 +31,8 @@ export function parseFrame(
   out.ipVersion = 0
   out.etherType = 0
   out.ethernetAt = ABSENT
+  out.direction = DIRECTION_UNKNOWN
+  out.isInterfaceConfirmed = false
 
   // Nearly all mirrored frames: Ethernet with IP right behind it.
   if (linkType === LINKTYPE_ETHERNET && end - start >= ETHERNET_HEADER_LEN) {

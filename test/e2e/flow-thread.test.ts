@@ -132,7 +132,7 @@ describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
       })
       for (const { name, tcpFlags, ipLength, seconds } of packets) {
         const frame = frameOf(name, tcpFlags, ipLength)
-        thread.enqueue(frame, name.session, seconds, 0, true, undefined)
+        thread.enqueue(frame, name.session, seconds, 0, true)
       }
       await thread.shutdown(() => true)
       expect(records.length).toBeGreaterThan(33_000)
@@ -150,7 +150,7 @@ describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
       silences: [],
     })
     for (const { name, seconds } of packets) {
-      thread.enqueue(frameOf(name), name.session, seconds, 0, true, undefined)
+      thread.enqueue(frameOf(name), name.session, seconds, 0, true)
     }
     thread.endSession(1, 'session-deleted')
     expect(new Set(sessions)).toEqual(new Set([1]))

@@ -34,9 +34,10 @@ await readCaptures([file], (packet) => {
   packets++
   const { bytes, start, end, linkType, originalLength } = packet
   parseFrame(bytes, start, end, linkType, originalLength, frame)
-  if (ruleSet.accepts(frame, INGRESS)) mirrored++
+  frame.direction = INGRESS
+  if (ruleSet.accepts(frame)) mirrored++
 })
-const isMirrored = new MirrorEvaluator([]).evaluate(frame, INGRESS) !== NOT_MIRRORED
+const isMirrored = new MirrorEvaluator([]).evaluate(frame) !== NOT_MIRRORED
 
 const analysis = new Analysis({ decap: 'auto', vxlanPort: 4789, genevePort: 6081, maxFlows: 1024, top: 3 })
 await analysis.readAll([file])

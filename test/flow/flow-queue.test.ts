@@ -55,7 +55,7 @@ describe('FlowQueue', () => {
             ...(fragment === FRAGMENT_LATER && { srcPort: 0, dstPort: 0 }),
           })
         atOnce.tracker.track(frame(), name.session, seconds, nanoseconds, timed)
-        queued.tracker.enqueue(frame(), name.session, seconds, nanoseconds, timed, undefined)
+        queued.tracker.enqueue(frame(), name.session, seconds, nanoseconds, timed)
         if (random.below(40) === 0) {
           const later = seconds - 1 + random.below(3)
           for (const { tracker } of [atOnce, queued]) {
@@ -84,12 +84,12 @@ describe('FlowQueue', () => {
       silences: [],
     })
     const frame = frameOf(packet!.name)
-    tracker.enqueue(frame, 0, packet!.seconds, 0, true, undefined)
+    tracker.enqueue(frame, 0, packet!.seconds, 0, true)
     expect(tracker.table.count).toBe(0)
     tracker.countQueued()
     expect(tracker.table.count).toBe(1)
     for (let port = 1; port <= 64; port++) {
-      tracker.enqueue({ ...frame, srcPort: port } as Frame, 0, packet!.seconds, 0, true, undefined)
+      tracker.enqueue({ ...frame, srcPort: port } as Frame, 0, packet!.seconds, 0, true)
     }
     expect(tracker.table.count).toBeGreaterThan(32)
   })

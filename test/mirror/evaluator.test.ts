@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { MirrorEvaluator, NOT_MIRRORED, type SessionParts } from '../../src/mirror/evaluator.js'
+import type { FilterRule, MirrorFilter, MirrorSession } from '../../src/mirror/resources.js'
 import {
   DIRECTION_UNKNOWN,
   EGRESS,
   INGRESS,
   PASSING,
   type PacketDirection,
-} from '../../src/mirror/packet-direction.js'
-import type { FilterRule, MirrorFilter, MirrorSession } from '../../src/mirror/resources.js'
+} from '../../src/wire/frame.js'
 import { ethernet, icmp4, tcp4, tcp6, udp4, udp6 } from '../support/frames.js'
 import { hex } from '../support/hex.js'
 import { Random } from '../support/random.js'
@@ -41,7 +41,7 @@ function mirroredBy(
   frame: Buffer,
   direction: PacketDirection = EGRESS,
 ): number {
-  const index = evaluator.evaluate(framed(frame), direction)
+  const index = evaluator.evaluate(framed(frame, direction))
   return index === NOT_MIRRORED ? 0 : evaluator.sessions[index]!.session.sessionNumber
 }
 

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  DIRECTION_UNKNOWN,
-  EGRESS,
-  INGRESS,
-  InterfaceMatcher,
-  PASSING,
-} from '../../src/mirror/packet-direction.js'
+import { InterfaceMatcher } from '../../src/mirror/packet-direction.js'
+import { DIRECTION_UNKNOWN, EGRESS, INGRESS, PASSING } from '../../src/wire/frame.js'
 import { ethernet, tcp4, udp4, udp6 } from '../support/frames.js'
 import { hex } from '../support/hex.js'
 import { framed } from './verdicts.js'

@@ -1,6 +1,11 @@
-import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import type { FilterRule, MirrorFilter, NetworkService } from '../../src/mirror/resources.js'
-import { Frame } from '../../src/wire/frame.js'
+import {
+  DIRECTION_UNKNOWN,
+  EGRESS,
+  Frame,
+  INGRESS,
+  type PacketDirection,
+} from '../../src/wire/frame.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import {
   ethernet,
@@ -37,10 +42,15 @@ export interface Verdict {
 export const DIRECTIONS = { ingress: INGRESS, egress: EGRESS, either: DIRECTION_UNKNOWN } as const
 
 /** The frame lying in the middle of memory that is not its own. */
-export function framed(bytes: Buffer, originalLength = bytes.length): Frame {
+export function framed(
+  bytes: Buffer,
+  direction: PacketDirection = DIRECTION_UNKNOWN,
+  originalLength = bytes.length,
+): Frame {
   const frame = new Frame()
   const memory = Buffer.concat([Buffer.alloc(5, 0xa5), bytes, Buffer.alloc(64, 0xa5)])
   parseFrame(memory, 5, 5 + bytes.length, 1, originalLength, frame)
+  frame.direction = direction
   return frame
 }
 

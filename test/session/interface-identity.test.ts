@@ -1,14 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { HOT_WORDS } from '../../src/flow/flow-entry.js'
-import { FlowHash } from '../../src/flow/flow-hash.js'
-import { readFlowKey } from '../../src/flow/flow-key.js'
-import { A_IS_LOCAL } from '../../src/flow/flow-state.js'
-import { DIRECTION_UNKNOWN, EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import { InterfaceIdentity } from '../../src/session/interface-identity.js'
 import { formatMac, parseAddress, parseMac } from '../../src/wire/address.js'
-import { Frame } from '../../src/wire/frame.js'
+import { DIRECTION_UNKNOWN, EGRESS, Frame, INGRESS } from '../../src/wire/frame.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../src/wire/link-type.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { CAPTURES_DIR } from '../support/captures.js'
@@ -36,7 +31,7 @@ function frame(src: string, dst: string, from: string, to: string): Buffer {
 
 type Verdict = 'egress' | 'ingress' | 'unknown'
 
-/** What `identity` makes of a frame, as the flow table and the pipeline put the question. */
+/** What `identity` makes of a frame. */
 function decide(
   identity: InterfaceIdentity,
   bytes: Buffer,
@@ -44,10 +39,10 @@ function decide(
 ): Verdict {
   const view = new Frame()
   expect(parseFrame(bytes, 0, bytes.length, linkType, bytes.length, view)).toBeUndefined()
-  const direction = readFlowKey(view, 1, new FlowHash(), new Uint32Array(HOT_WORDS), 0)
-  const end = identity.decide(view, direction)
-  if (end === 0) return 'unknown'
-  return (end === A_IS_LOCAL) === (direction === 0) ? 'egress' : 'ingress'
+  identity.observe(view)
+  expect(view.isInterfaceConfirmed).toBe(identity.primaryConfirmed)
+  if (view.direction === DIRECTION_UNKNOWN) return 'unknown'
+  return view.direction === EGRESS ? 'egress' : 'ingress'
 }
 
 type Step = readonly [frame: Buffer, verdict: Verdict]
@@ -414,15 +409,17 @@ describe('InterfaceIdentity of an interface that a configuration names', () => {
   })
 })
 
-describe('InterfaceIdentity.directionOf', () => {
+describe('InterfaceIdentity.observe', () => {
   test.each([
     { bytes: out(PRIMARY), direction: EGRESS },
     { bytes: back(PRIMARY), direction: INGRESS },
     { bytes: frame('10.9.9.9', FAR, NEIGHBOUR, ROUTER), direction: DIRECTION_UNKNOWN },
     { bytes: ethernet(Buffer.alloc(46), { type: 0x0806 }), direction: DIRECTION_UNKNOWN },
-  ])('says it as rules do: $direction', ({ bytes, direction }) => {
+  ])('notes it on the frame as rules have it: $direction', ({ bytes, direction }) => {
     const view = new Frame()
     parseFrame(bytes, 0, bytes.length, LINKTYPE_ETHERNET, bytes.length, view)
-    expect(new InterfaceIdentity(parseAddress(PRIMARY)!).directionOf(view)).toBe(direction)
+    view.direction = INGRESS
+    new InterfaceIdentity(parseAddress(PRIMARY)!).observe(view)
+    expect(view.direction).toBe(direction)
   })
 })

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { rowsOf } from '../../src/flow/flow-row.js'
 import { FlowTracker } from '../../src/flow/flow-tracker.js'
+import { RuleSet } from '../../src/mirror/rule-set.js'
+import { InterfaceIdentity } from '../../src/session/interface-identity.js'
 import { Ledger } from '../../src/session/ledger.js'
 import { Pipeline, type PipelineOptions } from '../../src/session/pipeline.js'
 import { Session, type SessionCapture } from '../../src/session/session.js'
 import { parseAddress } from '../../src/wire/address.js'
+import type { Frame } from '../../src/wire/frame.js'
 import type { Packet } from '../../src/wire/packet.js'
+import { filterOf } from '../mirror/verdicts.js'
 import { ethernet, fragments4, tcp4, udp4 } from '../support/frames.js'
 import { packetOf } from './datagrams.js'
 
@@ -38,6 +42,16 @@ class KeptCapture implements SessionCapture {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+}
+
+/** An identity that counts the frames it is shown. */
+class CountedIdentity extends InterfaceIdentity {
+  observed = 0
+
+  override observe(frame: Frame): void {
+    this.observed++
+    super.observe(frame)
   }
 }
 
@@ -192,5 +206,21 @@ describe('Pipeline', () => {
     const directions = [0, 1].map((flow) => rowsOf(run.tracker, flow)[0]!.direction)
     expect(directions).toEqual(['egress', undefined])
     expect(run.mirrored.identity.primaryConfirmed).toBe(true)
+  })
+
+  test('judges once which way a frame ran, for rules and flows, and not where nothing asks', () => {
+    const identity = new CountedIdentity(parseAddress(ENDS.src)!)
+    const packet = packetOf(ethernet(tcp4(ENDS)))
+    const run = new Run()
+    Object.assign(run.mirrored, { identity })
+    run.mirrored.rules = new RuleSet(filterOf(['out 1 accept 6 0.0.0.0/0 > 0.0.0.0/0']))
+    run.pipeline.accept(run.mirrored, packet)
+    expect(run.mirrored).toMatchObject({ flowPackets: 1, unknownDirection: 0 })
+    expect(identity.observed).toBe(1)
+    const capturing = new Pipeline({ ledger: new Ledger(), openCapture: () => new KeptCapture() })
+    run.mirrored.rules = undefined
+    capturing.accept(run.mirrored, packet)
+    expect(run.mirrored.captured).toBe(1)
+    expect(identity.observed).toBe(1)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { DIRECTION_UNKNOWN, type PacketDirection } from '../../src/mirror/packet-direction.js'
 import { InterfaceSource } from '../../src/source/interface-source.js'
 import type { PacketSink } from '../../src/source/packet-source.js'
+import { DIRECTION_UNKNOWN, type PacketDirection } from '../../src/wire/frame.js'
 import type { Packet } from '../../src/wire/packet.js'
 import { ethernet, udp4 } from '../support/frames.js'
 import { whyNoPacketSockets } from '../support/packet-sockets.js'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { EGRESS } from '../../src/mirror/packet-direction.js'
 import { type Clock, Pace, type Speed } from '../../src/source/pace.js'
 import { PacedSink } from '../../src/source/paced-sink.js'
 import type { PacketSink } from '../../src/source/packet-source.js'
+import { EGRESS } from '../../src/wire/frame.js'
 import { Packet } from '../../src/wire/packet.js'
 import { Random } from '../support/random.js'
 

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MirrorCounters } from '../../src/mirror/mirror-counters.js'
-import { EGRESS, INGRESS } from '../../src/mirror/packet-direction.js'
 import { openOuterSockets } from '../../src/source/open.js'
 import type { OuterSockets } from '../../src/source/outer-sockets.js'
 import type { Outlet } from '../../src/source/outlet.js'
 import { type Clock, Pace, type Speed } from '../../src/source/pace.js'
 import { Route } from '../../src/source/route.js'
 import { VxlanSender } from '../../src/source/vxlan-sender.js'
-import { Frame } from '../../src/wire/frame.js'
+import { EGRESS, Frame, INGRESS } from '../../src/wire/frame.js'
 import { Packet } from '../../src/wire/packet.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
 import { ethernet, tcp4, udp4, udp6, vxlan } from '../support/frames.js'
@@ -69,7 +68,8 @@ function take({ sender, route }: Rig, packet: Packet, direction: 0 | 1 = EGRESS)
   const frame = new Frame()
   const { bytes, start, end, linkType, originalLength } = packet
   parseFrame(bytes, start, end, linkType, originalLength, frame)
-  sender.take(packet, frame, route, direction)
+  frame.direction = direction
+  sender.take(packet, frame, route)
 }
 
 /** What the target got for these packets. */
