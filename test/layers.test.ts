@@ -12,7 +12,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'nearest-name.ts': [],
   'sleep.ts': [],
   'visible.ts': [],
-  terminal: ['wire'],
+  terminal: ['wire', 'visible.ts'],
   sys: ['wire', 'errors.ts'],
   sink: ['errors.ts'],
   flow: ['wire'],
@@ -61,6 +61,8 @@ const TOP = new Set(['cli', 'index.ts'])
 const ONLY_IN: Record<string, (file: string) => boolean> = {
   koffi: (file) => file === 'sys/libc.ts',
   commander: (file) => file.startsWith('cli/'),
+  'string-width': (file) => file === 'terminal/text-width.ts',
+  'wrap-ansi': (file) => file === 'terminal/text-width.ts',
 }
 
 const SRC = join(import.meta.dirname, '../src')

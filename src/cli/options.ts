@@ -119,6 +119,20 @@ export function parseHostPort(text: string): { host: string; port: number } {
   return { host: (match[1] ?? match[2])!, port }
 }
 
+/** A field to sort by and which way, spelled as nfdump's -O has it. */
+export interface SortOrder {
+  readonly field: string
+  /** Undefined: as is usual for the field. */
+  readonly way: 'asc' | 'desc' | undefined
+}
+
+/** `FIELD`, `FIELD:asc` or `FIELD:desc`. */
+export function parseSort(text: string): SortOrder {
+  const [, field, way] = /^(.+?)(?::(asc|desc))?$/s.exec(text) ?? []
+  if (field === undefined) throw new InvalidArgumentError('Give FIELD, FIELD:asc or FIELD:desc.')
+  return { field, way: way as SortOrder['way'] }
+}
+
 /** The same for every command that counts flows. */
 export function duplicatesOption(): Option {
   return new Option(

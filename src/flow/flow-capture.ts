@@ -1,6 +1,6 @@
 import { DEADLINE, HOT_WORDS, NEVER, SESSION, STATE } from './flow-entry.js'
 import { type FlowFilter, passesFilters } from './flow-filter.js'
-import { ageOf, emptyRow, type FlowRow, readRow } from './flow-row.js'
+import { ageOf, copyOf, emptyRow, type FlowRow, readRow } from './flow-row.js'
 import { STATE_CLOSED, STATE_MASK } from './flow-state.js'
 import type { FlowTracker } from './flow-tracker.js'
 import type { RowSink } from './row-block.js'
@@ -84,12 +84,7 @@ export class FlowCapture {
     const rows: FlowRow[] = []
     this.step(Number.MAX_SAFE_INTEGER, {
       room: Number.POSITIVE_INFINITY,
-      put: ({ packetSource, packetDestination, ...row }) =>
-        rows.push({
-          ...row,
-          packetSource: packetSource.slice(),
-          packetDestination: packetDestination.slice(),
-        }),
+      put: (row) => rows.push(copyOf(row)),
     })
     return rows
   }
@@ -128,7 +123,7 @@ export class FlowCapture {
     const { filters, atSeconds, atNanoseconds } = this.#request
     if (ageOf(row, atSeconds, atNanoseconds) < this.#minimumAge) return false
     if (!passesFilters(row, filters)) return false
-    rows.put(row)
+    rows.put(row, flow)
     return true
   }
 }

@@ -58,6 +58,15 @@ export function emptyRow(): FlowRow {
   }
 }
 
+/** The same in memory of its own. */
+export function copyOf(row: FlowRow): FlowRow {
+  return {
+    ...row,
+    packetSource: row.packetSource.slice(),
+    packetDestination: row.packetDestination.slice(),
+  }
+}
+
 /** Fills `row` with what a connection has done in `direction` (0 or 1); false where that has no packets. */
 export function readRow(
   tracker: FlowTracker,

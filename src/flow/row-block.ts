@@ -26,8 +26,8 @@ const DIRECTIONS = [undefined, 'ingress', 'egress'] as const
 export interface RowSink {
   /** Rows it can still take. */
   readonly room: number
-  /** Copies `row`, which its owner overwrites. */
-  put(row: FlowRow): void
+  /** Copies `row`, a direction of the connection at `flow` in the table, which its owner overwrites. */
+  put(row: FlowRow, flow: number): void
 }
 
 /**

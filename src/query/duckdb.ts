@@ -58,6 +58,13 @@ export async function openConfined(duckdb: DuckDb, options: ConfinedOptions): Pr
   return { instance, connection, catalog: CATALOG }
 }
 
+/** Whether a type is one of numbers. */
+export function isNumeric({ DuckDBTypeId }: DuckDb, typeId: number): boolean {
+  const { DECIMAL, HUGEINT, UHUGEINT, TINYINT, DOUBLE } = DuckDBTypeId
+  // TINYINT … DOUBLE: all whole numbers and floats of up to 64 bits.
+  return (typeId >= TINYINT && typeId <= DOUBLE) || [DECIMAL, HUGEINT, UHUGEINT].includes(typeId)
+}
+
 /** A string literal. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`

@@ -1,3 +1,4 @@
+import { type FlowPair, pairOf } from '../flow/flow-pair.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
 import { STATE_NAMES } from '../flow/flow-state.js'
@@ -18,6 +19,7 @@ import {
   DIRECTIONS,
   FLOW_AT,
   keptTable,
+  PAIR_AT,
   RECORD_FIELDS,
   SECONDS_MAX,
 } from './sql-tables.js'
@@ -100,6 +102,13 @@ const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOpti
     })
     return run
   },
+  pairs: (rows, { offline, maxFlows }) => {
+    const run: Offline = new Offline({
+      ...offline,
+      flows: { capacity: maxFlows, onEnd: (flow) => putPair(pairOf(run.tracker!, flow), rows) },
+    })
+    return run
+  },
   records: (rows, { offline, lifetime, windowSeconds, maxFlows }) => {
     return new Offline({
       ...offline,
@@ -162,8 +171,8 @@ function directionCode(direction: FlowRow['direction']): number {
   return direction === undefined ? 0 : DIRECTIONS.indexOf(direction) + 1
 }
 
-function putFlow(flow: FlowRow, rows: DuckDbRows): void {
-  const { row } = rows
+/** The columns that flows and pairs have in the same places. */
+function putEnds(flow: FlowRow, row: Float64Array): void {
   row[FLOW_AT.session] = flow.session
   row[FLOW_AT.version] = flow.ipVersion
   row.set(flow.packetSource, FLOW_AT.src_0)
@@ -171,6 +180,30 @@ function putFlow(flow: FlowRow, rows: DuckDbRows): void {
   row[FLOW_AT.src_port] = flow.sourcePort
   row[FLOW_AT.dst_port] = flow.destinationPort
   row[FLOW_AT.protocol] = flow.protocol
+}
+
+function putPair(pair: FlowPair, rows: DuckDbRows): void {
+  const { row } = rows
+  const { originator, responder } = pair
+  putEnds(pair, row)
+  row[PAIR_AT.orig_packets] = originator.packets
+  row[PAIR_AT.resp_packets] = responder.packets
+  row[PAIR_AT.orig_bytes] = originator.bytes
+  row[PAIR_AT.resp_bytes] = responder.bytes
+  row[PAIR_AT.first_seconds] = pair.firstSeconds
+  row[PAIR_AT.first_nanoseconds] = pair.firstNanoseconds
+  row[PAIR_AT.last_seconds] = pair.lastSeconds
+  row[PAIR_AT.last_nanoseconds] = pair.lastNanoseconds
+  row[PAIR_AT.orig_tcp_flags] = originator.tcpFlags
+  row[PAIR_AT.resp_tcp_flags] = responder.tcpFlags
+  row[PAIR_AT.state] = STATE_NAMES.indexOf(pair.state) + 1
+  row[PAIR_AT.direction] = directionCode(pair.direction)
+  rows.end()
+}
+
+function putFlow(flow: FlowRow, rows: DuckDbRows): void {
+  const { row } = rows
+  putEnds(flow, row)
   row[FLOW_AT.packets] = flow.packets
   row[FLOW_AT.bytes] = flow.bytes
   row[FLOW_AT.first_seconds] = flow.firstSeconds

@@ -1,6 +1,13 @@
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { OperatorError } from '../errors.js'
-import { type Confined, type DuckDb, identifier, openConfined, quoted } from './duckdb.js'
+import {
+  type Confined,
+  type DuckDb,
+  identifier,
+  isNumeric,
+  openConfined,
+  quoted,
+} from './duckdb.js'
 import { apart, EXPLAIN, mayName, tablesNamed } from './named-tables.js'
 import { namedTexts, type QueryFiles, selectsOf } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
@@ -41,6 +48,10 @@ const MIRROR_SESSIONS = 'traffic_mirror_sessions'
 export interface QueryOptions {
   readonly sql: string
   readonly files: QueryFiles
+  /** The column that rows are sorted by, and which way: as is usual for its type where that is not said. */
+  readonly sort?: { readonly field: string; readonly way: 'asc' | 'desc' | undefined }
+  /** Rows wanted. */
+  readonly top?: number
   /** Undefined where no state file was named. */
   readonly mirrorSessions: readonly MirrorSessionRow[] | undefined
   readonly load: LoadOptions
@@ -79,6 +90,7 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     const sql = await createNamed(connection, files, options.sql)
     await fillMirrorSessions(connection, mirrorSessions ?? [])
     await checkStatement(duckdb, connection, sql)
+    const arranged = await arrange(duckdb, connection, sql, options)
     const named = OF_SHAPE.test(sql) ? new Set<string>() : await tablesToFill(connection, sql)
     const tables = CAPTURE_TABLES.filter(({ name }) => named.has(name))
     const hasOther = (name: string): boolean => name === RECORDS.name && selects.length > 0
@@ -90,10 +102,42 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     if (tables.length > 0 && files.captures.length > 0) {
       await loadCaptures(duckdb, database, tables, options.load, options.read)
     }
-    return { result: await connection.stream(sql), database }
+    return { result: await connection.stream(arranged), database }
   } catch (error) {
     throw asOperatorError(error)
   }
+}
+
+/** The same SQL with its rows sorted, and no more of them than are wanted. */
+async function arrange(
+  duckdb: DuckDb,
+  connection: DuckDBConnection,
+  sql: string,
+  { sort, top }: QueryOptions,
+): Promise<string> {
+  if (sort === undefined && top === undefined) return sql
+  if (EXPLAIN.test(sql)) {
+    throw new OperatorError('--sort and --top are for rows, and EXPLAIN gives none', {
+      exitCode: 2,
+    })
+  }
+  const rows = `SELECT * FROM (\n${sql.replace(/;\s*$/, '')}\n) AS answer`
+  const limit = top === undefined ? '' : ` LIMIT ${top}`
+  if (sort === undefined) return rows + limit
+  const prepared = await connection.prepare(rows)
+  const names = Array.from({ length: prepared.columnCount }, (_, at) => prepared.columnName(at))
+  const wanted = sort.field.toLowerCase()
+  const at = names.findIndex((name) => name.toLowerCase() === wanted)
+  const isNumber = at !== -1 && isNumeric(duckdb, prepared.columnTypeId(at))
+  prepared.destroySync()
+  if (at === -1) {
+    throw new OperatorError(
+      `--sort: the answer has no column ${sort.field}; it has ${names.join(', ')}`,
+      { exitCode: 2 },
+    )
+  }
+  const way = sort.way ?? (isNumber ? 'desc' : 'asc')
+  return `${rows} ORDER BY ${identifier(names[at]!)} ${way} NULLS LAST${limit}`
 }
 
 async function createTables(connection: DuckDBConnection, selects: string[]): Promise<void> {

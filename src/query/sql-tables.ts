@@ -7,7 +7,7 @@ import { addressColumns, addressText } from './sql-addresses.js'
 
 /** A table that captures fill: what is kept, and the view of it that people query. */
 export interface CaptureTable {
-  readonly name: 'packets' | 'flows' | 'records'
+  readonly name: 'packets' | 'flows' | 'pairs' | 'records'
   /** Kept in `loaded.<name>_kept`. */
   readonly kept: readonly (readonly [name: string, type: NumberType])[]
   /** What people see, by column: SQL over what is kept. */
@@ -74,6 +74,22 @@ const FLOWS_KEPT = [
   ['direction', 'UTINYINT'],
 ] as const
 
+const PAIRS_KEPT = [
+  ...ENDS,
+  ['orig_packets', 'DOUBLE'],
+  ['resp_packets', 'DOUBLE'],
+  ['orig_bytes', 'DOUBLE'],
+  ['resp_bytes', 'DOUBLE'],
+  ['first_seconds', 'DOUBLE'],
+  ['first_nanoseconds', 'UINTEGER'],
+  ['last_seconds', 'DOUBLE'],
+  ['last_nanoseconds', 'UINTEGER'],
+  ['orig_tcp_flags', 'UTINYINT'],
+  ['resp_tcp_flags', 'UTINYINT'],
+  ['state', 'UTINYINT'],
+  ['direction', 'UTINYINT'],
+] as const
+
 /** Where in a row each column is kept. */
 function positionsOf<Columns extends readonly Kept[]>(
   columns: Columns,
@@ -84,6 +100,7 @@ function positionsOf<Columns extends readonly Kept[]>(
 
 export const PACKET_AT = positionsOf(PACKETS_KEPT)
 export const FLOW_AT = positionsOf(FLOWS_KEPT)
+export const PAIR_AT = positionsOf(PAIRS_KEPT)
 
 function oneOf(words: readonly string[], code: string): string {
   return `[${words.map(quoted).join(', ')}][${code}]`
@@ -145,13 +162,44 @@ export const FLOWS: CaptureTable = {
   ],
 }
 
+/** Zeek's words: the originator sent the first packet that was seen, the responder the others. */
+const PAIR_NAMES: Readonly<Record<string, string>> = {
+  src_addr: 'orig_addr',
+  dst_addr: 'resp_addr',
+  src_port: 'orig_port',
+  dst_port: 'resp_port',
+}
+
+export const PAIRS: CaptureTable = {
+  name: 'pairs',
+  kept: PAIRS_KEPT,
+  shown: [
+    ...SHOWN_ENDS.map(([name, sql]) => [PAIR_NAMES[name] ?? name, sql] as const),
+    ['orig_packets', 'CAST(orig_packets AS BIGINT)'],
+    ['resp_packets', 'CAST(resp_packets AS BIGINT)'],
+    ['orig_bytes', 'CAST(orig_bytes AS BIGINT)'],
+    ['resp_bytes', 'CAST(resp_bytes AS BIGINT)'],
+    ['first_seen', timestamp('first_')],
+    ['last_seen', timestamp('last_')],
+    [
+      'duration',
+      'last_seconds - first_seconds + ' +
+        '(CAST(last_nanoseconds AS DOUBLE) - CAST(first_nanoseconds AS DOUBLE)) / 1e9',
+    ],
+    ['orig_tcp_flags', 'orig_tcp_flags'],
+    ['resp_tcp_flags', 'resp_tcp_flags'],
+    ['state', oneOf(STATE_NAMES, 'state')],
+    ['direction', oneOf(DIRECTIONS, 'direction')],
+  ],
+}
+
 export const RECORDS: CaptureTable = {
   name: 'records',
   kept: [['version', 'UTINYINT'], ...RECORD_FIELDS.flatMap(keptOf)],
   shown: RECORD_FIELDS.map((field) => [columnOf(field), shownOf(field)]),
 }
 
-export const CAPTURE_TABLES: readonly CaptureTable[] = [PACKETS, FLOWS, RECORDS]
+export const CAPTURE_TABLES: readonly CaptureTable[] = [PACKETS, FLOWS, PAIRS, RECORDS]
 
 /** `account-id` → `account_id`. */
 export function columnOf({ name }: Field): string {

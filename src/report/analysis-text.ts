@@ -14,17 +14,19 @@ import {
 } from '../analyze/quantities.js'
 import { type Column, fittedTable } from '../terminal/fitted-table.js'
 import { formatProtocol } from '../terminal/format.js'
-import { Paint } from '../terminal/paint.js'
-import { wrapped } from '../terminal/wrapped.js'
+import { wrapped } from '../terminal/text-width.js'
 import { visible } from '../visible.js'
 
 export interface AnalysisTextOptions {
   /** Of the terminal, in characters; Infinity where there is none. */
   width: number
-  colour: boolean
+  /** Gives text a style, or leaves it as it is: `styleText` of node:util for a stream. */
+  styled: (style: Style, text: string) => string
   /** Rows of lists that the report has all of. */
   top: number
 }
+
+export type Style = 'bold' | 'red' | 'yellow' | 'green' | 'dim'
 
 /** A report for people, most important first. */
 export function formatAnalysis(report: AnalysisReport, options: AnalysisTextOptions): string[] {
@@ -35,13 +37,13 @@ class AnalysisText {
   readonly #report: AnalysisReport
   readonly #width: number
   readonly #top: number
-  readonly #paint: Paint
+  readonly #styled: AnalysisTextOptions['styled']
 
   constructor(report: AnalysisReport, options: AnalysisTextOptions) {
     this.#report = report
     this.#width = options.width
     this.#top = options.top
-    this.#paint = new Paint(options.colour)
+    this.#styled = options.styled
   }
 
   lines(): string[] {
@@ -81,23 +83,23 @@ class AnalysisText {
     const snaplen = file.snaplen === 0 ? '' : `, snaplen ${file.snaplen}`
     const what = `${file.format}${compression}, ${types}${snaplen}`
     if (file.packets === 0)
-      return [`${this.#paint.heading(visible(file.file))}: ${what}, no packets`]
+      return [`${this.#styled('bold', visible(file.file))}: ${what}, no packets`]
     const size = `${file.packets} packets, ${formatOctets(file.bytes)}`
     return [
-      ...this.#wrapped(`${this.#paint.heading(visible(file.file))}: ${what}`),
-      ...this.#wrapped(`  ${size}${spanText(file.span, file.first)}`, '  '),
+      ...this.#wrapped(`${this.#styled('bold', visible(file.file))}: ${what}`),
+      ...this.#wrapped(`${size}${spanText(file.span, file.first)}`, '  '),
     ]
   }
 
   #findings(): string[] {
     const { findings } = this.#report
     if (findings.length === 0) {
-      return [this.#paint.good('nothing found lost, cut, damaged or out of order')]
+      return [this.#styled('green', 'nothing found lost, cut, damaged or out of order')]
     }
     const shown = findings.slice(0, Math.max(this.#top, 10))
     const lines = shown.flatMap(({ level, text }) => {
-      const mark = level === 'problem' ? this.#paint.problem('!') : this.#paint.notice('-')
-      return this.#wrapped(`${mark} ${visible(text)}`, '  ')
+      const mark = level === 'problem' ? this.#styled('red', '!') : this.#styled('yellow', '-')
+      return this.#wrapped(visible(text), `${mark} `)
     })
     if (findings.length > shown.length) {
       lines.push(this.#more(findings.length - shown.length, 'findings'))
@@ -222,7 +224,7 @@ class AnalysisText {
   #tcp(): string[] {
     const { tcp } = this.#report
     if (tcp.segments === 0) return []
-    const lines = [this.#paint.heading('tcp')]
+    const lines = [this.#styled('bold', 'tcp')]
     const facts: [string, string][] = [
       [
         'connections',
@@ -240,7 +242,7 @@ class AnalysisText {
       ['keep-alives', `${tcp.keepAlives}; segments with a closed window: ${tcp.zeroWindows}`],
     ]
     for (const [name, text] of facts) {
-      lines.push(...this.#wrapped(`${name.padEnd(14)}${text}`, ' '.repeat(14)))
+      lines.push(...this.#wrapped(text, name.padEnd(14)))
     }
     return lines
   }
@@ -317,15 +319,15 @@ class AnalysisText {
     const rows = all.slice(0, limit)
     const [names, ...lines] = fittedTable(columns, rows, this.#width)
     if (all.length > rows.length) lines.push(this.#more(all.length - rows.length, 'rows'))
-    return [this.#paint.heading(heading), this.#paint.dim(names!), ...lines]
+    return [this.#styled('bold', heading), this.#styled('dim', names!), ...lines]
   }
 
   #more(count: number, what: string): string {
-    return this.#paint.dim(`… and ${count} more ${what}`)
+    return this.#styled('dim', `… and ${count} more ${what}`)
   }
 
-  #wrapped(text: string, indent = ''): string[] {
-    return wrapped(text, this.#width, indent)
+  #wrapped(text: string, head = ''): string[] {
+    return wrapped(text, this.#width, { head })
   }
 }
 

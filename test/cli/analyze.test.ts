@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { formatAnalysis } from '../../src/report/analysis-text.js'
+import { type AnalysisTextOptions, formatAnalysis } from '../../src/report/analysis-text.js'
 import { analyzedFiles } from '../analyze/analyzed.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { runCommand } from '../support/run-command.js'
@@ -16,6 +17,10 @@ const MIRRORED = join(SAMPLES, 'vxlan-two-sessions.pcap')
 /** One escape sequence that sets colour or weight. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what an escape sequence begins with
 const ESCAPE = /\x1b\[\d+m/g
+
+const always: AnalysisTextOptions['styled'] = (style, text) =>
+  styleText(style, text, { validateStream: false })
+const never: AnalysisTextOptions['styled'] = (_style, text) => text
 
 describe('analyze', () => {
   test.each(BAD_CAPTURES)('names $what in one line and prints nothing', async ({ make, says }) => {
@@ -153,7 +158,11 @@ describe('formatAnalysis', () => {
       const report = await analyzedFiles([path])
       // What does not break, such as a path, may be longer.
       report.files[0]!.file = 'capture.pcap'
-      for (const line of formatAnalysis(report, { width, colour, top: 10 })) {
+      for (const line of formatAnalysis(report, {
+        width,
+        styled: colour ? always : never,
+        top: 10,
+      })) {
         expect(line.replace(ESCAPE, '').length, line).toBeLessThanOrEqual(width)
         if (!colour) expect(line).not.toMatch(ESCAPE)
       }
@@ -164,7 +173,7 @@ describe('formatAnalysis', () => {
     const report = await analyzedFiles([join(SAMPLES, 'cut-by-packet-length.pcap')])
     const lines = formatAnalysis(report, {
       width: Number.POSITIVE_INFINITY,
-      colour: false,
+      styled: never,
       top: 10,
     })
     const problem = lines.findIndex((line) => line.startsWith('! '))
@@ -174,13 +183,13 @@ describe('formatAnalysis', () => {
 
   test('colours problems', async () => {
     const report = await analyzedFiles([join(SAMPLES, 'cut-by-packet-length.pcap')])
-    const lines = formatAnalysis(report, { width: 100, colour: true, top: 10 })
+    const lines = formatAnalysis(report, { width: 100, styled: always, top: 10 })
     expect(lines.filter((line) => line.includes('\x1b[31m!'))).toHaveLength(1)
   })
 
   test('lists no more than it is asked for', async () => {
     const report = await analyzedFiles([WEB], { top: 2 })
-    const lines = formatAnalysis(report, { width: 100, colour: false, top: 2 })
+    const lines = formatAnalysis(report, { width: 100, styled: never, top: 2 })
     expect(lines).toContain('… and 22 more flows')
     expect(lines).toContain('… and 7 more addresses')
   })

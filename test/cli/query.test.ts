@@ -93,6 +93,68 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     expect(asFlows).toEqual(expect.arrayContaining(expected))
   })
 
+  test.each(['web-and-dns', 'vxlan-two-sessions', 'fragments'])(
+    'has the pairs of %s that flows has',
+    async (name) => {
+      const file = join(SAMPLES, `${name}.pcap`)
+      const { out } = await runCommand('flows', '--pairs', '--json', file)
+      const expected = (JSON.parse(out) as Row[]).map(({ ageSeconds: _, ...pair }) =>
+        Object.fromEntries(
+          Object.entries(pair).map(([key, value]) => [
+            key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+            value,
+          ]),
+        ),
+      )
+      const rows = await ask('FROM pairs', file)
+      expect(Object.keys(rows[0]!)).toEqual(Object.keys(expected[0]!))
+      const asPairs = rows.map(({ first_seen, last_seen, duration, ...others }) => ({
+        ...others,
+        first_seen: epochOf(first_seen),
+        last_seen: epochOf(last_seen),
+        duration: Number(duration).toFixed(9),
+      }))
+      expect(asPairs).toHaveLength(expected.length)
+      expect(asPairs).toEqual(expect.arrayContaining(expected))
+    },
+  )
+
+  describe('--sort and --top', () => {
+    const sorted = (...args: string[]) => ask('SELECT bytes, src_addr FROM flows;', PLAIN, ...args)
+
+    test('order and bound the rows of an answer, numbers from the largest', async () => {
+      const all = (await sorted()).map(({ bytes }) => Number(bytes))
+      const descending = [...all].sort((left, right) => right - left)
+      const bytesOf = (rows: Row[]) => rows.map(({ bytes }) => Number(bytes))
+      expect(bytesOf(await sorted('--sort', 'bytes'))).toEqual(descending)
+      expect(bytesOf(await sorted('--sort', 'BYTES:asc'))).toEqual([...descending].reverse())
+      expect(bytesOf(await sorted('--sort', 'bytes', '--top', '3'))).toEqual(descending.slice(0, 3))
+      expect(bytesOf(await sorted('--top', '2'))).toEqual(all.slice(0, 2))
+      const addresses = (await sorted('--sort', 'src_addr')).map(({ src_addr }) => src_addr)
+      expect(addresses).toEqual([...addresses].sort())
+    })
+
+    test.each([
+      { sql: 'SELECT 1 AS one', args: ['--sort', 'two'], says: 'has no column two; it has one' },
+      { sql: 'EXPLAIN SELECT 1', args: ['--top', '2'], says: 'EXPLAIN gives none' },
+      { sql: 'SELECT 1', args: ['--vertical', '--format', 'csv'], says: 'a form of table' },
+    ])('refuses $args of $sql', async ({ sql, args, says }) => {
+      const { code, err } = await runCommand('query', sql, ...args)
+      expect(code).toBe(2)
+      expect(err).toContain(says)
+      expect(err.trimEnd().split('\n')).toHaveLength(1)
+    })
+  })
+
+  test('--vertical has a line for each column', async () => {
+    const { out } = await runCommand(
+      'query',
+      "SELECT 1 AS one, NULL AS none, '日本' AS text",
+      '--vertical',
+    )
+    expect(out).toBe('-[ 1 ]\none   1\nnone  -\ntext  日本\n')
+  })
+
   test('has the records that flow-log writes, by AWS names and types', async () => {
     const rows = await ask('SELECT * FROM records', MIRRORED)
     const names = Object.keys(rows[0]!)

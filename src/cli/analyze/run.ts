@@ -1,8 +1,10 @@
+import { styleText } from 'node:util'
 import { Analysis } from '../../analyze/analysis.js'
 import type { AnalysisReport } from '../../analyze/analysis-report.js'
 import { OperatorError } from '../../errors.js'
 import { formatAnalysis } from '../../report/analysis-text.js'
 import { Output } from '../../sink/text-output.js'
+import { terminalWidth } from '../../terminal/terminal-width.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
@@ -63,9 +65,9 @@ async function print(report: AnalysisReport, options: AnalyzeOptions): Promise<v
   else {
     const { stdout } = process
     const lines = formatAnalysis(report, {
-      width: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
-      // Heeds NO_COLOR and TERM.
-      colour: stdout.isTTY === true && stdout.hasColors(),
+      width: terminalWidth(stdout),
+      // Heeds NO_COLOR, FORCE_COLOR and TERM.
+      styled: (style, text) => styleText(style, text, { stream: stdout }),
       top: options.top,
     })
     await write(output, lines.map((line) => `${line}\n`).join(''))

@@ -44,7 +44,8 @@ export function addFlowLog(program: Command): void {
   addMetadataOptions(command)
     .addHelpText(
       'after',
-      `\n${fieldsText()}\n` +
+      () =>
+        `\n${fieldsText()}\n` +
         '\nExamples:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
         "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'\n" +
         '  tcpdump -i eth0 -U -w - | mirrortap flow-log --max-aggregation-interval 60 -\n' +

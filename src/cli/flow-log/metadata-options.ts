@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { CONFIGURED_FIELDS, FIELDS } from '../../flowlog/fields.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
-import { HELP_WIDTH, wrapped } from '../../terminal/wrapped.js'
+import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
 
 /** What `--log-format` is, for every command that has it. */
 export const LOG_FORMAT =
@@ -10,7 +10,7 @@ export const LOG_FORMAT =
 /** Every field there is, in lines for a help text. */
 export function fieldsText(): string {
   const names = FIELDS.map(({ name }) => name).join(' ')
-  return ['Fields of --log-format:', ...wrapped(`  ${names}`, HELP_WIDTH, '  ')].join('\n')
+  return ['Fields of --log-format:', ...wrapped(names, HELP_WIDTH, { head: '  ' })].join('\n')
 }
 
 const GROUP = 'What no packet carries (written as - unless given):'

@@ -1,8 +1,9 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
 import { collect, duplicatesOption, integerBetween, parseTime } from '../options.js'
 import type { FlowsOptions } from './options.js'
+import { parseFlowSort, SORT_FIELDS } from './order.js'
 
 /** `mirrortap flows`: who talked to whom in capture files. */
 export function addFlows(program: Command): void {
@@ -15,6 +16,28 @@ export function addFlows(program: Command): void {
     )
     .argument('<file...>', 'capture files')
     .option('--json', 'an array of objects in place of a table')
+    .addOption(
+      new Option(
+        '--vertical',
+        'a line for each field, with some a table has no room for',
+      ).conflicts('json'),
+    )
+    .option(
+      '--pairs',
+      'both directions of a connection in one row, as in conn.log of Zeek: from the originator, ' +
+        'who sent the first packet seen, to the responder',
+    )
+    .option(
+      '--sort <field>',
+      `${SORT_FIELDS}; bytes, packets and duration descend, others ascend, unless :asc or :desc ` +
+        'follows (default: first)',
+      parseFlowSort,
+    )
+    .option(
+      '--top <number>',
+      'the first rows only; without --sort those of the most bytes',
+      integerBetween(1, 16_777_216),
+    )
     .option(
       '--max-flows <number>',
       'connections held at most; beyond, the oldest are put out early',
@@ -44,7 +67,9 @@ export function addFlows(program: Command): void {
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nExamples:\n  mirrortap flows capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
+      '\nOn a terminal a table is as wide as that: text is shortened, then columns are\n' +
+        'left out. On a pipe it is whole.\n' +
+        '\nExamples:\n  mirrortap flows capture.pcap\n  mirrortap flows --pairs --sort duration --top 10 capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
         '    --flow-filters DestinationPort=443,Protocols=6 x.pcap',
     )

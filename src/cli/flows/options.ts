@@ -1,5 +1,6 @@
 import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { OfflineCliOptions } from '../offline-options.js'
+import type { SortOrder } from '../options.js'
 
 export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   open?: true
@@ -7,5 +8,9 @@ export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   flowFilters?: readonly string[]
   at?: { seconds: number; nanoseconds: number }
   json?: true
+  vertical?: true
+  pairs?: true
+  sort?: SortOrder
+  top?: number
   maxFlows: number
 }

@@ -1,21 +1,24 @@
 import { OperatorError } from '../../errors.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
 import { type FlowFilter, parseFlowFilters, passesFilters } from '../../flow/flow-filter.js'
-import { ageOf, byFirst, type FlowRow, rowsOf } from '../../flow/flow-row.js'
+import { type FlowPair, pairOf } from '../../flow/flow-pair.js'
+import { ageOf, copyOf, type FlowRow, rowsOf } from '../../flow/flow-row.js'
 import type { FlowTracker } from '../../flow/flow-tracker.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
 import type { SessionReport } from '../../session/ledger.js'
-import type { Session } from '../../session/session.js'
 import { Output } from '../../sink/text-output.js'
-import { formatFlags, formatProtocol, formatTable } from '../../terminal/format.js'
+import { type Column, FittedTable, verticalLines } from '../../terminal/fitted-table.js'
+import { terminalWidth } from '../../terminal/terminal-width.js'
+import { wrapped } from '../../terminal/text-width.js'
 import { visible } from '../../visible.js'
-import { formatIpv4, formatIpv6 } from '../../wire/address.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { formatCuts } from '../listen/ledger-text.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { FlowsOptions } from './options.js'
+import { comparison, FirstRows } from './order.js'
+import { flowColumns, flowJson, pairColumns, pairJson, type Sessions } from './rows.js'
 import { parseShorthand } from './shorthand.js'
 
 /** Rows put out between two looks at how much is waiting. */
@@ -33,8 +36,8 @@ async function listFlows(
 ): Promise<void> {
   checkNames(files, [])
   const filters = readFilters(options.flowFilters)
-  const ended: FlowRow[] = []
   const leftOut: string[] = []
+  const rows = new WantedRows(options, filters)
   const offline = new Offline({
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
@@ -43,26 +46,73 @@ async function listFlows(
       // Open flows have a life; else a flow is all that the files have of it.
       ...(options.open
         ? { lifetime: lifetimeOf(options) }
-        : { onEnd: (flow) => ended.push(...rowsOf(offline.tracker!, flow)) }),
+        : { onEnd: (flow) => rows.addEnded(offline.tracker!, flow) }),
     },
   })
   const problems = await readFiles(offline, files, stop)
   const tracker = offline.tracker!
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
-  const rows = options.open
-    ? openFlows(tracker, options, filters, at, problems)
-    : allFlows(tracker, options, filters, at, ended)
-  await stop.interrupts(print(rows.sort(byFirst), offline, options, at))
+  if (options.open) addOpen(tracker, rows, options, filters, at, problems)
+  else tracker.shutdown()
+  await stop.interrupts(print(rows.sorted(at), offline, options, at))
   failWith([...problems, ...leftOut])
 }
 
-function openFlows(
+/** The rows to be shown: flows, or with --pairs connections of which either direction is wanted. */
+class WantedRows {
+  readonly #rows: FirstRows<FlowRow>
+  readonly #filters: readonly FlowFilter[]
+  readonly #arePairs: boolean
+  readonly #minimumAge: number
+  readonly #top: number
+
+  constructor(options: FlowsOptions, filters: readonly FlowFilter[]) {
+    const { open, sort, top, pairs, minimumFlowAgeInSeconds: minimumAge } = options
+    const order = sort ?? { field: top === undefined ? 'first' : 'bytes', way: undefined }
+    this.#top = top ?? Number.POSITIVE_INFINITY
+    // Ages are known when all has been read.
+    const isAgeKnown = open || minimumAge === 0
+    const limit = isAgeKnown ? this.#top : Number.POSITIVE_INFINITY
+    this.#rows = new FirstRows(comparison(order), limit)
+    this.#filters = filters
+    this.#arePairs = pairs ?? false
+    this.#minimumAge = isAgeKnown ? 0 : minimumAge
+  }
+
+  /** A connection that is over, or that the files have no more of. */
+  addEnded(tracker: FlowTracker, flow: number): void {
+    const rows = rowsOf(tracker, flow).filter((row) => passesFilters(row, this.#filters))
+    if (!this.#arePairs) for (const row of rows) this.#rows.add(row)
+    else if (rows.length > 0) this.#rows.add(pairOf(tracker, flow))
+  }
+
+  /** A row of a flow capture; those of one connection come one after the other. */
+  addCaptured(tracker: FlowTracker): (row: FlowRow, flow: number) => void {
+    let before = -1
+    return (row, flow) => {
+      if (!this.#arePairs) this.#rows.add(copyOf(row))
+      else if (flow !== before) this.#rows.add(pairOf(tracker, flow))
+      before = flow
+    }
+  }
+
+  sorted(at: PointInTime): FlowRow[] {
+    const rows = this.#rows.sorted()
+    if (this.#minimumAge === 0) return rows
+    return rows
+      .filter((row) => ageOf(row, at.seconds, at.nanoseconds) >= this.#minimumAge)
+      .slice(0, this.#top)
+  }
+}
+
+function addOpen(
   tracker: FlowTracker,
+  rows: WantedRows,
   options: FlowsOptions,
   filters: readonly FlowFilter[],
   at: PointInTime,
   problems: string[],
-): FlowRow[] {
+): void {
   // As an appliance's timer would have: what waits or is idle by then is judged by the same clock.
   if (options.at !== undefined) tracker.advance(options.at.seconds - 1)
   while (tracker.work(Number.MAX_SAFE_INTEGER));
@@ -72,26 +122,11 @@ function openFlows(
     atSeconds: at.seconds,
     atNanoseconds: at.nanoseconds,
   })
-  const rows = capture.rest()
+  const room = Number.POSITIVE_INFINITY
+  capture.step(Number.MAX_SAFE_INTEGER, { room, put: rows.addCaptured(tracker) })
   if (capture.doubt !== undefined) {
     problems.push(`open flows may be missing: ${capture.doubt}; raise --max-flows`)
   }
-  return rows
-}
-
-function allFlows(
-  tracker: FlowTracker,
-  options: FlowsOptions,
-  filters: readonly FlowFilter[],
-  at: PointInTime,
-  rows: FlowRow[],
-): FlowRow[] {
-  tracker.shutdown()
-  return rows.filter(
-    (row) =>
-      ageOf(row, at.seconds, at.nanoseconds) >= options.minimumFlowAgeInSeconds &&
-      passesFilters(row, filters),
-  )
 }
 
 /** Every option is JSON, as is all of AWS's, or a filter or more in the shorthand of its CLI. */
@@ -125,92 +160,53 @@ async function print(
   at: PointInTime,
 ): Promise<void> {
   const output = new Output('-')
-  if (options.json) {
-    const reports = new Map(offline.sessions.map((session) => [session.index, session.report()]))
-    output.write('[')
-    for (const [index, row] of rows.entries()) {
-      const object = jsonRow(row, reports.get(row.session)!, at)
-      output.write(`${index === 0 ? '\n' : ',\n'}${visible(JSON.stringify(object))}`)
-      if (index % ROWS_AT_A_TIME === 0) await output.room()
-      if (!output.open) break
-    }
-    output.write(rows.length === 0 ? ']\n' : '\n]\n')
-  } else {
-    const lines = formatTable(
-      [
-        'session',
-        'source',
-        'destination',
-        'protocol',
-        'packets',
-        'bytes',
-        'seconds',
-        'flags',
-        'state',
-      ],
-      rows.map((row) => tableRow(row, offline.session(row.session))),
-      [4, 5, 6],
-    )
-    lines.push(...formatCuts(offline.sessions.map((session) => session.report())))
-    for (const [index, line] of lines.entries()) {
-      output.write(`${visible(line)}\n`)
-      if (index % ROWS_AT_A_TIME === 0) await output.room()
-      if (!output.open) break
-    }
+  const reports = new Map(offline.sessions.map((session) => [session.index, session.report()]))
+  const sessions: Sessions = (session) => reports.get(session)!
+  const lines = options.json
+    ? jsonLines(rows, sessions, options, at)
+    : textLines(rows, sessions, [...reports.values()], options)
+  let written = 0
+  for (const line of lines) {
+    output.write(`${line}\n`)
+    if (written++ % ROWS_AT_A_TIME === 0) await output.room()
+    if (!output.open) break
   }
   await output.close()
 }
 
-/** Decimal seconds with nine digits, without passing through a floating-point number. */
-function formatTime(seconds: number, nanoseconds: number): string {
-  return `${seconds}.${String(nanoseconds).padStart(9, '0')}`
-}
-
-function formatFlowAddress(version: 4 | 6, words: Uint32Array): string {
-  return version === 4
-    ? formatIpv4(words[0]!)
-    : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
-}
-
-function jsonRow(row: FlowRow, { session, vni, source }: SessionReport, at: PointInTime) {
-  return {
-    session,
-    vni,
-    source,
-    srcAddr: formatFlowAddress(row.ipVersion, row.packetSource),
-    dstAddr: formatFlowAddress(row.ipVersion, row.packetDestination),
-    srcPort: row.sourcePort,
-    dstPort: row.destinationPort,
-    protocol: row.protocol,
-    packets: row.packets,
-    bytes: row.bytes,
-    firstSeen: formatTime(row.firstSeconds, row.firstNanoseconds),
-    lastSeen: formatTime(row.lastSeconds, row.lastNanoseconds),
-    ageSeconds: ageOf(row, at.seconds, at.nanoseconds),
-    tcpFlags: row.tcpFlags,
-    state: row.state,
-    direction: row.direction ?? null,
+function* jsonLines(
+  rows: readonly FlowRow[],
+  sessions: Sessions,
+  options: FlowsOptions,
+  at: PointInTime,
+): Generator<string> {
+  if (rows.length === 0) yield '[]'
+  for (const [index, row] of rows.entries()) {
+    const object = options.pairs
+      ? pairJson(row as FlowPair, sessions, at)
+      : flowJson(row, sessions, at)
+    if (index === 0) yield '['
+    yield visible(JSON.stringify(object)) + (index < rows.length - 1 ? ',' : '')
   }
+  if (rows.length > 0) yield ']'
 }
 
-function tableRow(row: FlowRow, session: Session): string[] {
-  const ports = row.sourcePort !== 0 || row.destinationPort !== 0
-  const end = (words: Uint32Array, port: number): string => {
-    const address = formatFlowAddress(row.ipVersion, words)
-    if (!ports) return address
-    return row.ipVersion === 6 ? `[${address}]:${port}` : `${address}:${port}`
+function* textLines(
+  rows: readonly FlowRow[],
+  sessions: Sessions,
+  reports: readonly SessionReport[],
+  { pairs, vertical }: FlowsOptions,
+): Generator<string> {
+  const hasSessions = reports.some(({ session }) => session !== null)
+  const make = (pairs ? pairColumns : flowColumns) as typeof flowColumns
+  const columns: readonly Column<FlowRow>[] = make(sessions, hasSessions, vertical ?? false)
+  const width = terminalWidth(process.stdout)
+  if (vertical) {
+    for (const [at, row] of rows.entries()) yield* verticalLines(columns, row, at + 1, width)
+  } else {
+    const table = new FittedTable(columns, rows, width)
+    yield table.heading
+    for (const row of rows) yield table.line(row)
   }
-  const seconds =
-    row.lastSeconds - row.firstSeconds + (row.lastNanoseconds - row.firstNanoseconds) / 1e9
-  return [
-    session.name ?? '-',
-    end(row.packetSource, row.sourcePort),
-    end(row.packetDestination, row.destinationPort),
-    formatProtocol(row.protocol),
-    String(row.packets),
-    String(row.bytes),
-    seconds.toFixed(3),
-    formatFlags(row.tcpFlags),
-    row.state,
-  ]
+  for (const line of formatCuts(reports)) yield* wrapped(visible(line), width)
 }

@@ -3,7 +3,7 @@ import { formatOctets } from '../../analyze/quantities.js'
 import type { CaptureLoss } from '../../pcap/capture-loss.js'
 import type { CutCause } from '../../session/cut-frames.js'
 import type { LedgerReport, SessionReport } from '../../session/ledger.js'
-import { formatTable } from '../../terminal/format.js'
+import { type Column, fittedTable } from '../../terminal/fitted-table.js'
 
 const LOSS_TEXTS: Readonly<Record<CaptureLoss, string>> = {
   disk: 'by the disk',
@@ -92,29 +92,21 @@ export function formatLedgerLine(report: LedgerReport): string {
 }
 
 function sessionTable(sessions: readonly SessionReport[]): string[] {
-  return formatTable(
-    [
-      'session',
-      'received',
-      'filtered',
-      'captured',
-      'in flows',
-      'untracked',
-      'malformed',
-      'cut',
-      'size',
-    ],
-    sessions.map((session) => [
-      session.session ?? '-',
-      String(session.received),
-      String(session.filtered),
-      String(session.captured),
-      String(session.flowPackets),
-      String(session.untracked),
-      String(session.malformed),
-      String(session.cut),
-      formatOctets(session.bytes),
-    ]),
-    [1, 2, 3, 4, 5, 6, 7, 8],
-  )
+  const count = (name: string, of: (session: SessionReport) => number): Column<SessionReport> => ({
+    name,
+    cell: (session) => String(of(session)),
+    right: true,
+  })
+  const columns: Column<SessionReport>[] = [
+    { name: 'session', cell: ({ session }) => session ?? '-' },
+    count('received', ({ received }) => received),
+    count('filtered', ({ filtered }) => filtered),
+    count('captured', ({ captured }) => captured),
+    count('in flows', ({ flowPackets }) => flowPackets),
+    count('untracked', ({ untracked }) => untracked),
+    count('malformed', ({ malformed }) => malformed),
+    count('cut', ({ cut }) => cut),
+    { name: 'size', cell: ({ bytes }) => formatOctets(bytes), right: true },
+  ]
+  return fittedTable(columns, sessions, Number.POSITIVE_INFINITY)
 }

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
-import { HELP_WIDTH, wrapped } from '../../terminal/wrapped.js'
+import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween, parseSize } from '../options.js'
+import { duplicatesOption, integerBetween, parseSize, parseSort } from '../options.js'
 import type { QueryCliOptions } from './options.js'
 
 /** What people ask, with the files they ask it of; test/cli/query.test.ts asks them too. */
@@ -48,6 +48,11 @@ Tables, filled as far as the SQL names them:
   flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
             direction
+  pairs     both directions of a connection in one row, as in conn.log of
+            Zeek: session, vni, source, orig_addr, resp_addr, orig_port,
+            resp_port, protocol, orig_packets, resp_packets, orig_bytes,
+            resp_bytes, first_seen, last_seen, duration (seconds),
+            orig_tcp_flags, resp_tcp_flags, state, direction
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
   traffic_mirror_sessions
@@ -87,6 +92,13 @@ export function addQuery(program: Command): void {
       ).choices(['table', 'csv', 'json', 'parquet']),
     )
     .option('-o, --output <file>', '- is standard output', '-')
+    .option('--vertical', 'as a table with a line for each field')
+    .option(
+      '--sort <column>',
+      'of the answer; numbers descend, all else ascends, unless :asc or :desc follows',
+      parseSort,
+    )
+    .option('--top <number>', 'the first rows of the answer only', integerBetween(1, 2 ** 31 - 1))
     .option('--state <file>', 'what listen keeps with --state, for traffic_mirror_sessions')
     .addOption(
       new Option('--max-aggregation-interval <seconds>', 'a record of captures spans at most this')
@@ -110,7 +122,7 @@ export function addQuery(program: Command): void {
     .addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
-    .addHelpText('after', TABLES + examplesText())
+    .addHelpText('after', () => TABLES + examplesText())
     .action(async (sql: string, files: string[], options: QueryCliOptions) => {
       const { runQuery } = await import('./run.js')
       await runQuery(sql, files, options)
@@ -121,11 +133,9 @@ function examplesText(): string {
   const lines = EXAMPLES.flatMap(([what, sql, files]) => [
     `  # ${what}`,
     // A shell takes the end of a line for a space in quotes, and for the end of the command behind them.
-    ...wrapped(
-      `  mirrortap query "${sql}" ${files.replaceAll(' ', '\u00a0')}`,
-      HELP_WIDTH,
-      '    ',
-    ).map((line) => line.replaceAll('\u00a0', ' ')),
+    ...wrapped(`mirrortap query "${sql}" ${files.replaceAll(' ', '\u00a0')}`, HELP_WIDTH - 4).map(
+      (line, at) => (at === 0 ? '  ' : '    ') + line.replaceAll('\u00a0', ' '),
+    ),
   ])
   return `\nExamples:\n${lines.join('\n')}`
 }

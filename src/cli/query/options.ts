@@ -1,10 +1,14 @@
 import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { OfflineCliOptions } from '../offline-options.js'
+import type { SortOrder } from '../options.js'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'parquet'
 
 export interface QueryCliOptions extends OfflineCliOptions, LifetimeCliOptions {
   format?: QueryFormat
+  vertical?: true
+  sort?: SortOrder
+  top?: number
   output: string
   state?: string
   maxAggregationInterval: '60' | '600'

@@ -1,6 +1,7 @@
 import type { DuckDBResult, DuckDBValue } from '@duckdb/node-api'
-import type { DuckDb } from '../../query/duckdb.js'
+import { type DuckDb, isNumeric } from '../../query/duckdb.js'
 import type { Output } from '../../sink/text-output.js'
+import { type Column, FittedTable, verticalLines } from '../../terminal/fitted-table.js'
 import { visible, visibleLines } from '../../visible.js'
 
 /** Characters written at a time: less than a block of the sink in any script. */
@@ -10,35 +11,50 @@ const LAID_OUT_ROWS = 1000
 
 type Row = readonly DuckDBValue[]
 
+export interface WrittenAnswer {
+  readonly rows: number
+  /** Columns that the terminal has no room for. */
+  readonly leftOut: readonly string[]
+}
+
 /**
  * Writes an answer as it is computed. `open` false: nobody reads any more. In CSV and JSON
- * characters that a terminal would obey stay as they are, but for a terminal. Gives the number of rows.
+ * characters that a terminal would obey stay as they are, but for a terminal: its width is infinite where
+ * there is none.
  */
 export async function writeAnswer(
   duckdb: DuckDb,
   result: DuckDBResult,
-  format: 'table' | 'csv' | 'json',
+  format: 'table' | 'vertical' | 'csv' | 'json',
   output: Output,
-  isForTerminal: boolean,
-): Promise<number> {
-  const names = result.deduplicatedColumnNames()
-  const shown = isForTerminal ? visible : (text: string) => text
-  if (format === 'csv') {
-    const line = (cells: readonly string[]): string => csvLine(cells.map(shown))
-    await put(output, line(names))
-    return await eachRow(result, output, (row) => line(row.map((value) => textOf(value) ?? '')))
-  } else if (result.statementType === duckdb.StatementType.EXPLAIN && format === 'table') {
-    // A plan is a drawing.
-    return await eachRow(
-      result,
-      output,
-      (row) => `${visibleLines(textOf(row.at(-1) ?? null) ?? '')}\n`,
-    )
-  } else if (format === 'json') {
-    return await writeJson(duckdb, names, result, output, shown)
-  } else {
-    return await writeTable(duckdb, names.map(visible), result, output)
+  terminalWidth: number,
+): Promise<WrittenAnswer> {
+  const isPlan = result.statementType === duckdb.StatementType.EXPLAIN
+  if (format === 'table' && !isPlan) return await writeTable(duckdb, result, output, terminalWidth)
+  const shown = terminalWidth === Number.POSITIVE_INFINITY ? (text: string) => text : visible
+  const write = (): Promise<number> => {
+    if (format === 'csv') return writeCsv(result, output, shown)
+    if (format === 'json') return writeJson(duckdb, result, output, shown)
+    if (isPlan) return writePlan(result, output)
+    return writeVertical(duckdb, result, output, terminalWidth)
   }
+  return { rows: await write(), leftOut: [] }
+}
+
+async function writeCsv(
+  result: DuckDBResult,
+  output: Output,
+  shown: (text: string) => string,
+): Promise<number> {
+  const line = (cells: readonly string[]): string => csvLine(cells.map(shown))
+  await put(output, line(result.deduplicatedColumnNames()))
+  return await eachRow(result, output, (row) => line(row.map((value) => textOf(value) ?? '')))
+}
+
+/** A plan is a drawing. */
+async function writePlan(result: DuckDBResult, output: Output): Promise<number> {
+  const plan = (row: Row): string => visibleLines(textOf(row.at(-1) ?? null) ?? '')
+  return await eachRow(result, output, (row) => `${plan(row)}\n`)
 }
 
 /** In pieces: a row may be longer than a block. */
@@ -76,12 +92,11 @@ function csvLine(cells: readonly string[]): string {
 
 async function writeJson(
   duckdb: DuckDb,
-  names: readonly string[],
   result: DuckDBResult,
   output: Output,
   shown: (text: string) => string,
 ): Promise<number> {
-  const keys = names.map((name) => JSON.stringify(name))
+  const keys = result.deduplicatedColumnNames().map((name) => JSON.stringify(name))
   let rows = 0
   await put(output, '[')
   await eachRow(result, output, (row) => {
@@ -111,46 +126,60 @@ function jsonOf(duckdb: DuckDb, value: DuckDBValue): string {
   return JSON.stringify(String(value))
 }
 
+/** Rows in columns, laid out by the first of them. */
 async function writeTable(
   duckdb: DuckDb,
-  names: readonly string[],
   result: DuckDBResult,
   output: Output,
-): Promise<number> {
-  const isNumber = result.columnTypes().map(({ typeId }) => isNumeric(duckdb, typeId))
-  let widths: number[] | undefined
-  let waiting: string[][] = []
+  width: number,
+): Promise<WrittenAnswer> {
+  const columns = columnsOf(duckdb, result)
+  let table: FittedTable<Row> | undefined
+  let waiting: Row[] = []
   const layOut = (): string => {
-    widths = names.map((name, at) =>
-      waiting.reduce((width, row) => Math.max(width, row[at]!.length), name.length),
-    )
-    const rows = [names, ...waiting]
+    table = new FittedTable(columns, waiting, width)
+    const lines = [table.heading, ...waiting.map((row) => table!.line(row))]
     waiting = []
-    return rows.map((row) => tableLine(row, widths!, isNumber)).join('')
+    return `${lines.join('\n')}\n`
   }
   const count = await eachRow(result, output, (row) => {
-    const cells = row.map((value) => visible(textOf(value) ?? '-'))
-    if (widths !== undefined) return tableLine(cells, widths, isNumber)
-    waiting.push(cells)
+    if (table !== undefined) return `${table.line(row)}\n`
+    waiting.push(row)
     return waiting.length === LAID_OUT_ROWS ? layOut() : ''
   })
-  if (widths === undefined) await put(output, layOut())
-  return count
+  if (table === undefined) await put(output, layOut())
+  return { rows: count, leftOut: table!.leftOut }
 }
 
-function isNumeric({ DuckDBTypeId }: DuckDb, typeId: number): boolean {
-  const { DECIMAL, HUGEINT, UHUGEINT, TINYINT, DOUBLE } = DuckDBTypeId
-  // TINYINT … DOUBLE: all whole numbers and floats of up to 64 bits.
-  return (typeId >= TINYINT && typeId <= DOUBLE) || [DECIMAL, HUGEINT, UHUGEINT].includes(typeId)
+async function writeVertical(
+  duckdb: DuckDb,
+  result: DuckDBResult,
+  output: Output,
+  width: number,
+): Promise<number> {
+  const columns = columnsOf(duckdb, result)
+  let number = 0
+  return await eachRow(result, output, (row) => {
+    number++
+    return `${verticalLines(columns, row, number, width).join('\n')}\n`
+  })
 }
 
-function tableLine(
-  cells: readonly string[],
-  widths: readonly number[],
-  isNumber: boolean[],
-): string {
-  const padded = cells.map((cell, at) =>
-    isNumber[at] ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!),
-  )
-  return `${padded.join('  ').trimEnd()}\n`
+/** Text may be shortened; what there is no room for is left out from the right. */
+function columnsOf(duckdb: DuckDb, result: DuckDBResult): Column<Row>[] {
+  const types = result.columnTypes()
+  const cutMin = 15
+  return result.deduplicatedColumnNames().map((name, at) => ({
+    name,
+    cell: (row) => textOf(row[at]!) ?? '-',
+    right: isNumeric(duckdb, types[at]!.typeId),
+    ...(mayBeCut(duckdb, types[at]!.typeId) && { min: cutMin }),
+    ...(at > 0 && { drop: at }),
+  }))
+}
+
+/** Of numbers and times a part says something else. */
+function mayBeCut({ DuckDBTypeId }: DuckDb, typeId: number): boolean {
+  const { VARCHAR, BLOB, BIT, LIST, STRUCT, MAP, ARRAY, UNION } = DuckDBTypeId
+  return [VARCHAR, BLOB, BIT, LIST, STRUCT, MAP, ARRAY, UNION].includes(typeId)
 }

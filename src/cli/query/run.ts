@@ -7,10 +7,12 @@ import { type DuckDb, loadDuckDb } from '../../query/duckdb.js'
 import { type Answer, asOperatorError, query, writeParquet } from '../../query/query.js'
 import { sortFiles } from '../../query/query-files.js'
 import { Output } from '../../sink/text-output.js'
+import { terminalWidth } from '../../terminal/terminal-width.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
+import { say } from '../process/console.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
@@ -66,6 +68,8 @@ async function ask(
       temporaryDirectory,
       memoryBytes: options.memoryLimit,
       temporaryBytes: options.temporaryLimit,
+      ...(options.sort && { sort: options.sort }),
+      ...(options.top !== undefined && { top: options.top }),
       outputs: [parquet],
       read: async (run) => {
         problems = await readFiles(run, files.captures, stop)
@@ -74,14 +78,20 @@ async function ask(
     })
     const interrupted = interruptible.then(() => stop.interrupts(asking))
     const answer = await Promise.race([asking, interrupted])
-    await write(duckdb, answer, format, output, parquet, stop)
+    const shown = options.vertical ? 'vertical' : format
+    await write(duckdb, answer, shown, output, parquet, stop)
     failWith([...problems, ...leftOut])
   })
 }
 
 /** Asked for, or told by the name of the file. */
-function formatOf({ format, output }: QueryCliOptions): QueryFormat {
+function formatOf({ format, output, vertical }: QueryCliOptions): QueryFormat {
   const chosen = formatOfOutput(output, format, FORMATS)
+  if (vertical && chosen !== 'table') {
+    throw new OperatorError(`--vertical is a form of table, and the answer is to be ${chosen}`, {
+      exitCode: 2,
+    })
+  }
   if (chosen !== 'parquet') return chosen
   if (/\.(?:gz|zst)$/.test(output)) {
     throw new OperatorError(
@@ -110,20 +120,23 @@ async function inTemporaryDirectory(work: (directory: string) => Promise<void>):
 async function write(
   duckdb: DuckDb,
   answer: Answer,
-  format: QueryFormat,
+  format: QueryFormat | 'vertical',
   target: string,
   parquet: string,
   stop: Stop,
 ): Promise<void> {
   const output = new Output(target)
   let rows = 0
+  let leftOut: readonly string[] = []
   const writing = async (): Promise<void> => {
     if (format === 'parquet') {
       rows = await writeParquet(answer, parquet)
       await copy(parquet, output)
     } else {
-      const isForTerminal = target === '-' && process.stdout.isTTY === true
-      rows = await writeAnswer(duckdb, answer.result, format, output, isForTerminal)
+      const width = target === '-' ? terminalWidth(process.stdout) : Number.POSITIVE_INFINITY
+      const written = await writeAnswer(duckdb, answer.result, format, output, width)
+      rows = written.rows
+      leftOut = written.leftOut
     }
     await output.close()
   }
@@ -139,6 +152,9 @@ async function write(
   }
   answer.database.connection.closeSync()
   answer.database.instance.closeSync()
+  if (leftOut.length > 0) {
+    say(`no room for ${leftOut.join(', ')}: select fewer columns, or see all with --vertical`)
+  }
   sayWritten(counted(rows, 'row'), target)
 }
 

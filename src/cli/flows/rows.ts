@@ -1,0 +1,188 @@
+import { decimalSeconds, formatMoment } from '../../analyze/quantities.js'
+import type { FlowPair } from '../../flow/flow-pair.js'
+import { ageOf, type FlowRow } from '../../flow/flow-row.js'
+import type { PointInTime } from '../../offline/offline.js'
+import type { SessionReport } from '../../session/ledger.js'
+import type { Column } from '../../terminal/fitted-table.js'
+import { formatFlags, formatProtocol } from '../../terminal/format.js'
+import { formatIpv4, formatIpv6 } from '../../wire/address.js'
+
+/** The session of a row, by its index. */
+export type Sessions = (session: number) => SessionReport
+
+/** What a row of a flow says as JSON. */
+export function flowJson(row: FlowRow, sessions: Sessions, at: PointInTime) {
+  return {
+    ...sessionJson(row, sessions),
+    srcAddr: formatFlowAddress(row.ipVersion, row.packetSource),
+    dstAddr: formatFlowAddress(row.ipVersion, row.packetDestination),
+    srcPort: row.sourcePort,
+    dstPort: row.destinationPort,
+    protocol: row.protocol,
+    packets: row.packets,
+    bytes: row.bytes,
+    firstSeen: decimalSeconds(row.firstSeconds, row.firstNanoseconds),
+    lastSeen: decimalSeconds(row.lastSeconds, row.lastNanoseconds),
+    ageSeconds: ageOf(row, at.seconds, at.nanoseconds),
+    tcpFlags: row.tcpFlags,
+    state: row.state,
+    direction: row.direction ?? null,
+  }
+}
+
+/** What a connection says as JSON: `orig` and `resp` are Zeek's words for who sent first, and the other. */
+export function pairJson(pair: FlowPair, sessions: Sessions, at: PointInTime) {
+  const { originator, responder } = pair
+  return {
+    ...sessionJson(pair, sessions),
+    origAddr: formatFlowAddress(pair.ipVersion, pair.packetSource),
+    respAddr: formatFlowAddress(pair.ipVersion, pair.packetDestination),
+    origPort: pair.sourcePort,
+    respPort: pair.destinationPort,
+    protocol: pair.protocol,
+    origPackets: originator.packets,
+    respPackets: responder.packets,
+    origBytes: originator.bytes,
+    respBytes: responder.bytes,
+    firstSeen: decimalSeconds(pair.firstSeconds, pair.firstNanoseconds),
+    lastSeen: decimalSeconds(pair.lastSeconds, pair.lastNanoseconds),
+    duration: durationOf(pair),
+    ageSeconds: ageOf(pair, at.seconds, at.nanoseconds),
+    origTcpFlags: originator.tcpFlags,
+    respTcpFlags: responder.tcpFlags,
+    state: pair.state,
+    direction: pair.direction ?? null,
+  }
+}
+
+function sessionJson(row: FlowRow, sessions: Sessions) {
+  const { session, vni, source } = sessions(row.session)
+  return { session, vni, source }
+}
+
+/** The columns of a table; `isVertical`: also what a table has no room for. */
+export function flowColumns(
+  sessions: Sessions,
+  hasSessions: boolean,
+  isVertical: boolean,
+): Column<FlowRow>[] {
+  return [
+    sessionColumn(sessions, hasSessions),
+    ...endColumns('source', 'destination'),
+    number('packets', ({ packets }) => packets),
+    number('bytes', ({ bytes }) => bytes),
+    ...(isVertical ? TIMES : []),
+    SECONDS,
+    { name: 'flags', cell: ({ tcpFlags }) => formatFlags(tcpFlags), drop: 7 },
+    STATE,
+    ...(isVertical ? [DIRECTION] : []),
+  ]
+}
+
+export function pairColumns(
+  sessions: Sessions,
+  hasSessions: boolean,
+  isVertical: boolean,
+): Column<FlowPair>[] {
+  return [
+    sessionColumn(sessions, hasSessions),
+    ...endColumns('originator', 'responder'),
+    number('orig pkts', ({ originator }) => originator.packets, 3),
+    number('resp pkts', ({ responder }) => responder.packets, 4),
+    number('orig bytes', ({ originator }) => originator.bytes),
+    number('resp bytes', ({ responder }) => responder.bytes),
+    ...(isVertical ? TIMES : []),
+    SECONDS,
+    ...(isVertical ? PAIR_FLAGS : []),
+    STATE,
+    ...(isVertical ? [DIRECTION] : []),
+  ]
+}
+
+function sessionColumn(sessions: Sessions, hasSessions: boolean): Column<FlowRow> {
+  return {
+    name: 'session',
+    cell: ({ session }) => sessions(session).session ?? '-',
+    ...(hasSessions ? { min: 12, cut: 'middle' as const } : { drop: 9 }),
+  }
+}
+
+/** An IPv4 address and its port are never cut. */
+const END_MIN = '255.255.255.255:65535'.length
+
+function endColumns(source: string, destination: string): Column<FlowRow>[] {
+  const end = (row: FlowRow, words: Uint32Array, port: number): string => {
+    const address = formatFlowAddress(row.ipVersion, words)
+    if (row.sourcePort === 0 && row.destinationPort === 0) return address
+    return row.ipVersion === 6 ? `[${address}]:${port}` : `${address}:${port}`
+  }
+  return [
+    {
+      name: source,
+      cell: (row) => end(row, row.packetSource, row.sourcePort),
+      min: END_MIN,
+      cut: 'middle',
+    },
+    {
+      name: destination,
+      cell: (row) => end(row, row.packetDestination, row.destinationPort),
+      min: END_MIN,
+      cut: 'middle',
+    },
+    { name: 'protocol', cell: ({ protocol }) => formatProtocol(protocol), drop: 1 },
+  ]
+}
+
+function number<Row>(name: string, value: (row: Row) => number, drop?: number): Column<Row> {
+  return {
+    name,
+    cell: (row) => String(value(row)),
+    right: true,
+    ...(drop !== undefined && { drop }),
+  }
+}
+
+const SECONDS: Column<FlowRow> = {
+  name: 'seconds',
+  cell: (row) => {
+    const seconds = row.lastSeconds - row.firstSeconds
+    return (seconds + (row.lastNanoseconds - row.firstNanoseconds) / 1e9).toFixed(3)
+  },
+  right: true,
+  drop: 5,
+}
+
+const STATE: Column<FlowRow> = { name: 'state', cell: ({ state }) => state, drop: 6 }
+
+const DIRECTION: Column<FlowRow> = { name: 'direction', cell: ({ direction }) => direction ?? '-' }
+
+const TIMES: readonly Column<FlowRow>[] = [
+  {
+    name: 'first seen',
+    cell: (row) => formatMoment(decimalSeconds(row.firstSeconds, row.firstNanoseconds)),
+  },
+  {
+    name: 'last seen',
+    cell: (row) => formatMoment(decimalSeconds(row.lastSeconds, row.lastNanoseconds)),
+  },
+]
+
+const PAIR_FLAGS: readonly Column<FlowPair>[] = [
+  { name: 'orig flags', cell: ({ originator }) => formatFlags(originator.tcpFlags) },
+  { name: 'resp flags', cell: ({ responder }) => formatFlags(responder.tcpFlags) },
+]
+
+/** Decimal seconds from the first packet to the last, exact. */
+function durationOf(row: FlowRow): string {
+  const nanoseconds = row.lastNanoseconds - row.firstNanoseconds
+  const seconds = row.lastSeconds - row.firstSeconds
+  return nanoseconds < 0
+    ? decimalSeconds(seconds - 1, nanoseconds + 1e9)
+    : decimalSeconds(seconds, nanoseconds)
+}
+
+function formatFlowAddress(version: 4 | 6, words: Uint32Array): string {
+  return version === 4
+    ? formatIpv4(words[0]!)
+    : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
+}
