@@ -166,6 +166,7 @@ describe('capture --read', () => {
     expect(await frames(at('a.pcap'))).toEqual(hex([FIRST.subarray(0, 30), SECOND.subarray(0, 30)]))
     expect((await read(at('a.pcap')))[1]!.original).toBe(SECOND.length)
     expect(await main([...args, '-c', '2', '-w', at('b.pcap'), '--stats', at('stats')])).toBe(0)
+    expect(err).toContain(`the ledger was written to ${at('stats')}\n`)
     expect(await frames(at('b.pcap'))).toEqual(hex([PLAIN, FIRST]).map((f) => f.slice(0, 60)))
     const stats = JSON.parse(readFileSync(at('stats'), 'utf8')) as LedgerReport
     expect(stats).toMatchObject({ received: 2, accepted: 2, filtered: 0, kernelLost: 0 })
@@ -443,9 +444,10 @@ describe('capture', () => {
       const got = await read(at('o.pcap'))
       expect(got.map(({ frame }) => frame)).toEqual(hex([FIRST, SECOND.subarray(0, 100)]))
       expect(got[1]!.original).toBe(SECOND.length)
-      expect(err.trimEnd().split('\n').slice(-2)).toEqual([
+      expect(err.trimEnd().split('\n').slice(-3)).toEqual([
         '2 packets captured, 3 received, 0 lost by the kernel, 1 malformed (vxlan-truncated 1)',
         `2 packets written to ${at('o.pcap')}`,
+        `the ledger was written to ${stats}`,
       ])
       const report = JSON.parse(readFileSync(stats, 'utf8')) as LedgerReport
       expect(report).toMatchObject({

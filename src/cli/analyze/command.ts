@@ -14,7 +14,10 @@ export function addAnalyze(program: Command): void {
     )
     .argument('<file...>', 'capture files')
     .addOption(new Option('--json', 'all of it as one JSON object, in place of text'))
-    .option('--report <file>', 'write a self-contained HTML page too (-: to standard output)')
+    .option(
+      '--report <file>',
+      'write an HTML page that needs no network, too: FILE.html or .htm, - is standard output',
+    )
     .option('--top <number>', 'rows of each list', integerBetween(1, 1000), 10)
     .option(
       '--max-flows <number>',

@@ -2,6 +2,7 @@ import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from
 import type { LedgerReport } from '../../session/ledger.js'
 import { WriteError } from '../../sink/write-error.js'
 import { print } from './console.js'
+import { sayWritten } from './written.js'
 
 const PART = '.part'
 
@@ -29,6 +30,7 @@ export function writeStats(path: string, report: LedgerReport): void {
   try {
     writeFileSync(path + PART, text)
     renameSync(path + PART, path)
+    sayWritten('the ledger was', path)
   } catch (error) {
     throw new WriteError(path, error)
   }
