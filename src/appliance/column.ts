@@ -25,7 +25,7 @@ import { FileBudget } from '../sink/file-budget.js'
 import { type FileLimits, LASTED_SHARE, NEW_SHARE } from './file-limits.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
-import { LineLimit } from './line-limit.js'
+import { LineLimits } from './line-limit.js'
 import { SessionRegistry } from './session-registry.js'
 
 /** What a flow capture or flush asks of a column. Plain data. */
@@ -92,9 +92,11 @@ export class Column {
   readonly ledger = new Ledger()
 
   readonly #options: ColumnOptions
-  readonly #onProblem: (line: string) => void
-  /** What senders can cause without end, apart: lines about registered sessions still come through. */
-  readonly #captureLines: { readonly registered: LineLimit; readonly others: LineLimit }
+  /** What senders can cause without end is limited, lines about registered sessions apart. All lines go through these. */
+  readonly #lines: LineLimits
+  readonly #sayOfRegistered: (line: string) => void
+  readonly #sayOfOthers: (line: string) => void
+  readonly #sayOfPackets: (line: string) => void
   #noRoomSaid = 0
   #noRoomSaidAt = 0
   readonly #sessions: SessionDirectory
@@ -126,12 +128,12 @@ export class Column {
 
   constructor(options: ColumnOptions, onProblem: (line: string) => void) {
     this.#options = options
-    this.#onProblem = onProblem
-    this.#captureLines = {
-      registered: new LineLimit('captures of registered sessions', onProblem),
-      others: new LineLimit('captures of sessions that nobody registered', onProblem),
-    }
-    this.#filter = openSessionFilter(options.filters ?? {}, onProblem)
+    const lines = new LineLimits(onProblem)
+    this.#lines = lines
+    this.#sayOfRegistered = lines.about('captures of registered sessions')
+    this.#sayOfOthers = lines.about('captures of sessions that nobody registered')
+    this.#sayOfPackets = lines.about('packets')
+    this.#filter = openSessionFilter(options.filters ?? {}, lines.about('filters'))
     const { captures, flowLogs } = options.files ?? NO_FILE_LIMITS
     this.#captureFiles = new FileBudget(captures)
     this.#directoriesOfNew = Math.max(options.maxSessions, DIRECTORIES_MIN)
@@ -149,7 +151,7 @@ export class Column {
         sessions: () => this.#sessions.values(),
         sessionAt: (index) => this.#byIndex[index]!,
         reportSession: (index) => this.#tracker.reportSession(index),
-        onProblem,
+        onProblem: lines.about('flow logs'),
       })
     this.#tracker = new FlowTracker({
       capacity: options.maxFlows,
@@ -222,8 +224,7 @@ export class Column {
     this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
     if (this.#tracker.stepsBack !== this.#stepsBack) this.#noteStep(nowSeconds)
     this.#flowLogs?.tick(nowSeconds)
-    this.#captureLines.registered.tick(nowSeconds)
-    this.#captureLines.others.tick(nowSeconds)
+    this.#lines.tick(nowSeconds)
     this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
       for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
@@ -239,9 +240,8 @@ export class Column {
     this.#tracker.shutdown()
     for (const session of this.#sessions.values()) this.#finishCapture(session)
     await Promise.all(this.#closingCaptures)
-    this.#captureLines.registered.sayOmitted()
-    this.#captureLines.others.sayOmitted()
     await this.#flowLogs?.close()
+    this.#lines.sayOmitted()
   }
 
   /**
@@ -345,7 +345,6 @@ export class Column {
     const policy = this.#options.capture
     if (policy === undefined) return undefined
     const name = session.name!
-    const lines = this.#captureLines[session.isRegistered ? 'registered' : 'others']
     return new RotatingCapture(
       policy,
       { name, linkType, comment: `mirror session ${name}` },
@@ -355,7 +354,7 @@ export class Column {
         share: () => (session.isRegistered ? 1 : hasLasted(session) ? LASTED_SHARE : NEW_SHARE),
         patience: () => patienceOf(session),
         mayMakeDirectory: () => session.isRegistered || this.#mayMakeDirectory(session),
-        onProblem: (line) => lines.say(line),
+        onProblem: session.isRegistered ? this.#sayOfRegistered : this.#sayOfOthers,
         onTakenBack: (packets) => session.takeBack(packets),
         onLost: (why, packets) => {
           this.ledger.captureLosses[why] += packets
@@ -378,7 +377,7 @@ export class Column {
     session.captureDecided = false
     const closing = capture
       .close()
-      .catch((error: Error) => this.#onProblem(error.message))
+      .catch((error: Error) => this.#sayOfOthers(error.message))
       .finally(() => this.#closingCaptures.delete(closing))
     this.#closingCaptures.add(closing)
   }
@@ -387,7 +386,7 @@ export class Column {
   #sayNoRoom(nowSeconds: number): void {
     const { noRoom } = this.ledger
     if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
-    this.#onProblem(
+    this.#sayOfPackets(
       `packets of sessions that were not opened: ${noRoom - this.#noRoomSaid}; at most ` +
         `${this.#options.maxSessions} are open, and few open in a second: register them, or give a larger --max-sessions`,
     )
@@ -401,7 +400,7 @@ export class Column {
     if (performance.now() - this.#stepSaidAt < STEP_SAID_MS) return
     this.#stepSaidAt = performance.now()
     const seconds = this.#tracker.lastStepSeconds
-    this.#onProblem(`the clock went back by ${seconds} s; flows go on in the new time`)
+    this.#sayOfPackets(`the clock went back by ${seconds} s; flows go on in the new time`)
   }
 
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {

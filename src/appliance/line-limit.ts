@@ -44,3 +44,28 @@ export class LineLimit {
     this.#omitted = 0
   }
 }
+
+/** A limit for each kind of lines, so that many of one keep none of another back. */
+export class LineLimits {
+  readonly #say: (line: string) => void
+  readonly #limits: LineLimit[] = []
+
+  constructor(say: (line: string) => void) {
+    this.#say = say
+  }
+
+  /** To say lines of a kind with; `what` they are about, in the plural. */
+  about(what: string): (line: string) => void {
+    const limit = new LineLimit(what, this.#say)
+    this.#limits.push(limit)
+    return (line) => limit.say(line)
+  }
+
+  tick(nowSeconds: number): void {
+    for (const limit of this.#limits) limit.tick(nowSeconds)
+  }
+
+  sayOmitted(): void {
+    for (const limit of this.#limits) limit.sayOmitted()
+  }
+}

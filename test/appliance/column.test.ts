@@ -382,6 +382,22 @@ describe('Column', () => {
     ])
   })
 
+  test('says a bounded number of lines about filters that cannot be asked', async () => {
+    const filters = Array.from({ length: 100 }, (_, vni) => ({
+      vni,
+      filter: `ether host 0:0:0:0:0:${(vni % 16).toString(16)}`,
+    }))
+    const run = new Run({ maxSessions: 256, filters: { filters } })
+    run.tick(T)
+    for (const { vni } of filters) {
+      run.column.demux.acceptGeneve(datagramOf(geneve(udp(1), { vni }), { seconds: T }))
+    }
+    expect(run.problems).toHaveLength(60)
+    await run.column.close()
+    expect(run.problems.filter((line) => line.startsWith('frames of RAW'))).toHaveLength(60)
+    expect(run.problems).toContain('lines about filters left out: 40')
+  })
+
   test('goes on where a slice of its work has ended, with the loop turning in between', async () => {
     const run = new Run({ maxFlows: 10_000, sessionQuota: 10_000 })
     for (let sport = 0; sport < 5000; sport++) run.packet(1, T + 1, udp(1, sport))

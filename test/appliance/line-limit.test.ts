@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LINES_A_MINUTE, LineLimit } from '../../src/appliance/line-limit.js'
+import { LINES_A_MINUTE, LineLimit, LineLimits } from '../../src/appliance/line-limit.js'
 
 describe('LineLimit', () => {
   test('passes on so many lines a minute, and says how many it left out', () => {
@@ -25,5 +25,19 @@ describe('LineLimit', () => {
     for (let at = 0; at <= LINES_A_MINUTE; at++) lines.say(`line ${at}`)
     lines.tick(10)
     expect(said.at(-1)).toBe('lines about captures left out: 1')
+  })
+})
+
+describe('LineLimits', () => {
+  test('keeps no lines of one kind back for those of another', () => {
+    const said: string[] = []
+    const limits = new LineLimits((line) => said.push(line))
+    const [sayOne, sayOther] = [limits.about('one kind'), limits.about('the other')]
+    limits.tick(1000)
+    for (let at = 0; at < LINES_A_MINUTE + 5; at++) sayOne(`line ${at}`)
+    sayOther('the only one')
+    expect(said.at(-1)).toBe('the only one')
+    limits.tick(1060)
+    expect(said.slice(LINES_A_MINUTE + 1)).toEqual(['lines about one kind left out: 5'])
   })
 })

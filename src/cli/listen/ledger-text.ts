@@ -5,6 +5,9 @@ import type { CutCause } from '../../session/cut-frames.js'
 import type { LedgerReport, SessionReport } from '../../session/ledger.js'
 import { type Column, fittedTable } from '../../terminal/fitted-table.js'
 
+/** Sessions in the table. */
+const LISTED_MAX = 100
+
 const LOSS_TEXTS: Readonly<Record<CaptureLoss, string>> = {
   disk: 'by the disk',
   'no-file': 'as too many files were open',
@@ -63,9 +66,23 @@ export function formatLedger(report: LedgerReport): string[] {
   const heard = report.sessions.filter(({ received }) => received > 0)
   const quiet = report.sessions.length - heard.length
   if (quiet > 0) lines.push(`sessions that nothing came for: ${quiet}`)
-  if (heard.length > 0) lines.push(...sessionTable(heard))
-  lines.push(...formatCuts(report.sessions))
+  const shown = mostHeard(heard)
+  if (shown.length > 0) lines.push(...sessionTable(shown))
+  if (shown.length < heard.length) {
+    lines.push(
+      `sessions with fewer packets: ${heard.length - shown.length}; --stats lists them all`,
+    )
+  }
+  lines.push(...formatCuts(shown))
   return lines
+}
+
+/** Those that are listed, in the order they came: senders can make up any number. */
+function mostHeard(sessions: SessionReport[]): SessionReport[] {
+  if (sessions.length <= LISTED_MAX) return sessions
+  const most = sessions.toSorted((a, b) => b.received - a.received).slice(0, LISTED_MAX)
+  const shown = new Set(most)
+  return sessions.filter((session) => shown.has(session))
 }
 
 /** What the sessions' cut frames point to, a line each session that has any. */

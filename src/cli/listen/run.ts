@@ -86,9 +86,11 @@ async function runAppliance(
       },
       onProblem: say,
       adopt: async () => {
+        const lines = new LineLimit('files a receiving thread left unfinished', say)
         for (const directory of directories.paths) {
-          for (const line of (await adoptParts(directory, 'beside others')).lines) say(line)
+          for (const line of (await adoptParts(directory, 'beside others')).lines) lines.say(line)
         }
+        lines.sayOmitted()
       },
       onFailure: (error) => stop.fail(error),
     })
@@ -231,8 +233,8 @@ async function takeDirectories(options: ListenOptions): Promise<TakenDirectories
       await removeHalfConverted(directory)
       const lines = new LineLimit('files an earlier run left unfinished', say)
       for (const line of (await adoptParts(directory)).lines) lines.say(line)
+      for (const line of await convertSpools(directory, convertInThread)) lines.say(line)
       lines.sayOmitted()
-      for (const line of await convertSpools(directory, convertInThread)) say(line)
     }
     return taken
   } catch (error) {
