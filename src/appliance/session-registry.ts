@@ -1,18 +1,17 @@
-import type { Change, ResourceOf, Resources, Table } from '../control/state.js'
+import type { ControlPlane } from '../control/control-plane.js'
+import type { Change } from '../control/state.js'
 import { packetLengthOf } from '../mirror/evaluator.js'
-import type { MirrorFilter, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import type {
+  MirrorFilter,
+  MirrorSession,
+  MirrorTarget,
+  NetworkInterface,
+} from '../mirror/resources.js'
 import { RuleSet } from '../mirror/rule-set.js'
 import type { KnownInterface } from '../session/interface-identity.js'
 import type { Session } from '../session/session.js'
 import type { SessionAddress, SessionDirectory, SessionKey } from '../session/session-directory.js'
 import { parseAddress, parseMac } from '../wire/address.js'
-
-/** What the control plane knows, as it is sent to each column. Plain data. */
-export interface MirrorResources {
-  readonly resources: Resources
-  /** Those that the configuration names, by id. */
-  readonly interfaces: ReadonlyMap<string, NetworkInterface>
-}
 
 export interface SessionRegistryOptions {
   readonly sessions: SessionDirectory
@@ -27,7 +26,7 @@ export interface SessionRegistryOptions {
   ) => void
 }
 
-interface Registered {
+interface Registration {
   readonly session: Session
   resource: MirrorSession
   addresses: ReadonlyMap<string, SessionAddress>
@@ -36,7 +35,7 @@ interface Registered {
 /** Those that want an address, and in which order they have it. */
 interface Claim {
   readonly address: SessionAddress
-  readonly wanted: Set<Registered>
+  readonly wanted: Set<Registration>
   holders: readonly Session[]
 }
 
@@ -55,13 +54,9 @@ const NO_RULES = new RuleSet({ rules: [], networkServices: [] })
  */
 export class SessionRegistry {
   readonly #options: SessionRegistryOptions
-  readonly #resources: { readonly [T in Table]: Map<string, ResourceOf[T]> } = {
-    targets: new Map(),
-    filters: new Map(),
-    sessions: new Map(),
-    flowLogs: new Map(),
-  }
-  readonly #registered = new Map<string, Registered>()
+  readonly #targets = new Map<string, MirrorTarget>()
+  readonly #filters = new Map<string, MirrorFilter>()
+  readonly #registrations = new Map<string, Registration>()
   readonly #claims = new Map<string, Claim>()
   /** By filter and the VPC's block: many sessions may share one. */
   readonly #ruleSets = new WeakMap<MirrorFilter, Map<string | undefined, RuleSet>>()
@@ -73,16 +68,18 @@ export class SessionRegistry {
   /** Does what a change says. What it closes has been closed when this returns, its files apart. */
   apply(change: Change, nowSeconds: number): void {
     const { table, id, after } = change
-    const map = this.#resources[table] as Map<string, typeof after>
-    if (after === undefined) map.delete(id)
-    else map.set(id, after)
-    if (change.table === 'sessions') this.#change(id, change.after, nowSeconds)
-    else if (table === 'targets') this.#configureAll(({ targetId }) => targetId === id)
-    else if (table === 'filters') this.#configureAll(({ filterId }) => filterId === id)
+    if (table === 'sessions') this.#change(id, after, nowSeconds)
+    else if (table === 'targets') {
+      put(this.#targets, id, after)
+      this.#configureAll(({ targetId }) => targetId === id)
+    } else if (table === 'filters') {
+      put(this.#filters, id, after)
+      this.#configureAll(({ filterId }) => filterId === id)
+    }
   }
 
   #change(id: string, resource: MirrorSession | undefined, nowSeconds: number): void {
-    const known = this.#registered.get(id)
+    const known = this.#registrations.get(id)
     if (resource === undefined) {
       if (known !== undefined) this.#close(id, known)
     } else if (known === undefined) this.#open(resource, nowSeconds)
@@ -97,41 +94,41 @@ export class SessionRegistry {
       virtualNetworkId,
       nowSeconds,
     )
-    const registered = { session, resource, addresses: this.#addressesOf(resource) }
-    this.#registered.set(id, registered)
-    this.#configure(registered)
+    const registration = { session, resource, addresses: this.#addressesOf(resource) }
+    this.#registrations.set(id, registration)
+    this.#configure(registration)
     this.#options.onChange(session, resource, undefined)
-    for (const [key, address] of registered.addresses) this.#claim(key, address, registered)
+    for (const [key, address] of registration.addresses) this.#claim(key, address, registration)
   }
 
-  #modify(registered: Registered, resource: MirrorSession): void {
-    const { session, resource: before, addresses } = registered
-    registered.resource = resource
-    registered.addresses = this.#addressesOf(resource)
+  #modify(registration: Registration, resource: MirrorSession): void {
+    const { session, resource: before, addresses } = registration
+    registration.resource = resource
+    registration.addresses = this.#addressesOf(resource)
     session.vni = resource.virtualNetworkId
-    this.#configure(registered)
+    this.#configure(registration)
     for (const key of addresses.keys()) {
-      if (!registered.addresses.has(key)) this.#release(key, registered)
+      if (!registration.addresses.has(key)) this.#release(key, registration)
     }
-    for (const [key, address] of registered.addresses) this.#claim(key, address, registered)
+    for (const [key, address] of registration.addresses) this.#claim(key, address, registration)
     this.#options.onChange(session, resource, before)
   }
 
-  #close(id: string, registered: Registered): void {
-    for (const key of registered.addresses.keys()) this.#release(key, registered)
-    this.#registered.delete(id)
-    this.#options.sessions.deregister(registered.session)
+  #close(id: string, registration: Registration): void {
+    for (const key of registration.addresses.keys()) this.#release(key, registration)
+    this.#registrations.delete(id)
+    this.#options.sessions.deregister(registration.session)
   }
 
   #configureAll(concerns: (resource: MirrorSession) => boolean): void {
-    for (const registered of this.#registered.values()) {
-      if (concerns(registered.resource)) this.#configure(registered)
+    for (const registration of this.#registrations.values()) {
+      if (concerns(registration.resource)) this.#configure(registration)
     }
   }
 
-  #configure({ session, resource }: Registered): void {
-    const target = this.#resources.targets.get(resource.targetId)
-    const filter = this.#resources.filters.get(resource.filterId)
+  #configure({ session, resource }: Registration): void {
+    const target = this.#targets.get(resource.targetId)
+    const filter = this.#filters.get(resource.filterId)
     session.packetLength = packetLengthOf({ session: resource, filter, target })
     session.rules =
       target === undefined || filter === undefined ? NO_RULES : this.#ruleSetOf(filter, resource)
@@ -163,19 +160,19 @@ export class SessionRegistry {
     return new Map(addresses.map((address) => [`${vni} ${address.source?.join() ?? '*'}`, address]))
   }
 
-  #claim(key: string, address: SessionAddress, registered: Registered): void {
+  #claim(key: string, address: SessionAddress, registration: Registration): void {
     let claim = this.#claims.get(key)
     if (claim === undefined) {
       claim = { address, wanted: new Set(), holders: [] }
       this.#claims.set(key, claim)
     }
-    claim.wanted.add(registered)
+    claim.wanted.add(registration)
     this.#settle(claim)
   }
 
-  #release(key: string, registered: Registered): void {
+  #release(key: string, registration: Registration): void {
     const claim = this.#claims.get(key)!
-    claim.wanted.delete(registered)
+    claim.wanted.delete(registration)
     this.#settle(claim)
     if (claim.wanted.size === 0) this.#claims.delete(key)
   }
@@ -196,6 +193,11 @@ export class SessionRegistry {
   }
 }
 
+function put<R>(table: Map<string, R>, id: string, after: R | undefined): void {
+  if (after === undefined) table.delete(id)
+  else table.set(id, after)
+}
+
 /**
  * A session of another interface whose packets nothing tells from those of `resource`: they
  * share them, where two sessions of one interface do so in AWS too. `inOrder` says which
@@ -203,7 +205,7 @@ export class SessionRegistry {
  */
 export function rivalOf(
   resource: MirrorSession,
-  { resources, interfaces }: MirrorResources,
+  { resources, interfaces }: Pick<ControlPlane, 'resources' | 'interfaces'>,
   key: SessionKey,
 ): MirrorSession | undefined {
   const isKnown = ({ networkInterfaceId }: MirrorSession) =>

@@ -16,16 +16,14 @@ export interface ControlPlaneOptions {
   readonly interfaces?: readonly NetworkInterface[]
   /** Those that the configuration names; there may be flow logs of no others. */
   readonly transitGateways?: readonly TransitGateway[]
-  /**
-   * Hears of every change, in order, when it is saved and before whoever asked for it is
-   * answered; the answer waits for the promise. Nothing else changes meanwhile.
-   */
-  readonly onChange?: (change: Change) => void | Promise<void>
   /** Takes a line for the operator. */
   readonly onProblem: (line: string) => void
   /** Milliseconds since the epoch. */
   readonly now?: () => number
 }
+
+/** Hears of changes, in order. */
+export type ChangeListener = (changes: readonly Change[]) => void | Promise<void>
 
 /** Changes saved together. Between two batches others get their turn. */
 const BATCH_MAX = 64
@@ -39,9 +37,9 @@ interface Waiting {
 /**
  * Which targets, filters, sessions and flow logs there are, and the one way to change that.
  *
- * A change is first saved, then told to the listener, then answered. Until it is saved nobody
+ * A change is first saved, then told to the listeners, then answered. Until it is saved nobody
  * sees it, so that what was seen once is there after a crash. Changes that arrive
- * while others are being saved are saved together.
+ * while others are being saved are saved and told together.
  */
 export class ControlPlane {
   readonly #options: ControlPlaneOptions
@@ -49,6 +47,7 @@ export class ControlPlane {
   readonly #interfaces: ReadonlyMap<string, NetworkInterface>
   readonly #file: StateFile | undefined
   #state: State
+  readonly #listeners: ChangeListener[] = []
   readonly #waiting: Waiting[] = []
   #working: Promise<void> | undefined
   #isFailing = false
@@ -92,6 +91,14 @@ export class ControlPlane {
   }
 
   /**
+   * Has `listener` hear of every change from now on, when it is saved and before whoever asked for
+   * it is answered; the answer waits for the promise. Nothing else changes meanwhile.
+   */
+  follow(listener: ChangeListener): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
    * Does `work` after all changes before it. Resolves with its result when what it changed
    * is saved and told; rejects with what it throws, having changed nothing.
    */
@@ -116,7 +123,7 @@ export class ControlPlane {
    * one goes at the next change. Anything else that cannot be beside it (a session
    * number or target taken, a quota) is an OperatorError with exit code 2. Saved sessions
    * whose target or filter is declared no longer stay and mirror nothing; each is a
-   * line. For the start: the listener hears nothing of it, `resources` has it.
+   * line. For the start: listeners hear nothing of it, `resources` has it.
    */
   declare(declaration: Declaration): void {
     const draft = this.#draftOf(this.#state)
@@ -175,7 +182,9 @@ export class ControlPlane {
       if (state !== this.#state) {
         await this.#save(state, { changes, tokenUses })
         this.#state = state
-        await Promise.all(changes.map((change) => this.#options.onChange?.(change)))
+        if (changes.length > 0) {
+          await Promise.all(this.#listeners.map((listener) => listener(changes)))
+        }
       }
     } catch (error) {
       for (const waiting of batch) waiting.failed(error)

@@ -43,9 +43,11 @@ export function parseYaml<T extends z.ZodType>(
   const lineAt = (offset: number): number => lines.linePos(offset).line
   const [error] = document.errors
   if (error !== undefined) {
-    throw refusal(name, lineAt(error.pos[0]), error.message.split('\n')[0]!)
+    throw problemAt(name, lineAt(error.pos[0]), error.message.split('\n')[0]!)
   }
-  const value = plainValueOf(document, (offset, message) => refusal(name, lineAt(offset), message))
+  const value = plainValueOf(document, (offset, message) =>
+    problemAt(name, lineAt(offset), message),
+  )
   const result = schema.safeParse(value)
   if (result.success) return result.data
 
@@ -58,7 +60,7 @@ export function parseYaml<T extends z.ZodType>(
   const found = isComplete ? undefined : valueAt(value, path)
   const shown = typeof found === 'object' || found === undefined ? '' : `, not ${inShort(found)}`
   const said = `${placeOf(path)} ${issue.message}${unknown.length > 0 ? '' : shown}`
-  throw refusal(name, lineAt(offsetOf(document, path)), said.trimStart())
+  throw problemAt(name, lineAt(offsetOf(document, path)), said.trimStart())
 }
 
 /** What the document holds; throws what `refuse` makes of aliases that cannot be followed. */
@@ -81,7 +83,7 @@ function plainValueOf(
   }
 }
 
-function refusal(name: string, line: number, message: string): OperatorError {
+function problemAt(name: string, line: number, message: string): OperatorError {
   return new OperatorError(`${name}:${line}: ${message}`, { exitCode: 2 })
 }
 

@@ -21,10 +21,8 @@ function temporaryFile(): string {
 describe('ControlPlane.change', () => {
   test('is there, and was told, when it is answered', async () => {
     const told: Change[] = []
-    const plane = await ControlPlane.open({
-      onProblem: noProblem,
-      onChange: (change) => void told.push(change),
-    })
+    const plane = await ControlPlane.open({ onProblem: noProblem })
+    plane.follow((changes) => void told.push(...changes))
     const filter = await plane.change((draft) => createFilter(draft, NOTHING))
     expect(plane.resources.filters.get(filter.id)).toBe(filter)
     expect(told).toEqual([{ table: 'filters', id: filter.id, before: undefined, after: filter }])
@@ -33,17 +31,25 @@ describe('ControlPlane.change', () => {
     expect(told[1]).toEqual({ table: 'filters', id: filter.id, before: filter, after: undefined })
   })
 
+  test('tells what is saved together as one list, to every listener', async () => {
+    const plane = await ControlPlane.open({ onProblem: noProblem })
+    const lists: (readonly Change[])[] = []
+    plane.follow((changes) => void lists.push(changes))
+    plane.follow((changes) => void lists.push(changes))
+    const asked = [1, 2, 3].map(() => plane.change((draft) => createFilter(draft, NOTHING).id))
+    const ids = await Promise.all(asked)
+    expect(lists.map((changes) => changes.map(({ id }) => id))).toEqual([ids, ids])
+  })
+
   test('waits for the listener, and starts nothing else meanwhile', async () => {
     const events: string[] = []
     let release = (): void => undefined
-    const plane = await ControlPlane.open({
-      onProblem: noProblem,
-      onChange: () => {
-        events.push('told')
-        return new Promise<void>((resolve) => {
-          release = resolve
-        })
-      },
+    const plane = await ControlPlane.open({ onProblem: noProblem })
+    plane.follow(() => {
+      events.push('told')
+      return new Promise<void>((resolve) => {
+        release = resolve
+      })
     })
     const first = plane.change((draft) => createFilter(draft, NOTHING))
     await new Promise(setImmediate)
@@ -64,10 +70,8 @@ describe('ControlPlane.change', () => {
 
   test('is nothing when it throws, whatever it had begun', async () => {
     const told: Change[] = []
-    const plane = await ControlPlane.open({
-      onProblem: noProblem,
-      onChange: (change) => void told.push(change),
-    })
+    const plane = await ControlPlane.open({ onProblem: noProblem })
+    plane.follow((changes) => void told.push(...changes))
     const before = plane.resources
     const failing = plane.change((draft) => {
       createFilter(draft, NOTHING)
@@ -104,8 +108,8 @@ describe('ControlPlane.change', () => {
     const plane = await ControlPlane.open({
       stateFile: path,
       onProblem: (line) => problems.push(line),
-      onChange: () => expect.unreachable('told of what was not saved'),
     })
+    plane.follow(() => expect.unreachable('told of what was not saved'))
     // A directory cannot be replaced by a file, whoever asks.
     rmSync(path)
     mkdirSync(path)

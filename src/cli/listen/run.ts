@@ -5,6 +5,7 @@ import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
 import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit } from '../../appliance/line-limit.js'
+import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
@@ -27,7 +28,6 @@ import { type Stop, stoppable } from '../process/stop.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
-import { changesTo, openControlPlane } from './open-control-plane.js'
 import type { ListenOptions } from './options.js'
 
 const REDRAW_MS = 1000
@@ -55,11 +55,8 @@ async function runAppliance(
   try {
     // It may be in a directory that has just been made.
     if (options.stats !== undefined) checkStats(options.stats)
-    // Until there are workers, nobody asks for changes.
-    const workers: Pool[] = []
     const plane = await openControlPlane(
       { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
-      async (change) => void (await Promise.all(workers.map((pool) => pool.apply([change])))),
       say,
     )
     if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
@@ -98,7 +95,8 @@ async function runAppliance(
     for (const line of formatListening(pool.listening, options, how)) say(line)
     const warning = options.captureDir === undefined ? undefined : filesWarning(options)
     if (warning !== undefined) say(warning)
-    workers.push(pool)
+    // Nobody asks for changes before the API is open.
+    plane.follow((changes) => pool.apply(changes))
     const actions = {
       ec2: ec2Actions(plane, {
         deliveryError: () => (options.flowLogDir === undefined ? 'Access error' : undefined),

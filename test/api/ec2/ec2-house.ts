@@ -38,12 +38,12 @@ export class Ec2House {
   static async open(options: Partial<ControlPlaneOptions> = {}): Promise<Ec2House> {
     const changes: Change[] = []
     const plane = await ControlPlane.open({
-      onChange: (change) => void changes.push(change),
       onProblem: (line) => {
         throw new Error(line)
       },
       ...options,
     })
+    plane.follow((all) => void changes.push(...all))
     return new Ec2House(plane, changes)
   }
 

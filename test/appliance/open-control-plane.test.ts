@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { changesTo, openControlPlane } from '../../../src/cli/listen/open-control-plane.js'
-import type { ConfiguredResources } from '../../../src/control/declared-resources.js'
-import { createSession, deleteSession, modifySession } from '../../../src/control/sessions.js'
-import type { Change } from '../../../src/control/state.js'
-import { createTarget } from '../../../src/control/targets.js'
-import { OperatorError } from '../../../src/errors.js'
-import { ALL, inventoryOf, sessionResource, TARGET } from '../../appliance/registered.js'
-import { temporaryDirectory } from '../../support/temporary.js'
+import { changesTo, openControlPlane } from '../../src/appliance/open-control-plane.js'
+import type { ConfiguredResources } from '../../src/control/declared-resources.js'
+import { createSession, deleteSession, modifySession } from '../../src/control/sessions.js'
+import type { Change } from '../../src/control/state.js'
+import { createTarget } from '../../src/control/targets.js'
+import { OperatorError } from '../../src/errors.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { ALL, inventoryOf, sessionResource, TARGET } from './registered.js'
 
 const NONE: ConfiguredResources = {
   interfaces: [],
@@ -21,9 +21,9 @@ const NONE: ConfiguredResources = {
 
 function open(
   declared: Partial<ConfiguredResources> | undefined,
-  options: { stateFile?: string; said?: string[]; followed?: Change[] } = {},
+  options: { stateFile?: string; said?: string[] } = {},
 ) {
-  const { stateFile, said = [], followed = [] } = options
+  const { stateFile, said = [] } = options
   return openControlPlane(
     {
       stateFile,
@@ -31,7 +31,6 @@ function open(
       sessionKey: 'source+vni',
       metadata: {},
     },
-    async (change) => void followed.push(change),
     (line) => said.push(line),
   )
 }
@@ -56,7 +55,8 @@ describe('openControlPlane', () => {
   test('keeps what is made in the state file, and tells of it', async () => {
     const stateFile = join(temporaryDirectory(), 'state.json')
     const followed: Change[] = []
-    const plane = await open(undefined, { stateFile, followed })
+    const plane = await open(undefined, { stateFile })
+    plane.follow((changes) => void followed.push(...changes))
     const { id } = await plane.change((draft) => createTarget(draft, { ...TARGET, tags: [] }))
     expect(followed.map((change) => change.id)).toEqual([id])
     expect(readFileSync(`${stateFile}.journal`, 'utf8')).toContain(id)

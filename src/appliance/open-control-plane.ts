@@ -1,12 +1,12 @@
-import { REGISTERED_MAX } from '../../appliance/column.js'
-import { interfaceMetadata } from '../../appliance/registered-metadata.js'
-import { inOrder, rivalOf } from '../../appliance/session-registry.js'
-import { ControlPlane } from '../../control/control-plane.js'
-import type { ConfiguredResources } from '../../control/declared-resources.js'
-import { type Change, TABLES } from '../../control/state.js'
-import { OperatorError } from '../../errors.js'
-import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
-import type { SessionKey } from '../../session/session-directory.js'
+import { ControlPlane } from '../control/control-plane.js'
+import type { ConfiguredResources } from '../control/declared-resources.js'
+import { type Change, TABLES } from '../control/state.js'
+import { OperatorError } from '../errors.js'
+import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import type { SessionKey } from '../session/session-directory.js'
+import { REGISTERED_MAX } from './column.js'
+import { interfaceMetadata } from './registered-metadata.js'
+import { inOrder, rivalOf } from './session-registry.js'
 
 export interface ControlPlaneSetting {
   readonly stateFile: string | undefined
@@ -17,12 +17,11 @@ export interface ControlPlaneSetting {
 }
 
 /**
- * The control plane with what is saved and declared. `follow` hears of each change before
- * it is answered. Throws OperatorError.
+ * The control plane with what is saved and declared. `say` takes lines for the operator, then and
+ * when changes give cause for one. Throws OperatorError.
  */
 export async function openControlPlane(
   { stateFile, declared, sessionKey, metadata }: ControlPlaneSetting,
-  follow: (change: Change) => Promise<void>,
   say: (line: string) => void,
 ): Promise<ControlPlane> {
   const interfaces = declared?.interfaces ?? []
@@ -32,10 +31,6 @@ export async function openControlPlane(
     stateFile,
     interfaces,
     transitGateways: declared?.transitGateways ?? [],
-    onChange: async (change) => {
-      sayRival(change)
-      await follow(change)
-    },
     onProblem: say,
   })
   if (declared !== undefined) {
@@ -53,6 +48,9 @@ export async function openControlPlane(
       sayRival({ table: 'sessions', id: session.id, before: undefined, after: session })
     seen.add(vni)
   }
+  plane.follow((changes) => {
+    for (const change of changes) sayRival(change)
+  })
   return plane
 
   function sayRival({ table, before, after }: Change): void {
