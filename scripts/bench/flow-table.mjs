@@ -68,6 +68,7 @@ function measure(flows, capacity, packets) {
     const at = flow * FRAME_LEN
     frame.srcAt = at + 26
     frame.dstAt = at + 30
+    frame.transportAt = at + 34
     frame.srcPort = (bytes[at + 34] << 8) | bytes[at + 35]
     frame.dstPort = (bytes[at + 36] << 8) | bytes[at + 37]
     tracker.enqueue(frame, 1, 1_700_000_000 + (now >>> 20), now & 0xfffff, true)

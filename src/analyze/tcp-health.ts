@@ -1,4 +1,5 @@
 import { ABSENT, FRAGMENT_NONE, type Frame } from '../wire/frame.js'
+import { i32 } from '../wire/octets.js'
 import {
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,
@@ -370,9 +371,4 @@ function isCaller(state: number): boolean {
 /** Whether the time of NEXT is that of the only SYN. */
 function isClear(state: number): boolean {
   return (state & (SYN_IS_LAST | SYN_REPEATED)) === SYN_IS_LAST
-}
-
-/** Signed: no sequence number is ever boxed. */
-function i32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }

@@ -1,3 +1,4 @@
+import { TCP_SYN } from '../wire/tcp.js'
 import {
   BYTES_0,
   COLD_WORDS,
@@ -33,12 +34,14 @@ import {
   INTERFACE_MASK,
   INTERFACE_SHIFT,
   nextState,
-  reopens,
+  STATE_HAS_FORMER,
   STATE_UNTIMED,
   vpcFlags,
 } from './flow-state.js'
 import { type FlowTable, NO_FLOW } from './flow-table.js'
 import { timeoutIndex } from './lifetime.js'
+import { PortReuse } from './port-reuse.js'
+import { NUMBERED_PACKETS, noteNumbers } from './tcp-numbers.js'
 import type { WindowReports } from './window-reports.js'
 
 /** Packets whose cache misses overlap: enough to hide them, few enough to stay in the first-level cache. */
@@ -56,12 +59,14 @@ export class FlowCounter {
   readonly #lives: FlowLives
   readonly #table: FlowTable
   readonly #reports: WindowReports
+  readonly #reuse: PortReuse
   readonly #span: number
 
   constructor(lives: FlowLives) {
     this.#lives = lives
     this.#table = lives.table
     this.#reports = lives.reports
+    this.#reuse = new PortReuse(lives)
     this.#span = lives.reports.span
   }
 
@@ -124,16 +129,16 @@ export class FlowCounter {
     const timed = (bits & PLACE_TIMED) !== 0
     const tcpFlags = bits & 0xff
     const words = table.words
-    const at = flow * HOT_WORDS
+    let at = flow * HOT_WORDS
 
     if (table.created) {
       const session = places[place + SESSION]!
       lives.begin(flow, session, direction, places[place + KIND]! & 0xff, seconds)
-    } else if (
-      seconds > words[at + DEADLINE]! ||
-      (reopens(words[at + STATE]!, tcpFlags) && lives.timeouts !== undefined)
-    ) {
+    } else if (seconds > words[at + DEADLINE]!) {
       lives.beginAgain(flow, direction, places[place + KIND]! & 0xff, seconds)
+    } else if ((tcpFlags & TCP_SYN) !== 0 || (words[at + STATE]! & STATE_HAS_FORMER) !== 0) {
+      flow = this.#reuse.flowOf(flow, places, place)
+      at = flow * HOT_WORDS
     }
     // One comparison for both sides of the window.
     if ((words[at + WINDOW_END]! - 1 - seconds) >>> 0 >= this.#span) {
@@ -174,6 +179,7 @@ export class FlowCounter {
       this.#noteEarlier(flow, direction, seconds, nanoseconds)
     }
     this.#reports.note(flow, direction, seconds)
+    if (packets <= NUMBERED_PACKETS && tcpFlags !== 0) noteNumbers(table, flow, places, place)
 
     const state = words[at + STATE]!
     const next = nextState(state, direction, tcpFlags)

@@ -59,7 +59,7 @@ export const PREVIOUS_IN_SESSION = 30
 export const NEXT_IN_SESSION = 31
 
 /** 32-bit words of a cold entry. */
-export const COLD_WORDS = 12
+export const COLD_WORDS = 14
 /** What earlier records have already reported, Float64. */
 export const REPORTED_PACKETS_0 = 0 / 2
 export const REPORTED_BYTES_0 = 2 / 2
@@ -70,6 +70,9 @@ export const FIRST_SECONDS_0 = 8
 export const FIRST_NANOSECONDS_0 = 9
 export const FIRST_SECONDS_1 = 10
 export const FIRST_NANOSECONDS_1 = 11
+/** TCP: the number of the first byte of a side's stream, as far as is known; see tcp-numbers.ts. */
+export const FIRST_NUMBER_0 = 12
+export const FIRST_NUMBER_1 = 13
 
 /** A time that does not come. */
 export const NEVER = 0xffff_ffff

@@ -17,7 +17,7 @@ import {
 import type { FlowHash } from './flow-hash.js'
 import { END_REASONS, type EndReason } from './flow-record.js'
 import { initialState, STATE_CLOSED, STATE_MASK, STATE_RESET } from './flow-state.js'
-import { FlowTable } from './flow-table.js'
+import { FlowTable, NO_FLOW } from './flow-table.js'
 import { WAITING_SECONDS } from './fragments.js'
 import { compileLifetime, type Lifetime, timeoutIndex } from './lifetime.js'
 import { isWorthLess, leastValuable, SAMPLE } from './pressure.js'
@@ -141,6 +141,28 @@ export class FlowLives {
     this.#wheel.remove(flow)
     this.#reset(flow, direction, protocol, seconds)
     this.#wheel.insert(flow, this.table.words[flow * HOT_WORDS + DEADLINE]!, this.#settled)
+  }
+
+  /**
+   * The ports of a flow are used again, by the packet of `seconds` whose key lies at `keys[at]`.
+   * Keeps the flow for a while beside what comes, for the packets of it that are late; false where there is no room.
+   */
+  setAside(flow: number, keys: Uint32Array, at: number, seconds: number): boolean {
+    const { table, sessions } = this
+    const { words } = table
+    const before = table.findAside(keys, at)
+    if (before !== NO_FLOW) this.end(before, this.#reasonOfEnd(before))
+    const held = sessions.counts[words[flow * HOT_WORDS + SESSION]!]!
+    if (table.count >= table.capacity || held >= this.#quota) return false
+    table.setAside(flow)
+    const state = words[flow * HOT_WORDS + STATE]!
+    const deadline = seconds + this.timeouts![timeoutIndex(state | STATE_CLOSED)]!
+    if (deadline < words[flow * HOT_WORDS + DEADLINE]!) {
+      words[flow * HOT_WORDS + DEADLINE] = deadline
+      this.#wheel.remove(flow)
+      this.#wheel.insert(flow, deadline, this.#settled)
+    }
+    return true
   }
 
   #reset(flow: number, direction: number, protocol: number, seconds: number): void {

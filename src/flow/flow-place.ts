@@ -2,13 +2,16 @@
  * How a packet lies on its way into a flow table, in a FlowQueue or a ring between threads.
  */
 
-/** Words of a place: the key as an entry begins, then what of the packet is counted. One cache line. */
-export const PLACE_WORDS = 16
+/** Words of a place: the key as an entry begins, then what of the packet is counted. */
+export const PLACE_WORDS = 18
 export const PLACE_SECONDS = 12
 export const PLACE_NANOSECONDS = 13
 export const PLACE_IP_LENGTH = 14
 /** TCP flags in the low octet, then the bits below. */
 export const PLACE_BITS = 15
+/** Of TCP, where the packet has flags: nothing but later fragments and frames cut before the flags has none. */
+export const PLACE_SEQUENCE = 16
+export const PLACE_ACKNOWLEDGMENT = 17
 
 /** The packet runs from B to A. */
 export const PLACE_REVERSED = 0x100

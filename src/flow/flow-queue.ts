@@ -1,8 +1,11 @@
 import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
+import { i32 } from '../wire/octets.js'
+import { TCP_ACKNOWLEDGMENT, TCP_SEQUENCE } from '../wire/tcp.js'
 import { KIND } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'
 import { readFlowKey } from './flow-key.js'
 import {
+  PLACE_ACKNOWLEDGMENT,
   PLACE_BITS,
   PLACE_CONFIRMED,
   PLACE_END_SHIFT,
@@ -11,6 +14,7 @@ import {
   PLACE_OF_CLOCK,
   PLACE_REVERSED,
   PLACE_SECONDS,
+  PLACE_SEQUENCE,
   PLACE_TIMED,
   PLACE_WORDS,
 } from './flow-place.js'
@@ -44,6 +48,11 @@ export class FlowQueue {
     words[at + PLACE_SECONDS] = seconds
     words[at + PLACE_NANOSECONDS] = nanoseconds
     words[at + PLACE_IP_LENGTH] = frame.ipLength
+    if (frame.tcpFlags !== 0) {
+      const transportAt = frame.transportAt
+      words[at + PLACE_SEQUENCE] = i32(frame.bytes, transportAt + TCP_SEQUENCE)
+      words[at + PLACE_ACKNOWLEDGMENT] = i32(frame.bytes, transportAt + TCP_ACKNOWLEDGMENT)
+    }
     let bits = frame.tcpFlags | (direction * PLACE_REVERSED)
     if (timed) bits |= PLACE_TIMED
     if (frame.direction !== DIRECTION_UNKNOWN) {

@@ -45,6 +45,12 @@ export const INTERFACE_CONFIRMED = 0x4000
 /** No packet of direction 0 so far had a time; shifted by one for direction 1. */
 export const STATE_UNTIMED = 0x1000
 
+/** The connection that had these ports before is still in the table, set aside. */
+export const STATE_HAS_FORMER = 0x8000
+
+/** FIRST_NUMBER_0 of the entry holds; shifted by one for FIRST_NUMBER_1. */
+export const STATE_NUMBERED = 0x1_0000
+
 /** The STATE word of a flow before its first packet has been counted. */
 export function initialState(protocol: number, direction: number): number {
   let kind = CLASS_OTHER
@@ -76,13 +82,9 @@ export function nextState(state: number, direction: number, tcpFlags: number): n
   return (ended & ~STATE_MASK) | (both ? STATE_CLOSED : STATE_CLOSING)
 }
 
-/** Whether a packet opens a connection anew: a bare SYN on one that is over (a port used again). */
-export function reopens(state: number, tcpFlags: number): boolean {
-  return (
-    (state & STATE_MASK) === STATE_CLOSED &&
-    ((state >>> CLASS_SHIFT) & 0x3) === CLASS_TCP &&
-    (tcpFlags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN
-  )
+/** Whether a packet asks for a connection: a bare SYN. */
+export function isOpening(tcpFlags: number): boolean {
+  return (tcpFlags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN
 }
 
 /** Flags in the manner of VPC flow logs: FIN, SYN and RST of any packet, ACK only beside SYN. */

@@ -91,6 +91,32 @@ export class FlowTable {
 
   /** Frees an entry. The caller has taken it out of every list and needs it no more. */
   remove(flow: number): void {
+    this.#emptySlot(flow)
+    const words = this.words
+    words[flow * HOT_WORDS + KIND] = 0
+    words[flow * HOT_WORDS + NEXT_FREE] = this.#free
+    this.#free = flow
+    this.count--
+  }
+
+  /** Keeps an entry where no key is found in it: its connection is over, and its ports are used again. */
+  setAside(flow: number): void {
+    this.#emptySlot(flow)
+    const hash = ~this.words[flow * HOT_WORDS + HASH]! >>> 0
+    this.words[flow * HOT_WORDS + HASH] = hash
+    this.#fillSlot(hash, flow)
+  }
+
+  /** The connection of the key at `keys[at]` that was set aside, or NO_FLOW. */
+  findAside(keys: Uint32Array, at: number): number {
+    const hash = keys[at + HASH]!
+    keys[at + HASH] = ~hash
+    const found = this.find(keys, at)
+    keys[at + HASH] = hash
+    return found
+  }
+
+  #emptySlot(flow: number): void {
     const mask = this.#mask
     const slots = this.#slots
     const words = this.words
@@ -105,11 +131,6 @@ export class FlowTable {
       hole = slot
     }
     slots[hole] = 0
-
-    words[flow * HOT_WORDS + KIND] = 0
-    words[flow * HOT_WORDS + NEXT_FREE] = this.#free
-    this.#free = flow
-    this.count--
   }
 
   /** What lies where the search for this entry begins: what to bring near before `remove`. */

@@ -2,10 +2,12 @@ import { FlowCounter } from '../flow/flow-counter.js'
 import { ADDRESS_A, ADDRESS_B, HASH, KIND, KIND_IPV6, PORTS } from '../flow/flow-entry.js'
 import { FlowLives } from '../flow/flow-lives.js'
 import {
+  PLACE_ACKNOWLEDGMENT,
   PLACE_BITS,
   PLACE_IP_LENGTH,
   PLACE_REVERSED,
   PLACE_SECONDS,
+  PLACE_SEQUENCE,
   PLACE_TIMED,
   PLACE_WORDS,
 } from '../flow/flow-place.js'
@@ -40,7 +42,7 @@ const PACKETS: readonly (readonly [seconds: number, bits: number])[] = [
   [1, TCP_ACK],
   // Its port is used again, and the connection is refused.
   [1, TCP_SYN],
-  [0, TCP_RST | PLACE_REVERSED],
+  [0, TCP_RST | TCP_ACK | PLACE_REVERSED],
   [SILENCE, TCP_ACK],
   [SILENCE, 0],
 ]
@@ -100,5 +102,9 @@ function lay(
   places[at + ADDRESS_B] = flow * 0x1111_1111
   places[at + PLACE_SECONDS] = seconds
   places[at + PLACE_IP_LENGTH] = 100
-  places[at + PLACE_BITS] = bits | PLACE_TIMED
+  const isTcp = (places[at + KIND]! & 0xff) === PROTOCOL_TCP
+  places[at + PLACE_BITS] = (isTcp ? bits : bits & ~0xff) | PLACE_TIMED
+  // Four further each second: no SYN has the number of the one before.
+  places[at + PLACE_SEQUENCE] = seconds * 4
+  places[at + PLACE_ACKNOWLEDGMENT] = seconds * 4
 }

@@ -24,6 +24,11 @@ export function u32(bytes: Uint8Array, at: number): number {
   )
 }
 
+/** A u32 as a signed number, which is never boxed: for what is only compared and stored. */
+export function i32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+}
+
 export function putU8(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value
 }

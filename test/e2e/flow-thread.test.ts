@@ -130,8 +130,9 @@ describe.skipIf(!IS_BUILT)(`FlowThread${NEEDS_BUILD}`, () => {
         sessions: 8,
         silences: [1],
       })
-      for (const { name, tcpFlags, ipLength, seconds } of packets) {
-        const frame = frameOf(name, tcpFlags, ipLength)
+      for (const packet of packets) {
+        const { name, tcpFlags, ipLength, seconds } = packet
+        const frame = frameOf(name, tcpFlags, ipLength, undefined, packet)
         thread.enqueue(frame, name.session, seconds, 0, true)
       }
       await thread.shutdown(() => true)

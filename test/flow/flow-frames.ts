@@ -1,5 +1,6 @@
 import { Frame } from '../../src/wire/frame.js'
 import { putU32 } from '../../src/wire/octets.js'
+import { TCP_ACKNOWLEDGMENT, TCP_SEQUENCE } from '../../src/wire/tcp.js'
 import type { Random } from '../support/random.js'
 
 /** Address words; IPv4 in the first, the others 0. */
@@ -19,10 +20,23 @@ export interface FlowName {
 /** Where the addresses lie in the memory of `frameOf`; not 0, so that an offset left out is found. */
 const SOURCE_AT = 3
 const DESTINATION_AT = 21
+const TRANSPORT_AT = 40
+
+/** Of a TCP segment. */
+export interface Numbers {
+  sequence: number
+  acknowledgment: number
+}
 
 /** A frame in which just what the flow table reads is filled in. */
-export function frameOf(name: FlowName, tcpFlags = 0, ipLength = 40, out = new Frame()): Frame {
-  if (out.bytes.length === 0) out.bytes = Buffer.alloc(40, 0xa5)
+export function frameOf(
+  name: FlowName,
+  tcpFlags = 0,
+  ipLength = 40,
+  out = new Frame(),
+  numbers: Numbers = { sequence: 0, acknowledgment: 0 },
+): Frame {
+  if (out.bytes.length === 0) out.bytes = Buffer.alloc(60, 0xa5)
   out.ipVersion = name.version
   out.srcAt = SOURCE_AT
   out.dstAt = DESTINATION_AT
@@ -35,6 +49,9 @@ export function frameOf(name: FlowName, tcpFlags = 0, ipLength = 40, out = new F
   out.dstPort = name.destinationPort
   out.tcpFlags = tcpFlags
   out.ipLength = ipLength
+  out.transportAt = TRANSPORT_AT
+  putU32(out.bytes, TRANSPORT_AT + TCP_SEQUENCE, numbers.sequence)
+  putU32(out.bytes, TRANSPORT_AT + TCP_ACKNOWLEDGMENT, numbers.acknowledgment)
   return out
 }
 

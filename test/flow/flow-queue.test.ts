@@ -44,12 +44,13 @@ describe('FlowQueue', () => {
         disorderMs: 1500,
         silences: [1, 5, 61, 351],
       })
-      for (const { name, seconds, nanoseconds, tcpFlags, ipLength } of packets) {
+      for (const packet of packets) {
+        const { name, seconds, nanoseconds, tcpFlags, ipLength } = packet
         const timed = random.below(20) !== 0
         const fragment = random.pick([FRAGMENT_NONE, FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER])
         const fragmentId = random.below(3)
         const frame = (): Frame =>
-          Object.assign(frameOf(name, tcpFlags, ipLength), {
+          Object.assign(frameOf(name, tcpFlags, ipLength, undefined, packet), {
             fragment,
             fragmentId,
             ...(fragment === FRAGMENT_LATER && { srcPort: 0, dstPort: 0 }),

@@ -7,8 +7,8 @@ import {
   CLASS_UDP,
   INTERFACE_MASK,
   initialState,
+  isOpening,
   nextState,
-  reopens,
   STATE_BEGUN_BY_B,
   STATE_MASK,
   STATE_NAMES,
@@ -145,20 +145,17 @@ describe('initialState', () => {
   })
 })
 
-describe('reopens', () => {
+describe('isOpening', () => {
   test.each([
-    { packets: '>FA <FA', flags: 'S', expected: true },
-    { packets: '>FA <FA', flags: 'SP', expected: true },
-    { packets: '>R', flags: 'S', expected: true },
-    { packets: '>FA <FA', flags: 'SA', expected: false },
-    { packets: '>FA <FA', flags: 'SR', expected: false },
-    { packets: '>FA <FA', flags: 'A', expected: false },
-    { packets: '>FA', flags: 'S', expected: false },
-    { packets: '>A', flags: 'S', expected: false },
-    { packets: '>S', flags: 'S', expected: false },
-  ])('$flags after $packets: $expected', ({ packets, flags, expected }) => {
+    { flags: 'S', expected: true },
+    { flags: 'SP', expected: true },
+    { flags: 'SA', expected: false },
+    { flags: 'SR', expected: false },
+    { flags: 'A', expected: false },
+    { flags: '', expected: false },
+  ])('$flags: $expected', ({ flags, expected }) => {
     const bits = [...flags].reduce((all, letter) => all | FLAGS[letter]!, 0)
-    expect(reopens(walk(PROTOCOL_TCP, packets).word, bits)).toBe(expected)
+    expect(isOpening(bits)).toBe(expected)
   })
 })
 

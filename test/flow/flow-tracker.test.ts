@@ -294,8 +294,9 @@ class Lives {
   }
 
   /** A packet at so many seconds after BEGIN. */
-  packet(name: FlowName, at: number, tcpFlags = 0, nanoseconds = 0): number {
-    return this.run.packet({ name, seconds: BEGIN + at, nanoseconds, tcpFlags, ipLength: 40 })
+  packet(name: FlowName, at: number, tcpFlags = 0, nanoseconds = 0, sequence = 0): number {
+    const seconds = BEGIN + at
+    return this.run.packet({ name, seconds, nanoseconds, tcpFlags, ipLength: 40, sequence })
   }
 }
 
@@ -447,7 +448,7 @@ describe('FlowTracker, reasons', () => {
 
   test.each<{
     what: string
-    packets: readonly (readonly [FlowName, number, number])[]
+    packets: readonly (readonly [FlowName, number, number, sequence?: number])[]
     reasons: readonly EndReason[]
   }>([
     { what: 'silence', packets: [[tcp, 0, SYN]], reasons: ['idle'] },
@@ -508,7 +509,7 @@ describe('FlowTracker, reasons', () => {
       packets: [
         [tcp, 0, SYN],
         [back, 1, RST],
-        [tcp, 1, SYN],
+        [tcp, 1, SYN, 1000],
       ],
       reasons: ['reset', 'idle'],
     },
@@ -521,12 +522,29 @@ describe('FlowTracker, reasons', () => {
       reasons: ['reset'],
     },
     {
-      what: 'SYN on an open connection',
+      what: 'SYN again after RST',
       packets: [
-        [tcp, 0, ACK],
+        [tcp, 0, SYN],
+        [back, 1, RST],
         [tcp, 1, SYN],
       ],
+      reasons: ['reset'],
+    },
+    {
+      what: 'SYN on an open connection, which it began',
+      packets: [
+        [tcp, 0, ACK, 1],
+        [tcp, 1, SYN, 0],
+      ],
       reasons: ['idle'],
+    },
+    {
+      what: 'SYN of another on an open connection',
+      packets: [
+        [tcp, 0, ACK, 1],
+        [tcp, 1, SYN, 1000],
+      ],
+      reasons: ['idle', 'idle'],
     },
     {
       what: 'SYN long after the end',
@@ -538,7 +556,7 @@ describe('FlowTracker, reasons', () => {
     },
   ])('ends by $what as $reasons', ({ packets, reasons }) => {
     const lives = new Lives()
-    for (const [name, at, flags] of packets) lives.packet(name, at, flags)
+    for (const [name, at, flags, sequence] of packets) lives.packet(name, at, flags, 0, sequence)
     lives.run.tick(BEGIN + 1000)
     expect(lives.ended.map(({ reason }) => reason)).toEqual(reasons)
     const packetsOfLives = lives.ended.reduce((sum, { packets: of }) => sum + of, 0)

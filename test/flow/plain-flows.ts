@@ -34,7 +34,22 @@ interface Life {
   windowStart: number
   /** Records of the window at hand, by direction. */
   records: Map<number, PlainRecord>
+  /** What each side has sent, by direction. */
+  sides: [Side, Side]
+  /** Another connection had these ports before, and what is late of it may still come. */
+  hasFormer: boolean
 }
+
+interface Side {
+  packets: number
+  bytes: number
+  /** The lowest number that the stream is known to have, behind its SYN. */
+  first: number | undefined
+}
+
+const TCP = { protocol: 6 }
+/** Sequence numbers begin again behind this many. */
+const NUMBERS = 2 ** 32
 
 const FIN = 0x01
 const SYN = 0x02
@@ -51,6 +66,8 @@ const ACK = 0x10
 export class PlainFlows {
   readonly records: PlainRecord[] = []
   readonly #lives = new Map<string, Life>()
+  /** Those whose ports another has by now, until they are idle. */
+  readonly #aside = new Map<string, Life>()
   readonly #lifetime: Lifetime | undefined
   readonly #windowSeconds: number
   /** Second of the latest packet of all flows. */
@@ -61,32 +78,22 @@ export class PlainFlows {
     this.#windowSeconds = windowSeconds
   }
 
-  track({ name, seconds, tcpFlags, ipLength }: TimedPacket): void {
+  track(packet: TimedPacket): void {
+    const { name, seconds, tcpFlags, ipLength } = packet
     this.#clock = Math.max(this.#clock, seconds)
     const key = connectionText(name)
     let life = this.#lives.get(key)
     if (life !== undefined && this.#lifetime !== undefined) {
       const deadline = life.lastSeen + this.#timeout(name, life)
-      const isReopened =
-        life.state === 'closed' && name.protocol === 6 && (tcpFlags & (SYN | ACK | RST)) === SYN
       if (seconds > deadline) {
         this.#end(life, deadline + 1)
         life = undefined
-      } else if (isReopened) {
-        this.#end(life, this.#clock)
-        life = undefined
+      } else if (name.protocol === 6) {
+        life = this.#ofPorts(key, life, packet)
       }
     }
     if (life === undefined) {
-      life = {
-        state: 'new',
-        reset: false,
-        spoke: new Set(),
-        finished: new Set(),
-        lastSeen: seconds,
-        windowStart: this.#windowOf(seconds),
-        records: new Map(),
-      }
+      life = this.#begin(seconds)
       this.#lives.set(key, life)
     }
     if (life.windowStart !== this.#windowOf(seconds)) {
@@ -95,13 +102,14 @@ export class PlainFlows {
       life.windowStart = this.#windowOf(seconds)
     }
     this.#add(life, name, seconds, tcpFlags, ipLength)
+    noteNumbers(life, packet)
     life.lastSeen = Math.max(life.lastSeen, seconds)
     enterState(life, name, tcpFlags)
   }
 
   /** The clock goes on to `seconds`, then everything ends. */
   shutdown(seconds: number): void {
-    for (const [key, life] of this.#lives) {
+    for (const [key, life] of [...this.#lives, ...this.#aside]) {
       const deadline =
         this.#lifetime === undefined
           ? Number.POSITIVE_INFINITY
@@ -110,6 +118,57 @@ export class PlainFlows {
       else this.#end(life, seconds + 1, 'shutdown')
     }
     this.#lives.clear()
+  }
+
+  /** The life that a segment belongs to, of the two that may have used its ports. */
+  #ofPorts(key: string, life: Life, packet: TimedPacket): Life {
+    const { seconds, tcpFlags, sequence } = packet
+    const aside = this.#aside.get(key)
+    const isPast = aside !== undefined && seconds > aside.lastSeen + this.#timeout(TCP, aside)
+    const former = life.hasFormer && !isPast ? aside : undefined
+    if ((tcpFlags & (SYN | ACK | RST)) !== SYN) {
+      return former !== undefined && isOf(former, packet) && !isOf(life, packet) ? former : life
+    }
+    const side = directionOf(packet.name)
+    const begins = ({ sides }: Life) => sides[side].first === (sequence + 1) % NUMBERS
+    if (begins(life)) return life
+    if (former !== undefined && begins(former)) return former
+    const isTriedAgain = life.state === 'new'
+    const isUnknown = life.state !== 'closed' && life.sides[side].first === undefined
+    if (isTriedAgain || isUnknown) return life
+    this.#setAside(key, life, seconds)
+    const next = { ...this.#begin(seconds), hasFormer: true }
+    this.#lives.set(key, next)
+    return next
+  }
+
+  /** From now on it is idle as soon as a closed connection is. */
+  #setAside(key: string, life: Life, seconds: number): void {
+    const before = this.#aside.get(key)
+    if (before !== undefined) {
+      const deadline = before.lastSeen + this.#timeout(TCP, before)
+      this.#end(before, Math.min(this.#clock, deadline + 1))
+    }
+    const closed = this.#timeout(TCP, { state: 'closed' })
+    life.lastSeen = Math.min(life.lastSeen, seconds + closed - this.#timeout(TCP, life))
+    this.#aside.set(key, life)
+  }
+
+  #begin(seconds: number): Life {
+    return {
+      state: 'new',
+      reset: false,
+      spoke: new Set(),
+      finished: new Set(),
+      lastSeen: seconds,
+      windowStart: this.#windowOf(seconds),
+      records: new Map(),
+      sides: [
+        { packets: 0, bytes: 0, first: undefined },
+        { packets: 0, bytes: 0, first: undefined },
+      ],
+      hasFormer: false,
+    }
   }
 
   #add(life: Life, name: FlowName, seconds: number, tcpFlags: number, ipLength: number): void {
@@ -161,7 +220,7 @@ export class PlainFlows {
     return Math.floor(seconds / this.#windowSeconds) * this.#windowSeconds
   }
 
-  #timeout({ protocol }: Pick<FlowName, 'protocol'>, { state }: Life): number {
+  #timeout({ protocol }: Pick<FlowName, 'protocol'>, { state }: Pick<Life, 'state'>): number {
     const lifetime = this.#lifetime!
     const of: StateSeconds =
       protocol === 6
@@ -177,6 +236,44 @@ export class PlainFlows {
 
 function keyProtocol(key: string): { protocol: number } {
   return { protocol: Number(/protocol (\d+)/.exec(key)![1]) }
+}
+
+/** Whether some number of a segment is in what a connection is known to have sent, or 65,535 behind it, and none elsewhere. */
+function isOf(life: Life, { name, tcpFlags, sequence, acknowledgment }: TimedPacket): boolean {
+  const mine = directionOf(name)
+  const hasAck = (tcpFlags & ACK) !== 0
+  const numbers: [Side, number][] = []
+  // What refuses a SYN has no number of its own.
+  const isRefusal = (tcpFlags & RST) !== 0 && hasAck && sequence === 0
+  if (tcpFlags !== 0 && !isRefusal) numbers.push([life.sides[mine], sequence])
+  if (hasAck) numbers.push([life.sides[mine === 0 ? 1 : 0], acknowledgment])
+  const told = numbers.filter(([side]) => side.first !== undefined)
+  return (
+    told.length > 0 &&
+    told.every(([{ first, bytes }, number]) => {
+      // The SYN stands one before the first.
+      const distance = (number - (first! - 1) + 2 * NUMBERS) % NUMBERS
+      return distance <= bytes + 65_535
+    })
+  )
+}
+
+/** Counts a segment for its side, and learns from the first three of each. */
+function noteNumbers(life: Life, packet: TimedPacket): void {
+  const { name, tcpFlags, sequence, acknowledgment, ipLength } = packet
+  const direction = directionOf(name)
+  const mine = life.sides[direction]
+  const theirs = life.sides[direction === 0 ? 1 : 0]
+  mine.packets++
+  mine.bytes += ipLength
+  if (mine.packets > 3 || tcpFlags === 0) return
+  const isSyn = (tcpFlags & SYN) !== 0
+  const learn = (side: Side, number: number) => {
+    const behind = (number - (side.first ?? 0) + NUMBERS) % NUMBERS
+    if (isSyn || side.first === undefined || behind >= NUMBERS / 2) side.first = number
+  }
+  if ((tcpFlags & RST) === 0) learn(mine, (sequence + (isSyn ? 1 : 0)) % NUMBERS)
+  if ((tcpFlags & ACK) !== 0) learn(theirs, acknowledgment)
 }
 
 function enterState(life: Life, name: FlowName, flags: number): void {

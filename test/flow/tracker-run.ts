@@ -3,7 +3,7 @@ import type { FlowRecord } from '../../src/flow/flow-record.js'
 import { NO_FLOW } from '../../src/flow/flow-table.js'
 import { FlowTracker } from '../../src/flow/flow-tracker.js'
 import type { Words } from './flow-frames.js'
-import { flowText, frameOf } from './flow-frames.js'
+import { flowText, frameOf, type Numbers } from './flow-frames.js'
 import type { PlainRecord } from './plain-flows.js'
 import type { TimedPacket } from './traffic.js'
 
@@ -44,10 +44,14 @@ export class TrackerRun {
   }
 
   /** Lets the timer go off for every second up to that of the packet, then tracks it. */
-  packet(packet: TimedPacket): number {
+  packet(packet: Omit<TimedPacket, keyof Numbers> & Partial<Numbers>): number {
     if (this.#drive === 'timer' && packet.seconds > this.#clock) this.tick(packet.seconds)
     const flow = this.tracker.track(
-      frameOf(packet.name, packet.tcpFlags, packet.ipLength),
+      frameOf(packet.name, packet.tcpFlags, packet.ipLength, undefined, {
+        sequence: 0,
+        acknowledgment: 0,
+        ...packet,
+      }),
       packet.name.session,
       packet.seconds,
       packet.nanoseconds,

@@ -1,8 +1,14 @@
 import type { Random } from '../support/random.js'
-import { type FlowName, randomFlowName, reversed } from './flow-frames.js'
+import {
+  directionOf,
+  type FlowName,
+  type Numbers,
+  randomFlowName,
+  reversed,
+} from './flow-frames.js'
 
 /** One packet of generated traffic, in plain data. */
-export interface TimedPacket {
+export interface TimedPacket extends Numbers {
   name: FlowName
   seconds: number
   nanoseconds: number
@@ -42,6 +48,7 @@ export function traffic(random: Random, shape: TrafficShape): TimedPacket[] {
   const names = Array.from({ length: shape.connections }, () =>
     randomFlowName(random, shape.sessions),
   )
+  const streams = new Map(names.map((name) => [name, new Streams(random)]))
   const packets: TimedPacket[] = []
   let now = BigInt(BEGIN) * SECOND
   while (packets.length < shape.packets) {
@@ -51,17 +58,56 @@ export function traffic(random: Random, shape: TrafficShape): TimedPacket[] {
       now += BigInt(random.pick([0, 1, 1000, 999_999, 30_000_000]))
       const late = BigInt(random.below((shape.disorderMs ?? 0) + 1)) * 1_000_000n
       const at = now - late
-      const name = random.pick(few)
+      const drawn = random.pick(few)
+      const name = random.below(3) === 0 ? reversed(drawn) : drawn
+      const tcpFlags = name.protocol === 6 ? random.pick(FLAGS) : 0
       packets.push({
-        name: random.below(3) === 0 ? reversed(name) : name,
+        name,
         seconds: Number(at / SECOND),
         nanoseconds: Number(at % SECOND),
-        tcpFlags: name.protocol === 6 ? random.pick(FLAGS) : 0,
+        tcpFlags,
         ipLength: 20 + random.below(1481),
+        ...streams.get(drawn)!.numbers(directionOf(name), tcpFlags),
       })
     }
   }
   return packets
+}
+
+/** The sequence numbers of connections that use the same ports one after the other. */
+class Streams {
+  readonly #random: Random
+  /** Of both sides, of the connection at hand and of the one before it. */
+  #first: [number, number]
+  #former: [number, number]
+
+  constructor(random: Random) {
+    this.#random = random
+    this.#first = this.#draw()
+    this.#former = this.#draw()
+  }
+
+  numbers(direction: 0 | 1, tcpFlags: number): Numbers {
+    const random = this.#random
+    if (random.below(12) === 0) {
+      this.#former = this.#first
+      this.#first = this.#draw()
+    }
+    const first = random.below(5) === 0 ? this.#former : this.#first
+    const isSyn = (tcpFlags & SYN) !== 0
+    const into = isSyn ? -1 : random.pick([-1, 0, 0, 1, 700, 5000])
+    return {
+      sequence: random.below(20) === 0 ? 0 : (first[direction] + into) >>> 0,
+      acknowledgment: (first[1 - direction]! + (isSyn ? 0 : random.pick([0, 900]))) >>> 0,
+    }
+  }
+
+  /** Near each other, far apart, and around 0. */
+  #draw(): [number, number] {
+    const draw = () =>
+      this.#random.pick([1001, 1500, 90_000, 0, 1, 0xffff_fff0, 0x8000_0000, 0x9000_0000])
+    return [draw(), draw()]
+  }
 }
 
 function nextBurst(random: Random, now: bigint, shape: TrafficShape): bigint {
