@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { type HostPort, parseHostPort } from '../wire/host-port.js'
 import { VNI_MAX } from '../wire/vxlan.js'
 
 /**
@@ -109,14 +110,15 @@ function isDate(local: string): boolean {
   return new Date(`${local}Z`).toISOString().startsWith(local)
 }
 
-/** `HOST:PORT`, `[v6]:PORT` → its two halves. */
-export function parseHostPort(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text)
-  const port = match === null ? Number.NaN : Number(match[3])
-  if (match === null || !(port >= 1 && port <= 65_535)) {
-    throw new InvalidArgumentError('Give HOST:PORT, such as 10.0.0.5:4789 or [::1]:4789.')
+/** Where something is sent to: `HOST:PORT`, `[v6]:PORT`. */
+export function parseDestination(text: string): HostPort {
+  const found = parseHostPort(text)
+  if (found === undefined) {
+    throw new InvalidArgumentError(
+      'Give HOST:PORT, such as 10.0.0.5:4789 or [::1]:4789; ports are 1 to 65535.',
+    )
   }
-  return { host: (match[1] ?? match[2])!, port }
+  return found
 }
 
 /** A field to sort by and which way, spelled as nfdump's -O has it. */

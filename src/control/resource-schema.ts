@@ -9,6 +9,7 @@ import {
   TARGET_ADDRESSES,
 } from '../mirror/resources.js'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
+import { type HostPort, parseHostPort } from '../wire/host-port.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
@@ -34,12 +35,8 @@ import { account, cidr, writtenShape } from './written-fields.js'
  */
 
 /** `HOST`, `HOST:PORT`, `[v6]:PORT`; the port is VXLAN's unless given. */
-export function endpointOf(address: string): { host: string; port: number } | undefined {
-  if (parseIpv6(address) !== undefined) return { host: address, port: VXLAN_PORT }
-  const match = /^(?:\[([^\]]+)\]|([^:\s[\]]+))(?::(\d{1,5}))?$/.exec(address)
-  const port = Number(match?.[3] ?? VXLAN_PORT)
-  if (match === null || port < 1 || port > 65_535) return undefined
-  return { host: (match[1] ?? match[2])!, port }
+export function endpointOf(address: string): HostPort | undefined {
+  return parseHostPort(address, { defaultPort: VXLAN_PORT })
 }
 
 const ipv4 = text('an IPv4 address', (value) => parseIpv4(value) !== undefined)

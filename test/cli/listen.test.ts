@@ -17,8 +17,11 @@ describe('listen', () => {
     { args: ['--max-sessions', '0'], says: 'Give a whole number from 1 to 65000.' },
     { args: ['--capture-format', 'cap'], says: 'Allowed choices are pcap, pcapng.' },
     { args: ['--rotate-interval', '0'], says: 'Give a duration such as 60s, 10m or 1h.' },
-    { args: ['--api', '4780'], says: 'Give ADDRESS:PORT, such as 127.0.0.1:4780 or [::1]:4780.' },
-    { args: ['--api', 'localhost:65536'], says: 'Give a whole number from 0 to 65535.' },
+    {
+      args: ['--api', '4780'],
+      says: 'Give ADDRESS:PORT, such as 127.0.0.1:4780 or [::1]:4780; ports are 0 to 65535.',
+    },
+    { args: ['--api', 'localhost:65536'], says: 'ports are 0 to 65535.' },
     { args: ['--duration', 'soon'], says: 'Give a duration such as 60s, 10m or 1h.' },
     { args: ['--duration', '5constructor'], says: 'Give a duration such as 60s, 10m or 1h.' },
     { args: ['--file-format', 'orc'], says: 'Allowed choices are plain-text, parquet.' },

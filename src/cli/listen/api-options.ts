@@ -1,22 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { parsePort } from '../options.js'
+import { type HostPort, parseHostPort } from '../../wire/host-port.js'
 
 /** The options of the API as commander leaves them. */
 export interface ApiCliOptions {
   /** false with --no-api; true or undefined when nobody said anything. */
-  api?: ApiAddress | boolean
+  api?: HostPort | boolean
   credentials?: string
   /** false with --no-auth. */
   auth?: boolean
   auditLog?: string
 }
 
-export interface ApiAddress {
-  readonly host: string
-  readonly port: number
-}
-
-export const DEFAULT_API: ApiAddress = { host: '127.0.0.1', port: 4780 }
+export const DEFAULT_API: HostPort = { host: '127.0.0.1', port: 4780 }
 
 export function addApiOptions(command: Command): Command {
   return command
@@ -39,10 +34,12 @@ export function addApiOptions(command: Command): Command {
 }
 
 /** `127.0.0.1:4780`, `[::1]:0`, `localhost:4780`. */
-function parseApiAddress(text: string): ApiAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d+)$/.exec(text)
-  if (match === null) {
-    throw new InvalidArgumentError('Give ADDRESS:PORT, such as 127.0.0.1:4780 or [::1]:4780.')
+function parseApiAddress(text: string): HostPort {
+  const found = parseHostPort(text, { isZeroAllowed: true })
+  if (found === undefined) {
+    throw new InvalidArgumentError(
+      'Give ADDRESS:PORT, such as 127.0.0.1:4780 or [::1]:4780; ports are 0 to 65535.',
+    )
   }
-  return { host: (match[1] ?? match[2])!, port: parsePort(match[3]!) }
+  return found
 }

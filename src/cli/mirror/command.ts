@@ -3,7 +3,7 @@ import { OperatorError } from '../../errors.js'
 import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
 import type { Endpoint } from '../../source/mirror-plan.js'
 import type { Speed } from '../../source/pace.js'
-import { integerBetween, parseDuration, parseHostPort, parseSize, parseVni } from '../options.js'
+import { integerBetween, parseDestination, parseDuration, parseSize, parseVni } from '../options.js'
 import type { MirrorOptions } from './options.js'
 
 /** What EC2 accepts as PacketLength of a session. */
@@ -71,7 +71,7 @@ export function addMirror(program: Command): void {
       new Option(
         '--to <host:port>',
         'the mirror target; with --session, of targets without an Address; with --control, of those without --target',
-      ).argParser(parseHostPort),
+      ).argParser(parseDestination),
     )
     .addOption(
       new Option('--vni <number>', 'VXLAN network identifier')
@@ -186,5 +186,5 @@ function collectTarget(
   if (id === undefined || address === undefined) {
     throw new InvalidArgumentError('Give TARGET=HOST:PORT, such as tmt-0a1b2c=10.0.0.5:4789.')
   }
-  return new Map([...(before ?? []), [id, parseHostPort(address)]])
+  return new Map([...(before ?? []), [id, parseDestination(address)]])
 }
