@@ -4,6 +4,7 @@ import type { ExpressionFilter } from '../filter/expression-filter.js'
 import { GRACE_SECONDS } from '../flow/flow-intake.js'
 import type { Offline } from '../offline/offline.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
+import type { Damage } from '../pcap/reader.js'
 import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
@@ -95,7 +96,10 @@ async function goesOn(stop: Stop): Promise<boolean> {
 }
 
 /** A note on what gzip(1) warns of, too; nothing is lost by it. */
-export function sayTrailing(path: string, { compression, hasTrailing }: FileSummary): void {
+export function sayTrailing(
+  path: string,
+  { compression, hasTrailing }: Pick<FileSummary, 'compression' | 'hasTrailing'>,
+): void {
   if (!hasTrailing) return
   const name = path === '-' ? 'standard input' : path
   sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
@@ -120,10 +124,14 @@ function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] 
   }
   if (summary !== undefined) problems.push(...timeProblems(path, summary))
   if (summary?.damage !== undefined) {
-    const { offset, message } = summary.damage
-    problems.push(`${path}: damaged at octet ${offset}: ${message}; all before it was used`)
+    problems.push(damageProblem(path, summary.damage))
   }
   return problems
+}
+
+/** Everything before the damage has been used. */
+export function damageProblem(name: string, { offset, message }: Damage): string {
+  return `${name}: damaged at octet ${offset}: ${message}; all before it was used`
 }
 
 function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): string {

@@ -10,6 +10,7 @@ const openFile = promisify(open)
 const closeFile = promisify(close)
 
 const STDIN = 0
+const NOTHING = Buffer.alloc(0)
 
 /** What to do about the ways in which opening and reading fail. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -35,6 +36,9 @@ export class CaptureInput {
   readonly #stats: Stats
   /** The descriptor is closed by the stream made of it. */
   #streamed = false
+  #iterator: AsyncIterator<Buffer> | undefined
+  /** Bytes of a pipe that have been looked at and not been read. */
+  #ahead: Buffer = NOTHING
 
   private constructor(name: string, fd: number, stats: Stats) {
     this.name = name
@@ -80,31 +84,58 @@ export class CaptureInput {
   }
 
   /**
+   * The first bytes, up to `length`, which will be read all the same. Of a pipe no more are waited for than
+   * `isEnough` asks for.
+   */
+  async head(length: number, isEnough: (head: Buffer) => boolean): Promise<Buffer> {
+    if (this.isFile) {
+      const block = Buffer.allocUnsafeSlow(length)
+      return block.subarray(0, this.readAt(block, 0))
+    }
+    while (this.#ahead.length < length && !isEnough(this.#ahead)) {
+      const piece = await this.#next()
+      if (piece === undefined) break
+      this.#ahead = Buffer.concat([this.#ahead, piece])
+    }
+    return this.#ahead.subarray(0, length)
+  }
+
+  /**
    * The octets of a pipe as they arrive, the first piece long enough to tell a
    * compressed capture by.
    */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
-    let head: Buffer | undefined = Buffer.alloc(0)
     try {
-      for await (const piece of this.#stream() as AsyncIterable<Buffer>) {
-        if (head === undefined) {
-          yield piece
-          continue
-        }
-        head = Buffer.concat([head, piece])
-        if (head.length < COMPRESSION_MAGIC_LEN) continue
-        yield head
-        head = undefined
+      await this.head(COMPRESSION_MAGIC_LEN, () => false)
+      const first = this.#ahead
+      this.#ahead = NOTHING
+      if (first.length > 0) yield first
+      for (;;) {
+        const piece = await this.#next()
+        if (piece === undefined) return
+        yield piece
       }
-    } catch (error) {
-      refuse(this.name, error)
+    } finally {
+      await this.#iterator?.return?.()
     }
-    if (head !== undefined) yield head
   }
 
   /** To be called however reading ended. */
   async close(): Promise<void> {
-    if (!this.#streamed && this.#fd !== STDIN) await closeFile(this.#fd)
+    if (this.#streamed) await this.#iterator?.return?.()
+    else if (this.#fd !== STDIN) await closeFile(this.#fd)
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    try {
+      this.#iterator ??= (this.#stream() as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+      const { done, value } = await this.#iterator.next()
+      return done === true ? undefined : value
+    } catch (error) {
+      // Who destroys standard input wants no more of it.
+      if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return undefined
+      return refuse(this.name, error)
+    }
   }
 
   #stream(): Readable {

@@ -130,6 +130,12 @@ class CaptureMerge {
     this.#options = options
   }
 
+  /** Where files are opened, if not where readCapture does. */
+  get opening(): Pick<ReadOptions, 'open'> {
+    const { open } = this.#options
+    return open === undefined ? {} : { open }
+  }
+
   async run(sources: readonly Source[]): Promise<void> {
     // A sort is stable: of files that begin together, the first given goes first.
     const inTime = (a: Source, b: Source): number =>
@@ -269,6 +275,7 @@ class Source {
     let error: OperatorError | undefined
     try {
       summary = await readCapture(this.path, (packet) => this.#take(packet), {
+        ...this.#merge.opening,
         afterBlock: (octetsRead) => this.#afterBlock(octetsRead),
         listInterfaces: false,
       })

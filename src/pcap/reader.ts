@@ -31,6 +31,8 @@ export interface CaptureSummary {
 }
 
 export interface ReadOptions {
+  /** Opens the file in place of CaptureInput.open, where its beginning has been looked at. */
+  open?: (path: string) => Promise<CaptureInput>
   /** False leaves `interfaces` empty. */
   listInterfaces?: boolean
   /**
@@ -75,7 +77,7 @@ export async function readCapture(
   onPacket: (packet: Packet) => void,
   options: ReadOptions = {},
 ): Promise<CaptureSummary> {
-  const input = await CaptureInput.open(path)
+  const input = await (options.open ?? CaptureInput.open)(path)
   try {
     return await new Reading(input, onPacket, options).run()
   } finally {

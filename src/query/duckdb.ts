@@ -16,12 +16,12 @@ export async function loadDuckDb(load = () => import('@duckdb/node-api')): Promi
 }
 
 export interface ConfinedOptions {
-  /** The only files of the machine that SQL can reach. Absolute. */
+  /** The only files of the machine that SQL can reach, and the directory of what is made of them. Absolute. */
   files: readonly string[]
+  directory: string
   /** Where what does not fit in memory goes; the caller makes and removes it. */
   temporaryDirectory: string
   memoryBytes: number
-  temporaryBytes: number
 }
 
 /** A database of its own in this process, whose SQL comes from a stranger. */
@@ -36,13 +36,12 @@ const CATALOG = 'mirrortap'
 
 /**
  * Opens a database in memory that reaches no file but those named, no network and
- * no extension, and that no SQL can talk out of it: the configuration is locked.
+ * no extension. What SQL could talk out of it is for `lock` to prevent, before any runs.
  */
 export async function openConfined(duckdb: DuckDb, options: ConfinedOptions): Promise<Confined> {
   const instance = await duckdb.DuckDBInstance.create(':memory:', {
     memory_limit: `${options.memoryBytes}B`,
     temp_directory: options.temporaryDirectory,
-    max_temp_directory_size: `${options.temporaryBytes}B`,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
@@ -53,8 +52,8 @@ export async function openConfined(duckdb: DuckDb, options: ConfinedOptions): Pr
   await connection.run(`ATTACH ':memory:' AS ${CATALOG} (COMPRESS); USE ${CATALOG}`)
   const files = options.files.map(quoted).join(', ')
   await connection.run(`SET allowed_paths = [${files}]`)
+  await connection.run(`SET allowed_directories = [${quoted(`${options.directory}/`)}]`)
   await connection.run('SET enable_external_access = false')
-  await connection.run('SET lock_configuration = true')
   return { instance, connection, catalog: CATALOG }
 }
 
@@ -63,6 +62,12 @@ export function isNumeric({ DuckDBTypeId }: DuckDb, typeId: number): boolean {
   const { DECIMAL, HUGEINT, UHUGEINT, TINYINT, DOUBLE } = DuckDBTypeId
   // TINYINT … DOUBLE: all whole numbers and floats of up to 64 bits.
   return (typeId >= TINYINT && typeId <= DOUBLE) || [DECIMAL, HUGEINT, UHUGEINT].includes(typeId)
+}
+
+/** From now on at most so many bytes go to the temporary directory, and nothing of the configuration changes. */
+export async function lock({ connection }: Confined, temporaryBytes: number): Promise<void> {
+  await connection.run(`SET max_temp_directory_size = '${temporaryBytes}B'`)
+  await connection.run('SET lock_configuration = true')
 }
 
 /** A string literal. */

@@ -6,6 +6,7 @@ import type { Lifetime } from '../flow/lifetime.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import { readCaptures } from '../pcap/capture-merge.js'
+import type { ReadOptions } from '../pcap/reader.js'
 import type { PacketObserver } from '../session/pipeline.js'
 import type { Session } from '../session/session.js'
 import { FAULTS } from '../wire/fault.js'
@@ -30,6 +31,8 @@ export interface LoadOptions {
   readonly lifetime: Lifetime
   readonly windowSeconds: number
   readonly maxFlows: number
+  /** As ReadOptions.open. */
+  readonly open: NonNullable<ReadOptions['open']>
 }
 
 /** The runs that fill tables, read as one: what is read once fills them all. */
@@ -55,7 +58,7 @@ export async function loadCaptures(
     }),
   )
   const runs = loads.map(({ run }) => run)
-  await read(jointRun(runs))
+  await read(jointRun(runs, options))
   for (const { rows, run } of loads) {
     run.tracker?.shutdown()
     rows.close()
@@ -63,7 +66,7 @@ export async function loadCaptures(
   await loadSessions(database, runs[0]!.sessions)
 }
 
-function jointRun(runs: readonly Offline[]): JointRun {
+function jointRun(runs: readonly Offline[], { open }: LoadOptions): JointRun {
   return {
     // Each run says the same of what it could not understand.
     ledger: runs[0]!.ledger,
@@ -74,6 +77,7 @@ function jointRun(runs: readonly Offline[]): JointRun {
           for (const run of runs) run.accept(packet)
         },
         {
+          open,
           afterBlock: (octetsRead) => {
             for (const run of runs) run.work()
             return afterBlock?.(octetsRead)

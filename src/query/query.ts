@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { OperatorError } from '../errors.js'
 import {
@@ -5,12 +6,15 @@ import {
   type DuckDb,
   identifier,
   isNumeric,
+  lock,
   openConfined,
   quoted,
 } from './duckdb.js'
+import { type FlowLogReader, FlowLogTables, storeDirectory } from './flow-log-tables.js'
 import { apart, EXPLAIN, mayName, tablesNamed } from './named-tables.js'
-import { namedTexts, type QueryFiles, selectsOf } from './query-files.js'
+import type { FlowLogFile, ParquetFile, QueryFiles } from './query-files.js'
 import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
+import { RecordStore } from './record-files.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
 import { FUNCTION_MACROS } from './sql-functions.js'
 import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
@@ -62,12 +66,19 @@ export interface QueryOptions {
   readonly outputs: readonly string[]
   /** Has the run read every capture, when the SQL makes that necessary. */
   readonly read: (run: JointRun) => Promise<void>
+  readonly flowLogs: FlowLogReader
+  /** The SQL is right and needs files, of which so many can be read; what it throws is the end. */
+  readonly onNeeded: (readable: number) => void
+  /** Hears of a Parquet file that cannot be read; the others are. */
+  readonly onProblem: (line: string) => void
 }
 
 /** An answer that is being computed while it is read. */
 export interface Answer {
   readonly result: DuckDBResult
   readonly database: Confined
+  /** Read while the answer is computed. */
+  readonly parquets: readonly ParquetFile[]
 }
 
 /**
@@ -76,33 +87,58 @@ export interface Answer {
  * long is done.
  */
 export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answer> {
-  const { files, mirrorSessions } = options
-  const selects = await selectsOf(files)
+  const { files: given, mirrorSessions } = options
+  const directory = storeDirectory(options.temporaryDirectory)
+  await mkdir(directory)
+  const isOnDisk = ({ name }: FlowLogFile): boolean => !given.pipes.has(name)
   const database = await openConfined(duckdb, {
-    files: [...files.texts.map(({ path }) => path), ...files.parquets, ...options.outputs],
+    files: [
+      ...given.logs.filter(isOnDisk).map(({ path }) => path),
+      ...given.parquets.map(({ path }) => path),
+      ...options.outputs,
+    ],
+    directory,
     temporaryDirectory: options.temporaryDirectory,
     memoryBytes: options.memoryBytes,
-    temporaryBytes: options.temporaryBytes,
   })
   const { connection } = database
   try {
-    await createTables(connection, selects)
-    const sql = await createNamed(connection, files, options.sql)
+    const files = await sortParquets(connection, given, options.onProblem)
+    const { captures, logs, parquets } = files
+    const store = new RecordStore(directory, options.temporaryBytes)
+    const flowLogs = new FlowLogTables(files, store)
+    await createTables(connection)
+    const { sql, views } = await nameFiles(connection, flowLogs, files, options.sql)
+    const createViews = async (): Promise<void> => {
+      await createRecords(connection, [...flowLogs.selects(), ...selectsOf(parquets)])
+      for (const { view, select } of views) await createView(connection, view, select())
+    }
+    await createViews()
     await fillMirrorSessions(connection, mirrorSessions ?? [])
     await checkStatement(duckdb, connection, sql)
     const arranged = await arrange(duckdb, connection, sql, options)
     const named = OF_SHAPE.test(sql) ? new Set<string>() : await tablesToFill(connection, sql)
     const tables = CAPTURE_TABLES.filter(({ name }) => named.has(name))
-    const hasOther = (name: string): boolean => name === RECORDS.name && selects.length > 0
+    const hasOther = (name: string): boolean =>
+      name === RECORDS.name && logs.length + parquets.length > 0
+    if (tables.length > 0) options.onNeeded(captures.length + logs.length + parquets.length)
     for (const { name } of tables) {
-      if (files.captures.length === 0 && !hasOther(name)) throw noSource(name)
+      if (captures.length === 0 && !hasOther(name)) throw noSource(name)
     }
     if (named.has(MIRROR_SESSIONS) && mirrorSessions === undefined) throw noSource(MIRROR_SESSIONS)
 
-    if (tables.length > 0 && files.captures.length > 0) {
+    const namedLogs = new Set(OF_SHAPE.test(sql) ? [] : views.map(({ log }) => log))
+    await flowLogs.read(named.has(RECORDS.name), (log) => namedLogs.has(log), options.flowLogs)
+    await createViews()
+    await lock(database, options.temporaryBytes - store.used)
+    if (tables.length > 0 && captures.length > 0) {
       await loadCaptures(duckdb, database, tables, options.load, options.read)
     }
-    return { result: await connection.stream(arranged), database }
+    try {
+      return { result: await connection.stream(arranged), database, parquets }
+    } catch (error) {
+      throw await answerError({ database, parquets }, error)
+    }
   } catch (error) {
     throw asOperatorError(error)
   }
@@ -140,7 +176,7 @@ async function arrange(
   return `${rows} ORDER BY ${identifier(names[at]!)} ${way} NULLS LAST${limit}`
 }
 
-async function createTables(connection: DuckDBConnection, selects: string[]): Promise<void> {
+async function createTables(connection: DuckDBConnection): Promise<void> {
   await connection.run('CREATE SCHEMA loaded')
   for (const macro of [...ADDRESS_MACROS, ...FUNCTION_MACROS]) await connection.run(macro)
   await connection.run(
@@ -148,29 +184,97 @@ async function createTables(connection: DuckDBConnection, selects: string[]): Pr
   )
   for (const table of CAPTURE_TABLES) {
     await connection.run(createKept(table))
-    const parts = table === RECORDS ? [selectShown(table), ...selects] : [selectShown(table)]
-    await connection.run(`CREATE VIEW ${table.name} AS ${parts.join(' UNION ALL BY NAME ')}`)
+    if (table !== RECORDS) await createView(connection, table.name, selectShown(table))
   }
   const columns = SESSION_COLUMNS.map(([name, type]) => `${name} ${type}`)
   await connection.run(`CREATE TABLE loaded.${MIRROR_SESSIONS}_kept (${columns.join(', ')})`)
-  await connection.run(
-    `CREATE VIEW ${MIRROR_SESSIONS} AS SELECT * FROM loaded.${MIRROR_SESSIONS}_kept`,
-  )
+  await createView(connection, MIRROR_SESSIONS, `SELECT * FROM loaded.${MIRROR_SESSIONS}_kept`)
 }
 
-/** Makes views of the flow logs that the SQL names. Gives the SQL that names them as DuckDB knows them. */
-async function createNamed(
+async function createView(
+  connection: DuckDBConnection,
+  name: string,
+  select: string,
+): Promise<void> {
+  await connection.run(`CREATE OR REPLACE VIEW ${identifier(name)} AS ${select}`)
+}
+
+/** The table of the records of captures and of flow logs. */
+async function createRecords(
+  connection: DuckDBConnection,
+  selects: readonly string[],
+): Promise<void> {
+  const parts = [selectShown(RECORDS), ...selects]
+  await createView(connection, RECORDS.name, parts.join(' UNION ALL BY NAME '))
+}
+
+function selectsOf(parquets: readonly ParquetFile[]): string[] {
+  return parquets.length === 0 ? [] : [selectParquet(parquets)]
+}
+
+function selectParquet(files: readonly ParquetFile[]): string {
+  const paths = files.map(({ path }) => quoted(path)).join(', ')
+  // A path such as year=2026/ would add a column.
+  return `SELECT * FROM read_parquet([${paths}], union_by_name = true, hive_partitioning = false)`
+}
+
+/** Those that DuckDB cannot open are others. */
+async function sortParquets(
   connection: DuckDBConnection,
   files: QueryFiles,
-  asked: string,
-): Promise<string> {
-  const tables = await tablesNamed(connection, asked)
-  const texts = await namedTexts(files, (name) => mayName(asked, tables, name))
-  const { sql, nameOf } = apart(asked, tables, [...texts.keys()])
-  for (const [name, select] of texts) {
-    await connection.run(`CREATE VIEW ${identifier(nameOf.get(name)!)} AS ${select}`)
+  onProblem: (line: string) => void,
+): Promise<QueryFiles> {
+  const parquets: ParquetFile[] = []
+  const others = [...files.others]
+  for (const file of files.parquets) {
+    try {
+      await connection.run(`DESCRIBE ${selectParquet([file])}`)
+      parquets.push(file)
+    } catch (error) {
+      const problem = damagedParquet(file, (asOperatorError(error) as Error).message)
+      onProblem(problem)
+      others.push({ name: file.name, problem })
+    }
   }
-  return sql
+  return { ...files, parquets, others }
+}
+
+function damagedParquet({ name }: ParquetFile, why: string): string {
+  return `${name} is damaged (${why}): copy it again; nothing of it is used`
+}
+
+/** A file that the SQL names as a table. */
+interface FileView {
+  readonly view: string
+  /** Undefined where it is Parquet. */
+  readonly log: FlowLogFile | undefined
+  readonly select: () => string
+}
+
+/** The files that the SQL names, and the SQL that names them as DuckDB knows them. */
+async function nameFiles(
+  connection: DuckDBConnection,
+  flowLogs: FlowLogTables,
+  { logs, parquets, others }: QueryFiles,
+  asked: string,
+): Promise<{ sql: string; views: readonly FileView[] }> {
+  const tables = await tablesNamed(connection, asked)
+  for (const { name, problem } of others) {
+    if (mayName(asked, tables, name)) throw new OperatorError(problem)
+  }
+  const found = new Map<string, Omit<FileView, 'view'>>()
+  const find = (name: string, path: string, file: Omit<FileView, 'view'>): void => {
+    for (const named of [name, path]) if (mayName(asked, tables, named)) found.set(named, file)
+  }
+  for (const log of logs) {
+    find(log.name, log.path, { log, select: () => flowLogs.selectOf(log) })
+  }
+  for (const file of parquets) {
+    find(file.name, file.path, { log: undefined, select: () => selectParquet([file]) })
+  }
+  const { sql, nameOf } = apart(asked, tables, [...found.keys()])
+  const views = [...found].map(([name, file]) => ({ ...file, view: nameOf.get(name)! }))
+  return { sql, views }
 }
 
 /**
@@ -284,6 +388,31 @@ function withOurAdvice(line: string): string {
   return `${missing[1]}, and query loads no extensions: use ${instead}`
 }
 
+/** Why an answer could not be read to its end; DuckDB does not say which file it was. */
+export async function answerError(
+  answer: Omit<Answer, 'result'>,
+  error: unknown,
+): Promise<unknown> {
+  const known = asOperatorError(error)
+  if (!(known instanceof OperatorError) || known === error || known.message.startsWith('Out of')) {
+    return known
+  }
+  const connection = await answer.database.instance.connect()
+  try {
+    for (const file of answer.parquets) {
+      try {
+        await connection.run(`SELECT any_value(COLUMNS(*)) FROM (${selectParquet([file])})`)
+      } catch (what) {
+        const { message } = asOperatorError(what) as Error
+        return new OperatorError(damagedParquet(file, message), { cause: what })
+      }
+    }
+  } finally {
+    connection.closeSync()
+  }
+  return known
+}
+
 /** Writes an answer as Parquet to the file at `path`, one of `outputs`. Gives the number of rows. */
 export async function writeParquet(answer: Answer, path: string): Promise<number> {
   const { result, database } = answer
@@ -307,8 +436,6 @@ export async function writeParquet(answer: Answer, path: string): Promise<number
     const options = 'FORMAT parquet, COMPRESSION gzip, USE_TMP_FILE false'
     await other.run(`COPY loaded.answer TO ${quoted(path)} (${options})`)
     return rows
-  } catch (error) {
-    throw asOperatorError(error)
   } finally {
     other.closeSync()
   }

@@ -1,5 +1,5 @@
 import { STATE_NAMES } from '../flow/flow-state.js'
-import { FIELDS, type Field } from '../flowlog/fields.js'
+import { FIELDS, type Field, type FieldType } from '../flowlog/fields.js'
 import { FAULTS } from '../wire/fault.js'
 import { identifier, quoted } from './duckdb.js'
 import type { NumberType } from './duckdb-rows.js'
@@ -22,8 +22,8 @@ export const RECORD_FIELDS: readonly Field[] = FIELDS.filter(({ version }) => ve
 
 const SQL_TYPES = { int32: 'INTEGER', int64: 'BIGINT', string: 'VARCHAR' } as const
 
-/** The SQL type of a field's column. */
-export function sqlType({ type }: Field): string {
+/** The SQL type of the column of a field of this type. */
+export function sqlType(type: FieldType): string {
   return SQL_TYPES[type]
 }
 
@@ -196,19 +196,19 @@ export const PAIRS: CaptureTable = {
 export const RECORDS: CaptureTable = {
   name: 'records',
   kept: [['version', 'UTINYINT'], ...RECORD_FIELDS.flatMap(keptOf)],
-  shown: RECORD_FIELDS.map((field) => [columnOf(field), shownOf(field)]),
+  shown: RECORD_FIELDS.map((field) => [columnOf(field.name), shownOf(field)]),
 }
 
 export const CAPTURE_TABLES: readonly CaptureTable[] = [PACKETS, FLOWS, PAIRS, RECORDS]
 
 /** `account-id` → `account_id`. */
-export function columnOf({ name }: Field): string {
+export function columnOf(name: string): string {
   return name.replaceAll('-', '_')
 }
 
 /** The IP version is kept under that name: a field's columns are apart from it. */
 function keptName(field: Field): string {
-  return `field_${columnOf(field)}`
+  return `field_${columnOf(field.name)}`
 }
 
 function keptOf(field: Field): Kept[] {
@@ -226,7 +226,7 @@ function keptOf(field: Field): Kept[] {
 
 function shownOf(field: Field): string {
   const { filling } = field
-  const type = sqlType(field)
+  const type = sqlType(field.type)
   switch (filling.from) {
     case 'format':
       return `CAST(${Math.max(...RECORD_FIELDS.map(({ version }) => version))} AS ${type})`

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
-import { identifier, loadDuckDb, openConfined, quoted } from '../../src/query/duckdb.js'
+import { identifier, loadDuckDb, lock, openConfined, quoted } from '../../src/query/duckdb.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const duckdb = await import('@duckdb/node-api').catch(() => undefined)
@@ -21,18 +21,21 @@ describe.skipIf(duckdb === undefined)('openConfined (needs @duckdb/node-api)', (
   test('reaches the files named and nothing else, whatever is run', async () => {
     const dir = temporaryDirectory()
     for (const name of ['named.csv', 'other.csv']) writeFileSync(join(dir, name), 'a\n1\n')
-    const { connection } = await openConfined(duckdb!, {
+    const database = await openConfined(duckdb!, {
       files: [join(dir, 'named.csv')],
+      directory: join(dir, 'records'),
       temporaryDirectory: join(dir, 'temporary'),
       memoryBytes: 256e6,
-      temporaryBytes: 1e6,
     })
+    await lock(database, 1e6)
+    const { connection } = database
     const read = await connection.runAndReadAll(`FROM read_csv('${dir}/named.csv')`)
     expect(read.getRows()).toEqual([[1n]])
     for (const sql of [
       `FROM read_csv('${dir}/other.csv')`,
       `FROM read_text('${dir}/other.csv')`,
       `FROM glob('${dir}/*')`,
+      `FROM read_text('${dir}/records/../other.csv')`,
       `COPY (SELECT 1) TO '${dir}/copied.csv'`,
       `COPY (SELECT 1) TO '${dir}/named.csv'`,
       `EXPORT DATABASE '${dir}/copied'`,

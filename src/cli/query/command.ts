@@ -68,8 +68,12 @@ Functions besides those of DuckDB:
                                 names of IANA's registry, as in /etc/services
 They are NULL for NULL, for what is no address and for ports without a name.
 
-Files ending in .log and .log.gz are flow logs, in .parquet Parquet; others are
-captures. All flow logs and Parquet are in records; one alone is a table by its
+What a file is, its first bytes tell, also within gzip and zstd: a capture, Parquet
+or a flow log. Flow logs have a header, the default format or that of --log-format,
+as lines or as CloudWatch Logs and Firehose give them: exports to S3 (a time before
+each record), JSON of get-log-events, filter-log-events, Logs Insights and
+subscriptions, CSV of the console, {"message":"2 …"}; or are JSON that flow-log
+wrote. All flow logs and Parquet are in records; one alone is a table by its
 name: FROM 'a.log'. SQL reads what is named here and nothing else: no other
 file, no network, no extension; and it changes nothing.
 `
@@ -80,8 +84,8 @@ export function addQuery(program: Command): void {
     .command('query')
     .summary('SQL (DuckDB) over captures, flow logs and Parquet')
     .description(
-      'Answers one SELECT over capture files (pcap, pcapng, gzip, zstd; - is standard input), flow logs ' +
-        'and Parquet, with DuckDB in this process (npm install @duckdb/node-api).',
+      'Answers one SELECT over capture files (pcap, pcapng), flow logs and Parquet (gzip, zstd; - is ' +
+        'standard input), with DuckDB in this process (npm install @duckdb/node-api).',
     )
     .argument('<sql>', 'a SELECT')
     .argument('[file...]', 'captures, flow logs, Parquet')
@@ -99,6 +103,7 @@ export function addQuery(program: Command): void {
       parseSort,
     )
     .option('--top <number>', 'the first rows of the answer only', integerBetween(1, 2 ** 31 - 1))
+    .option('--log-format <format>', 'fields of flow logs that have no header')
     .option('--state <file>', 'what listen keeps with --state, for traffic_mirror_sessions')
     .addOption(
       new Option('--max-aggregation-interval <seconds>', 'a record of captures spans at most this')

@@ -3,16 +3,26 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OperatorError } from '../../errors.js'
+import { CaptureInput } from '../../pcap/capture-input.js'
 import { type DuckDb, loadDuckDb } from '../../query/duckdb.js'
-import { type Answer, asOperatorError, query, writeParquet } from '../../query/query.js'
-import { sortFiles } from '../../query/query-files.js'
+import type { FlowLogSummary } from '../../query/flow-log-file.js'
+import { type Answer, answerError, query, writeParquet } from '../../query/query.js'
+import { messageName, sortFiles } from '../../query/query-files.js'
+import { formatOfOption } from '../../query/record-format.js'
 import { Output } from '../../sink/text-output.js'
 import { terminalWidth } from '../../terminal/terminal-width.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
-import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import {
+  damageProblem,
+  failWith,
+  offlineOptions,
+  readFiles,
+  sayTrailing,
+} from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
 import { say } from '../process/console.js'
+import { Progress } from '../process/progress.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
@@ -39,22 +49,30 @@ async function ask(
   options: QueryCliOptions,
   stop: Stop,
 ): Promise<void> {
-  const { output, state } = options
+  const { output, state, logFormat } = options
   checkNames(state === undefined ? names : [...names, state], [output])
   const format = formatOf(options)
-  const files = sortFiles(names)
+  const lineFormat = logFormat === undefined ? undefined : formatOfOption(logFormat)
   const duckdb = await loadDuckDb()
+  // A signal is the end of standard input: who watches a pipe wants what came.
+  if (names.includes('-')) void stop.reached.then(() => process.stdin.destroy())
+  const files = await sortFiles(names, lineFormat)
   const mirrorSessions = state === undefined ? undefined : await readMirrorSessions(state)
   await inTemporaryDirectory(async (temporaryDirectory) => {
     const parquet = join(temporaryDirectory, 'answer.parquet')
     let problems: readonly string[] = []
-    const leftOut: string[] = []
+    const leftOut = files.others.map(({ problem }) => problem)
     // While standard input is read, a signal is its end.
     let mayInterrupt: () => void = () => undefined
     const interruptible = new Promise<void>((resolve) => {
       mayInterrupt = resolve
     })
+    const endInput = (): void => {
+      if (stop.by !== undefined) stop.rearm()
+      mayInterrupt()
+    }
     if (!names.includes('-')) mayInterrupt()
+    const progress = new Progress(files.logs.map(({ name }) => name))
     const asking = query(duckdb, {
       sql,
       files,
@@ -64,6 +82,7 @@ async function ask(
         lifetime: lifetimeOf(options),
         windowSeconds: Number(options.maxAggregationInterval),
         maxFlows: options.maxFlows,
+        open: async (path) => files.pipes.get(path) ?? (await CaptureInput.open(path)),
       },
       temporaryDirectory,
       memoryBytes: options.memoryLimit,
@@ -75,6 +94,20 @@ async function ask(
         problems = await readFiles(run, files.captures, stop)
         mayInterrupt()
       },
+      flowLogs: {
+        afterBlock: (bytesRead) => progress.show(bytesRead),
+        onRead: ({ name, summary, error }) => {
+          progress.fileDone()
+          const isEnded = name === '-' && stop.by !== undefined
+          if (error !== undefined) leftOut.push(error.message)
+          if (summary !== undefined) leftOut.push(...flowLogProblems(name, summary, isEnded))
+          if (name === '-') endInput()
+        },
+      },
+      onNeeded: (readable) => {
+        if (readable === 0) failWith(leftOut)
+      },
+      onProblem: (line) => leftOut.push(line),
     })
     const interrupted = interruptible.then(() => stop.interrupts(asking))
     const answer = await Promise.race([asking, interrupted])
@@ -82,6 +115,21 @@ async function ask(
     await write(duckdb, answer, shown, output, parquet, stop)
     failWith([...problems, ...leftOut])
   })
+}
+
+/** What is wrong with a flow log. `isEnded`: a signal ended it, whatever it was in the middle of. */
+function flowLogProblems(name: string, summary: FlowLogSummary, isEnded: boolean): string[] {
+  sayTrailing(name, summary)
+  const { wrong, firstWrong, damage } = summary
+  const problems: string[] = []
+  if (wrong > 0) {
+    const where = firstWrong === undefined ? '' : `, line ${firstWrong} the first`
+    const what =
+      wrong === 1 ? '1 entry is no flow log record' : `${wrong} entries are no flow log records`
+    problems.push(`${messageName(name)}: ${what}${where}; left out`)
+  }
+  if (damage !== undefined && !isEnded) problems.push(damageProblem(messageName(name), damage))
+  return problems
 }
 
 /** Asked for, or told by the name of the file. */
@@ -146,9 +194,10 @@ async function write(
     await output.discard()
     // DuckDB is still at work, and ends with the process.
     if (error instanceof Interrupted) throw error
+    const known = await answerError(answer, error)
     answer.database.connection.closeSync()
     answer.database.instance.closeSync()
-    throw asOperatorError(error)
+    throw known
   }
   answer.database.connection.closeSync()
   answer.database.instance.closeSync()
