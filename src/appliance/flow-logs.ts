@@ -319,7 +319,10 @@ export class FlowLogs {
 
   #onWindow(start: number, end: number, isLong: boolean): void {
     const lost = (isLong ? this.#longLosses : this.#losses).take(end)
-    if (lost === 0 && !this.#options.wholeSessions) return
+    const { wholeSessions, share } = this.#options
+    // A flow's two ends may be sessions of several columns.
+    if (!isLong) this.#gatewayLogs.end(start, end, lost, wholeSessions && share === undefined)
+    if (lost === 0 && !wholeSessions) return
     const status = isLong ? this.#longStatus : this.#status
     status.end(start, end, this.#windowsOf(end, lost, isLong))
   }

@@ -1,6 +1,7 @@
-import type { FlowRecord } from '../flow/flow-record.js'
+import { FlowRecord } from '../flow/flow-record.js'
 import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
 import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
+import { SeenWindows } from '../session/seen-windows.js'
 import type { Session } from '../session/session.js'
 import { EGRESS, INGRESS } from '../wire/frame.js'
 import { FlowFrame } from './flow-frame.js'
@@ -11,6 +12,13 @@ interface GatewayLog {
   readonly destination: FlowLogDestination
 }
 
+interface RunningLog extends GatewayLog {
+  /** Windows with records, by attachment. */
+  readonly seen: Map<string, SeenWindows>
+  /** Since before the window that ends next. */
+  isSettled: boolean
+}
+
 /**
  * Writes the records of flows that cross a transit gateway into its flow logs: one for the
  * attachment where the flow enters the gateway, one for that where it leaves. Whose records
@@ -19,10 +27,11 @@ interface GatewayLog {
 export class TransitGatewayLogs {
   readonly #gateways: TransitGateways
   readonly #interfaces: ReadonlyMap<string, NetworkInterface>
-  readonly #logs = new Map<string, GatewayLog>()
+  readonly #logs = new Map<string, RunningLog>()
   /** Registered sessions by their interfaces. */
   readonly #sessions = new Map<string, Set<Session>>()
   readonly #frame = new FlowFrame()
+  readonly #quiet = new FlowRecord()
 
   constructor(gateways: TransitGateways, interfaces: ReadonlyMap<string, NetworkInterface>) {
     this.#gateways = gateways
@@ -34,7 +43,7 @@ export class TransitGatewayLogs {
   }
 
   add(log: GatewayLog): void {
-    this.#logs.set(log.resource.id, log)
+    this.#logs.set(log.resource.id, { ...log, seen: new Map(), isSettled: false })
   }
 
   remove(id: string): void {
@@ -58,11 +67,36 @@ export class TransitGatewayLogs {
     const vpcId = this.#interfaces.get(seenAt)?.vpcId
     const crossing = this.#gateways.crossingOf(record, vpcId)
     if (crossing === undefined || !this.#isCountedAt(seenAt, crossing, record)) return
-    for (const { resource, destination } of this.#logs.values()) {
+    const { gatewayId } = crossing
+    for (const log of this.#logs.values()) {
       for (const { attachmentId, metadata } of crossing.ends) {
-        const { resourceId } = resource
-        if (resourceId !== crossing.gatewayId && resourceId !== attachmentId) continue
-        destination.write(record, metadata)
+        if (!covers(log, gatewayId, attachmentId)) continue
+        log.destination.write(record, metadata)
+        seenAtOf(log, attachmentId).note(record.windowEnd)
+      }
+    }
+  }
+
+  /**
+   * A window is over in which packets or records were lost, or perhaps nothing came. Says so of
+   * the attachments whose VPC has mirrored interfaces; that nothing came, only where `isWhole`:
+   * all that they mirror comes to this column.
+   */
+  end(windowStart: number, windowEnd: number, lost: number, isWhole: boolean): void {
+    if (this.#logs.size === 0) return
+    const record = this.#quiet
+    record.status = lost > 0 ? 'SKIPDATA' : 'NODATA'
+    record.windowStart = windowStart
+    record.windowEnd = windowEnd
+    const mirrored = new Set<string | undefined>()
+    for (const id of this.#sessions.keys()) mirrored.add(this.#interfaces.get(id)?.vpcId)
+    for (const log of this.#logs.values()) {
+      const maySayNothingCame = isWhole && log.isSettled
+      log.isSettled = true
+      for (const { gatewayId, attachmentId, vpcId, metadata } of this.#gateways.attachments) {
+        if (!mirrored.has(vpcId) || !covers(log, gatewayId, attachmentId)) continue
+        const isQuiet = maySayNothingCame && !seenAtOf(log, attachmentId).has(windowEnd)
+        if (lost > 0 || isQuiet) log.destination.write(record, metadata)
       }
     }
   }
@@ -95,4 +129,17 @@ export class TransitGatewayLogs {
     }
     return false
   }
+}
+
+function covers({ resource }: GatewayLog, gatewayId: string, attachmentId: string): boolean {
+  return resource.resourceId === gatewayId || resource.resourceId === attachmentId
+}
+
+function seenAtOf({ seen }: RunningLog, attachmentId: string): SeenWindows {
+  let windows = seen.get(attachmentId)
+  if (windows === undefined) {
+    windows = new SeenWindows()
+    seen.set(attachmentId, windows)
+  }
+  return windows
 }

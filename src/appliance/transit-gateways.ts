@@ -27,6 +27,12 @@ export interface Crossing {
   readonly destination: NetworkInterface | undefined
 }
 
+/** An attachment by itself, for what is said of it where no flow is. */
+export interface QuietAttachment extends AttachmentMetadata {
+  readonly gatewayId: string
+  readonly vpcId: string
+}
+
 interface Block {
   readonly cidr: Cidr
   readonly attachment: TransitGatewayAttachment
@@ -43,6 +49,8 @@ const PAIRS_MAX = 4096
 
 /** Which transit gateway a flow crosses, by its addresses and the blocks of the attached VPCs. */
 export class TransitGateways {
+  /** Of all gateways. */
+  readonly attachments: readonly QuietAttachment[]
   readonly #gateways: readonly Gateway[]
   readonly #base: TransitGatewayValues
   /** By address: VPCs that are not joined may have the same. */
@@ -59,6 +67,14 @@ export class TransitGateways {
   ) {
     this.#base = base
     this.#gateways = gateways.map((resource) => ({ resource, blocks: blocksOf(resource) }))
+    this.attachments = gateways.flatMap((gateway) =>
+      gateway.attachments.map(({ id, vpcId }) => ({
+        gatewayId: gateway.id,
+        attachmentId: id,
+        vpcId,
+        metadata: new SessionMetadata(this.#valuesOf(gateway, id), TRANSIT_GATEWAY_FIELDS),
+      })),
+    )
     if (gateways.length === 0) return
     for (const found of interfaces.values()) {
       for (const address of found.addresses) this.#noteAddress(parseAddress(address)!, found)
@@ -93,6 +109,16 @@ export class TransitGateways {
       }
     }
     return undefined
+  }
+
+  #valuesOf(gateway: TransitGateway, attachmentId: string): TransitGatewayValues {
+    return {
+      ...this.#base,
+      'account-id': gateway.ownerId ?? this.#base['account-id'],
+      'resource-type': 'TransitGateway',
+      'tgw-id': gateway.id,
+      'tgw-attachment-id': attachmentId,
+    }
   }
 
   #noteAddress(words: Uint32Array, of: NetworkInterface): void {
@@ -131,11 +157,7 @@ export class TransitGateways {
   ): AttachmentMetadata {
     const [here, pair] = direction === 'ingress' ? [from, to] : [to, from]
     const values: TransitGatewayValues = {
-      ...this.#base,
-      'account-id': gateway.ownerId ?? this.#base['account-id'],
-      'resource-type': 'TransitGateway',
-      'tgw-id': gateway.id,
-      'tgw-attachment-id': here.id,
+      ...this.#valuesOf(gateway, here.id),
       'tgw-pair-attachment-id': pair.id,
       'flow-direction': direction,
       'tgw-src-vpc-account-id': from.vpcOwnerId,

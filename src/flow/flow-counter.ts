@@ -36,7 +36,7 @@ import {
   nextState,
   STATE_HAS_FORMER,
   STATE_UNTIMED,
-  vpcFlags,
+  windowFlags,
 } from './flow-state.js'
 import { type FlowTable, NO_FLOW } from './flow-table.js'
 import { timeoutIndex } from './lifetime.js'
@@ -183,7 +183,7 @@ export class FlowCounter {
 
     const state = words[at + STATE]!
     const next = nextState(state, direction, tcpFlags)
-    words[at + FLAGS]! |= ((tcpFlags << 16) | vpcFlags(tcpFlags)) << (direction * 8)
+    words[at + FLAGS]! |= ((tcpFlags << 16) | windowFlags(tcpFlags)) << (direction * 8)
     if (next !== state) words[at + STATE] = next
     const timeouts = lives.timeouts
     if (timeouts !== undefined) {

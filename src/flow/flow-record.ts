@@ -45,6 +45,8 @@ export class FlowRecord {
   windowEnd = 0
   /** TCP flags in the manner of VPC flow logs: FIN, SYN, RST of all packets, ACK only where SYN was set too. */
   vpcTcpFlags = 0
+  /** Those that VPC flow logs leave out and transit gateways do not: PSH, URG and, as 64, ACK of any packet. */
+  otherTcpFlags = 0
   direction: FlowDirection = undefined
   /** Whether the session's outer source was known to be the interface's by the flow's last packet. */
   isInterfaceConfirmed = false

@@ -1,5 +1,5 @@
 import { PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.js'
+import { TCP_ACK, TCP_ECE, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TCP_URG } from '../wire/tcp.js'
 
 /**
  * The life of a flow: what state its packets put it in. Bits of the STATE word.
@@ -88,9 +88,25 @@ export function isOpening(tcpFlags: number): boolean {
 }
 
 /** Flags in the manner of VPC flow logs: FIN, SYN and RST of any packet, ACK only beside SYN. */
-export function vpcFlags(tcpFlags: number): number {
+export const VPC_FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK
+/** Beside them, what those of transit gateways add: PSH and URG, and in the place of ECE the ACK of any packet. */
+const ACK_OF_ANY = TCP_ECE
+export const OTHER_FLAGS = TCP_PSH | TCP_URG | ACK_OF_ANY
+
+const AS_THEY_ARE = TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_URG
+
+/** What a packet adds to the flags of its window, both kinds in one byte. */
+export function windowFlags(tcpFlags: number): number {
   return (
-    (tcpFlags & (TCP_FIN | TCP_SYN | TCP_RST)) |
-    ((tcpFlags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK) ? TCP_ACK : 0)
+    (tcpFlags & AS_THEY_ARE) |
+    ((tcpFlags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK) ? TCP_ACK : 0) |
+    ((tcpFlags & TCP_ACK) << 2)
   )
+}
+
+/** Flags in the manner of transit gateways: of any packet; 0 where there was nothing but ACK. */
+export function transitGatewayFlags(vpcFlags: number, otherFlags: number): number {
+  const flags =
+    vpcFlags | (otherFlags & ~ACK_OF_ANY) | ((otherFlags & ACK_OF_ANY) === 0 ? 0 : TCP_ACK)
+  return flags === TCP_ACK ? 0 : flags
 }

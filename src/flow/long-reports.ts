@@ -1,6 +1,6 @@
 import { HOT_WORDS, NEVER, SESSION, STATE } from './flow-entry.js'
 import { type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
-import { INTERFACE_CONFIRMED } from './flow-state.js'
+import { INTERFACE_CONFIRMED, OTHER_FLAGS, VPC_FLAGS } from './flow-state.js'
 import type { FlowTable } from './flow-table.js'
 import { interfaceDirection, readKey } from './read-record.js'
 import type { StoredTime } from './stored-time.js'
@@ -82,7 +82,7 @@ export class LongReports {
     words[last] = isFirst ? record.endSeconds : Math.max(words[last]!, record.endSeconds)
     counts[countsAt + direction * 2]! += record.packets
     counts[countsAt + direction * 2 + 1]! += record.bytes
-    words[at + LONG_FLAGS]! |= record.vpcTcpFlags << (direction * 8)
+    words[at + LONG_FLAGS]! |= (record.vpcTcpFlags | record.otherTcpFlags) << (direction * 8)
   }
 
   /** Hands over a record for each direction that has something not yet reported. */
@@ -138,7 +138,9 @@ export class LongReports {
     record.endSeconds = time.secondsOf(words[at + LAST + direction]!)
     record.windowStart = time.secondsOf(words[at + LONG_END]! - this.#seconds)
     record.windowEnd = time.secondsOf(words[at + LONG_END]!)
-    record.vpcTcpFlags = (words[at + LONG_FLAGS]! >>> (direction * 8)) & 0xff
+    const flags = words[at + LONG_FLAGS]! >>> (direction * 8)
+    record.vpcTcpFlags = flags & VPC_FLAGS
+    record.otherTcpFlags = flags & OTHER_FLAGS
     record.direction = interfaceDirection(state, direction)
     record.isInterfaceConfirmed = (state & INTERFACE_CONFIRMED) !== 0
     record.interfaceAddress = undefined

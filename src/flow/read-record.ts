@@ -26,6 +26,8 @@ import {
   INTERFACE_CONFIRMED,
   INTERFACE_MASK,
   INTERFACE_SHIFT,
+  OTHER_FLAGS,
+  VPC_FLAGS,
 } from './flow-state.js'
 import type { FlowTable } from './flow-table.js'
 
@@ -68,7 +70,9 @@ export function readRecord(
     // Packets without a time of their own leave the last as it was.
     record.endSeconds = Math.max(last, record.startSeconds)
   }
-  record.vpcTcpFlags = (words[at + FLAGS]! >>> (direction * 8)) & 0xff
+  const flags = words[at + FLAGS]! >>> (direction * 8)
+  record.vpcTcpFlags = flags & VPC_FLAGS
+  record.otherTcpFlags = flags & OTHER_FLAGS
   record.direction = interfaceDirection(words[at + STATE]!, direction)
   record.isInterfaceConfirmed = (words[at + STATE]! & INTERFACE_CONFIRMED) !== 0
 }

@@ -1,4 +1,5 @@
 import type { FlowRecord } from '../flow/flow-record.js'
+import { transitGatewayFlags } from '../flow/flow-state.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
 
 /**
@@ -16,6 +17,7 @@ export const BYTES = 4
 export const START = 5
 export const END = 6
 export const TCP_FLAGS = 7
+export const TRANSIT_GATEWAY_TCP_FLAGS = 8
 
 /** A count or a time. */
 export function numberOf(record: FlowRecord, value: number): number {
@@ -37,6 +39,10 @@ export function numberOf(record: FlowRecord, value: number): number {
       return endSeconds(record)
     case TCP_FLAGS:
       return record.protocol === PROTOCOL_TCP ? record.vpcTcpFlags : 0
+    case TRANSIT_GATEWAY_TCP_FLAGS:
+      return record.protocol === PROTOCOL_TCP
+        ? transitGatewayFlags(record.vpcTcpFlags, record.otherTcpFlags)
+        : 0
     default:
       throw new RangeError(`no number ${value} in a flow record`)
   }

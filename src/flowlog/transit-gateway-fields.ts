@@ -1,5 +1,5 @@
 import { type Field, type FieldSet, fieldNamed, VPC_FIELDS } from './fields.js'
-import { PACKET_DESTINATION, PACKET_SOURCE } from './record-values.js'
+import { PACKET_DESTINATION, PACKET_SOURCE, TRANSIT_GATEWAY_TCP_FLAGS } from './record-values.js'
 
 /**
  * Every field a flow log of a transit gateway may hold, in the order of its default format, which
@@ -82,7 +82,7 @@ const ALL: readonly Field[] = [
   lost('packets-lost-blackhole'),
   lost('packets-lost-mtu-exceeded'),
   lost('packets-lost-ttl-expired'),
-  shared('tcp-flags'),
+  { ...shared('tcp-flags'), filling: { from: 'number', value: TRANSIT_GATEWAY_TCP_FLAGS } },
   shared('region'),
   // Seen from the gateway, not from the mirrored interface.
   { ...shared('flow-direction'), filling: GATEWAY },

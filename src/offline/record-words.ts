@@ -1,4 +1,5 @@
 import { END_REASONS, type FlowRecord } from '../flow/flow-record.js'
+import { OTHER_FLAGS, VPC_FLAGS } from '../flow/flow-state.js'
 import type { StoredTime } from '../flow/stored-time.js'
 
 /**
@@ -45,6 +46,7 @@ export function putRecord(
     ((record.startSeconds - windowStart) << 16) | (record.endSeconds - windowStart)
   words[at + BITS] =
     record.vpcTcpFlags |
+    record.otherTcpFlags |
     (record.protocol << 8) |
     (DIRECTIONS.indexOf(record.direction) << DIRECTION_SHIFT) |
     (record.ipVersion === 6 ? VERSION_6 : 0) |
@@ -82,7 +84,8 @@ export function takeRecord(
   record.windowEnd = windowEnd
   record.startSeconds = windowStart + (seconds >>> 16)
   record.endSeconds = windowStart + (seconds & 0xffff)
-  record.vpcTcpFlags = bits & 0xff
+  record.vpcTcpFlags = bits & VPC_FLAGS
+  record.otherTcpFlags = bits & OTHER_FLAGS
   record.protocol = (bits >>> 8) & 0xff
   record.direction = DIRECTIONS[(bits >>> DIRECTION_SHIFT) & 0x3]
   record.ipVersion = (bits & VERSION_6) === 0 ? 4 : 6

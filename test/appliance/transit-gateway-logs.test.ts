@@ -98,6 +98,75 @@ describe('TransitGatewayLogs', () => {
     expect(run.records(ID)).toEqual([line('a', 'b', 'ingress'), line('b', 'a', 'egress')])
   })
 
+  test('have the flags of all packets but ACK alone, where VPC flow logs have fewer', async () => {
+    const flags = {
+      syn: 0x02,
+      synAck: 0x12,
+      ack: 0x10,
+      push: 0x18,
+      urgent: 0x30,
+      end: 0x11,
+      ece: 0xc2,
+    }
+    const cases: [number, (keyof typeof flags)[], number, number][] = [
+      [1000, ['ack', 'ack'], 0, 0],
+      [1001, ['syn'], 2, 2],
+      [1002, ['synAck', 'ack'], 18, 18],
+      [1003, ['ack', 'push'], 24, 0],
+      [1004, ['urgent'], 48, 0],
+      [1005, ['syn', 'push', 'end'], 27, 3],
+      [1006, ['ece'], 2, 2],
+    ]
+    const run = await column().begin(SESSIONS.a, log({ logFormat: '${srcport} ${tcp-flags}' }))
+    await run.apply(
+      made(
+        'flowLogs',
+        flowLogResource({
+          id: 'fl-00000000000000001',
+          resourceId: 'eni-a',
+          resourceType: 'NetworkInterface',
+          logFormat: '${srcport} ${tcp-flags}',
+        }),
+      ),
+    )
+    for (const [sport, packets] of cases) {
+      for (const name of packets) {
+        run.packet(1, 0, tcp4({ src: A!, dst: B!, sport, dport: 443, flags: flags[name] }), A)
+      }
+    }
+    await run.close()
+    const twice = cases.flatMap(([sport, , gateway]) => Array(2).fill(`${sport} ${gateway}`))
+    expect(run.records(ID).sort()).toEqual(twice)
+    const once = cases.map(([sport, , , vpc]) => `${sport} ${vpc}`)
+    expect(run.records('fl-00000000000000001').sort()).toEqual(once)
+  })
+
+  test('say of each attachment with mirrored interfaces when nothing came, or something was lost', async () => {
+    const logFormat =
+      '${log-status} ${tgw-id} ${tgw-attachment-id} ${start} ${end} ${srcport} ${tcp-flags}'
+    const run = new RegisteredColumn(
+      { interfaces: INTERFACES, transitGateways: [GATEWAY, OTHER] },
+      { wholeSessions: true },
+    )
+    await run.begin(SESSIONS.a, log({ logFormat }))
+    // The flow log was not there for all of the first window.
+    run.tick(T + 5, T + 62)
+    run.at(T + 65).packet(1, 0, segment(A!, B!, 1000), A)
+    run.tick(T + 66, T + 182)
+    for (let now = T + 183; now <= T + 245; now++) run.at(now).column.tick(now, 5)
+    await run.close()
+    const at = (from: number) => `${T + from} ${T + from + 60}`
+    expect(run.records(ID).filter((line) => line.includes('attach-a'))).toEqual([
+      `OK tgw-1 tgw-attach-a ${T + 65} ${T + 65} 1000 18`,
+      `NODATA tgw-1 tgw-attach-a ${at(120)} - -`,
+      `SKIPDATA tgw-1 tgw-attach-a ${at(180)} - -`,
+    ])
+    // Nothing is mirrored of the VPC at the other end.
+    expect(run.records(ID).filter((line) => line.includes('attach-b'))).toEqual([
+      `OK tgw-1 tgw-attach-b ${T + 65} ${T + 65} 1000 18`,
+    ])
+  })
+
   test('count a flow that both ends mirror once, at its source', async () => {
     const run = await column().begin(SESSIONS.a, SESSIONS.b, log())
     for (const [vni, source] of [

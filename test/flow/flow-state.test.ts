@@ -9,12 +9,15 @@ import {
   initialState,
   isOpening,
   nextState,
+  OTHER_FLAGS,
   STATE_BEGUN_BY_B,
   STATE_MASK,
   STATE_NAMES,
   STATE_RESET,
   STATE_UNTIMED,
-  vpcFlags,
+  transitGatewayFlags,
+  VPC_FLAGS,
+  windowFlags,
 } from '../../src/flow/flow-state.js'
 import {
   PROTOCOL_GRE,
@@ -159,14 +162,21 @@ describe('isOpening', () => {
   })
 })
 
-describe('vpcFlags', () => {
-  test('is FIN, SYN and RST of any packet, and ACK beside SYN alone', () => {
+/** In the manner of VPC flow logs, and of transit gateways, of packets with these flags. */
+function flagsOf(...packets: number[]): { vpc: number; gateway: number } {
+  const all = packets.reduce((sum, flags) => sum | windowFlags(flags), 0)
+  const vpc = all & VPC_FLAGS
+  return { vpc, gateway: transitGatewayFlags(vpc, all & OTHER_FLAGS) }
+}
+
+describe('windowFlags', () => {
+  test('are FIN, SYN and RST of any packet, and ACK beside SYN alone, for VPC flow logs', () => {
     for (let flags = 0; flags < 256; flags++) {
       const names = Object.keys(FLAGS).filter((name) => (flags & FLAGS[name]!) !== 0)
       const kept = names.filter(
         (name) => 'FSR'.includes(name) || (name === 'A' && names.includes('S')),
       )
-      expect(vpcFlags(flags)).toBe(kept.reduce((all, name) => all | FLAGS[name]!, 0))
+      expect(flagsOf(flags).vpc).toBe(kept.reduce((all, name) => all | FLAGS[name]!, 0))
     }
   })
 
@@ -179,6 +189,15 @@ describe('vpcFlags', () => {
     { segment: 'RST', flags: 0x04, value: 4 },
     { segment: 'PSH-ACK', flags: 0x18, value: 0 },
   ])('$segment is $value', ({ flags, value }) => {
-    expect(vpcFlags(flags)).toBe(value)
+    expect(flagsOf(flags).vpc).toBe(value)
+  })
+
+  test('are the six flags of RFC 793 of any packet for transit gateways, and 0 of ACK alone', () => {
+    for (let one = 0; one < 256; one++) {
+      for (let two = 0; two < 256; two += 7) {
+        const all = (one | two) & 0x3f
+        expect(flagsOf(one, two).gateway).toBe(all === 0x10 ? 0 : all)
+      }
+    }
   })
 })
