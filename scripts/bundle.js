@@ -16,6 +16,7 @@ const THREADS = [
   'src/appliance/worker.ts',
   'src/offline/table-worker.ts',
   'src/flowlog/spool-worker.ts',
+  'src/deliver/delivery-worker.ts',
 ]
 
 const input = {

@@ -126,7 +126,12 @@ export class Column {
   #stepsBack = 0
   #stepSaidAt = Number.NEGATIVE_INFINITY
 
-  constructor(options: ColumnOptions, onProblem: (line: string) => void) {
+  /** `onFinished` takes the path of each flow log file that has got its final name. */
+  constructor(
+    options: ColumnOptions,
+    onProblem: (line: string) => void,
+    onFinished?: (path: string) => void,
+  ) {
     this.#options = options
     const lines = new LineLimits(onProblem)
     this.#lines = lines
@@ -152,6 +157,7 @@ export class Column {
         sessionAt: (index) => this.#byIndex[index]!,
         reportSession: (index) => this.#tracker.reportSession(index),
         onProblem: lines.about('flow logs'),
+        ...(onFinished && { onFinished }),
       })
     this.#tracker = new FlowTracker({
       capacity: options.maxFlows,

@@ -1,8 +1,14 @@
+import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { flowLogCovers, isOfTransitGateway } from '../control/flow-logs.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
-import type { FlowLogDestination, FlowLogStatistics } from '../flowlog/flow-log-destination.js'
+import { QUEUE_SECONDS, queueFormatOf } from '../flowlog/delivery-queue-format.js'
+import {
+  type FlowLogDestination,
+  type FlowLogStatistics,
+  JointDestination,
+} from '../flowlog/flow-log-destination.js'
 import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
 import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
 import { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
@@ -37,6 +43,13 @@ export interface FlowLogOptions {
   wholeSessions: boolean
   /** Whose flow logs the control plane may make, at any time and with either interval. Undefined: it makes none. */
   owner?: { accountId: string; region: string }
+  /** Directories in which records wait for what takes records rather than files. */
+  queues?: {
+    /** Those of the default flow log. */
+    ofDefault: readonly string[]
+    /** Of flow logs to such a destination: below `directory`, by id. */
+    others: { destinationTypes: readonly FlowLog['destinationType'][]; directory: string }
+  }
   /** Where sessions are spread by VNI: this column has those whose VNI modulo `of` is `index`. */
   share?: { index: number; of: number }
 }
@@ -52,6 +65,8 @@ export interface FlowLogsSurroundings {
   /** Hands over a record of what each flow of a session did so far in its windows. */
   reportSession(index: number): void
   onProblem(line: string): void
+  /** A file has got its final name. */
+  onFinished?(path: string): void
 }
 
 /** Intervals that flow logs may ask for: the table counts in the short one where it has to serve both. */
@@ -117,6 +132,7 @@ export class FlowLogs {
       options.layout,
       parseLogFormat(options.logFormat),
       DEFAULT_PENDING_MAX,
+      options.queues?.ofDefault,
     )
     const { owner, metadata } = options
     const gateways = new TransitGateways(of.transitGateways, of.interfaces, {
@@ -194,7 +210,11 @@ export class FlowLogs {
     } else if (running === undefined) {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
       const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
-      const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX)
+      const others = this.#options.queues?.others
+      const waiting = others?.destinationTypes.includes(after.destinationType)
+        ? [join(others.directory, id)]
+        : []
+      const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX, waiting)
       const log = { resource: after, destination }
       await this.#split(after, () => {
         this.#running.set(id, log)
@@ -225,17 +245,40 @@ export class FlowLogs {
   }
 
   /** Whatever a flow log names as its destination, its files are below the one directory there is. */
-  #open(layout: LayoutOptions, logFormat: LogFormat, pendingMax: number) {
-    return new FlowLogDirectory({
-      directory: this.#options.directory,
-      layout: new FlowLogLayout(layout),
-      encoder: new RecordLine(logFormat),
+  #open(
+    layout: LayoutOptions,
+    logFormat: LogFormat,
+    pendingMax: number,
+    queues: readonly string[] = [],
+  ): FlowLogDestination {
+    const common = {
       graceSeconds: GRACE_SECONDS,
       pendingBytesMax: pendingMax,
       disk: this.disk,
       files: this.#of.files,
       onProblem: this.#of.onProblem,
+      onPublished: this.#of.onFinished,
+    }
+    const files = new FlowLogDirectory({
+      ...common,
+      directory: this.#options.directory,
+      layout: new FlowLogLayout(layout),
+      encoder: new RecordLine(logFormat),
     })
+    if (queues.length === 0) return files
+    const encoder = new RecordLine(queueFormatOf(logFormat))
+    const { accountId, region, flowLogId } = layout
+    const waiting = queues.map(
+      (directory) =>
+        new FlowLogDirectory({
+          ...common,
+          directory,
+          layout: new FlowLogLayout({ accountId, region, flowLogId }),
+          encoder,
+          bucketSeconds: QUEUE_SECONDS,
+        }),
+    )
+    return new JointDestination(files, waiting)
   }
 
   async #close(destination: FlowLogDestination): Promise<void> {

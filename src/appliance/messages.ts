@@ -70,6 +70,8 @@ export type Notice =
   | { readonly type: 'flows-done'; readonly id: number; readonly outcome: FlowCaptureOutcome }
   /** Something an operator should read; the worker goes on. */
   | { readonly type: 'problem'; readonly line: string }
+  /** A file has got its final name. */
+  | { readonly type: 'finished'; readonly path: string }
   /**
    * The worker cannot go on, nor could another in its place. `operator`: the message is for the
    * operator, else it is a bug. The report is that of a worker that had begun to receive.

@@ -25,6 +25,8 @@ export interface MemberOptions {
   /** What the control plane knows, whenever a thread starts. */
   readonly mirror: () => readonly Change[]
   readonly onProblem: (line: string) => void
+  /** Takes the path of a file that has got its final name. */
+  readonly onFinished: (path: string) => void
   /** Finishes files that a thread which died has left. Never rejects. */
   readonly onFilesLeft: () => void
   /** For tests: in place of RESTART_DELAYS_MS. */
@@ -69,7 +71,7 @@ export class Member {
 
   /** Starts a thread. Rejects when it cannot receive. */
   async start(): Promise<Ready> {
-    const { entry, data, mirror, onProblem } = this.#options
+    const { entry, data, mirror, onProblem, onFinished } = this.#options
     const takeOver = (this.#ready?.sockets ?? []).map((fd, index): LeftSocket | undefined =>
       fd === undefined ? undefined : { fd, drops: this.#drops[index]! },
     )
@@ -90,6 +92,7 @@ export class Member {
         takeOver,
       },
       onProblem,
+      onFinished,
       (death) => this.#died(death, isReady),
     )
     this.#thread = thread

@@ -12,6 +12,8 @@ export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   mirror?: () => readonly Change[]
   /** One line an operator should read. */
   onProblem: (line: string) => void
+  /** Takes the path of each flow log file that has got its final name. */
+  onFinished?: (path: string) => void
   /** Finishes files that a worker which died has left, beside those that still write theirs. */
   adopt?: () => Promise<void>
   /** For tests: how long to wait before each restart, in milliseconds. */
@@ -55,7 +57,15 @@ export class Pool {
 
   /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
   static async start(options: PoolOptions, entry = WORKER): Promise<Pool> {
-    const { onProblem, onFailure, adopt, mirror = () => [], restartDelaysMs, ...data } = options
+    const {
+      onProblem,
+      onFinished = () => undefined,
+      onFailure,
+      adopt,
+      mirror = () => [],
+      restartDelaysMs,
+      ...data
+    } = options
     const adoption = new Adopting(adopt, onProblem)
     const onFilesLeft = (): void => adoption.begin()
     const members: Member[] = []
@@ -72,6 +82,7 @@ export class Pool {
           data: { ...data, receiver, index },
           mirror,
           onProblem,
+          onFinished,
           onFilesLeft,
           onFailure,
           ...(restartDelaysMs !== undefined && { restartDelaysMs }),

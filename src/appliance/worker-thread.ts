@@ -40,12 +40,14 @@ export class WorkerThread {
     entry: URL,
     data: WorkerOptions,
     onProblem: (line: string) => void,
+    onFinished: (path: string) => void,
     onDeath: (death: Death) => void,
   ) {
     this.#onDeath = onDeath
     this.#worker = new Worker(entry, { workerData: data })
     this.#worker.on('message', (notice: Notice) => {
       if (notice.type === 'problem') onProblem(notice.line)
+      else if (notice.type === 'finished') onFinished(notice.path)
       else if (notice.type === 'flows') this.#operations.get(notice.id)?.onBatch(notice.batch)
       else if (notice.type === 'flows-done') {
         this.#operations.get(notice.id)?.resolve(notice.outcome)

@@ -23,7 +23,11 @@ const SALVAGE_MS = 5000
 
 const options = workerData as WorkerOptions
 const tell = (notice: Notice): void => parentPort!.postMessage(notice)
-const column = new Column(columnOptions(options), (line) => tell({ type: 'problem', line }))
+const column = new Column(
+  columnOptions(options),
+  (line) => tell({ type: 'problem', line }),
+  (path) => tell({ type: 'finished', path }),
+)
 const receivers: Receiver[] = []
 const totals = new SharedTotals(options.totals)
 const progress = new Progress(options.progress)

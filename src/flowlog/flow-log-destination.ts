@@ -27,3 +27,34 @@ export interface FlowLogDestination {
   /** Delivers what there is. Rejects with the first error, after all has been tried. */
   close(): Promise<void>
 }
+
+/** Several destinations of the same records. The counts are those of the first. */
+export class JointDestination implements FlowLogDestination {
+  readonly #first: FlowLogDestination
+  readonly #others: readonly FlowLogDestination[]
+
+  constructor(first: FlowLogDestination, others: readonly FlowLogDestination[]) {
+    this.#first = first
+    this.#others = others
+  }
+
+  get statistics(): FlowLogStatistics {
+    return this.#first.statistics
+  }
+
+  write(record: FlowRecord, metadata: SessionMetadata): boolean {
+    for (const other of this.#others) other.write(record, metadata)
+    return this.#first.write(record, metadata)
+  }
+
+  tick(nowSeconds: number): void {
+    this.#first.tick(nowSeconds)
+    for (const other of this.#others) other.tick(nowSeconds)
+  }
+
+  async close(): Promise<void> {
+    const ends = [this.#first, ...this.#others].map((destination) => destination.close())
+    const failed = (await Promise.allSettled(ends)).find(({ status }) => status === 'rejected')
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+  }
+}

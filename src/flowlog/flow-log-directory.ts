@@ -47,6 +47,10 @@ export interface FlowLogDirectoryOptions {
   flushSeconds?: number
   /** Makes the Parquet file of a spool; by default in a thread of its own, for threads that must not wait. */
   convert?: Convert
+  /** Seconds of the spans that files are named after; 300 unless said otherwise. */
+  bucketSeconds?: number
+  /** A file has got its final name. */
+  onPublished?: ((path: string) => void) | undefined
   /** Takes one line when writing starts to fail and one when it works again. */
   onProblem: (line: string) => void
 }
@@ -81,6 +85,7 @@ export class FlowLogDirectory implements FlowLogDestination {
   readonly #files: FileBudget
   readonly #fileBytesMax: number
   readonly #flushSeconds: number
+  readonly #bucketSeconds: number
   readonly #pool: BlockPool
   readonly #open = new Map<number, OpenFile>()
   /** Files on their way to their names, with what settles when they have arrived. */
@@ -106,6 +111,7 @@ export class FlowLogDirectory implements FlowLogDestination {
     this.#files = options.files ?? new FileBudget(Number.POSITIVE_INFINITY)
     this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
     this.#flushSeconds = options.flushSeconds ?? FLUSH_SECONDS
+    this.#bucketSeconds = options.bucketSeconds ?? BUCKET_SECONDS
     this.#pool = new BlockPool(Math.ceil(options.pendingBytesMax / SINK_BLOCK_LEN), options.disk)
   }
 
@@ -134,7 +140,7 @@ export class FlowLogDirectory implements FlowLogDestination {
 
   /** False when the record was lost; it is counted in `statistics.lost`. */
   write(record: FlowRecord, metadata: SessionMetadata): boolean {
-    const bucket = bucketOf(endSeconds(record))
+    const bucket = bucketOf(endSeconds(record), this.#bucketSeconds)
     const latest = this.#latest
     const file = latest !== undefined && latest.bucket === bucket ? latest : this.#fileOf(bucket)
     if (file === undefined || !file.writer.write(record, metadata)) {
@@ -185,12 +191,13 @@ export class FlowLogDirectory implements FlowLogDestination {
   /** Over, and no more of its records are to be expected; but a late file stays open no longer than a bucket lasts. */
   #isOver(file: OpenFile): boolean {
     const { graceSeconds } = this.#options
-    const bucketEnd = file.bucket + BUCKET_SECONDS
+    const bucketEnd = file.bucket + this.#bucketSeconds
     if (this.#now < bucketEnd + graceSeconds) return false
     const isLate = file.openedAt >= bucketEnd
     const quietSeconds = isLate ? Math.max(graceSeconds, LATE_SECONDS) : graceSeconds
     return (
-      this.#now >= file.lastWriteAt + quietSeconds || this.#now >= file.openedAt + BUCKET_SECONDS
+      this.#now >= file.lastWriteAt + quietSeconds ||
+      this.#now >= file.openedAt + this.#bucketSeconds
     )
   }
 
@@ -264,6 +271,7 @@ export class FlowLogDirectory implements FlowLogDestination {
       }
       this.#published += file.records
       this.#filesPublished++
+      this.#options.onPublished?.(file.path)
       this.#worked()
     } catch (error) {
       this.#filesFailed++

@@ -95,8 +95,8 @@ export class FlowLogLayout {
 }
 
 /** The start of the bucket that holds a record ending at `endSeconds`. */
-export function bucketOf(endSeconds: number): number {
-  return endSeconds - (endSeconds % BUCKET_SECONDS)
+export function bucketOf(endSeconds: number, bucketSeconds = BUCKET_SECONDS): number {
+  return endSeconds - (endSeconds % bucketSeconds)
 }
 
 function pathPart(what: string, value: string | undefined): string {

@@ -23,7 +23,13 @@ describe.skipIf(!IS_BUILT)(`the bundled program${NEEDS_BUILD}`, () => {
   test('finds everything that any of its files asks for', UNHURRIED, () => {
     const files = readdirSync(dirname(BIN)).filter((name) => /\.js$/.test(name))
     const entries = files.filter((name) => ENTRY.test(name))
-    expect(entries.sort()).toEqual(['bin.js', 'spool-worker.js', 'table-worker.js', 'worker.js'])
+    expect(entries.sort()).toEqual([
+      'bin.js',
+      'delivery-worker.js',
+      'spool-worker.js',
+      'table-worker.js',
+      'worker.js',
+    ])
     expect(files.length).toBeGreaterThan(25)
     const { resolve } = createRequire(BIN)
     const texts = files.map((name) => readFileSync(join(dirname(BIN), name), 'utf8'))

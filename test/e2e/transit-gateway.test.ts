@@ -63,7 +63,7 @@ describe.skipIf(!IS_BUILT)(`flow logs of a transit gateway${NEEDS_BUILD}`, UNHUR
     await appliance.ec2.send(new DeleteFlowLogsCommand({ FlowLogIds }))
 
     const lines = filesBelow(logs)
-      .filter((name) => name.includes(FlowLogIds![0]!))
+      .filter((name) => name.includes(FlowLogIds![0]!) && name.endsWith('.log.gz'))
       .flatMap((name) =>
         gunzipSync(readFileSync(join(logs, name)))
           .toString()

@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream'
 import type { EC2Client, EC2ClientConfig } from '@aws-sdk/client-ec2'
 import { OperatorError } from '../../errors.js'
+import { loadSdk } from '../sdk.js'
 
 export interface Ec2ClientOptions {
   /** `http://127.0.0.1:4780`, `https://ec2.us-east-1.amazonaws.com`: nothing but scheme, host and port. */
@@ -59,9 +60,11 @@ export class Ec2Api {
   static async open(options: Ec2ClientOptions): Promise<Ec2Api> {
     const { url, region, profile, timeoutMs = TIMEOUT_MS } = options
     checkUrl(url)
-    // Printed to programmers whose Node is older than its next version wants; nothing an operator can act on.
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
-    const sdk = await load(() => import('@aws-sdk/client-ec2'), '@aws-sdk/client-ec2')
+    const sdk = await loadSdk(
+      () => import('@aws-sdk/client-ec2'),
+      '@aws-sdk/client-ec2',
+      'asking EC2',
+    )
     const config: EC2ClientConfig = {
       endpoint: url.origin,
       region,
@@ -174,7 +177,11 @@ async function credentialsOf({
 }: Ec2ClientOptions): Promise<Pick<EC2ClientConfig, 'credentials'>> {
   if (credentialsFile === undefined) return {}
   const name = '@aws-sdk/credential-provider-ini'
-  const { fromIni } = await load(() => import('@aws-sdk/credential-provider-ini'), name)
+  const { fromIni } = await loadSdk(
+    () => import('@aws-sdk/credential-provider-ini'),
+    name,
+    'asking EC2',
+  )
   // Read anew when the SDK asks: keys with a session token last for hours, clients for months.
   return {
     credentials: fromIni({
@@ -183,17 +190,6 @@ async function credentialsOf({
       profile,
       ignoreCache: true,
     }),
-  }
-}
-
-async function load<T>(from: () => Promise<T>, name: string): Promise<T> {
-  try {
-    return await from()
-  } catch (cause) {
-    throw new OperatorError(
-      `asking EC2 needs the package ${name}, which is not installed: run npm install ${name}`,
-      { cause },
-    )
   }
 }
 

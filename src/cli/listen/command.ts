@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
@@ -6,6 +8,7 @@ import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import {
+  collect,
   duplicatesOption,
   integerBetween,
   parseDuration,
@@ -75,11 +78,33 @@ export function addListen(program: Command): void {
       const declared =
         options.config === undefined ? undefined : await read(command, options.config)
       const { listen } = await import('./run.js')
+      if (Array.isArray(command.getOptionValue('deliver'))) giveDirectory(command)
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
       checkMeaning(command)
       applyFileMode(chosen.fileMode)
       await listen(chosen, metadataOf(chosen), declared)
     })
+}
+
+/**
+ * Records are on the disk before they are delivered: where nobody names a directory, below that of
+ * the service (systemd.exec(5), StateDirectory) or of the user (XDG Base Directory Specification).
+ * Throws OperatorError.
+ */
+function giveDirectory(command: Command): void {
+  if (command.getOptionValue('flowLogDir') !== undefined) return
+  const { STATE_DIRECTORY: service, XDG_STATE_HOME: user } = process.env
+  let directory: string
+  if (service !== undefined) directory = join(service.split(':', 1)[0]!, 'flow-logs')
+  else {
+    try {
+      const state = user?.startsWith('/') ? user : join(homedir(), '.local', 'state')
+      directory = join(state, 'mirrortap', 'flow-logs')
+    } catch {
+      throw new OperatorError('there is no home directory for flow logs: give --flow-log-dir DIR')
+    }
+  }
+  command.setOptionValueWithSource('flowLogDir', directory, 'implied')
 }
 
 /** Takes the options of a configuration, and answers with the resources it declares. */
@@ -227,4 +252,13 @@ function addFlowLogs(command: Command): void {
     )
     .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')
     .option('--per-hour-partition', 'a directory for each hour')
+    .option(
+      '--deliver <url>',
+      'where the default flow log is delivered to, besides --flow-log-dir: s3://bucket/prefix; may be repeated',
+      collect,
+    )
+    .option(
+      '--no-deliver',
+      'flow logs that the API makes stay below --flow-log-dir, whatever destination they name',
+    )
 }

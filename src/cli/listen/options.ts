@@ -33,6 +33,8 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
   fileFormat: 'plain-text' | 'parquet'
   hiveCompatiblePartitions?: true
   perHourPartition?: true
+  /** false with --no-deliver. */
+  deliver?: readonly string[] | false
   state?: string
   config?: string
   duration?: number

@@ -8,6 +8,14 @@ import { LineLimit } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
+import {
+  defaultFlowLogId,
+  defaultQueue,
+  FlowLogDeliveries,
+  queueDirectory,
+  RECORD_PLACES,
+} from '../../deliver/flow-log-deliveries.js'
 import { OperatorError } from '../../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
@@ -50,6 +58,7 @@ async function runAppliance(
   declared: ConfiguredResources | undefined,
   stop: Stop,
 ): Promise<void> {
+  const places = placesOf(options)
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
   try {
@@ -65,6 +74,8 @@ async function runAppliance(
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
+    const deliveries = openDeliveries(options, metadata, places, column)
+    deliveries?.start(plane.resources.flowLogs.values())
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
@@ -82,12 +93,14 @@ async function runAppliance(
         receiveBufferBytes: options.receiveBuffer,
       },
       onProblem: say,
+      onFinished: (path) => deliveries?.finished([path]),
       adopt: async () => {
         const lines = new LineLimit('files a receiving thread left unfinished', say)
         for (const directory of directories.paths) {
           for (const line of (await adoptParts(directory, 'beside others')).lines) lines.say(line)
         }
         lines.sayOmitted()
+        deliveries?.scan()
       },
       onFailure: (error) => stop.fail(error),
     })
@@ -96,10 +109,16 @@ async function runAppliance(
     const warning = options.captureDir === undefined ? undefined : filesWarning(options)
     if (warning !== undefined) say(warning)
     // Nobody asks for changes before the API is open.
-    plane.follow((changes) => pool.apply(changes))
+    plane.follow(async (changes) => {
+      await pool.apply(changes)
+      for (const { table, before, after } of changes) {
+        if (table === 'flowLogs') deliveries?.follow(before, after)
+      }
+    })
     const actions = {
       ec2: ec2Actions(plane, {
-        deliveryError: () => (options.flowLogDir === undefined ? 'Access error' : undefined),
+        deliveryError: (id) =>
+          options.flowLogDir === undefined ? 'Access error' : deliveries?.errorOf(id),
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
@@ -119,6 +138,7 @@ async function runAppliance(
     await plane.close()
 
     const report = await pool.stop()
+    await deliveries?.stop()
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
     directories.release()
@@ -127,6 +147,35 @@ async function runAppliance(
     directories.abandon()
     throw error
   }
+}
+
+/** Where the default flow log is delivered to. Throws OperatorError (exit code 2). */
+function placesOf({ deliver }: ListenOptions): readonly Place[] {
+  const places = (deliver || []).map(parsePlace)
+  const names = places.map(placeName)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return places
+  throw new OperatorError(`--deliver names ${twice} twice: leave one out`, { exitCode: 2 })
+}
+
+/** What brings flow logs where they are to be; tells `column` what to write for it. */
+function openDeliveries(
+  { flowLogDir: directory, deliver }: ListenOptions,
+  metadata: MetadataValues,
+  places: readonly Place[],
+  { flowLog }: ColumnOptions,
+): FlowLogDeliveries | undefined {
+  if (directory === undefined || flowLog === undefined || deliver === false) return undefined
+  const defaultId = places.length === 0 ? undefined : defaultFlowLogId(directory)
+  if (defaultId !== undefined) flowLog.layout.flowLogId = defaultId
+  flowLog.queues = {
+    ofDefault: places
+      .map((place) => defaultQueue(directory, place))
+      .filter((own) => own !== undefined),
+    others: { destinationTypes: RECORD_PLACES, directory: queueDirectory(directory) },
+  }
+  const { region } = regionAndAccount(metadata)
+  return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem: say })
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { makeFlowLogId } from '../flowlog/layout.js'
+import type { FlowLog } from '../mirror/resources.js'
+import { Deliveries } from './deliveries.js'
+import type { DeliveryStatus } from './delivery.js'
+import { type Place, placeName, placeOfFlowLog } from './delivery-url.js'
+import type { DeliveryErrorKind } from './destination.js'
+import type { DeliverySpec } from './messages.js'
+
+/** Below the directory of flow logs: what deliveries keep. */
+const KEPT = '.deliver'
+
+const DEFAULT_ID_FILE = 'default-flow-log-id'
+const SPEC = '.json'
+
+export interface FlowLogDeliveriesOptions {
+  /** Of all flow logs. */
+  readonly directory: string
+  readonly region: string
+  /** Of the default flow log. */
+  readonly places: readonly Place[]
+  /** Its id; undefined where it is delivered nowhere. */
+  readonly defaultId: string | undefined
+  readonly onProblem: (line: string) => void
+}
+
+/** Places, as CreateFlowLogs names them, that take records, not files. */
+export const RECORD_PLACES: readonly FlowLog['destinationType'][] = []
+
+/** The directory below which records wait for those. */
+export function queueDirectory(directory: string): string {
+  return join(directory, KEPT)
+}
+
+/** The queue of the default flow log for a place that takes records; undefined for one that takes its files. */
+export function defaultQueue(directory: string, place: Place): string | undefined {
+  return place.kind === 's3' ? undefined : join(queueDirectory(directory), slugOf(place))
+}
+
+/**
+ * The id of the default flow log, the same at every start: what an earlier run has left is still
+ * to be delivered. Throws the file system's error.
+ */
+export function defaultFlowLogId(directory: string): string {
+  const path = join(queueDirectory(directory), DEFAULT_ID_FILE)
+  if (existsSync(path)) return readFileSync(path, 'utf8').trim()
+  const id = makeFlowLogId()
+  mkdirSync(queueDirectory(directory), { recursive: true })
+  writeFileAtomic.sync(path, `${id}\n`)
+  return id
+}
+
+/**
+ * Which flow logs are delivered where. The files of a flow log for S3 are what is delivered, and
+ * stay; for other places records wait in a queue of their own, and go with their delivery. A flow
+ * log that is deleted has its last files delivered, also after a restart.
+ */
+export class FlowLogDeliveries {
+  readonly #options: FlowLogDeliveriesOptions
+  readonly #deliveries: Deliveries
+
+  constructor(options: FlowLogDeliveriesOptions) {
+    this.#options = options
+    this.#deliveries = new Deliveries({
+      onProblem: options.onProblem,
+      onEnded: (name) => this.#forget(name),
+    })
+  }
+
+  /** Of each delivery, as of the last second or so. */
+  get statuses(): readonly DeliveryStatus[] {
+    return this.#deliveries.statuses
+  }
+
+  /** Why the files of a flow log do not arrive; undefined while they do. */
+  errorOf(flowLogId: string): DeliveryErrorKind | undefined {
+    return this.#deliveries.statusOf(flowLogId)?.error
+  }
+
+  /** Begins, with the flow logs there are and those that were deleted before all was delivered. */
+  start(flowLogs: Iterable<FlowLog>): void {
+    for (const place of this.#options.places) this.#deliveries.open(this.#ofDefault(place))
+    const present = new Set<string>()
+    for (const flowLog of flowLogs) {
+      present.add(flowLog.id)
+      this.#open(flowLog)
+    }
+    for (const spec of this.#kept()) {
+      if (present.has(spec.name)) continue
+      this.#deliveries.open(spec)
+      this.#deliveries.end(spec.name)
+    }
+  }
+
+  /** A flow log is made or deleted; the files of a deleted one have their names. */
+  follow(before: FlowLog | undefined, after: FlowLog | undefined): void {
+    if (before === undefined && after !== undefined) this.#open(after)
+    else if (before !== undefined && after === undefined) this.#deliveries.end(before.id)
+  }
+
+  finished(paths: readonly string[]): void {
+    this.#deliveries.finished(paths)
+  }
+
+  scan(): void {
+    this.#deliveries.scan()
+  }
+
+  stop(): Promise<void> {
+    return this.#deliveries.stop()
+  }
+
+  #open(flowLog: FlowLog): void {
+    const { directory, region, onProblem } = this.#options
+    const place = placeOfFlowLog(flowLog)
+    if (place === undefined || flowLog.trafficType === 'REJECT') return
+    const queue =
+      place.kind === 's3'
+        ? {
+            directory,
+            nameContains: `_${flowLog.id}_`,
+            journal: join(queueDirectory(directory), `${flowLog.id}.delivered`),
+          }
+        : { directory: join(queueDirectory(directory), flowLog.id) }
+    const spec: DeliverySpec = { name: flowLog.id, what: flowLog.id, place, region, queue }
+    try {
+      mkdirSync(queueDirectory(directory), { recursive: true })
+      writeFileAtomic.sync(this.#specPath(flowLog.id), `${JSON.stringify(spec)}\n`)
+    } catch (error) {
+      // Delivered all the same, unless the process ends first.
+      onProblem(
+        `${flowLog.id}: where it is delivered to cannot be kept: ${(error as Error).message}`,
+      )
+    }
+    this.#deliveries.open(spec)
+  }
+
+  #ofDefault(place: Place): DeliverySpec {
+    const { directory, region, defaultId } = this.#options
+    const own = defaultQueue(directory, place)
+    const queue =
+      own === undefined
+        ? {
+            directory,
+            nameContains: `_${defaultId}_`,
+            journal: join(queueDirectory(directory), `${slugOf(place)}.delivered`),
+          }
+        : { directory: own }
+    return { name: slugOf(place), what: 'the default flow log', place, region, queue }
+  }
+
+  #specPath(name: string): string {
+    return join(queueDirectory(this.#options.directory), name + SPEC)
+  }
+
+  #kept(): DeliverySpec[] {
+    const directory = queueDirectory(this.#options.directory)
+    if (!existsSync(directory)) return []
+    const specs: DeliverySpec[] = []
+    for (const name of readdirSync(directory)) {
+      if (!name.endsWith(SPEC)) continue
+      try {
+        specs.push(JSON.parse(readFileSync(join(directory, name), 'utf8')) as DeliverySpec)
+      } catch (error) {
+        this.#options.onProblem(
+          `${join(directory, name)} cannot be read: ${(error as Error).message}`,
+        )
+      }
+    }
+    return specs
+  }
+
+  /** Nothing of a deleted flow log is left to deliver. */
+  #forget(name: string): void {
+    rmSync(this.#specPath(name), { force: true })
+    const directory = queueDirectory(this.#options.directory)
+    rmSync(join(directory, `${name}.delivered`), { force: true })
+    rmSync(join(directory, name), { recursive: true, force: true })
+  }
+}
+
+/** A name for files of this place, which no other has. */
+function slugOf(place: Place): string {
+  const name = placeName(place)
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8)
+  return `${name.replace(/[^A-Za-z0-9.-]+/g, '-').slice(0, 60)}-${hash}`
+}

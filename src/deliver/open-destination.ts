@@ -1,0 +1,12 @@
+import type { Destination } from './destination.js'
+import type { DeliverySpec } from './messages.js'
+
+/** Opens what a kind of place needs, which is loaded only now. Rejects with OperatorError. */
+export async function openDestination({ place, region }: DeliverySpec): Promise<Destination> {
+  switch (place.kind) {
+    case 's3': {
+      const { openS3 } = await import('./s3.js')
+      return openS3({ ...place, region })
+    }
+  }
+}

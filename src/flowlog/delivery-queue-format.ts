@@ -1,0 +1,24 @@
+import { type LogFormat, parseLogFormat } from './log-format.js'
+
+/**
+ * How records wait for a destination that takes records rather than files: as lines of text whose
+ * first values are for the delivery, and the rest the record as the flow log has it.
+ */
+
+/** Records end in a file for every so many seconds: how long one waits at most before it is on its way. */
+export const QUEUE_SECONDS = 10
+
+/** Fields before those of the flow log: CloudWatch Logs wants a stream for each interface, and each event's time. */
+const LEADING = { vpc: ['interface-id', 'start'], transitGateway: ['tgw-attachment-id', 'start'] }
+
+/** How many values of a line are for the delivery. */
+export const LEADING_VALUES = 2
+
+/** The format of the queue of a flow log. The version is that of the flow log. */
+export function queueFormatOf(format: LogFormat): LogFormat {
+  const isOf = (names: readonly string[]) =>
+    names.every((name) => format.of.all.some((field) => field.name === name))
+  const names = isOf(LEADING.vpc) ? LEADING.vpc : LEADING.transitGateway
+  const leading = parseLogFormat(names.map((name) => `\${${name}}`).join(' '), format.of)
+  return { ...format, fields: [...leading.fields, ...format.fields] }
+}
