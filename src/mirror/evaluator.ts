@@ -106,8 +106,14 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
   }
 }
 
-/** Octets a session keeps of each frame at most; infinite where it keeps all. */
+/**
+ * More bytes than any frame has. Not Infinity: a sum with that is a floating-point number to V8,
+ * as is then every field of a packet or frame that it goes into, for all packets of the process.
+ */
+export const WHOLE_FRAME = 0x3fff_ffff
+
+/** Bytes a session keeps of each frame at most; WHOLE_FRAME where it keeps all. */
 export function packetLengthOf({ session, target }: SessionParts): number {
   if (session.packetLength !== undefined) return session.packetLength
-  return target?.kind === 'network-load-balancer' ? PACKET_LENGTH_MAX : Number.POSITIVE_INFINITY
+  return target?.kind === 'network-load-balancer' ? PACKET_LENGTH_MAX : WHOLE_FRAME
 }

@@ -1,6 +1,7 @@
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
 import type { SessionMetadata } from '../flowlog/metadata.js'
+import { WHOLE_FRAME } from '../mirror/evaluator.js'
 import type { RuleSet } from '../mirror/rule-set.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
@@ -90,7 +91,7 @@ export class Session {
   /** Packets that `rules` let in while nobody could say which way they ran. */
   unknownDirection = 0
   /** Octets kept of each frame in captures; a registered session's PacketLength. */
-  packetLength = Number.POSITIVE_INFINITY
+  packetLength = WHOLE_FRAME
   /** Copies of packets that another session had brought, whatever was done with them. */
   duplicates = 0
   readonly cut = new CutFrames()

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { MirrorEvaluator, NOT_MIRRORED, type SessionParts } from '../../src/mirror/evaluator.js'
+import {
+  MirrorEvaluator,
+  NOT_MIRRORED,
+  packetLengthOf,
+  type SessionParts,
+} from '../../src/mirror/evaluator.js'
 import type { FilterRule, MirrorFilter, MirrorSession } from '../../src/mirror/resources.js'
+import { Session } from '../../src/session/session.js'
 import {
   DIRECTION_UNKNOWN,
   EGRESS,
@@ -282,5 +288,16 @@ describe('MirrorEvaluator and a plain model of it', () => {
     // Neither all nor nothing, or the test would show little.
     expect(mirrored).toBeGreaterThan(0.1 * packets * rounds)
     expect(mirrored).toBeLessThan(0.9 * packets * rounds)
+  })
+})
+
+describe('packetLengthOf', () => {
+  test('is a small integer where a session keeps whole frames, so that packets stay integers', () => {
+    const whole = packetLengthOf(parts(1))
+    expect(new Session(1, 7, null).packetLength).toBe(whole)
+    expect(whole).toBeGreaterThan(65_535)
+    // V8 keeps sums with it in 31 bits.
+    expect((whole + 65_535) | 0).toBe(whole + 65_535)
+    expect(whole).toBeLessThan(2 ** 30)
   })
 })
