@@ -1,5 +1,7 @@
 import { OperatorError } from '../errors.js'
 import type { NetworkInterface, Tag, TransitGateway } from '../mirror/resources.js'
+import type { Disk } from '../sink/disk.js'
+import { within } from '../sink/within.js'
 import { checkDeclared, type Declaration } from './declaration.js'
 import { Draft } from './draft.js'
 import { AWS_QUOTAS, type Quotas } from './quotas.js'
@@ -20,10 +22,14 @@ export interface ControlPlaneOptions {
   readonly onProblem: (line: string) => void
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** How long a change waits for the disk, and then for the listener, in milliseconds. */
+  readonly patienceMs?: number
 }
 
 /** Hears of changes, in order. */
 export type ChangeListener = (changes: readonly Change[]) => void | Promise<void>
+
+const PATIENCE_MS = 5000
 
 /** Changes saved together. Between two batches others get their turn. */
 const BATCH_MAX = 64
@@ -51,6 +57,10 @@ export class ControlPlane {
   readonly #waiting: Waiting[] = []
   #working: Promise<void> | undefined
   #isFailing = false
+  /** What has not ended in time; until it has, nothing is changed. Never rejects. */
+  #overdue: Promise<void> | undefined
+  /** Whether the file may hold a change that was not made. */
+  #isFileAhead = false
 
   private constructor(options: ControlPlaneOptions, file: StateFile | undefined, state: State) {
     this.#options = options
@@ -71,6 +81,11 @@ export class ControlPlane {
     const file = new StateFile(options.stateFile)
     const state = await file.open(options.onProblem)
     return new ControlPlane(options, file, state)
+  }
+
+  /** What the state is saved on; undefined where it is not. */
+  get disk(): Disk | undefined {
+    return this.#file?.disk
   }
 
   /** As of the last change that was saved. */
@@ -100,7 +115,9 @@ export class ControlPlane {
 
   /**
    * Does `work` after all changes before it. Resolves with its result when what it changed
-   * is saved and told; rejects with what it throws, having changed nothing.
+   * is saved and told; rejects with what it throws, having changed nothing. A disk that hangs has it
+   * refused, and taken back should it be saved after all; a listener that hangs has it answered
+   * with a refusal that says that it is made.
    */
   change<T>(work: (draft: Draft) => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -143,6 +160,10 @@ export class ControlPlane {
   /** Waits for what was asked before. The state file is then all there is, without its journal. */
   async close(): Promise<void> {
     await this.#working
+    if (!(await this.#isSettled())) {
+      this.#options.onProblem('the state is left as it is: the disk does not answer')
+      return
+    }
     try {
       await this.#file?.close(this.#state)
     } catch (error) {
@@ -162,48 +183,106 @@ export class ControlPlane {
   }
 
   async #workOn(batch: readonly Waiting[]): Promise<void> {
+    if (!(await this.#isSettled())) {
+      const what = 'A change before this one is still under way; this one was not made'
+      for (const waiting of batch) waiting.failed(new Refusal('ServiceUnavailable', what))
+      return
+    }
     let state = this.#state
     const changes: Change[] = []
     const tokenUses: Draft['tokenUses'] = []
-    const answers: (() => void)[] = []
+    const refused = new Map<Waiting, unknown>()
     for (const waiting of batch) {
       const draft = this.#draftOf(state)
       try {
         waiting.run(draft)
-        answers.push(waiting.done)
         state = draft.state
         changes.push(...draft.changes)
         tokenUses.push(...draft.tokenUses)
       } catch (error) {
-        answers.push(() => waiting.failed(error))
+        refused.set(waiting, error)
       }
     }
-    try {
-      if (state !== this.#state) {
+    let untold: { readonly error: unknown } | undefined
+    if (state !== this.#state) {
+      try {
         await this.#save(state, { changes, tokenUses })
-        this.#state = state
-        if (changes.length > 0) {
-          await Promise.all(this.#listeners.map((listener) => listener(changes)))
-        }
+      } catch (error) {
+        // What refused one of them may be another that was not saved.
+        for (const waiting of batch) waiting.failed(error)
+        return
       }
-    } catch (error) {
-      for (const waiting of batch) waiting.failed(error)
-      return
+      this.#state = state
+      if (changes.length > 0) {
+        await this.#tell(changes).catch((error: unknown) => {
+          untold = { error }
+        })
+      }
     }
-    for (const answer of answers) answer()
+    for (const waiting of batch) {
+      if (refused.has(waiting)) waiting.failed(refused.get(waiting))
+      else if (untold !== undefined) waiting.failed(untold.error)
+      else waiting.done()
+    }
   }
 
   async #save(state: State, changes: StateChanges): Promise<void> {
+    const refused = (): Refusal =>
+      new Refusal('ServiceUnavailable', 'The change cannot be saved and was not made')
+    const file = this.#file
+    if (file === undefined) return
     try {
-      await this.#file?.write(state, changes)
+      const saving = file.write(state, this.#isFileAhead ? undefined : changes)
+      if ((await within(saving, this.#patienceMs)) === undefined) {
+        this.#isFileAhead = true
+        this.#wait(saving.then(() => this.#takeBack(file)))
+        throw new OperatorError(`the state has not been saved for ${this.#patienceMs / 1000} s`)
+      }
+      this.#isFileAhead = false
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error
       if (!this.#isFailing) this.#options.onProblem(`${error.message}; the API refuses changes`)
       this.#isFailing = true
-      throw new Refusal('ServiceUnavailable', 'The change cannot be saved and was not made')
+      throw refused()
     }
     if (this.#isFailing) this.#options.onProblem('the state is saved again; the API takes changes')
     this.#isFailing = false
+  }
+
+  /** What was refused meanwhile is on the disk. */
+  async #takeBack(file: StateFile): Promise<void> {
+    await file.write(this.#state)
+    this.#isFileAhead = false
+  }
+
+  async #tell(changes: readonly Change[]): Promise<void> {
+    const telling = Promise.all(this.#listeners.map(async (listener) => listener(changes)))
+    if ((await within(telling, this.#patienceMs)) !== undefined) return
+    this.#wait(telling.then(() => undefined))
+    throw new Refusal(
+      'ServiceUnavailable',
+      'The change is made and saved, but not everything follows it yet; do not repeat it',
+    )
+  }
+
+  #wait(overdue: Promise<void>): void {
+    const settled = overdue
+      // A save that failed after all has nothing to take back; and what listens says itself what is wrong.
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#overdue === settled) this.#overdue = undefined
+      })
+    this.#overdue = settled
+  }
+
+  /** Whether nothing is overdue any more, after a while. */
+  async #isSettled(): Promise<boolean> {
+    if (this.#overdue === undefined) return true
+    return (await within(this.#overdue, this.#patienceMs)) !== undefined
+  }
+
+  get #patienceMs(): number {
+    return this.#options.patienceMs ?? PATIENCE_MS
   }
 
   #draftOf(state: State): Draft {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { OperatorError } from '../errors.js'
 import { syncDirectory } from '../sink/directory.js'
+import { Disk } from '../sink/disk.js'
 import { errnoOf, WriteError } from '../sink/write-error.js'
 import { EMPTY_STATE, type State, TABLES } from './state.js'
 import { journalHeader, journalLine, journalOf, type StateChanges } from './state-journal.js'
@@ -31,6 +32,7 @@ interface Journal {
  * begins: a reader, or the next start after a crash, finds the old pair or the new one.
  */
 export class StateFile {
+  readonly disk = new Disk()
   #path: string
   /** Of the file as this process left it. */
   #identity: string | undefined
@@ -80,7 +82,11 @@ export class StateFile {
    * Resolves when the state would survive a power failure. `changes` lead to it from the state
    * saved before; without them all of it is written. Throws OperatorError; the state before is there then.
    */
-  async write(state: State, changes?: StateChanges): Promise<void> {
+  write(state: State, changes?: StateChanges): Promise<void> {
+    return this.disk.run(() => this.#write(state, changes))
+  }
+
+  async #write(state: State, changes: StateChanges | undefined): Promise<void> {
     const found = await this.#identify()
     if (found !== undefined && found !== this.#identity) throw this.#taken()
     const journal = this.#journal

@@ -35,4 +35,10 @@ export class Disk {
     const [oldest] = this.#underWay
     return oldest?.since
   }
+
+  /** How long it has been by now. */
+  get waitingMs(): number | undefined {
+    const since = this.waitingSince
+    return since === undefined ? undefined : monotonicMs() - since
+  }
 }

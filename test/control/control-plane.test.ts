@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,6 +67,30 @@ describe('ControlPlane.change', () => {
     release()
     await second
     expect(events.slice(0, 4).sort()).toEqual(['first answered', 'second begins', 'told', 'told'])
+  })
+
+  test('is answered where the listener hangs, and nothing else is changed until it does not', async () => {
+    const gate = new EventEmitter()
+    let isHanging = true
+    const plane = await ControlPlane.open({
+      onProblem: noProblem,
+      patienceMs: 20,
+    })
+    plane.follow(async () => void (isHanging && (await once(gate, 'open'))))
+    const make = () => plane.change((draft) => createFilter(draft, NOTHING))
+    const none = plane.change(() => {
+      throw new Refusal('InvalidID', 'There is none')
+    })
+    await expect(Promise.allSettled([make(), none])).resolves.toMatchObject([
+      { reason: { message: expect.stringMatching(/^The change is made and saved, /) } },
+      { reason: { message: 'There is none' } },
+    ])
+    await expect(make()).rejects.toThrow(/ this one was not made$/)
+    expect(plane.resources.filters.size).toBe(1)
+    isHanging = false
+    gate.emit('open')
+    await make()
+    expect(plane.resources.filters.size).toBe(2)
   })
 
   test('is nothing when it throws, whatever it had begun', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   CreateTrafficMirrorFilterCommand,
   CreateTrafficMirrorFilterRuleCommand,
@@ -27,12 +28,14 @@ export class ControlledAppliance {
   readonly program: Appliance
   readonly ec2: EC2Client
   readonly #firewall: NetworkFirewallClient
+  readonly #endpoint: string
   readonly #port: number
   #sent = 0
 
   private constructor(program: Appliance, port: number, endpoint: string) {
     const client = { endpoint, region: REGION, credentials: ANYBODY, maxAttempts: 1 }
     this.program = program
+    this.#endpoint = endpoint
     this.#port = port
     this.ec2 = new EC2Client(client)
     this.#firewall = new NetworkFirewallClient(client)
@@ -124,6 +127,19 @@ export class ControlledAppliance {
       }
     }
     return flows
+  }
+
+  /** What /health says, once it is as wanted. */
+  async healthWhen(
+    isWanted: (of: { status: number }) => boolean,
+  ): Promise<{ status: number; failures: string[] }> {
+    for (;;) {
+      const response = await fetch(`${this.#endpoint}/health`)
+      const { failures } = (await response.json()) as { failures: string[] }
+      const told = { status: response.status, failures }
+      if (isWanted(told)) return told
+      await delay(50)
+    }
   }
 
   /** Without a chance to finish anything. */

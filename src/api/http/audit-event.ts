@@ -41,8 +41,7 @@ export function auditEvent(call: AuditedCall): object {
   return {
     eventVersion: '1.09',
     userIdentity: identityOf(call),
-    // CloudTrail's own has no fraction.
-    eventTime: call.time.toISOString().replace(/\.\d+Z$/, 'Z'),
+    eventTime: timeText(call.time),
     eventSource: service.eventSource,
     eventName: call.action,
     awsRegion: caller.region,
@@ -62,6 +61,23 @@ export function auditEvent(call: AuditedCall): object {
     recipientAccountId: caller.accountId,
     eventCategory: 'Management',
   }
+}
+
+/** In the place of lines that could not be written. */
+export function lostLinesEvent(lostLines: number, time: Date): object {
+  return {
+    eventVersion: '1.09',
+    eventTime: timeText(time),
+    eventName: 'AuditLinesLost',
+    eventID: randomUUID(),
+    eventType: 'AwsServiceEvent',
+    additionalEventData: { lostLines },
+  }
+}
+
+/** CloudTrail's own has no fraction. */
+function timeText(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 function identityOf({ caller, isProven }: AuditedCall): object {

@@ -167,6 +167,15 @@ export class Dispatcher {
       throw refusalError(service.protocol, refused)
     }
     let outcome: { output: Output } | { error: ApiError }
+    if (!isReadOnly(name) && (await this.#options.audit?.ready()) === false) {
+      const refused = new Refused(
+        'unavailable',
+        'The audit log cannot be written; the change was not made.',
+      )
+      const error = refusalError(service.protocol, refused)
+      void this.#audit(service, caller, name, input, { error })
+      throw error
+    }
     try {
       outcome = { output: await action.run(input, caller) }
     } catch (error) {

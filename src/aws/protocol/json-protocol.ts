@@ -28,6 +28,8 @@ const CODES: RefusalCodes = {
   'too-large': ['RequestEntityTooLargeException', 413],
   // 400 in the model; 503 also tells balancers and clients that know nothing of AWS.
   busy: ['ThrottlingException', 503],
+  // 500 in the model, as for `busy`.
+  unavailable: ['InternalServerError', 503],
   'wrong-method': ['UnknownOperationException', 405],
   'unknown-path': ['UnknownOperationException', 404],
   'unknown-action': ['UnknownOperationException', 400],

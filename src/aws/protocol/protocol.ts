@@ -13,6 +13,7 @@ export type Refusal =
   | 'malformed'
   | 'too-large'
   | 'busy'
+  | 'unavailable'
   | 'wrong-method'
   | 'unknown-path'
   | 'unknown-action'

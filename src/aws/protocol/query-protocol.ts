@@ -29,6 +29,7 @@ const CODES: RefusalCodes = {
   malformed: ['MalformedQueryString', 400],
   'too-large': ['RequestEntityTooLarge', 413],
   busy: ['RequestLimitExceeded', 503],
+  unavailable: ['ServiceUnavailable', 503],
   'wrong-method': ['MethodNotAllowed', 405],
   'unknown-path': ['InvalidAction', 404],
   'unknown-action': ['InvalidAction', 400],

@@ -91,7 +91,7 @@ async function serve(
     now: Date.now,
   })
   const facts = (): HealthFacts => ({
-    ...progress(),
+    ...withAudit(progress(), audit),
     api: server.counts,
     auditLinesLost: audit?.lost,
   })
@@ -118,6 +118,11 @@ function connectionLimits(): Partial<ApiLimits> {
     connections: connectionsWithin(connections),
     connectionsOfClient: Math.ceil(connectionsWithin(connectionsOfClient * 2) / 2),
   }
+}
+
+function withAudit(progress: Progress, audit: AuditLog | undefined): Progress {
+  if (audit === undefined) return progress
+  return { ...progress, waitingMs: { ...progress.waitingMs, 'audit log': audit.disk.waitingMs } }
 }
 
 /** The secret is for the eyes of whoever started it; a log is read by others. */

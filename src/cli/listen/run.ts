@@ -1,5 +1,6 @@
 import { ec2Actions } from '../../api/ec2/operations.js'
 import { API_LIMITS } from '../../api/http/api-server.js'
+import type { Progress } from '../../api/http/health.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
@@ -7,6 +8,7 @@ import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
+import type { ControlPlane } from '../../control/control-plane.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
 import {
@@ -33,6 +35,7 @@ import { redraw, say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { reserveDiskThreads } from './disk-threads.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
@@ -58,6 +61,7 @@ async function runAppliance(
   declared: ConfiguredResources | undefined,
   stop: Stop,
 ): Promise<void> {
+  reserveDiskThreads(options.workers)
   const places = placesOf(options)
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
@@ -122,7 +126,7 @@ async function runAppliance(
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
-    const api = await openApi(options, metadata, actions, say, () => pool.progress).catch(
+    const api = await openApi(options, metadata, actions, say, () => progressOf(pool, plane)).catch(
       async (error: unknown) => {
         await pool.stop()
         throw error
@@ -176,6 +180,11 @@ function openDeliveries(
   }
   const { region } = regionAndAccount(metadata)
   return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem: say })
+}
+
+function progressOf(pool: Pool, { disk }: ControlPlane): Progress {
+  const { workers, waitingMs } = pool.progress
+  return { workers, waitingMs: { ...waitingMs, ...(disk && { state: disk.waitingMs }) } }
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AuditLog } from '../../../src/api/http/audit-log.js'
@@ -178,6 +178,36 @@ describe('the audit log', () => {
     await answer(forged)
     expect(events().length).toBe(62)
     expect(events()[61]).not.toHaveProperty('additionalEventData')
+  })
+
+  test('that cannot be written stops changes before they are made, and no reads', async () => {
+    const path = join(temporaryDirectory(), 'audit.jsonl')
+    const audit = await AuditLog.open(path, () => undefined)
+    let made = 0
+    const { dispatcher } = makeDispatcher({
+      ec2: [{ name: 'CreateTags', run: () => ({ made: ++made }) }, ACTIONS[0]!],
+      networkFirewall: [START],
+      audit,
+      now: () => SIGNED_AT.getTime(),
+    })
+    rmSync(path)
+    mkdirSync(path)
+    // The one that finds out is made.
+    expect((await dispatcher.answer(await call('CreateTags'))).status).toBe(200)
+    const refused = await dispatcher.answer(await call('CreateTags'))
+    expect([refused.status, refused.headers['x-amzn-ErrorType']]).toEqual([
+      503,
+      'ServiceUnavailable',
+    ])
+    expect((await dispatcher.answer(await call('DescribeTags'))).status).toBe(200)
+    expect(made).toBe(1)
+    rmdirSync(path)
+    expect((await dispatcher.answer(await call('CreateTags'))).status).toBe(200)
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as Event)).toMatchObject([
+      { eventName: 'AuditLinesLost', additionalEventData: { lostLines: 2 } },
+      { eventName: 'CreateTags', responseElements: { made: 2 } },
+    ])
   })
 
   test('never holds a secret, a token or a signature', async () => {
