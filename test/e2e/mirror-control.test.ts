@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import {
   CreateTrafficMirrorFilterCommand,
@@ -157,6 +160,82 @@ TrafficMirrorSessions: []
   }
 }
 
+const NAMESPACE = 'http://ec2.amazonaws.com/doc/2016-11-15/'
+const pageOf = (content: string, prolog = ''): string =>
+  `<?xml version="1.0"?>${prolog}<DescribeTrafficMirrorSessionsResponse xmlns="${NAMESPACE}"><requestId>x</requestId>${content}</DescribeTrafficMirrorSessionsResponse>`
+const entities = Array.from({ length: 12 }, (_, at) => {
+  const before = at === 0 ? 'lol' : `&e${at - 1};`.repeat(10)
+  return `<!ENTITY e${at} "${before}">`
+})
+const BOMB = `<!DOCTYPE x [${entities.join('')}]>`
+const FILE = '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>'
+const sessionWith = (vni: string): string =>
+  `<trafficMirrorSessionSet><item><trafficMirrorSessionId>tms-1</trafficMirrorSessionId><virtualNetworkId>${vni}</virtualNetworkId></item></trafficMirrorSessionSet>`
+const DEPTH = 100_000
+
+/** Replies of which nothing can be made. */
+const HOSTILE: { name: string; reply: string }[] = [
+  { name: 'entities of entities', reply: pageOf(sessionWith('&e11;'), BOMB) },
+  { name: 'an entity that is a file', reply: pageOf(sessionWith('&f;'), FILE) },
+  { name: 'a DOCTYPE without an end', reply: `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "` },
+  {
+    name: 'elements nested deep',
+    reply: pageOf(
+      '<trafficMirrorSessionSet>'.repeat(DEPTH) + '</trafficMirrorSessionSet>'.repeat(DEPTH),
+    ),
+  },
+  { name: 'a page cut short', reply: pageOf(sessionWith('7')).slice(0, 250) },
+  { name: 'tags that do not match', reply: pageOf('<a><b></a></b>') },
+  {
+    name: 'names of Object.prototype',
+    reply: pageOf(
+      '<trafficMirrorSessionSet><item><__proto__>1</__proto__><constructor>1</constructor></item></trafficMirrorSessionSet>',
+    ),
+  },
+  { name: 'no XML', reply: '{"TrafficMirrorSessions": []}' },
+  { name: 'more than 32 MiB', reply: pageOf(`<x>${'y'.repeat(33 * 1024 * 1024)}</x>`) },
+]
+
+/** Stands between a mirror source and its control plane; while there is a `reply`, it answers with that. */
+class Between {
+  reply: string | undefined
+  asked = 0
+  readonly url: string
+
+  static async open(behind: string): Promise<Between> {
+    let between: Between
+    const server = createServer((asked, answer) => {
+      between.asked++
+      const { reply } = between
+      if (reply !== undefined) {
+        asked.resume()
+        answer.writeHead(200, { 'Content-Type': 'text/xml;charset=UTF-8' }).end(reply)
+        return
+      }
+      const { method, url, headers } = asked
+      const { hostname, port } = new URL(behind)
+      // The header Host is signed, and stays.
+      const on = request({ hostname, port, method, path: url, headers }, (said) => {
+        answer.writeHead(said.statusCode!, said.headers)
+        said.pipe(answer)
+      })
+      on.on('error', () => answer.destroy())
+      asked.pipe(on)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    between = new Between((server.address() as AddressInfo).port)
+    return between
+  }
+
+  private constructor(port: number) {
+    this.url = `http://127.0.0.1:${port}`
+  }
+}
+
 interface Copy {
   vni: number
   frame: Buffer
@@ -285,6 +364,37 @@ describe.skipIf(!IS_BUILT)(`mirror --control${NEEDS_BUILD}`, UNHURRIED, () => {
     const summary = await summaryOf(source)
     expect(summary.notSent['ECONNREFUSED']).toBeGreaterThan(0)
     expect(summary.sessions[0]).toMatchObject({ session, vni: 101, target: `127.0.0.1:${port}` })
+  })
+
+  test.each(HOSTILE)('goes on when the control plane answers with $name', async ({ reply }) => {
+    const house = await House.open()
+    const { id, udp, option } = await house.target()
+    const filter = await house.filter()
+    await house.rule(filter, {})
+    await house.session(id, filter, 100)
+    const between = await Between.open(house.url)
+    house.url = between.url
+    const source = house.mirror([TCP], ...option)
+    await lately(udp, 100, [TCP])
+
+    between.reply = reply
+    const lost = /^.*; going on with the sessions last known$/m
+    await source.says(lost)
+    // Asked again, which says nothing more.
+    const asked = between.asked
+    await until(() => between.asked >= asked + 4)
+    const before = udp.datagrams.length
+    await udp.received(before + 100)
+    await lately(udp, 100, [TCP])
+
+    between.reply = undefined
+    await source.says(/^the mirror sessions can be had again$/m)
+    expect(source.stderr.split('\n').filter((line) => lost.test(line))).toHaveLength(1)
+    // What others wrote makes no lines of ours.
+    expect(source.stderr.length).toBeLessThan(2000)
+    const summary = await summaryOf(source)
+    expect(summary.sessions).toHaveLength(1)
+    expect(summary.notSent).toEqual({})
   })
 
   test('is refused in one line with keys that are not known', async () => {

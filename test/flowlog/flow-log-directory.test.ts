@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { constants, gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
@@ -13,7 +14,8 @@ import { DEFAULT_LOG_FORMAT } from '../../src/flowlog/log-format.js'
 import { NO_METADATA } from '../../src/flowlog/metadata.js'
 import { convertSpool } from '../../src/flowlog/spool-conversion.js'
 import { RecordLine } from '../../src/flowlog/text.js'
-import { convertSpools } from '../../src/recover/spool-adoption.js'
+import { convertSpools, removeHalfConverted } from '../../src/recover/spool-adoption.js'
+import { IS_BUILT, NEEDS_BUILD } from '../e2e/program.js'
 import { Random } from '../support/random.js'
 import { readParquet } from './parquet-file.js'
 import { randomRecord, sampleRecord } from './sample-records.js'
@@ -399,6 +401,40 @@ for path in sys.argv[1:]:
       expect(rows.map((of) => of.map(({ srcport }) => srcport))).toEqual([[0, 1], [300]])
       expect(log.statistics).toMatchObject({ written: 3, published: 3, lost: 0, filesPublished: 2 })
     })
+
+    test.skipIf(!IS_BUILT).each([
+      { why: 'has no memory left', heapMiB: 6, says: /memory/ },
+      { why: 'throws', heapMiB: 0, says: /incorrect|invalid|check|gzip|header/i },
+    ])(
+      `goes on when a converting thread $why, and the next start has its records${NEEDS_BUILD}`,
+      async ({ heapMiB, says }) => {
+        const { convertInThread }: typeof import('../../src/flowlog/spool-thread.js') =
+          await import(new URL('../../dist/flowlog/spool-thread.js', import.meta.url).href)
+        let whole: Buffer | undefined
+        const convert = async (spool: string, path: string): Promise<void> => {
+          if (whole !== undefined) return convertInThread(spool, path)
+          whole = readFileSync(spool)
+          if (heapMiB === 0) writeFileSync(spool, 'no gzip at all')
+          // V8 looks when a thread is started.
+          setFlagsFromString(`--max-old-space-size=${heapMiB}`)
+          try {
+            await convertInThread(spool, path)
+          } finally {
+            setFlagsFromString('--max-old-space-size=0')
+            writeFileSync(spool, whole)
+          }
+        }
+        const log = open({ layout, convert })
+        for (const end of [T, T + 300]) log.write(ending(end, end - T), NO_METADATA)
+        await expect(log.close()).rejects.toThrow(says)
+        expect(log.statistics).toMatchObject({ published: 1, lost: 1, filesFailed: 1 })
+        expect(problems.filter((line) => says.test(line))).toHaveLength(1)
+        await removeHalfConverted(directory)
+        await convertSpools(directory, convertSpool)
+        const rows = await Promise.all(filesBelow().map(readParquet))
+        expect(rows.map((of) => of.map(({ srcport }) => srcport))).toEqual([[0], [300]])
+      },
+    )
 
     test('keeps the records of a file that cannot be converted for the next start', async () => {
       const convert = () => Promise.reject(new Error('no thread'))
