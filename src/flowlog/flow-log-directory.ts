@@ -64,7 +64,7 @@ interface OpenFile {
   readonly writer: RecordWriter
   /** The topmost directory made for it. */
   readonly made: Promise<string | undefined>
-  readonly openedAt: number
+  openedAt: number
   lastWriteAt: number
   flushedAt: number
   records: number
@@ -160,6 +160,7 @@ export class FlowLogDirectory implements FlowLogDestination {
    * or so; `nowSeconds` is on the records' clock.
    */
   tick(nowSeconds: number): void {
+    if (nowSeconds < this.#now) this.#stepBack(nowSeconds)
     this.#now = nowSeconds
     this.#mayTry = true
     for (const file of this.#open.values()) {
@@ -188,12 +189,23 @@ export class FlowLogDirectory implements FlowLogDestination {
     if (this.#firstErrorOfClose !== undefined) throw this.#firstErrorOfClose
   }
 
+  /** The clock was set back: what happened in the time that was taken back happened now. */
+  #stepBack(nowSeconds: number): void {
+    for (const file of this.#open.values()) {
+      file.openedAt = Math.min(file.openedAt, nowSeconds)
+      file.lastWriteAt = Math.min(file.lastWriteAt, nowSeconds)
+      file.flushedAt = Math.min(file.flushedAt, nowSeconds)
+    }
+  }
+
   /** Over, and no more of its records are to be expected; but a late file stays open no longer than a bucket lasts. */
   #isOver(file: OpenFile): boolean {
     const { graceSeconds } = this.#options
     const bucketEnd = file.bucket + this.#bucketSeconds
-    if (this.#now < bucketEnd + graceSeconds) return false
-    const isLate = file.openedAt >= bucketEnd
+    // Of a time that the clock was set back from: its end may be hours away.
+    const isAhead = file.bucket > this.#now + this.#bucketSeconds
+    if (!isAhead && this.#now < bucketEnd + graceSeconds) return false
+    const isLate = isAhead || file.openedAt >= bucketEnd
     const quietSeconds = isLate ? Math.max(graceSeconds, LATE_SECONDS) : graceSeconds
     return (
       this.#now >= file.lastWriteAt + quietSeconds ||

@@ -36,7 +36,7 @@ export interface LoadOptions {
 }
 
 /** The runs that fill tables, read as one: what is read once fills them all. */
-export type JointRun = Pick<Offline, 'ledger' | 'readAll'>
+export type JointRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds'>
 
 /**
  * Fills the tables asked for. `read` is to have every capture read by the run it is
@@ -70,6 +70,9 @@ function jointRun(runs: readonly Offline[], { open }: LoadOptions): JointRun {
   return {
     // Each run says the same of what it could not understand.
     ledger: runs[0]!.ledger,
+    get setBackSeconds() {
+      return runs[0]!.setBackSeconds
+    },
     readAll: async (paths, afterBlock, onRead) => {
       const outcomes = await readCaptures(
         paths,

@@ -5,6 +5,8 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EXAMPLES } from '../../src/cli/query/command.js'
 import { readParquet } from '../flowlog/parquet-file.js'
+import { ethernet, udp4 } from '../support/frames.js'
+import { pcapFile } from '../support/pcap-file.js'
 import { runCommand } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { hasTool, tshark } from '../support/tools.js'
@@ -65,6 +67,20 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
   beforeAll(async () => {
     await import('@duckdb/node-api')
   }, 30_000)
+
+  test('says once that the clock of a capture was set back, whatever tables are filled', async () => {
+    const path = join(temporaryDirectory(), 'steps.pcap')
+    const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 5000, dport: 53 }))
+    const seconds = [1_700_000_000, 1_699_996_400, 1_700_000_001]
+    writeFileSync(path, pcapFile(seconds.map((at) => ({ seconds: at, frame }))))
+    const both = 'select (select count(*) from packets), (select sum(packets) from records)'
+    const { code, out, err } = await runCommand('query', both, path, '--format', 'csv')
+    expect(code).toBe(0)
+    expect(out.split('\n')[1]).toBe('3,3')
+    expect(err).toBe(
+      'mirrortap: times go backwards, by up to 3600 s; each packet is counted at its own time\n',
+    )
+  })
 
   test.each([
     'web-and-dns',

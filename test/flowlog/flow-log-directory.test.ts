@@ -137,6 +137,28 @@ describe('FlowLogDirectory', () => {
     await log.close()
   })
 
+  test.each([3600, 400])(
+    'publishes a bucket that the clock was set back from by %i s when nothing comes for it',
+    async (step) => {
+      const log = open()
+      log.tick(T + 10)
+      log.write(ending(T + 10, 1), NO_METADATA)
+      for (let now = T + 10; now < T + 15; now++) log.tick(now - step)
+      log.write(ending(T + 11, 2), NO_METADATA)
+      for (let now = T + 15; now < T + 24; now++) log.tick(now - step)
+      await log.drained()
+      expect(log.statistics.filesPublished).toBe(0)
+      for (let now = T + 24; now < T + 27; now++) log.tick(now - step)
+      await log.drained()
+      expect(published()).toEqual({ '20260821T1000Z': [1, 2] })
+      expect(log.statistics).toMatchObject({ published: 2, filesPublished: 1 })
+      // What comes later has another file.
+      log.write(ending(T + 12, 3), NO_METADATA)
+      await log.close()
+      expect(published()).toEqual({ '20260821T1000Z': expect.arrayContaining([1, 2, 3]) })
+    },
+  )
+
   test('holds such a bucket no longer than one lasts', async () => {
     const log = open()
     for (let now = T + 600; now <= T + 900; now++) {
