@@ -44,13 +44,19 @@ export function openDecompression(
   return new RescuingDecompressor(compression, onOutput, readAgain)
 }
 
+/** Compressed bytes of the steps that find where wrong ones are, before single bytes do. */
+const STEP_LEN = 256
+
 /**
  * A Decompressor that gives out everything before wrong bytes too. zlib keeps to itself what it
  * decompressed in the step that failed. A second decompressor, brought to where the piece at fault
- * begins, takes that piece byte by byte: of a file it reads the beginning once more, of a pipe it
- * has been kept one piece behind.
+ * begins, takes that piece byte by byte. Of a file it reads the beginning once more, and a third one
+ * with it goes ahead in longer steps, so that only the one that fails is taken byte by byte. Of a pipe
+ * the second has been kept one piece behind all the time, which doubles the work: what a pipe gave
+ * cannot be read again, and zlib's state cannot be copied. A third would double it once more.
  */
 class RescuingDecompressor implements Decompression {
+  readonly #compression: 'gzip' | 'zstd'
   readonly #onOutput: OnOutput
   readonly #readAgain: ReadAgain
   readonly #first: Decompressor
@@ -64,6 +70,7 @@ class RescuingDecompressor implements Decompression {
   #repeated = 0
 
   constructor(compression: 'gzip' | 'zstd', onOutput: OnOutput, readAgain: ReadAgain) {
+    this.#compression = compression
     this.#onOutput = onOutput
     this.#readAgain = readAgain
     this.#first = new Decompressor(compression, (piece) => {
@@ -102,9 +109,28 @@ class RescuingDecompressor implements Decompression {
 
   async #rescue(piece: Buffer): Promise<void> {
     await this.#following
-    for (const block of this.#readAgain?.(this.#written) ?? []) await this.#second.write(block)
-    for (let at = 0; at < piece.length; at++) {
+    let at = 0
+    if (this.#readAgain !== undefined) at = await this.#approach(piece, this.#readAgain)
+    for (; at < piece.length; at++) {
       if ((await this.#second.write(piece.subarray(at, at + 1))) !== undefined) return
+    }
+  }
+
+  /** Brings the second one to the step of the piece that fails; answers with where that begins. */
+  async #approach(piece: Buffer, readAgain: NonNullable<ReadAgain>): Promise<number> {
+    const ahead = new Decompressor(this.#compression, () => undefined)
+    try {
+      for (const block of readAgain(this.#written)) {
+        await Promise.all([ahead.write(block), this.#second.write(block)])
+      }
+      for (let at = 0; at < piece.length; at += STEP_LEN) {
+        const step = piece.subarray(at, at + STEP_LEN)
+        if ((await ahead.write(step)) !== undefined) return at
+        await this.#second.write(step)
+      }
+      return piece.length
+    } finally {
+      ahead.destroy()
     }
   }
 

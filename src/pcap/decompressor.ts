@@ -15,7 +15,17 @@ const ZSTD_SKIPPABLE = 0x184d2a5
 /** Output the decompressor gives at a time. */
 const OUTPUT_LEN = 64 * 1024
 
+/** Compressed bytes of a member that is decompressed without a stream of its own, if it is like the one before. */
+const SMALL_MEMBER_LEN = 1024
+const SMALL_OPTIONS = { info: true, chunkSize: 1024, maxOutputLength: OUTPUT_LEN }
+
 type Stream = Transform & zlib.Zlib
+
+/** With `info`, of which the types know nothing. */
+const inflateSmall = zlib.inflateRawSync as unknown as (
+  bytes: Buffer,
+  options: typeof SMALL_OPTIONS,
+) => { buffer: Buffer; engine: { bytesWritten: number } }
 
 /** In Node 22.15, 23.8 and later; the types are of the oldest Node we run on. */
 const createZstd = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Stream })
@@ -90,6 +100,8 @@ export class Decompressor {
   #isTrailing = false
   #hasTrailing = false
   #hasLost = false
+  /** Compressed bytes of the member under way, or of the last that had a stream. */
+  #bodyLen = 0
 
   constructor(compression: 'gzip' | 'zstd', onOutput: OnOutput) {
     this.#compression = compression
@@ -118,7 +130,9 @@ export class Decompressor {
         break
       }
       if (this.#stream !== undefined) rest = await this.#body(rest, this.#stream)
-      else rest = this.#compression === 'gzip' ? this.#aroundMember(rest) : this.#beforeFrame(rest)
+      else if (this.#compression === 'zstd') rest = this.#beforeFrame(rest)
+      else if (this.#gzip.state === 'body') rest = await this.#beginBody(rest)
+      else rest = this.#aroundMember(rest)
     }
     return this.#fault
   }
@@ -149,18 +163,37 @@ export class Decompressor {
     const before = stream.bytesWritten
     await this.#step(() => stream.write(piece, () => this.#settle()))
     const used = stream.bytesWritten - before
+    this.#bodyLen += used
     // What is not used lies after the end, whose event may be still to come.
     if (this.#fault === undefined && used < piece.length && this.#stream === stream) this.#finish()
     return piece.subarray(used)
+  }
+
+  /**
+   * The data of a gzip member begins. A stream costs a hundred times what a member of a few bytes does:
+   * a small one that follows a small one is decompressed at once.
+   */
+  async #beginBody(piece: Buffer): Promise<Buffer> {
+    const small =
+      this.#bodyLen <= SMALL_MEMBER_LEN && this.#frames > 0 ? wholeSmall(piece) : undefined
+    if (small === undefined) {
+      this.#bodyLen = 0
+      this.#open()
+      return piece
+    }
+    this.#frames++
+    if (small.output.length > 0) {
+      this.#gzip.addOutput(small.output)
+      await this.#onOutput(small.output)
+    }
+    this.#gzip.endBody()
+    return piece.subarray(small.used)
   }
 
   /** Header and checksum of a gzip member; answers with what follows. */
   #aroundMember(piece: Buffer): Buffer {
     const used = this.#gzip.read(piece)
     switch (this.#gzip.state) {
-      case 'body':
-        this.#open()
-        break
       case 'wrong':
         this.#fault = new Error(this.#gzip.fault)
         break
@@ -275,5 +308,15 @@ export class Decompressor {
     this.destroy()
     this.#stream = undefined
     this.#settle()
+  }
+}
+
+/** A member's data that is small and all there. Undefined for others, and where it is wrong: a stream says how. */
+function wholeSmall(piece: Buffer): { output: Buffer; used: number } | undefined {
+  try {
+    const { buffer, engine } = inflateSmall(piece.subarray(0, SMALL_MEMBER_LEN), SMALL_OPTIONS)
+    return { output: buffer, used: engine.bytesWritten }
+  } catch {
+    return undefined
   }
 }

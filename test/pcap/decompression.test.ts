@@ -3,6 +3,7 @@ import { deflateRawSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { openDecompression, type ReadAgain } from '../../src/pcap/decompression.js'
 import { Random } from '../support/random.js'
+import { ticksOf } from '../support/ticks.js'
 import { hasTool } from '../support/tools.js'
 
 const PIECE = 16 * 1024
@@ -27,6 +28,27 @@ async function decompress(file: Buffer, readAgain: ReadAgain) {
   opened.destroy()
   return { output: Buffer.concat(output), fault: fault?.message }
 }
+
+test('wrong bytes of a file are found in few steps', async () => {
+  const header = Buffer.from('1f8b0800000000000003', 'hex')
+  const blocks = deflateRawSync(new Random(64).bytes(60_000), { finishFlush: 2 })
+  const file = Buffer.concat([header, blocks, Buffer.alloc(100, 0xff)])
+  let length = 0
+  const ticks = await ticksOf(async () => {
+    const opened = openDecompression(
+      'gzip',
+      'the file',
+      (piece) => {
+        length += piece.length
+      },
+      () => [],
+    )
+    expect((await opened.write(file))?.message).toBe('invalid block type')
+    opened.destroy()
+  })
+  expect(length).toBe(60_000)
+  expect(ticks).toBeLessThan(file.length / 4)
+})
 
 describe.each(['a file', 'a pipe'])('gzip of %s', (kind) => {
   const readAgain = (file: Buffer): ReadAgain =>

@@ -3,6 +3,7 @@ import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { compressionOf, Decompressor } from '../../src/pcap/decompressor.js'
 import { Random } from '../support/random.js'
+import { ticksOf } from '../support/ticks.js'
 import { hasTool } from '../support/tools.js'
 
 describe('compressionOf', () => {
@@ -57,6 +58,36 @@ describe('Decompressor', () => {
       expect(got.output.equals(plain), `cut at ${cut}`).toBe(true)
       expect(got.fault).toBeUndefined()
     }
+  })
+
+  test('joins small members, empty and wrong ones among large, however they come in pieces', async () => {
+    const random = new Random(67)
+    const parts = Array.from({ length: 120 }, (_, at) =>
+      random.bytes(at % 37 === 0 ? 5000 : random.below(30)),
+    )
+    const all = Buffer.concat(parts.map((part) => gzipSync(part)))
+    for (const length of [1, 7, 1000, all.length]) {
+      const pieces: Buffer[] = []
+      for (let at = 0; at < all.length; at += length) pieces.push(all.subarray(at, at + length))
+      const got = await decompress(pieces)
+      expect(got.output.equals(Buffer.concat(parts)), `in pieces of ${length}`).toBe(true)
+      expect(got.fault).toBeUndefined()
+    }
+    const wrong = Buffer.concat([all, gzipSync('x').fill(0xff, 10, 12)])
+    const got = await decompress([wrong])
+    expect([got.output.equals(Buffer.concat(parts)), got.fault]).toEqual([
+      true,
+      'invalid block type',
+    ])
+  })
+
+  test('has no stream for each of many small members', async () => {
+    const members = 5000
+    const file = Buffer.concat(new Array<Buffer>(members).fill(gzipSync('x')))
+    const ticks = await ticksOf(async () => {
+      expect((await decompress([file])).output.length).toBe(members)
+    })
+    expect(ticks).toBeLessThan(members / 10)
   })
 
   test('says of every proper prefix of a member that it ends early', async () => {
