@@ -11,8 +11,8 @@ import {
   type MirrorFilter,
   type MirrorSession,
   type MirrorTarget,
+  NETWORK_INTERFACE,
   type NetworkInterface,
-  type Tag,
   type TrafficDirection,
   type TransitGateway,
 } from '../mirror/resources.js'
@@ -121,17 +121,8 @@ function interfaceOf(written: Written<'NetworkInterfaces'>): NetworkInterface {
   const { PrivateIpAddress, PrivateIpAddresses = [], Ipv6Addresses = [] } = written
   const primary = PrivateIpAddress === undefined ? [] : [PrivateIpAddress]
   return {
-    id: written.NetworkInterfaceId,
+    ...membersOf(NETWORK_INTERFACE, written),
     addresses: [...new Set([...primary, ...PrivateIpAddresses, ...Ipv6Addresses])],
-    macAddress: written.MacAddress,
-    vpcId: written.VpcId,
-    vpcCidrBlock: written.VpcCidrBlock,
-    subnetId: written.SubnetId,
-    instanceId: written.InstanceId,
-    accountId: written.OwnerId,
-    availabilityZoneId: written.AvailabilityZoneId,
-    tags: written.TagSet && tagsOf(written.TagSet),
-    instanceTags: written.InstanceTags && tagsOf(written.InstanceTags),
   }
 }
 
@@ -169,8 +160,4 @@ function ruleOf(written: WrittenRule, direction: TrafficDirection, filterId: str
 
 function sessionOf(written: Written<'TrafficMirrorSessions'>): MirrorSession {
   return { ...membersOf(MIRROR_SESSION, written), ownerId: written.OwnerId ?? OWNER }
-}
-
-function tagsOf(written: readonly { Key: string; Value: string }[] = []): Tag[] {
-  return written.map(({ Key, Value }) => ({ key: Key, value: Value }))
 }

@@ -3,9 +3,12 @@ import {
   addressesIn,
   FILTER_RULE,
   FLOW_LOG,
+  FLOW_LOG_PREFIXES,
+  type FlowLog,
   MIRROR_FILTER,
   MIRROR_SESSION,
   MIRROR_TARGET,
+  NETWORK_INTERFACE,
   TARGET_ADDRESSES,
 } from '../mirror/resources.js'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../wire/address.js'
@@ -13,17 +16,7 @@ import { type HostPort, parseHostPort } from '../wire/host-port.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
 import { isEc2Id } from './ids.js'
-import {
-  fields,
-  id,
-  listOf,
-  oneOf,
-  refuse,
-  refuseTwins,
-  someText,
-  text,
-  wanting,
-} from './schema-fields.js'
+import { fields, id, listOf, oneOf, refuse, refuseTwins, text, wanting } from './schema-fields.js'
 import { account, cidr, writtenShape } from './written-fields.js'
 
 /**
@@ -41,7 +34,6 @@ export function endpointOf(address: string): HostPort | undefined {
 
 const ipv4 = text('an IPv4 address', (value) => parseIpv4(value) !== undefined)
 const ipv6 = text('an IPv6 address', (value) => parseIpv6(value) !== undefined)
-const tags = listOf(fields({ Key: someText, Value: someText }))
 
 const ruleShape = writtenShape(FILTER_RULE)
 const rule = fields({
@@ -108,7 +100,7 @@ function addressIn<T extends z.ZodType>(member: string, address: T) {
 }
 
 const networkInterface = fields({
-  NetworkInterfaceId: id('eni'),
+  ...writtenShape(NETWORK_INTERFACE),
   PrivateIpAddress: ipv4.optional(),
   PrivateIpAddresses: listOf(addressIn('PrivateIpAddress', ipv4)).optional(),
   Ipv6Addresses: listOf(addressIn('Ipv6Address', ipv6)).optional(),
@@ -116,17 +108,10 @@ const networkInterface = fields({
     'a MAC address such as 02:85:69:c2:ab:02',
     (value) => parseMac(value) !== undefined,
   ).optional(),
-  VpcId: id('vpc').optional(),
   VpcCidrBlock: text(
     'an IPv4 block such as 10.0.0.0/16',
     (value) => value.includes('/') && parseCidr(value)?.version === 4,
   ).optional(),
-  SubnetId: id('subnet').optional(),
-  InstanceId: id('i').optional(),
-  OwnerId: account.optional(),
-  AvailabilityZoneId: someText.optional(),
-  TagSet: tags.optional(),
-  InstanceTags: tags.optional(),
 })
 
 const transitGateway = fields({
@@ -219,20 +204,9 @@ export const RESOURCES = fields({
 
 export type WrittenResources = z.output<typeof RESOURCES>
 
-/** What the id of a flow log's resource begins with, and what kind that is. */
-const FLOW_LOG_RESOURCES = {
-  eni: 'NetworkInterface',
-  vpc: 'VPC',
-  subnet: 'Subnet',
-  'tgw-attach': 'TransitGatewayAttachment',
-  tgw: 'TransitGateway',
-} as const
-
-export type FlowLogPrefix = keyof typeof FLOW_LOG_RESOURCES
-
-export function flowLogResourceType(resourceId: string) {
-  const prefixes = Object.keys(FLOW_LOG_RESOURCES) as FlowLogPrefix[]
-  return FLOW_LOG_RESOURCES[prefixes.find((prefix) => resourceId.startsWith(`${prefix}-`))!]
+export function flowLogResourceType(resourceId: string): FlowLog['resourceType'] {
+  const types = Object.entries(FLOW_LOG_PREFIXES) as [FlowLog['resourceType'], string][]
+  return types.find(([, prefix]) => resourceId.startsWith(`${prefix}-`))![0]
 }
 
 const flowLogShape = writtenShape(FLOW_LOG)
@@ -242,7 +216,7 @@ const flowLog = fields({
   ResourceId: text(
     'the id of an interface, a subnet, a VPC, a transit gateway or its attachment',
     (value) =>
-      Object.keys(FLOW_LOG_RESOURCES).some((prefix) => id(prefix).safeParse(value).success),
+      Object.values(FLOW_LOG_PREFIXES).some((prefix) => id(prefix).safeParse(value).success),
   ),
   LogDestinationType: flowLogShape.LogDestinationType.optional(),
   LogFormat: flowLogShape.LogFormat.optional(),

@@ -77,12 +77,12 @@ function writtenAs(kind: Kind): z.ZodType {
 
 /** Lists may be left out, and are empty then; what requests do not say, too. */
 type WrittenShape<F extends Fields> = {
-  [M in keyof F as F[M] extends { file: false } ? never : F[M]['aws']]: F[M] extends {
-    is: { type: 'list' }
-  }
-    ? z.ZodDefault<z.ZodType<SaidOf<F[M]['is']>>>
-    : F[M] extends MayBeLeftOut | { is: { type: 'account' } }
-      ? z.ZodOptional<z.ZodType<SaidOf<F[M]['is']>>>
+  [M in keyof F as F[M] extends { file: false } ? never : F[M]['aws']]: F[M] extends
+    | MayBeLeftOut
+    | { is: { type: 'account' } }
+    ? z.ZodOptional<z.ZodType<SaidOf<F[M]['is']>>>
+    : F[M] extends { is: { type: 'list' } }
+      ? z.ZodDefault<z.ZodType<SaidOf<F[M]['is']>>>
       : z.ZodType<SaidOf<F[M]['is']>>
 }
 
@@ -92,8 +92,8 @@ export function writtenShape<F extends Fields>(table: F): WrittenShape<F> {
     if (field.file === false) continue
     const { is } = field
     const written = writtenAs(is)
-    if (is.type === 'list') shape[field.aws] = written.default([])
-    else if (is.type === 'account' || mayBeLeftOut(field)) shape[field.aws] = written.optional()
+    if (is.type === 'account' || mayBeLeftOut(field)) shape[field.aws] = written.optional()
+    else if (is.type === 'list') shape[field.aws] = written.default([])
     else shape[field.aws] = written
   }
   return shape as WrittenShape<F>

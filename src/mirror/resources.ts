@@ -314,24 +314,37 @@ export const FLOW_LOG = {
 
 export type FlowLog = Members<typeof FLOW_LOG>
 
+/** How the id of a resource of each type begins; of two that an id begins with, the longer is first. */
+export const FLOW_LOG_PREFIXES = {
+  VPC: 'vpc',
+  Subnet: 'subnet',
+  NetworkInterface: 'eni',
+  TransitGatewayAttachment: 'tgw-attach',
+  TransitGateway: 'tgw',
+} as const satisfies Record<FlowLog['resourceType'], string>
+
+const TEXT = { type: 'string' } as const
+
 /** An interface that may be mirrored: how its packets are known, and what their records say of it. */
-export interface NetworkInterface {
-  /** `eni-…`. */
-  readonly id: string
+export const NETWORK_INTERFACE = {
+  id: { aws: 'NetworkInterfaceId', is: { type: 'id', prefix: 'eni' } },
+  /** `aa:bb:cc:dd:ee:ff`. */
+  macAddress: { aws: 'MacAddress', is: TEXT, optional: true },
+  vpcId: { aws: 'VpcId', is: { type: 'reference', prefix: 'vpc' }, optional: true },
+  /** Primary IPv4 block of the VPC; its base plus two is the address of the VPC's resolver. */
+  vpcCidrBlock: { aws: 'VpcCidrBlock', is: TEXT, optional: true },
+  subnetId: { aws: 'SubnetId', is: { type: 'reference', prefix: 'subnet' }, optional: true },
+  instanceId: { aws: 'InstanceId', is: { type: 'reference', prefix: 'i' }, optional: true },
+  accountId: { aws: 'OwnerId', is: { type: 'account' }, optional: true },
+  availabilityZoneId: { aws: 'AvailabilityZoneId', is: TEXT, optional: true },
+  tags: { ...TAGS, aws: 'TagSet', optional: true },
+  /** Of its instance. */
+  instanceTags: { ...TAGS, aws: 'InstanceTags', optional: true },
+} as const satisfies Fields
+
+export type NetworkInterface = Members<typeof NETWORK_INTERFACE> & {
   /** Primary address first; the outer source of what it mirrors. */
   readonly addresses: readonly string[]
-  /** `aa:bb:cc:dd:ee:ff`. */
-  readonly macAddress?: string | undefined
-  readonly vpcId?: string | undefined
-  /** Primary IPv4 block of the VPC; its base plus two is the address of the VPC's resolver. */
-  readonly vpcCidrBlock?: string | undefined
-  readonly subnetId?: string | undefined
-  readonly instanceId?: string | undefined
-  readonly accountId?: string | undefined
-  readonly availabilityZoneId?: string | undefined
-  readonly tags?: readonly Tag[] | undefined
-  /** Of its instance. */
-  readonly instanceTags?: readonly Tag[] | undefined
 }
 
 /** The VPCs it joins, as the configuration names them. */

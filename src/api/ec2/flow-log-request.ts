@@ -5,22 +5,19 @@ import { OperatorError } from '../../errors.js'
 import { type LogFormat, parseLogFormat } from '../../flowlog/log-format.js'
 import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
 import { membersOf } from '../../mirror/fields.js'
-import { FLOW_LOG } from '../../mirror/resources.js'
+import { FLOW_LOG, FLOW_LOG_PREFIXES, type FlowLog } from '../../mirror/resources.js'
 import { invalid, type Parameters, type Values } from './parameters.js'
 import { parametersOf } from './resource-fields.js'
 import { TAG_SPECIFICATION, tagsFor } from './tag-specification.js'
 
-/** How ids of each type of resource begin, and what EC2 calls one that does not look like it. */
-export const FLOW_LOG_RESOURCES = {
-  VPC: { prefix: 'vpc', malformed: 'InvalidVpcID.Malformed' },
-  Subnet: { prefix: 'subnet', malformed: 'InvalidSubnetID.Malformed' },
-  NetworkInterface: { prefix: 'eni', malformed: 'InvalidNetworkInterfaceId.Malformed' },
-  TransitGateway: { prefix: 'tgw', malformed: 'InvalidTransitGatewayID.Malformed' },
-  TransitGatewayAttachment: {
-    prefix: 'tgw-attach',
-    malformed: 'InvalidTransitGatewayAttachmentID.Malformed',
-  },
-} as const
+/** What EC2 calls an id that does not look like one of the type. */
+const MALFORMED = {
+  VPC: 'InvalidVpcID.Malformed',
+  Subnet: 'InvalidSubnetID.Malformed',
+  NetworkInterface: 'InvalidNetworkInterfaceId.Malformed',
+  TransitGateway: 'InvalidTransitGatewayID.Malformed',
+  TransitGatewayAttachment: 'InvalidTransitGatewayAttachmentID.Malformed',
+} as const satisfies Record<FlowLog['resourceType'], string>
 
 /** In AWS, but nothing that Traffic Mirroring could copy the packets of. */
 const NOT_MIRRORED = ['RegionalNatGateway'] as const
@@ -99,15 +96,15 @@ function checkTransitGateways(values: FlowLogValues): void {
   }
 }
 
-function isMirrored(type: FlowLogValues['ResourceType']): type is keyof typeof FLOW_LOG_RESOURCES {
-  return Object.hasOwn(FLOW_LOG_RESOURCES, type)
+function isMirrored(type: FlowLogValues['ResourceType']): type is FlowLog['resourceType'] {
+  return Object.hasOwn(MALFORMED, type)
 }
 
 /** Throws ApiError unless the id looks like one of that type of resource. */
-export function checkResourceId(type: keyof typeof FLOW_LOG_RESOURCES, id: string): void {
-  const { prefix, malformed } = FLOW_LOG_RESOURCES[type]
+export function checkResourceId(type: FlowLog['resourceType'], id: string): void {
+  const prefix = FLOW_LOG_PREFIXES[type]
   if (isEc2Id(prefix, id)) return
-  throw invalid(id, 'ResourceId', `Expected ${prefix}- and 17 hexadecimal digits`, malformed)
+  throw invalid(id, 'ResourceId', `Expected ${prefix}- and 17 hexadecimal digits`, MALFORMED[type])
 }
 
 function logFormatOf(values: FlowLogValues): string {
