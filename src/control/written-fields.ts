@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   type Fields,
+  type Format,
   type Kind,
   type MayBeLeftOut,
   mayBeLeftOut,
@@ -44,7 +45,7 @@ const FORMATS = {
   'network-load-balancer-arn': text('an ARN', (value) => value.startsWith('arn:')),
   'role-arn': someText,
   'log-group-name': someText,
-} as const satisfies Record<Extract<Kind, { type: 'format' }>['format'], z.ZodType>
+} as const satisfies Record<Format, z.ZodType>
 
 /** How each kind is written. */
 function writtenAs(kind: Kind): z.ZodType {

@@ -6,6 +6,15 @@ export interface PortRange {
   readonly to: number
 }
 
+/** Text of a form that AWS checks before it looks anything up. */
+export type Format =
+  | 'cidr'
+  | 'network-interface-id'
+  | 'network-load-balancer-arn'
+  | 'endpoint-id'
+  | 'role-arn'
+  | 'log-group-name'
+
 /** What a member of a resource may be, as data: requests, files and saved states are checked against it. */
 export type Kind =
   | { readonly type: 'string'; readonly lengthMax?: number }
@@ -14,17 +23,7 @@ export type Kind =
   | { readonly type: 'numbers'; readonly values: readonly number[] }
   | { readonly type: 'boolean' }
   | { readonly type: 'choice'; readonly values: readonly string[] }
-  /** Text of a form that AWS checks before it looks anything up. */
-  | {
-      readonly type: 'format'
-      readonly format:
-        | 'cidr'
-        | 'network-interface-id'
-        | 'network-load-balancer-arn'
-        | 'endpoint-id'
-        | 'role-arn'
-        | 'log-group-name'
-    }
+  | { readonly type: 'format'; readonly format: Format }
   | { readonly type: 'ports' }
   | { readonly type: 'account' }
   /** Its own id, which requests do not choose. */
@@ -33,6 +32,20 @@ export type Kind =
   | { readonly type: 'reference'; readonly prefix: string }
   | { readonly type: 'list'; readonly lengthMax: number; readonly of: Kind }
   | { readonly type: 'structure'; readonly fields: Fields }
+
+export const text = (lengthMax?: number): Extract<Kind, { type: 'string' }> =>
+  lengthMax === undefined ? { type: 'string' } : { type: 'string', lengthMax }
+export const integer = (min: number, max: number) => ({ type: 'integer', min, max }) as const
+export const choice = <const V extends readonly string[]>(...values: V) =>
+  ({ type: 'choice', values }) as const
+export const format = <const F extends Format>(name: F) =>
+  ({ type: 'format', format: name }) as const
+export const id = (prefix: string) => ({ type: 'id', prefix }) as const
+export const reference = (prefix: string) => ({ type: 'reference', prefix }) as const
+export const list = <const K extends Kind>(lengthMax: number, of: K) =>
+  ({ type: 'list', lengthMax, of }) as const
+export const structure = <const F extends Fields>(fields: F) =>
+  ({ type: 'structure', fields }) as const
 
 /** A member of a resource: everything that is said of it anywhere follows from this. */
 export interface Field {

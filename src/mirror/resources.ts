@@ -1,5 +1,18 @@
 import { VNI_MAX } from '../wire/vxlan.js'
-import { type Fields, type Members, membersOf, type Said } from './fields.js'
+import {
+  choice,
+  type Fields,
+  format,
+  id,
+  integer,
+  list,
+  type Members,
+  membersOf,
+  reference,
+  type Said,
+  structure,
+  text,
+} from './fields.js'
 
 /**
  * What AWS calls the parts of Traffic Mirroring, as data: what the API creates,
@@ -10,8 +23,8 @@ import { type Fields, type Members, membersOf, type Said } from './fields.js'
  */
 
 const TAG = {
-  key: { aws: 'Key', is: { type: 'string' } },
-  value: { aws: 'Value', is: { type: 'string' } },
+  key: { aws: 'Key', is: text() },
+  value: { aws: 'Value', is: text() },
 } as const satisfies Fields
 
 export type Tag = Members<typeof TAG>
@@ -19,57 +32,31 @@ export type Tag = Members<typeof TAG>
 /** Requests have them in `TagSpecification`, for resources of all kinds alike. */
 const TAGS = {
   aws: 'Tags',
-  is: { type: 'list', lengthMax: 1000, of: { type: 'structure', fields: TAG } },
+  is: list(1000, structure(TAG)),
   request: 'never',
   reply: 'tagSet',
 } as const
 
 /** AWS names no limit for these; elsewhere in EC2 a description has 255 characters. */
-const DESCRIPTION = {
-  aws: 'Description',
-  is: { type: 'string', lengthMax: 255 },
-  optional: true,
-  filter: true,
-} as const
+const DESCRIPTION = { aws: 'Description', is: text(255), optional: true, filter: true } as const
 
 /** `10.0.0.0/8`, `::/0`. */
-const CIDR = { type: 'format', format: 'cidr' } as const
+const CIDR = format('cidr')
 
 export const FILTER_RULE = {
-  id: {
-    aws: 'TrafficMirrorFilterRuleId',
-    is: { type: 'id', prefix: 'tmfr' },
-    filter: true,
-  },
+  id: { aws: 'TrafficMirrorFilterRuleId', is: id('tmfr'), filter: true },
   /** As seen from the mirrored interface. */
-  direction: {
-    aws: 'TrafficDirection',
-    is: { type: 'choice', values: ['ingress', 'egress'] },
-    filter: true,
-  },
+  direction: { aws: 'TrafficDirection', is: choice('ingress', 'egress'), filter: true },
   /** Rules of a direction are tried by ascending number. EC2 does not say what numbers it takes. */
-  ruleNumber: {
-    aws: 'RuleNumber',
-    is: { type: 'integer', min: 1, max: 2 ** 31 - 1 },
-    filter: true,
-  },
-  action: {
-    aws: 'RuleAction',
-    is: { type: 'choice', values: ['accept', 'reject'] },
-    filter: true,
-  },
+  ruleNumber: { aws: 'RuleNumber', is: integer(1, 2 ** 31 - 1), filter: true },
+  action: { aws: 'RuleAction', is: choice('accept', 'reject'), filter: true },
   /** A rule sees packets of this IP version only. */
   destinationCidr: { aws: 'DestinationCidrBlock', is: CIDR, filter: true },
   sourceCidr: { aws: 'SourceCidrBlock', is: CIDR, filter: true },
   destinationPortRange: { aws: 'DestinationPortRange', is: { type: 'ports' }, optional: true },
   sourcePortRange: { aws: 'SourcePortRange', is: { type: 'ports' }, optional: true },
   /** IANA number; undefined is every protocol. */
-  protocol: {
-    aws: 'Protocol',
-    is: { type: 'integer', min: 0, max: 255 },
-    optional: true,
-    filter: true,
-  },
+  protocol: { aws: 'Protocol', is: integer(0, 255), optional: true, filter: true },
   description: DESCRIPTION,
   tags: TAGS,
 } as const satisfies Fields
@@ -79,12 +66,12 @@ export type FilterRule = Members<typeof FILTER_RULE>
 export type TrafficDirection = FilterRule['direction']
 
 export const MIRROR_FILTER = {
-  id: { aws: 'TrafficMirrorFilterId', is: { type: 'id', prefix: 'tmf' }, filter: true },
+  id: { aws: 'TrafficMirrorFilterId', is: id('tmf'), filter: true },
   description: DESCRIPTION,
   /** Traffic of services that is mirrored only on request. */
   networkServices: {
     aws: 'NetworkServices',
-    is: { type: 'list', lengthMax: 10, of: { type: 'choice', values: ['amazon-dns'] } },
+    is: list(10, choice('amazon-dns')),
     request: 'never',
     reply: 'networkServiceSet',
   },
@@ -102,25 +89,25 @@ const OWNER = { aws: 'OwnerId', is: { type: 'account' }, request: 'never', filte
 export const TARGET_ADDRESSES = {
   'network-interface': {
     aws: 'NetworkInterfaceId',
-    is: { type: 'format', format: 'network-interface-id' },
+    is: format('network-interface-id'),
     optional: true,
     filter: true,
   },
   'network-load-balancer': {
     aws: 'NetworkLoadBalancerArn',
-    is: { type: 'format', format: 'network-load-balancer-arn' },
+    is: format('network-load-balancer-arn'),
     optional: true,
     filter: true,
   },
   'gateway-load-balancer-endpoint': {
     aws: 'GatewayLoadBalancerEndpointId',
-    is: { type: 'format', format: 'endpoint-id' },
+    is: format('endpoint-id'),
     optional: true,
   },
 } as const satisfies Fields
 
 export const MIRROR_TARGET = {
-  id: { aws: 'TrafficMirrorTargetId', is: { type: 'id', prefix: 'tmt' }, filter: true },
+  id: { aws: 'TrafficMirrorTargetId', is: id('tmt'), filter: true },
   description: DESCRIPTION,
   ownerId: OWNER,
   tags: TAGS,
@@ -152,44 +139,32 @@ export function addressOf({ kind, address }: MirrorTarget): Members<typeof TARGE
 export const PACKET_LENGTH_MAX = 8500
 
 export const MIRROR_SESSION = {
-  id: { aws: 'TrafficMirrorSessionId', is: { type: 'id', prefix: 'tms' }, filter: true },
+  id: { aws: 'TrafficMirrorSessionId', is: id('tms'), filter: true },
   /** Of the mirrored interface. */
   networkInterfaceId: {
     aws: 'NetworkInterfaceId',
-    is: { type: 'format', format: 'network-interface-id' },
+    is: format('network-interface-id'),
     request: 'create',
     filter: true,
   },
-  targetId: {
-    aws: 'TrafficMirrorTargetId',
-    is: { type: 'reference', prefix: 'tmt' },
-    filter: true,
-  },
-  filterId: {
-    aws: 'TrafficMirrorFilterId',
-    is: { type: 'reference', prefix: 'tmf' },
-    filter: true,
-  },
+  targetId: { aws: 'TrafficMirrorTargetId', is: reference('tmt'), filter: true },
+  filterId: { aws: 'TrafficMirrorFilterId', is: reference('tmf'), filter: true },
   /**
    * Bytes kept of each frame, behind the VXLAN header; undefined keeps all. The guide wants at least
    * 35 of IPv4 and 55 of IPv6, and does not say that EC2 insists.
    */
   packetLength: {
     aws: 'PacketLength',
-    is: { type: 'integer', min: 1, max: PACKET_LENGTH_MAX },
+    is: integer(1, PACKET_LENGTH_MAX),
     optional: true,
     filter: true,
   },
   /** Of an interface's sessions the one with the lowest number whose filter accepts gets the packet. */
-  sessionNumber: {
-    aws: 'SessionNumber',
-    is: { type: 'integer', min: 1, max: 32_766 },
-    filter: true,
-  },
+  sessionNumber: { aws: 'SessionNumber', is: integer(1, 32_766), filter: true },
   /** Whether EC2 takes 0 is not said; it is a VNI like any other (RFC 7348 §5). */
   virtualNetworkId: {
     aws: 'VirtualNetworkId',
-    is: { type: 'integer', min: 0, max: VNI_MAX },
+    is: integer(0, VNI_MAX),
     chosen: true,
     filter: true,
   },
@@ -203,15 +178,11 @@ export type MirrorSession = Members<typeof MIRROR_SESSION>
 /** As long as IAM lets ARNs be. */
 export const ARN_LENGTH_MAX = 2048
 
-const ROLE_ARN = { type: 'format', format: 'role-arn' } as const
+const ROLE_ARN = format('role-arn')
 
 /** How the files of a flow log are written and named. */
 const DESTINATION_OPTIONS = {
-  fileFormat: {
-    aws: 'FileFormat',
-    is: { type: 'choice', values: ['plain-text', 'parquet'] },
-    default: 'plain-text',
-  },
+  fileFormat: { aws: 'FileFormat', is: choice('plain-text', 'parquet'), default: 'plain-text' },
   hiveCompatiblePartitions: {
     aws: 'HiveCompatiblePartitions',
     is: { type: 'boolean' },
@@ -224,74 +195,58 @@ const DESTINATION_OPTIONS = {
 const TAG_FIELDS = {
   resourceType: {
     aws: 'ResourceType',
-    is: { type: 'choice', values: ['network-interface', 'instance', 'auto-scaling-group'] },
+    is: choice('network-interface', 'instance', 'auto-scaling-group'),
   },
-  tagKeys: {
-    aws: 'TagKey',
-    is: { type: 'list', lengthMax: 2, of: { type: 'string', lengthMax: 128 } },
-    reply: 'tagKeySet',
-  },
+  tagKeys: { aws: 'TagKey', is: list(2, text(128)), reply: 'tagKeySet' },
 } as const satisfies Fields
 
 export type FlowLogTagFields = Members<typeof TAG_FIELDS>
 
 /** Immutable but for its tags, as AWS's are. */
 export const FLOW_LOG = {
-  id: { aws: 'FlowLogId', is: { type: 'id', prefix: 'fl' }, filter: true },
+  id: { aws: 'FlowLogId', is: id('fl'), filter: true },
   /** Milliseconds since the epoch. */
   createdAt: {
     aws: 'CreationTime',
-    is: { type: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER },
+    is: integer(0, Number.MAX_SAFE_INTEGER),
     request: 'never',
     file: false,
   },
   /** `eni-…`, `subnet-…`, `vpc-…`, `tgw-…` or `tgw-attach-…`, by `resourceType`. One request may have several. */
-  resourceId: { aws: 'ResourceId', is: { type: 'string' }, request: 'never', filter: true },
+  resourceId: { aws: 'ResourceId', is: text(), request: 'never', filter: true },
   /**
    * A VPC or subnet stands for each of its interfaces that is mirrored, a transit gateway for what
    * crosses it between two VPCs, its attachment for what does so there.
    */
   resourceType: {
     aws: 'ResourceType',
-    is: {
-      type: 'choice',
-      values: ['VPC', 'Subnet', 'NetworkInterface', 'TransitGateway', 'TransitGatewayAttachment'],
-    },
+    is: choice('VPC', 'Subnet', 'NetworkInterface', 'TransitGateway', 'TransitGatewayAttachment'),
     file: false,
     reply: false,
   },
   /** Of REJECT there are no records: what is rejected is not mirrored. Those of transit gateways have none. */
   trafficType: {
     aws: 'TrafficType',
-    is: { type: 'choice', values: ['ACCEPT', 'REJECT', 'ALL'] },
+    is: choice('ACCEPT', 'REJECT', 'ALL'),
     optional: true,
     filter: true,
   },
   destinationType: {
     aws: 'LogDestinationType',
-    is: { type: 'choice', values: ['cloud-watch-logs', 's3', 'kinesis-data-firehose'] },
+    is: choice('cloud-watch-logs', 's3', 'kinesis-data-firehose'),
     chosen: true,
     filter: true,
   },
   /** ARN of bucket (and folder), log group or delivery stream. */
-  destination: {
-    aws: 'LogDestination',
-    is: { type: 'string', lengthMax: ARN_LENGTH_MAX },
-    optional: true,
-  },
-  logGroupName: {
-    aws: 'LogGroupName',
-    is: { type: 'format', format: 'log-group-name' },
-    optional: true,
-    filter: true,
-  },
+  destination: { aws: 'LogDestination', is: text(ARN_LENGTH_MAX), optional: true },
+  logGroupName: { aws: 'LogGroupName', is: format('log-group-name'), optional: true, filter: true },
   permissionArn: { aws: 'DeliverLogsPermissionArn', is: ROLE_ARN, optional: true, file: false },
   crossAccountRole: { aws: 'DeliverCrossAccountRole', is: ROLE_ARN, optional: true, file: false },
   /**
    * `${version} ${account-id} …`, never empty. AWS names no limit; the longest format that there
    * can be, written without waste, is shorter.
    */
-  logFormat: { aws: 'LogFormat', is: { type: 'string', lengthMax: 4096 }, chosen: true },
+  logFormat: { aws: 'LogFormat', is: text(4096), chosen: true },
   maxAggregationSeconds: {
     aws: 'MaxAggregationInterval',
     is: { type: 'numbers', values: [60, 600] },
@@ -299,12 +254,12 @@ export const FLOW_LOG = {
   },
   destinationOptions: {
     aws: 'DestinationOptions',
-    is: { type: 'structure', fields: DESTINATION_OPTIONS },
+    is: structure(DESTINATION_OPTIONS),
     optional: true,
   },
   tagFields: {
     aws: 'TagFieldSpecification',
-    is: { type: 'list', lengthMax: 3, of: { type: 'structure', fields: TAG_FIELDS } },
+    is: list(3, structure(TAG_FIELDS)),
     chosen: true,
     file: false,
     reply: 'tagFieldSpecificationSet',
@@ -323,18 +278,18 @@ export const FLOW_LOG_PREFIXES = {
   TransitGateway: 'tgw',
 } as const satisfies Record<FlowLog['resourceType'], string>
 
-const TEXT = { type: 'string' } as const
+const TEXT = text()
 
 /** An interface that may be mirrored: how its packets are known, and what their records say of it. */
 export const NETWORK_INTERFACE = {
-  id: { aws: 'NetworkInterfaceId', is: { type: 'id', prefix: 'eni' } },
+  id: { aws: 'NetworkInterfaceId', is: id('eni') },
   /** `aa:bb:cc:dd:ee:ff`. */
   macAddress: { aws: 'MacAddress', is: TEXT, optional: true },
-  vpcId: { aws: 'VpcId', is: { type: 'reference', prefix: 'vpc' }, optional: true },
+  vpcId: { aws: 'VpcId', is: reference('vpc'), optional: true },
   /** Primary IPv4 block of the VPC; its base plus two is the address of the VPC's resolver. */
   vpcCidrBlock: { aws: 'VpcCidrBlock', is: TEXT, optional: true },
-  subnetId: { aws: 'SubnetId', is: { type: 'reference', prefix: 'subnet' }, optional: true },
-  instanceId: { aws: 'InstanceId', is: { type: 'reference', prefix: 'i' }, optional: true },
+  subnetId: { aws: 'SubnetId', is: reference('subnet'), optional: true },
+  instanceId: { aws: 'InstanceId', is: reference('i'), optional: true },
   accountId: { aws: 'OwnerId', is: { type: 'account' }, optional: true },
   availabilityZoneId: { aws: 'AvailabilityZoneId', is: TEXT, optional: true },
   tags: { ...TAGS, aws: 'TagSet', optional: true },
