@@ -16,6 +16,7 @@ import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
 import { fieldsOfResource } from '../flowlog/transit-gateway-fields.js'
 import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
+import { takesRecords } from '../mirror/flow-log-destination.js'
 import type {
   FlowLog,
   MirrorSession,
@@ -47,8 +48,8 @@ export interface FlowLogOptions {
   queues?: {
     /** Those of the default flow log. */
     ofDefault: readonly string[]
-    /** Of flow logs to such a destination: below `directory`, by id. */
-    others: { destinationTypes: readonly FlowLog['destinationType'][]; directory: string }
+    /** Below it, by id, those of flow logs to such a destination. */
+    others: string
   }
   /** Where sessions are spread by VNI: this column has those whose VNI modulo `of` is `index`. */
   share?: { index: number; of: number }
@@ -211,9 +212,7 @@ export class FlowLogs {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
       const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
       const others = this.#options.queues?.others
-      const waiting = others?.destinationTypes.includes(after.destinationType)
-        ? [join(others.directory, id)]
-        : []
+      const waiting = others !== undefined && takesRecords(after) ? [join(others, id)] : []
       const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX, waiting)
       const log = { resource: after, destination }
       await this.#split(after, () => {

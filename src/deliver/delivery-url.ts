@@ -1,9 +1,14 @@
 import { OperatorError } from '../errors.js'
+import { logGroupOf, type NamesDestination } from '../mirror/flow-log-destination.js'
 
 /** Where a flow log, or captures, are delivered to. Plain data. */
-export type Place = { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+export type Place =
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+  | { readonly kind: 'cloudwatch-logs'; readonly group: string }
 
 export type PlaceKind = Place['kind']
+
+const LOG_GROUP = /^[.\-_/#A-Za-z0-9]{1,512}$/
 
 /** What `--deliver` takes, by the scheme of the URL. */
 const SCHEMES: Readonly<
@@ -17,6 +22,10 @@ const SCHEMES: Readonly<
         ? undefined
         : { kind: 's3', bucket, prefix: prefix.replace(/\/+$/, '') }
     },
+  },
+  'cloudwatch-logs': {
+    form: 'cloudwatch-logs://group',
+    read: (rest) => (LOG_GROUP.test(rest) ? { kind: 'cloudwatch-logs', group: rest } : undefined),
   },
 }
 
@@ -35,19 +44,28 @@ export function parsePlace(url: string): Place {
 
 /** As messages name it. */
 export function placeName(place: Place): string {
-  return `s3://${place.bucket}${place.prefix === '' ? '' : `/${place.prefix}`}`
+  switch (place.kind) {
+    case 's3':
+      return `s3://${place.bucket}${place.prefix === '' ? '' : `/${place.prefix}`}`
+    case 'cloudwatch-logs':
+      return `cloudwatch-logs://${place.group}`
+  }
 }
 
-/** The place that CreateFlowLogs names by `LogDestination`; undefined where none is named that is known here. */
-export function placeOfFlowLog(flowLog: {
-  readonly destinationType: 'cloud-watch-logs' | 's3' | 'kinesis-data-firehose'
-  readonly destination?: string | undefined
-  readonly logGroupName?: string | undefined
-}): Place | undefined {
+/** The place that CreateFlowLogs names; undefined where none is named that is known here. */
+export function placeOfFlowLog(flowLog: NamesDestination): Place | undefined {
   const { destinationType, destination = '' } = flowLog
-  if (destinationType === 's3') {
-    const [, bucket, prefix = ''] = /^arn:[^:]*:s3:::([^/]+)(?:\/(.*))?$/.exec(destination) ?? []
-    if (bucket !== undefined) return { kind: 's3', bucket, prefix: prefix.replace(/\/+$/, '') }
+  switch (destinationType) {
+    case 's3': {
+      const [, bucket, prefix = ''] = /^arn:[^:]*:s3:::([^/]+)(?:\/(.*))?$/.exec(destination) ?? []
+      if (bucket === undefined) return undefined
+      return { kind: 's3', bucket, prefix: prefix.replace(/\/+$/, '') }
+    }
+    case 'cloud-watch-logs': {
+      const group = logGroupOf(flowLog)
+      return group === undefined ? undefined : { kind: 'cloudwatch-logs', group }
+    }
+    case 'kinesis-data-firehose':
+      return undefined
   }
-  return undefined
 }

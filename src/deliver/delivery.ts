@@ -61,8 +61,10 @@ export class Delivery {
   #refusedRecords = 0
   #lostFiles = 0
   #failures = 0
-  /** Failures since something arrived. */
+  /** Failures since a file arrived. */
   #inRow = 0
+  /** Failures since anything arrived: a part of a file too. */
+  #stuck = 0
   #error: DeliveryError | undefined = undefined
   /** Those who wait until nothing waits. */
   #onIdle: (() => void)[] = []
@@ -143,7 +145,9 @@ export class Delivery {
     while (!signal.aborted) {
       try {
         if (!isConfirmed) {
-          const { refused } = await destination.deliver(file, signal)
+          const { refused } = await destination.deliver(file, signal, () => {
+            this.#stuck = 0
+          })
           isConfirmed = true
           this.#refusedRecords += refused
         }
@@ -167,7 +171,7 @@ export class Delivery {
   /** Half of the wait is certain, the other half up to chance. */
   #wait(): number {
     const { first, last } = this.#options.retryMs ?? { first: RETRY_FIRST_MS, last: RETRY_LAST_MS }
-    const most = Math.min(last, first * 2 ** Math.min(this.#inRow - 1, 30))
+    const most = Math.min(last, first * 2 ** Math.min(this.#stuck - 1, 30))
     return most / 2 + (Math.random() * most) / 2
   }
 
@@ -192,6 +196,7 @@ export class Delivery {
   #failed(error: unknown): void {
     this.#failures++
     this.#inRow++
+    this.#stuck++
     for (const resolve of this.#onFailure.splice(0)) resolve()
     const before = this.#error?.message
     this.#error =
@@ -206,6 +211,7 @@ export class Delivery {
     if (this.#error !== undefined) this.#say(`delivering again after ${this.#inRow} failures`)
     this.#error = undefined
     this.#inRow = 0
+    this.#stuck = 0
   }
 
   #say(line: string): void {

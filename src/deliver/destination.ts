@@ -36,8 +36,9 @@ export interface Destination {
    * Resolves when the other side has confirmed all of the file. Rejects with DeliveryError to be
    * called again with the same file, and may then go on behind what was confirmed; with
    * Undeliverable for a file that never can be; with the reason of `signal` once that is aborted.
+   * Calls `onArrived` when a part of the file has been confirmed.
    */
-  deliver(file: QueuedFile, signal: AbortSignal): Promise<Delivered>
+  deliver(file: QueuedFile, signal: AbortSignal, onArrived: () => void): Promise<Delivered>
   /** Lets go of connections. Never rejects. */
   close(): Promise<void>
 }

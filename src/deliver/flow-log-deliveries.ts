@@ -27,10 +27,7 @@ export interface FlowLogDeliveriesOptions {
   readonly onProblem: (line: string) => void
 }
 
-/** Places, as CreateFlowLogs names them, that take records, not files. */
-export const RECORD_PLACES: readonly FlowLog['destinationType'][] = []
-
-/** The directory below which records wait for those. */
+/** The directory below which records wait for places that take records, not files. */
 export function queueDirectory(directory: string): string {
   return join(directory, KEPT)
 }

@@ -8,5 +8,9 @@ export async function openDestination({ place, region }: DeliverySpec): Promise<
       const { openS3 } = await import('./s3.js')
       return openS3({ ...place, region })
     }
+    case 'cloudwatch-logs': {
+      const { openCloudWatchLogs } = await import('./cloudwatch-logs.js')
+      return openCloudWatchLogs({ ...place, region })
+    }
   }
 }

@@ -187,9 +187,19 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
   })
 
   test.each([
-    { url: 'S3://logs', says: "'S3://logs' is no destination: give it as s3://bucket/prefix" },
+    {
+      url: 'S3://logs',
+      says: "'S3://logs' is no destination: give it as s3://bucket/prefix or cloudwatch-logs://group",
+    },
     { url: 's3://', says: "'s3://' is no destination: give it as s3://bucket/prefix" },
-    { url: 'logs', says: "'logs' is no destination: give it as s3://bucket/prefix" },
+    {
+      url: 'logs',
+      says: "'logs' is no destination: give it as s3://bucket/prefix or cloudwatch-logs://group",
+    },
+    {
+      url: 'cloudwatch-logs://a:b',
+      says: "'cloudwatch-logs://a:b' is no destination: give it as cloudwatch-logs://group",
+    },
   ])('refuses to deliver to $url', async ({ url, says }) => {
     const appliance = new Appliance(['--flow-log-dir', temporaryDirectory(), '--deliver', url])
     expect(await appliance.ended()).toBe(2)

@@ -16,7 +16,6 @@ import {
   defaultQueue,
   FlowLogDeliveries,
   queueDirectory,
-  RECORD_PLACES,
 } from '../../deliver/flow-log-deliveries.js'
 import { OperatorError } from '../../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
@@ -176,7 +175,7 @@ function openDeliveries(
     ofDefault: places
       .map((place) => defaultQueue(directory, place))
       .filter((own) => own !== undefined),
-    others: { destinationTypes: RECORD_PLACES, directory: queueDirectory(directory) },
+    others: queueDirectory(directory),
   }
   const { region } = regionAndAccount(metadata)
   return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem: say })
