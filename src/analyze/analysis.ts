@@ -15,7 +15,7 @@ import { TcpHealth } from './tcp-health.js'
 import { Traffic } from './traffic.js'
 
 export interface AnalysisOptions
-  extends Omit<OfflineOptions, 'flows' | 'openCapture' | 'observe' | 'until'> {
+  extends Omit<OfflineOptions, 'flows' | 'counter' | 'observe' | 'until'> {
   /** Connections held at most; beyond, the least valuable are summed up early. */
   maxFlows: number
   /** Rows of each list of the heaviest. */
@@ -55,7 +55,6 @@ export class Analysis {
     this.#traffic = new Traffic({
       tracker: this.#tracker,
       tcp,
-      keepCopies: (offline.duplicates ?? 'keep') === 'keep',
     })
     this.#flows = new FlowTotals({
       tracker: this.#tracker,
@@ -65,8 +64,9 @@ export class Analysis {
     })
     this.#offline = new Offline({
       ...offline,
-      observe: (session, packet, frame, fault, isCopy) =>
-        this.#traffic.observe(session, packet, frame, fault, isCopy),
+      counter: () => this.#traffic,
+      observe: (session, packet, frame, fault) =>
+        this.#traffic.observe(session, packet, frame, fault),
     })
   }
 
@@ -77,16 +77,11 @@ export class Analysis {
   /** Reads files in the order of time across them; as Offline.readAll. To be called once. */
   async readAll(
     paths: readonly string[],
-    afterBlock: NonNullable<ReadOptions['afterBlock']> = () => undefined,
+    afterBlock?: ReadOptions['afterBlock'],
   ): Promise<CaptureOutcome[]> {
     const facts = paths.map(() => new FileFacts(this.#interArrival))
-    const outcomes = await this.#offline.readAll(
-      paths,
-      (octetsRead) => {
-        while (this.#tracker.work(Number.MAX_SAFE_INTEGER));
-        return afterBlock(octetsRead)
-      },
-      (packet, file) => facts[file]!.add(packet),
+    const outcomes = await this.#offline.readAll(paths, afterBlock, (packet, file) =>
+      facts[file]!.add(packet),
     )
     for (const [file, { path, summary }] of outcomes.entries()) {
       if (summary !== undefined) this.#files.push({ path, facts: facts[file]!, summary })

@@ -1,4 +1,7 @@
+import type { EndReason } from '../flow/flow-record.js'
+import { NO_FLOW } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
 import type { Session } from '../session/session.js'
 import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
@@ -18,18 +21,15 @@ const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
 export interface TrafficOptions {
   tracker: FlowTracker
   tcp: TcpHealth
-  /** Whether packets that came in another session too are counted into flows again. */
-  keepCopies: boolean
 }
 
-/** What an observer of the pipeline makes of each packet. */
-export class Traffic {
+/** What the pipeline's packets come to: an observer sees each of them, and a counter those that are in flows. */
+export class Traffic implements PacketCounter {
   readonly protocols = new ProtocolCounts()
   readonly frameSize = new Distribution('bytes')
 
   readonly #tracker: FlowTracker
   readonly #tcp: TcpHealth
-  readonly #keepCopies: boolean
   readonly #series = new TimeSeries(PROTOCOL_LINES.length + SESSION_LINES + 1)
   readonly #byIndex: (SessionFacts | undefined)[] = []
   /** In the order they came; those whose index another has taken over stay here. */
@@ -39,17 +39,10 @@ export class Traffic {
   constructor(options: TrafficOptions) {
     this.#tracker = options.tracker
     this.#tcp = options.tcp
-    this.#keepCopies = options.keepCopies
   }
 
   /** A PacketObserver. */
-  observe(
-    session: Session,
-    packet: Packet,
-    frame: Frame,
-    fault: Fault | undefined,
-    isCopy: boolean,
-  ): void {
+  observe(session: Session, packet: Packet, frame: Frame, fault: Fault | undefined): void {
     const facts = this.#latest?.session === session ? this.#latest : this.#find(session)
     const { seconds, nanoseconds, timed } = packet
     const length = frame.wireLength()
@@ -62,8 +55,31 @@ export class Traffic {
       series.add(bin, line, length)
       series.add(bin, facts.line, length)
     }
-    if (fault !== undefined || frame.ipVersion === 0 || (isCopy && !this.#keepCopies)) return
-    this.#count(facts, packet, frame)
+  }
+
+  enqueue(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+  ): boolean {
+    const tracker = this.#tracker
+    const flow = tracker.track(frame, session, seconds, nanoseconds, timed)
+    // A fragment that waits for its first is in none yet.
+    if (flow >= 0 && frame.protocol === PROTOCOL_TCP) {
+      const { tcp } = this.factsOf(session)
+      this.#tcp.observe(flow, tracker.table.direction, frame, seconds, nanoseconds, timed, tcp)
+    }
+    return flow !== NO_FLOW
+  }
+
+  work(budget: number): boolean {
+    return this.#tracker.work(budget)
+  }
+
+  endSession(session: number, reason: EndReason): void {
+    this.#tracker.endSession(session, reason)
   }
 
   factsOf(session: number): SessionFacts {
@@ -93,24 +109,9 @@ export class Traffic {
     }
   }
 
-  #count(facts: SessionFacts, packet: Packet, frame: Frame): void {
-    const tracker = this.#tracker
-    const { seconds, nanoseconds, timed } = packet
-    const { session } = facts
-    const flow = tracker.track(frame, session.index, seconds, nanoseconds, timed)
-    // A fragment that waits for its first.
-    if (flow < 0) return
-    const { direction } = tracker.table
-    if (frame.protocol === PROTOCOL_TCP) {
-      this.#tcp.observe(flow, direction, frame, seconds, nanoseconds, timed, facts.tcp)
-    }
-  }
-
   #find(session: Session): SessionFacts {
     let facts = this.#byIndex[session.index]
     if (facts?.session !== session) {
-      // More sessions than can be told apart at once: the one before has been let go.
-      if (facts !== undefined) this.#tracker.endSession(session.index, 'session-deleted')
       const line = PROTOCOL_LINES.length + Math.min(this.#sessions.length, SESSION_LINES)
       facts = new SessionFacts(session, line)
       this.#byIndex[session.index] = facts

@@ -11,13 +11,13 @@ import type { Lifetime } from '../flow/lifetime.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
-import { Demux } from '../session/demux.js'
+import type { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
-import { Ledger, type LedgerReport } from '../session/ledger.js'
-import { Pipeline } from '../session/pipeline.js'
-import type { PacketFilter, Session, SessionCapture } from '../session/session.js'
-import { SessionDirectory, type SessionKey } from '../session/session-directory.js'
+import type { Ledger, LedgerReport } from '../session/ledger.js'
+import type { Session, SessionCapture } from '../session/session.js'
+import type { SessionKey } from '../session/session-directory.js'
 import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
+import { Tap } from '../session/tap.js'
 import { Tokens } from '../session/tokens.js'
 import { BlockPool } from '../sink/block-pool.js'
 import type { Disk } from '../sink/disk.js'
@@ -88,9 +88,6 @@ const NO_FILE_LIMITS: FileLimits = {
  * flow logs. Fed by `demux`, driven by `tick`; knows neither sockets nor threads.
  */
 export class Column {
-  readonly demux: Demux
-  readonly ledger = new Ledger()
-
   readonly #options: ColumnOptions
   /** What senders can cause without end is limited, lines about registered sessions apart. All lines go through these. */
   readonly #lines: LineLimits
@@ -99,8 +96,7 @@ export class Column {
   readonly #sayOfPackets: (line: string) => void
   #noRoomSaid = 0
   #noRoomSaidAt = 0
-  readonly #sessions: SessionDirectory
-  readonly #filter: PacketFilter | undefined
+  readonly #tap: Tap<FlowTracker>
   readonly #registry: SessionRegistry
   readonly #tracker: FlowTracker
   readonly #flowLogs: FlowLogs | undefined
@@ -109,10 +105,8 @@ export class Column {
   /** New directories for captures of sessions that nobody registered. */
   readonly #newDirectories: Tokens
   readonly #directoriesOfNew: number
-  readonly #closingCaptures = new Set<Promise<void>>()
   /** How long `work` held the thread, in microseconds. */
   readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
-  readonly #byIndex: (Session | undefined)[] = []
 
   #kernelLost: number | null = 0
   #kernelLostSeen = 0
@@ -138,7 +132,6 @@ export class Column {
     this.#sayOfRegistered = lines.about('captures of registered sessions')
     this.#sayOfOthers = lines.about('captures of sessions that nobody registered')
     this.#sayOfPackets = lines.about('packets')
-    this.#filter = openSessionFilter(options.filters ?? {}, lines.about('filters'))
     const { captures, flowLogs } = options.files ?? NO_FILE_LIMITS
     this.#captureFiles = new FileBudget(captures)
     this.#directoriesOfNew = Math.max(options.maxSessions, DIRECTORIES_MIN)
@@ -153,53 +146,56 @@ export class Column {
         interfaces,
         transitGateways: options.transitGateways ?? [],
         files: new FileBudget(flowLogs),
-        sessions: () => this.#sessions.values(),
-        sessionAt: (index) => this.#byIndex[index]!,
+        sessions: () => this.#tap.sessions.values(),
+        sessionAt: (index) => this.#tap.session(index),
         reportSession: (index) => this.#tracker.reportSession(index),
         onProblem: lines.about('flow logs'),
         ...(onFinished && { onFinished }),
       })
-    this.#tracker = new FlowTracker({
-      capacity: options.maxFlows,
-      sessions: options.maxSessions + REGISTERED_MAX + 2,
-      sessionQuota: options.sessionQuota,
-      lifetime: options.lifetime,
-      ...this.#flowLogs?.windows,
-      complete: (record) => this.#byIndex[record.session]!.completeRecord(record),
-    })
-    this.#sessions = new SessionDirectory({
-      max: options.maxSessions,
-      key: options.sessionKey,
+    this.#tap = new Tap({
+      maxSessions: options.maxSessions,
+      sessionKey: options.sessionKey,
       admission: new Admission(),
-      onOpen: (session) => this.#openSession(session),
-      onClose: (session, why) => this.#closeSession(session, why),
+      unknownSessions: options.unknownSessions,
+      duplicates: options.duplicates,
+      filter: openSessionFilter(options.filters ?? {}, lines.about('filters')),
+      counter: (complete) =>
+        new FlowTracker({
+          capacity: options.maxFlows,
+          sessions: options.maxSessions + REGISTERED_MAX + 2,
+          sessionQuota: options.sessionQuota,
+          lifetime: options.lifetime,
+          ...this.#flowLogs?.windows,
+          complete,
+        }),
+      ...(options.capture && {
+        openCapture: (session, linkType) => this.#openCapture(session, linkType),
+      }),
+      onOpen: (session) => this.#flowLogs?.follow(session),
+      onClose: (session, why) => this.#forget(session, why),
+      onProblem: this.#sayOfOthers,
     })
+    this.#tracker = this.#tap.counter
     this.#registry = new SessionRegistry({
-      sessions: this.#sessions,
+      sessions: this.#tap.sessions,
       key: options.sessionKey,
       interfaces,
       onChange: (session, now, before) => {
         this.#flowLogs?.follow(session, now)
         // Its next packets may come to another column, which will want the file's name.
         if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
-          this.#finishCapture(session)
+          this.#tap.finishCapture(session)
         }
       },
     })
-    const pipeline = new Pipeline({
-      ledger: this.ledger,
-      tracker: this.#tracker,
-      duplicates: options.duplicates,
-      ...(options.capture && {
-        openCapture: (session, linkType) => this.#openCapture(session, linkType),
-      }),
-    })
-    this.demux = new Demux({
-      ledger: this.ledger,
-      sessions: this.#sessions,
-      pipeline,
-      unknownSessions: options.unknownSessions,
-    })
+  }
+
+  get demux(): Demux {
+    return this.#tap.demux
+  }
+
+  get ledger(): Ledger {
+    return this.#tap.ledger
   }
 
   /** Where captures and flow logs are written to. */
@@ -218,7 +214,7 @@ export class Column {
       if (change.table === 'flowLogs') await this.#flowLogs?.apply(change.id, change.after)
       else this.#registry.apply(change, nowSeconds)
     }
-    await Promise.all(this.#closingCaptures)
+    await this.#tap.capturesFinished()
   }
 
   /**
@@ -233,7 +229,7 @@ export class Column {
     this.#lines.tick(nowSeconds)
     this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
-      for (const session of this.#sessions.values()) session.capture?.tick(nowSeconds)
+      for (const session of this.#tap.sessions.values()) session.capture?.tick(nowSeconds)
       this.#captureFiles.tick()
     }
     this.#lastTick = nowSeconds
@@ -244,8 +240,8 @@ export class Column {
   async close(): Promise<void> {
     await this.#working
     this.#tracker.shutdown()
-    for (const session of this.#sessions.values()) this.#finishCapture(session)
-    await Promise.all(this.#closingCaptures)
+    for (const session of this.#tap.sessions.values()) this.#tap.finishCapture(session)
+    await this.#tap.capturesFinished()
     await this.#flowLogs?.close()
     this.#lines.sayOmitted()
   }
@@ -279,19 +275,15 @@ export class Column {
     for (const [reason, count] of Object.entries(this.#tracker.ended)) {
       if (count > 0) ended[reason] = count
     }
-    return this.ledger.report({
-      kernelLost: this.#kernelLost,
-      flows: {
-        live: this.#tracker.table.count,
-        capacity: this.#options.maxFlows,
-        ended,
-        emergencies: this.#tracker.emergencies,
-        inEmergency: this.#tracker.inEmergency,
-        recordsWritten: records?.written ?? 0,
-        recordsLost: records?.lost ?? 0,
-        longestPauseMs: this.#pauses.maxValue / 1000,
-      },
-      sessions: [...this.#sessions.values()].map((session) => session.report()),
+    return this.#tap.report(this.#kernelLost, {
+      live: this.#tracker.table.count,
+      capacity: this.#options.maxFlows,
+      ended,
+      emergencies: this.#tracker.emergencies,
+      inEmergency: this.#tracker.inEmergency,
+      recordsWritten: records?.written ?? 0,
+      recordsLost: records?.lost ?? 0,
+      longestPauseMs: this.#pauses.maxValue / 1000,
     })
   }
 
@@ -320,31 +312,21 @@ export class Column {
     const { session: name, ...asked } = request
     const capture = new FlowCapture(this.#tracker, asked, {
       flush,
-      ...(name !== undefined && { wants: (index) => this.#byIndex[index]?.name === name }),
+      ...(name !== undefined && { wants: (index) => this.#tap.session(index).name === name }),
     })
     await walkFlows({
       capture,
-      sessionAt: (index) => this.#byIndex[index]!,
+      sessionAt: (index) => this.#tap.session(index),
       onBatch,
       onSlice: (began) => this.#notePause(began),
     })
     return capture
   }
 
-  #openSession(session: Session): void {
-    session.filter = this.#filter
-    this.#byIndex[session.index] = session
-    this.#flowLogs?.follow(session)
-  }
-
-  #closeSession(session: Session, why: 'evicted' | 'deleted'): void {
-    this.ledger.close(session, why)
-    this.#tracker.endSession(session.index, 'session-deleted')
+  #forget(session: Session, why: 'evicted' | 'deleted'): void {
     // Its flows may have been open still.
     if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
-    this.#finishCapture(session)
     this.#flowLogs?.forget(session)
-    this.#byIndex[session.index] = undefined
   }
 
   #openCapture(session: Session, linkType: number): SessionCapture | undefined {
@@ -374,18 +356,6 @@ export class Column {
       session.usedAt,
       hasLasted(session) ? 0 : this.#directoriesOfNew,
     )
-  }
-
-  #finishCapture(session: Session): void {
-    const capture = session.capture
-    if (capture === undefined) return
-    session.capture = undefined
-    session.captureDecided = false
-    const closing = capture
-      .close()
-      .catch((error: Error) => this.#sayOfOthers(error.message))
-      .finally(() => this.#closingCaptures.delete(closing))
-    this.#closingCaptures.add(closing)
   }
 
   /** At most once a minute. */

@@ -5,12 +5,11 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
-import { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
-import { Ledger } from '../session/ledger.js'
-import { type PacketObserver, Pipeline } from '../session/pipeline.js'
-import type { PacketFilter, Session, SessionCapture } from '../session/session.js'
-import { SessionDirectory } from '../session/session-directory.js'
+import type { Ledger } from '../session/ledger.js'
+import type { PacketObserver } from '../session/pipeline.js'
+import type { PacketFilter, Session } from '../session/session.js'
+import { Tap } from '../session/tap.js'
 import type { Packet } from '../wire/packet.js'
 
 export interface OfflineOptions {
@@ -25,7 +24,6 @@ export interface OfflineOptions {
   flows?: Omit<FlowTrackerOptions, 'sessions' | 'complete'>
   /** In place of `flows`: makes what counts packets into flows, of which every record is to be shown to `complete`. */
   counter?: (complete: OnFlowRecord) => PacketCounter
-  openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
   observe?: PacketObserver
   /** Of every session; packets it does not want are counted as filtered. */
   filter?: PacketFilter
@@ -40,7 +38,6 @@ export interface PointInTime {
 
 /** Capture files through the same pipeline that live packets take. */
 export class Offline {
-  readonly ledger = new Ledger()
   readonly tracker: FlowTracker | undefined
   /** Time of the latest packet by its own clock. */
   lastSeconds = 0
@@ -50,56 +47,36 @@ export class Offline {
   /** Packets after `until` that were left out. */
   later = 0
 
-  readonly #demux: Demux
-  readonly #counter: PacketCounter | undefined
+  readonly #tap: Tap<PacketCounter | undefined>
   readonly #until: PointInTime | undefined
-  readonly #byIndex: Session[] = []
 
   constructor(options: OfflineOptions) {
     this.#until = options.until
-    const complete: OnFlowRecord = (record) => this.session(record.session).completeRecord(record)
-    this.tracker =
-      options.flows && new FlowTracker({ ...options.flows, sessions: SESSION_INDICES, complete })
-    const counter = options.counter?.(complete) ?? this.tracker
-    this.#counter = counter
-    const { ledger } = this
-    const sessions = new SessionDirectory({
-      max: SESSION_INDICES - 2,
-      key: 'source+vni',
-      onOpen: (session) => {
-        session.filter = options.filter
-        this.#byIndex[session.index] = session
+    const { flows, counter } = options
+    this.#tap = new Tap<PacketCounter | undefined>({
+      ...options,
+      maxSessions: SESSION_INDICES - 2,
+      counter: (complete) => {
+        if (counter !== undefined) return counter(complete)
+        return flows && new FlowTracker({ ...flows, sessions: SESSION_INDICES, complete })
       },
-      onClose: (session) => counter?.endSession(session.index, 'session-deleted'),
     })
-    const pipeline = new Pipeline({
-      ledger,
-      ...(counter && { tracker: counter }),
-      ...(options.duplicates && { duplicates: options.duplicates }),
-      ...(options.openCapture && { openCapture: options.openCapture }),
-      ...(options.observe && { observe: options.observe }),
-    })
-    this.#demux = new Demux({
-      ledger,
-      sessions,
-      pipeline,
-      decap: options.decap,
-      vxlanPort: options.vxlanPort,
-      genevePort: options.genevePort,
-      ...(options.vnis && { vnis: options.vnis }),
-    })
-    this.#byIndex[0] = this.#demux.unmirrored
-    this.#demux.unmirrored.filter = options.filter
+    const made = this.#tap.counter
+    this.tracker = made instanceof FlowTracker ? made : undefined
+  }
+
+  get ledger(): Ledger {
+    return this.#tap.ledger
   }
 
   /** The session a flow or record speaks of. */
   session(index: number): Session {
-    return this.#byIndex[index]!
+    return this.#tap.session(index)
   }
 
   /** Every session seen, that of the packets that were not mirrored included. */
   get sessions(): Session[] {
-    return this.#byIndex.filter((session) => session !== undefined)
+    return this.#tap.all
   }
 
   /**
@@ -139,13 +116,13 @@ export class Offline {
 
   /** Does everything due by the time of the packets so far. */
   work(): void {
-    const counter = this.#counter
+    const { counter } = this.#tap
     if (counter !== undefined) while (counter.work(Number.MAX_SAFE_INTEGER));
   }
 
   /** Passes on what waits for fragments that do not come: there are no more packets. */
   end(): void {
-    this.#demux.end()
+    this.#tap.demux.end()
     this.work()
   }
 
@@ -167,7 +144,7 @@ export class Offline {
     } else if (this.lastSeconds - seconds > this.setBackSeconds) {
       this.setBackSeconds = this.lastSeconds - seconds
     }
-    this.#demux.acceptPacket(packet)
+    this.#tap.demux.acceptPacket(packet)
   }
 }
 

@@ -24,14 +24,14 @@ export interface DemuxOptions {
   sessions: SessionDirectory
   pipeline: Pipeline
   /** What to do with sessions that are not open yet. */
-  unknownSessions?: 'accept' | 'drop'
+  unknownSessions?: 'accept' | 'drop' | undefined
   /** Take these VNIs only; others are filtered. */
-  vnis?: ReadonlySet<number>
+  vnis?: ReadonlySet<number> | undefined
   /** For packets of a capture file: take off one mirror layer, or leave them as they are. */
-  decap?: 'auto' | 'none'
+  decap?: 'auto' | 'none' | undefined
   /** UDP destination ports that announce an encapsulation inside capture files and GENEVE. */
-  vxlanPort?: number
-  genevePort?: number
+  vxlanPort?: number | undefined
+  genevePort?: number | undefined
 }
 
 /** Bytes of packets that may wait behind a fragment whose first has not come. */

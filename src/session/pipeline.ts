@@ -8,10 +8,10 @@ import { parseFrame } from '../wire/parse-frame.js'
 import { lacksChecksumOnly } from './cut-frames.js'
 import { type DuplicateMode, Duplicates } from './duplicates.js'
 import type { Ledger } from './ledger.js'
-import type { Session, SessionCapture } from './session.js'
+import type { PacketFilter, Session, SessionCapture } from './session.js'
 import { NO_SESSIONS } from './session-directory.js'
 
-/** Is shown every packet that its session's filter wants, with its direction. Everything is on loan. */
+/** Is shown every packet that the filter wants, with its direction. Everything is on loan. */
 export type PacketObserver = (
   session: Session,
   packet: Packet,
@@ -27,12 +27,14 @@ const COPY_MARK = packetComment('duplicate: another session has brought this pac
 export interface PipelineOptions {
   ledger: Ledger
   /** What to do with copies of packets that another session has brought. */
-  duplicates?: DuplicateMode
+  duplicates?: DuplicateMode | undefined
+  /** Packets it does not want are counted as filtered. */
+  filter?: PacketFilter | undefined
   /** Counts packets into flows; without it they are only captured. */
-  tracker?: PacketCounter
+  tracker?: PacketCounter | undefined
   /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
-  openCapture?: (session: Session, linkType: number) => SessionCapture | undefined
-  observe?: PacketObserver
+  openCapture?: ((session: Session, linkType: number) => SessionCapture | undefined) | undefined
+  observe?: PacketObserver | undefined
 }
 
 /**
@@ -41,6 +43,7 @@ export interface PipelineOptions {
  */
 export class Pipeline {
   readonly #ledger: Ledger
+  readonly #filter: PacketFilter | undefined
   readonly #tracker: PacketCounter | undefined
   readonly #openCapture: PipelineOptions['openCapture']
   readonly #observe: PacketObserver | undefined
@@ -50,6 +53,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#ledger = options.ledger
+    this.#filter = options.filter
     this.#tracker = options.tracker
     this.#duplicateMode = options.duplicates ?? 'keep'
     this.#openCapture = options.openCapture
@@ -97,10 +101,7 @@ export class Pipeline {
     const wireLength = frame.wireLength()
     session.received++
     session.bytes += wireLength
-    if (
-      !isMirrored ||
-      (session.filter !== undefined && !session.filter.accepts(packet, frame, session))
-    ) {
+    if (!isMirrored || this.#filter?.accepts(packet, frame, session) === false) {
       this.#ledger.filtered++
       session.filtered++
       return

@@ -21,7 +21,7 @@ export interface SessionCapture {
   close(): Promise<void>
 }
 
-/** Which packets of a session are wanted. Asked for each of them: neither allocates nor throws. */
+/** Which packets of each session are wanted. Asked for each of them: neither allocates nor throws. */
 export interface PacketFilter {
   /** `frame` is what parseFrame found in `packet`, as far as it got where there was a fault. */
   accepts(packet: Packet, frame: Frame, session: Session): boolean
@@ -68,9 +68,6 @@ export class Session {
   longLogs = NO_LOGS
   /** Of a registered session: which packets its mirror filter takes at the source. Undefined takes all. */
   rules: RuleSet | undefined = undefined
-  /** Which of its packets are wanted here. Undefined wants them all. */
-  filter: PacketFilter | undefined = undefined
-
   /** Undefined until the first packet, and for good where nothing is captured. */
   capture: SessionCapture | undefined = undefined
   captureDecided = false
@@ -86,7 +83,7 @@ export class Session {
   flowPackets = 0
   untracked = 0
   malformed = 0
-  /** Packets that `filter` turned away, or that no session sharing them mirrors. */
+  /** Packets that the filter turned away, or that no session sharing them mirrors. */
   filtered = 0
   /** Packets that `rules` let in while nobody could say which way they ran. */
   unknownDirection = 0

@@ -15,6 +15,7 @@ describe('Tap', () => {
     const log: string[] = []
     const tap = new Tap({
       maxSessions: 2,
+      counter: () => undefined,
       openCapture: ({ name }, linkType) => {
         log.push(`open ${name} ${linkType}`)
         return {

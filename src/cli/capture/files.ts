@@ -69,6 +69,7 @@ class Conversion {
     this.#stats = options.stats
     this.#tap = new Tap({
       maxSessions: SESSIONS_MAX,
+      counter: () => undefined,
       openCapture: (session) => capture.source(session.name ?? NOT_MIRRORED),
       decap,
       vxlanPort,

@@ -58,6 +58,7 @@ class LiveCapture {
     this.#capture = capture
     this.#tap = new Tap({
       maxSessions: SESSIONS_MAX,
+      counter: () => undefined,
       openCapture: (session) => capture.source(session.name!),
       ...(vni && { vnis: new Set(vni) }),
       filter,
