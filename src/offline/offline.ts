@@ -23,8 +23,10 @@ export interface OfflineOptions {
   /** Without it packets are not counted into flows. */
   flows?: Omit<FlowTrackerOptions, 'sessions' | 'complete'>
   /** In place of `flows`: makes what counts packets into flows, of which every record is to be shown to `complete`. */
-  counter?: (complete: OnFlowRecord) => PacketCounter
+  counter?: (complete: OnFlowRecord) => PacketCounter | undefined
   observe?: PacketObserver
+  /** As ReadOptions.open. */
+  open?: ReadOptions['open']
   /** Of every session; packets it does not want are counted as filtered. */
   filter?: PacketFilter
 }
@@ -49,9 +51,11 @@ export class Offline {
 
   readonly #tap: Tap<PacketCounter | undefined>
   readonly #until: PointInTime | undefined
+  readonly #open: ReadOptions['open']
 
   constructor(options: OfflineOptions) {
     this.#until = options.until
+    this.#open = options.open
     const { flows, counter } = options
     this.#tap = new Tap<PacketCounter | undefined>({
       ...options,
@@ -107,6 +111,7 @@ export class Offline {
 
   #readOptions(afterBlock: AfterBlock = () => undefined): ReadOptions {
     return {
+      ...(this.#open && { open: this.#open }),
       afterBlock: (octetsRead) => {
         this.work()
         return afterBlock(octetsRead)

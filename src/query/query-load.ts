@@ -1,11 +1,13 @@
+import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { type FlowPair, pairOf } from '../flow/flow-pair.js'
-import type { FlowRecord } from '../flow/flow-record.js'
+import type { EndReason, FlowRecord, OnFlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
 import { STATE_NAMES } from '../flow/flow-state.js'
+import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
-import { readCaptures } from '../pcap/capture-merge.js'
 import type { ReadOptions } from '../pcap/reader.js'
 import type { PacketObserver } from '../session/pipeline.js'
 import type { Session } from '../session/session.js'
@@ -26,7 +28,7 @@ import {
 } from './sql-tables.js'
 
 export interface LoadOptions {
-  readonly offline: Omit<OfflineOptions, 'flows' | 'observe'>
+  readonly offline: Omit<OfflineOptions, 'flows' | 'counter' | 'observe'>
   /** Of the table `records`. */
   readonly lifetime: Lifetime
   readonly windowSeconds: number
@@ -35,8 +37,11 @@ export interface LoadOptions {
   readonly open: NonNullable<ReadOptions['open']>
 }
 
-/** The runs that fill tables, read as one: what is read once fills them all. */
-export type JointRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds'>
+/** Of the tables asked for. */
+type Rows = Partial<Record<CaptureTable['name'], DuckDbRows>>
+
+/** What reads the captures, each packet once, whatever tables it fills. */
+export type CaptureRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds'>
 
 /**
  * Fills the tables asked for. `read` is to have every capture read by the run it is
@@ -48,85 +53,91 @@ export async function loadCaptures(
   database: Confined,
   tables: readonly CaptureTable[],
   options: LoadOptions,
-  read: (run: JointRun) => Promise<void>,
+  read: (run: CaptureRun) => Promise<void>,
 ): Promise<void> {
-  const loads = await Promise.all(
-    tables.map(async (table) => {
-      const types = table.kept.map(([, type]) => type)
-      const rows = await DuckDbRows.open(duckdb, database, keptTable(table), types)
-      return { rows, run: LOADERS[table.name](rows, options) }
-    }),
-  )
-  const runs = loads.map(({ run }) => run)
-  await read(jointRun(runs, options))
-  for (const { rows, run } of loads) {
-    run.tracker?.shutdown()
-    rows.close()
+  const rows: Rows = {}
+  for (const table of tables) {
+    const types = table.kept.map(([, type]) => type)
+    rows[table.name] = await DuckDbRows.open(duckdb, database, keptTable(table), types)
   }
-  await loadSessions(database, runs[0]!.sessions)
+  const trackers: FlowTracker[] = []
+  const offline = new Offline({
+    ...options.offline,
+    open: options.open,
+    ...(rows.packets && { observe: packetObserver(rows.packets) }),
+    counter: (complete) => {
+      if ((rows.flows ?? rows.pairs) !== undefined) trackers.push(flowsTracker(rows, options))
+      if (rows.records !== undefined) {
+        trackers.push(recordsTracker(rows.records, options, complete))
+      }
+      return trackers.length > 1 ? new EachCounter(trackers) : trackers[0]
+    },
+  })
+  await read(offline)
+  for (const tracker of trackers) tracker.shutdown()
+  for (const table of Object.values(rows)) table.close()
+  await loadSessions(database, offline.sessions)
 }
 
-function jointRun(runs: readonly Offline[], { open }: LoadOptions): JointRun {
-  return {
-    // Each run says the same of what it could not understand.
-    ledger: runs[0]!.ledger,
-    get setBackSeconds() {
-      return runs[0]!.setBackSeconds
+/** A flow is all that the files have of it. */
+function flowsTracker({ flows, pairs }: Rows, { maxFlows }: LoadOptions): FlowTracker {
+  const tracker: FlowTracker = new FlowTracker({
+    capacity: maxFlows,
+    sessions: SESSION_INDICES,
+    onEnd: (flow) => {
+      if (flows !== undefined) for (const row of rowsOf(tracker, flow)) putFlow(row, flows)
+      if (pairs !== undefined) putPair(pairOf(tracker, flow), pairs)
     },
-    readAll: async (paths, afterBlock, onRead) => {
-      const outcomes = await readCaptures(
-        paths,
-        (packet) => {
-          for (const run of runs) run.accept(packet)
-        },
-        {
-          open,
-          afterBlock: (octetsRead) => {
-            for (const run of runs) run.work()
-            return afterBlock?.(octetsRead)
-          },
-          ...(onRead && { onRead }),
-        },
-      )
-      for (const run of runs) run.end()
-      return outcomes
-    },
-  }
+  })
+  return tracker
 }
 
-const LOADERS: Record<CaptureTable['name'], (rows: DuckDbRows, options: LoadOptions) => Offline> = {
-  packets: (rows, { offline }) => new Offline({ ...offline, observe: packetObserver(rows) }),
-  // A flow is all that the files have of it.
-  flows: (rows, { offline, maxFlows }) => {
-    const run: Offline = new Offline({
-      ...offline,
-      flows: {
-        capacity: maxFlows,
-        onEnd: (flow) => {
-          for (const row of rowsOf(run.tracker!, flow)) putFlow(row, rows)
-        },
-      },
-    })
-    return run
-  },
-  pairs: (rows, { offline, maxFlows }) => {
-    const run: Offline = new Offline({
-      ...offline,
-      flows: { capacity: maxFlows, onEnd: (flow) => putPair(pairOf(run.tracker!, flow), rows) },
-    })
-    return run
-  },
-  records: (rows, { offline, lifetime, windowSeconds, maxFlows }) => {
-    return new Offline({
-      ...offline,
-      flows: {
-        capacity: maxFlows,
-        lifetime,
-        windowSeconds,
-        onRecord: recordWriter(rows),
-      },
-    })
-  },
+function recordsTracker(
+  rows: DuckDbRows,
+  { maxFlows, lifetime, windowSeconds }: LoadOptions,
+  complete: OnFlowRecord,
+): FlowTracker {
+  return new FlowTracker({
+    capacity: maxFlows,
+    sessions: SESSION_INDICES,
+    lifetime,
+    windowSeconds,
+    complete,
+    onRecord: recordWriter(rows),
+  })
+}
+
+/** Counts each packet by every one of several counters. */
+class EachCounter implements PacketCounter {
+  readonly #counters: readonly PacketCounter[]
+
+  constructor(counters: readonly PacketCounter[]) {
+    this.#counters = counters
+  }
+
+  enqueue(
+    frame: Frame,
+    session: number,
+    seconds: number,
+    nanoseconds: number,
+    timed: boolean,
+  ): boolean {
+    let isCounted = true
+    for (const counter of this.#counters) {
+      if (!counter.enqueue(frame, session, seconds, nanoseconds, timed)) isCounted = false
+    }
+    return isCounted
+  }
+
+  work(budget: number): boolean {
+    let isMore = false
+    for (const counter of this.#counters) if (counter.work(budget)) isMore = true
+    return isMore
+  }
+
+  endSession(session: number, reason: EndReason): void {
+    for (const counter of this.#counters) counter.endSession(session, reason)
+  }
 }
 
 function packetObserver(rows: DuckDbRows): PacketObserver {
@@ -254,7 +265,6 @@ function recordWriter(rows: DuckDbRows): (record: FlowRecord) => void {
   }
 }
 
-/** Every run has numbered the same sessions in the same order. */
 async function loadSessions({ connection }: Confined, sessions: readonly Session[]): Promise<void> {
   const insert = await connection.prepare('INSERT INTO loaded.sessions VALUES ($1, $2, $3, $4)')
   for (const session of sessions) {

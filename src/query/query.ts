@@ -13,7 +13,7 @@ import {
 import { type FlowLogReader, FlowLogTables, storeDirectory } from './flow-log-tables.js'
 import { apart, EXPLAIN, mayName, tablesNamed } from './named-tables.js'
 import type { FlowLogFile, ParquetFile, QueryFiles } from './query-files.js'
-import { type JointRun, type LoadOptions, loadCaptures } from './query-load.js'
+import { type CaptureRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { RecordStore } from './record-files.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
 import { FUNCTION_MACROS } from './sql-functions.js'
@@ -65,7 +65,7 @@ export interface QueryOptions {
   /** Files besides those of the query that the program itself lets DuckDB write. Absolute. */
   readonly outputs: readonly string[]
   /** Has the run read every capture, when the SQL makes that necessary. */
-  readonly read: (run: JointRun) => Promise<void>
+  readonly read: (run: CaptureRun) => Promise<void>
   readonly flowLogs: FlowLogReader
   /** The SQL is right and needs files, of which so many can be read; what it throws is the end. */
   readonly onNeeded: (readable: number) => void

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EXAMPLES } from '../../src/cli/query/command.js'
+import { UNHURRIED } from '../e2e/program.js'
 import { readParquet } from '../flowlog/parquet-file.js'
 import { ethernet, udp4 } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
@@ -255,6 +256,22 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     expect(Number(one['packets'])).toBeLessThan(Number(all['packets']))
     expect(one['of_flows']).toBe(one['packets'])
   })
+
+  test.each(['packets', 'flows', 'pairs', 'records'])(
+    'fills %s alone as it does together with the others',
+    UNHURRIED,
+    async (table) => {
+      const files = ['fragments.pcap', 'vxlan-two-sessions.pcap', 'geneve-gwlb.pcap']
+      const paths = files.map((file) => join(SAMPLES, file))
+      const alone = await ask(`SELECT * FROM ${table} ORDER BY ALL`, ...paths)
+      const others = ['packets', 'flows', 'pairs', 'records'].map(
+        (name) => `0 < (SELECT count(*) FROM ${name})`,
+      )
+      const together = `SELECT * FROM ${table} WHERE ${others.join(' AND ')} ORDER BY ALL`
+      expect(alone.length).toBeGreaterThan(0)
+      expect(await ask(together, ...paths)).toEqual(alone)
+    },
+  )
 
   test('reads flow logs by their names, with different columns, beside captures', async () => {
     const dir = temporaryDirectory()
