@@ -88,14 +88,20 @@ export class CaptureWriter {
   }
 
   /**
-   * Writes a packet, cut to the snaplen. False when the sink had no room: nothing was written, not
+   * Writes a packet, cut to the snaplen, or to `kept` bytes where that is less. False when the sink had no room: nothing was written, not
    * even a part. `interfaceId` is 0 or what `addInterface` returned; its link type is the packet's.
    * `options` are options of the packet as pcapng-emit.ts makes them; a pcap file has no place for them.
    */
-  write(packet: Packet, interfaceId = 0, options: Buffer = NO_OPTIONS): boolean {
+  write(
+    packet: Packet,
+    interfaceId = 0,
+    options: Buffer = NO_OPTIONS,
+    kept = packet.end - packet.start,
+    originalLength = packet.originalLength,
+  ): boolean {
     if (this.#due !== undefined && !this.#settle()) return false
-    const { bytes, start, end, seconds, nanoseconds, originalLength } = packet
-    const captured = Math.min(end - start, this.#longest)
+    const { bytes, start, seconds, nanoseconds } = packet
+    const captured = Math.min(kept, this.#longest)
     const room =
       this.#format === 'pcap'
         ? PCAP_RECORD_HEADER_LEN + captured

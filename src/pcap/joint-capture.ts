@@ -106,7 +106,13 @@ export class JointCapture {
   }
 
   /** See JointSource. */
-  write(source: JointSource, packet: Packet, options: Buffer | undefined): boolean {
+  write(
+    source: JointSource,
+    packet: Packet,
+    kept: number,
+    originalLength: number,
+    options: Buffer | undefined,
+  ): boolean {
     const { seconds, linkType } = packet
     if (this.isComplete) return false
     if (this.#sink === undefined) this.open(seconds)
@@ -119,7 +125,7 @@ export class JointCapture {
     }
     at.received++
     const { writer, id } = at
-    if (writer.write(packet, id, options)) {
+    if (writer.write(packet, id, options, kept, originalLength)) {
       this.packets++
       return true
     }
@@ -219,8 +225,13 @@ export class JointSource {
   }
 
   /** Writes a packet, as CaptureWriter does. */
-  write(packet: Packet, options: Buffer | undefined): boolean {
-    return this.#capture.write(this, packet, options)
+  write(
+    packet: Packet,
+    kept: number,
+    originalLength: number,
+    options: Buffer | undefined,
+  ): boolean {
+    return this.#capture.write(this, packet, kept, originalLength, options)
   }
 
   /** The capture has the timer. */

@@ -166,25 +166,26 @@ export class RotatingCapture {
   }
 
   /** Writes a packet, as CaptureWriter does. False: not written (full disk, disk too slow, …); counted. */
-  write(packet: Packet, options: Buffer | undefined): boolean {
-    const { start, end, seconds, linkType } = packet
+  write(
+    packet: Packet,
+    kept: number,
+    originalLength: number,
+    options: Buffer | undefined,
+  ): boolean {
+    const { seconds, linkType } = packet
     if (linkType !== this.#session.linkType) {
       this.#refuse(linkType)
       return false
     }
     let writer = this.#writer
-    if (
-      writer === undefined ||
-      seconds >= this.#until ||
-      this.#isFull(writer, end - start, options)
-    ) {
+    if (writer === undefined || seconds >= this.#until || this.#isFull(writer, kept, options)) {
       if (!this.#next(seconds)) {
         this.#lose(this.#outage.isBlocked ? this.#blockedBy : 'disk', 1)
         return false
       }
       writer = this.#writer!
     }
-    if (writer.write(packet, 0, options)) {
+    if (writer.write(packet, 0, options, kept, originalLength)) {
       this.#packets++
       return true
     }

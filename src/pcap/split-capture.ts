@@ -139,7 +139,12 @@ export class SplitSource {
   }
 
   /** Writes a packet, as CaptureWriter does. */
-  write(packet: Packet, options: Buffer | undefined): boolean {
+  write(
+    packet: Packet,
+    kept: number,
+    originalLength: number,
+    options: Buffer | undefined,
+  ): boolean {
     const { linkType } = packet
     if (this.#capture.isOver()) return false
     this.#linkType ??= linkType
@@ -157,7 +162,7 @@ export class SplitSource {
     }
     const { writer, id } = at
     at.received++
-    if (!writer.write(packet, id, options)) {
+    if (!writer.write(packet, id, options, kept, originalLength)) {
       at.dropped++
       return false
     }

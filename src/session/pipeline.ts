@@ -74,7 +74,7 @@ export class Pipeline {
     this.acceptParsed(first, packet, frame, fault, others)
   }
 
-  /** Takes a frame that has been parsed already, with what was wrong with it. The packet is then what was captured of it. */
+  /** Takes a frame that has been parsed already, with what was wrong with it. */
   acceptParsed(
     first: Session,
     packet: Packet,
@@ -165,10 +165,8 @@ export class Pipeline {
       session.capture = this.#openCapture(session, packet.linkType)
       if (session.capture === undefined) return
     }
-    const { start, end } = packet
-    if (end - start > session.packetLength) packet.end = start + session.packetLength
-    packet.originalLength = originalLength
-    if (session.capture.write(packet, options)) session.captured++
+    const kept = Math.min(packet.end - packet.start, session.packetLength)
+    if (session.capture.write(packet, kept, originalLength, options)) session.captured++
     else session.captureLost++
   }
 }

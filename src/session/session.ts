@@ -13,8 +13,11 @@ import { SeenWindows } from './seen-windows.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
-  /** False: not written. Counts what it lost by itself. `options`: of the packet, for pcapng. */
-  write(packet: Packet, options: Buffer | undefined): boolean
+  /**
+   * False: not written. Counts what it lost by itself. Of the packet `kept` bytes are to be
+   * written, of `originalLength` on the wire; `options`: of the packet, for pcapng.
+   */
+  write(packet: Packet, kept: number, originalLength: number, options: Buffer | undefined): boolean
   /** By a timer, with wall-clock seconds. */
   tick(nowSeconds: number): void
   /** Finishes every file. */

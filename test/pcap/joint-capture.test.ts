@@ -21,7 +21,12 @@ const OPTIONS = {
 const FRAME = Buffer.alloc(100, 7)
 
 function write(source: JointSource, seconds = 0, linkType = 1): boolean {
-  return source.write(lentPacket(FRAME, { seconds, linkType }), undefined)
+  return source.write(
+    lentPacket(FRAME, { seconds, linkType }),
+    FRAME.length,
+    FRAME.length,
+    undefined,
+  )
 }
 
 /** Interfaces of a file by name, with the packets of each. */

@@ -118,7 +118,7 @@ function packet(random: Random, seconds: number, length = 1 + random.below(300))
 
 function put(capture: RotatingCapture, it: WrittenPacket): boolean {
   const { frame, ...facts } = it
-  return capture.write(lentPacket(frame, facts), undefined)
+  return capture.write(lentPacket(frame, facts), frame.length, it.originalLength, undefined)
 }
 
 /** Frames as text: Buffers are compared octet by octet, slowly. */
@@ -491,7 +491,7 @@ describe('a RotatingCapture on a disk that fails', () => {
     for (let count = 0; count < 3; count++) {
       const { frame } = packet(random, 100)
       const raw = lentPacket(frame, { seconds: 100, linkType: 101 })
-      expect(capture.write(raw, undefined)).toBe(false)
+      expect(capture.write(raw, frame.length, frame.length, undefined)).toBe(false)
       capture.tick(101 + count)
     }
     await capture.close()

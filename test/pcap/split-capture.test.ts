@@ -20,7 +20,7 @@ function open(directory: string): SplitCapture {
 }
 
 function write(source: SplitSource, linkType = 1): boolean {
-  return source.write(lentPacket(FRAME, { linkType }), undefined)
+  return source.write(lentPacket(FRAME, { linkType }), FRAME.length, FRAME.length, undefined)
 }
 
 const packetsOf = async (path: string) => (await readCapture(path, () => undefined)).packets

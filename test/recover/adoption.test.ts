@@ -58,7 +58,7 @@ async function captureBytes(format: CaptureFormat, count: number, seed = 1): Pro
   for (let run = 0; run < count; run++) {
     const frame = random.bytes(random.below(40))
     const time = { seconds: 1_795_199_640 + run, nanoseconds: run }
-    capture.write(lentPacket(frame, { ...time, originalLength: 60 }), undefined)
+    capture.write(lentPacket(frame, time), frame.length, 60, undefined)
   }
   await capture.close()
   const [name] = readdirSync(join(directory, 's'))
@@ -277,7 +277,7 @@ for (let number = 0; ; number++) {
   packet.end = 60 + (number * 7919) % 1340
   packet.seconds = 1_795_199_640 + (number >> 10)
   packet.nanoseconds = number & 1023
-  if (!capture.write(packet)) throw new Error('refused')
+  if (!capture.write(packet, packet.end, packet.originalLength)) throw new Error('refused')
   if (number % 100 === 99) {
     await capture.drained()
     process.stdout.write(\`\${number + 1}\\n\`)

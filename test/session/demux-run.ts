@@ -110,11 +110,11 @@ export class DemuxRun {
 
   #capture(session: Session) {
     return {
-      write: (packet: Packet): boolean => {
-        const { bytes, start, end, seconds, nanoseconds, originalLength, linkType } = packet
+      write: (packet: Packet, kept: number, originalLength: number): boolean => {
+        const { bytes, start, seconds, nanoseconds, linkType } = packet
         this.delivered.push({
           session: session.name,
-          frame: Buffer.from(bytes.subarray(start, end)),
+          frame: Buffer.from(bytes.subarray(start, start + kept)),
           originalLength,
           linkType,
           seconds,

@@ -29,11 +29,13 @@ class KeptCapture implements SessionCapture {
   isFull = false
 
   write(
-    { bytes, start, end, originalLength, linkType }: Packet,
+    { bytes, start, linkType }: Packet,
+    kept: number,
+    originalLength: number,
     options: Buffer | undefined,
   ): boolean {
     if (this.isFull) return false
-    const frame = Buffer.from(bytes.subarray(start, end))
+    const frame = Buffer.from(bytes.subarray(start, start + kept))
     this.written.push({ frame, originalLength, linkType, options })
     return true
   }
@@ -188,7 +190,10 @@ describe('Pipeline', () => {
     run.pipeline.accept(run.mirrored, packetOf(frame))
     for (const length of [100, frame.length, 1]) {
       run.mirrored.packetLength = length
-      run.pipeline.accept(run.mirrored, packetOf(frame))
+      const packet = packetOf(frame)
+      const lent = { ...packet }
+      run.pipeline.accept(run.mirrored, packet)
+      expect({ ...packet }).toEqual(lent)
     }
     expect(capture.written.map((written) => written.frame)).toEqual(
       [frame.length, 100, frame.length, 1].map((length) => frame.subarray(0, length)),
