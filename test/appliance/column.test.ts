@@ -114,8 +114,8 @@ function udp(vni: number, sport = 1000): Buffer {
   return udp4({ src: `10.9.0.${vni}`, dst: '192.0.2.1', sport, dport: 53, payload })
 }
 
-function tcp(vni: number, flags: number, sport = 2000): Buffer {
-  return tcp4({ src: `10.9.0.${vni}`, dst: '192.0.2.1', sport, dport: 443, flags })
+function tcp(vni: number, flags: number, sport = 2000, seq = 0): Buffer {
+  return tcp4({ src: `10.9.0.${vni}`, dst: '192.0.2.1', sport, dport: 443, flags, seq })
 }
 
 function filesBelow(directory: string): string[] {
@@ -249,7 +249,13 @@ describe('Column', () => {
     run.packet(1, T + 40)
     run.tick(T + 41, T + 60)
     // Ended by a new life in the first second of the next window, before this one is swept.
-    for (const flags of [TCP_SYN, TCP_RST | TCP_ACK, TCP_SYN]) run.packet(1, T + 60, tcp(1, flags))
+    for (const [flags, seq] of [
+      [TCP_SYN, 1],
+      [TCP_RST | TCP_ACK, 2],
+      [TCP_SYN, 90_000],
+    ] as const) {
+      run.packet(1, T + 60, tcp(1, flags, 2000, seq))
+    }
     run.tick(T + 61)
     await run.close()
     const records = run.records()
