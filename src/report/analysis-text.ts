@@ -94,7 +94,7 @@ class AnalysisText {
   #findings(): string[] {
     const { findings } = this.#report
     if (findings.length === 0) {
-      return [this.#styled('green', 'nothing found lost, cut, damaged or out of order')]
+      return [this.#styled('green', 'no findings: nothing is lost, cut or damaged')]
     }
     const shown = findings.slice(0, Math.max(this.#top, 10))
     const lines = shown.flatMap(({ level, text }) => {

@@ -60,7 +60,7 @@ function findings({ findings, totals }: AnalysisReport): Html | undefined {
   if (totals.packets === 0)
     return html`<ul class="findings"><li class="notice">There are no packets.</li></ul>`
   if (findings.length === 0) {
-    return html`<ul class="findings"><li class="good">Nothing was found lost, cut, damaged or out of order.</li></ul>`
+    return html`<ul class="findings"><li class="good">No findings: nothing is lost, cut or damaged.</li></ul>`
   }
   return html`<ul class="findings">
 ${findings.map(({ level, text }) => html`<li class="${level}">${text}</li>\n`)}</ul>`
