@@ -17,13 +17,16 @@ interface TimeoutSetting {
 export function addLifetimeOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--flow-timeouts <profile>', 'idle time-outs after which a flow ends')
+      new Option(
+        '--flow-timeouts <profile>',
+        'idle time-outs that end a flow: those of Network Firewall (nfw), of EC2 connection tracking (vpc) or of Suricata (ids)',
+      )
         .choices(Object.keys(LIFETIMES))
         .default('nfw'),
     )
     .option(
       '--flow-timeout <what=time>',
-      'one idle time-out of the profile, such as tcp-established=10m; once for each',
+      'change one idle time-out of the profile, such as tcp-established=10m; may be repeated',
       collectTimeouts,
     )
 }

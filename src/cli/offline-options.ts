@@ -21,12 +21,22 @@ const parseUdpPort = integerBetween(1, 65_535)
 export function addOfflineOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--decap <how>', 'take one mirror layer (VXLAN, GENEVE) off, or none')
+      new Option(
+        '--decap <how>',
+        'auto unwraps one mirror layer (VXLAN or GENEVE); none leaves packets as they are',
+      )
         .choices(['auto', 'none'])
         .default('auto'),
     )
-    .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
-    .option('--filter <expression>', 'pcap-filter(7) on the mirrored frames; vni and session too')
-    .option('--vxlan-port <number>', 'UDP port of VXLAN', parseUdpPort, VXLAN_PORT)
-    .option('--geneve-port <number>', 'UDP port of GENEVE', parseUdpPort, GENEVE_PORT)
+    .option(
+      '--vni <numbers>',
+      'read only packets with these VXLAN network identifiers, such as 7 or 7,8',
+      collectVnis,
+    )
+    .option(
+      '--filter <expression>',
+      'read only packets that match this pcap-filter(7) expression; it sees the mirrored frame, and vni and session work too',
+    )
+    .option('--vxlan-port <number>', 'UDP port that carries VXLAN', parseUdpPort, VXLAN_PORT)
+    .option('--geneve-port <number>', 'UDP port that carries GENEVE', parseUdpPort, GENEVE_PORT)
 }

@@ -139,7 +139,7 @@ export function parseSort(text: string): SortOrder {
 export function duplicatesOption(): Option {
   return new Option(
     '--duplicates <what>',
-    'packets mirrored at both ends: keep, keep out of flows and mark in pcapng, or drop',
+    'what to do with the second copy of a packet that was mirrored at both ends: keep it, keep it out of flows and mark it in pcapng files, or drop it',
   )
     .choices(['keep', 'mark', 'drop'])
     .default('keep')

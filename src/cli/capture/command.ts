@@ -75,7 +75,7 @@ function addWriting(command: Command): void {
     .requiredOption('-w, --write <file>', 'what to write; - is standard output')
     .option('-c, --count <packets>', 'stop after this many packets', integerBetween(1, 1e15))
     .option(
-      '-s, --snaplen <octets>',
+      '-s, --snaplen <bytes>',
       'bytes to keep of each frame, 0 keeps all',
       integerBetween(0, 262_144),
       0,

@@ -13,31 +13,39 @@ export function addFlowLog(program: Command): void {
     .command('flow-log')
     .summary('capture files into VPC flow log records')
     .description(
-      'Writes the VPC flow log records of capture files (pcap, pcapng, gzip, zstd; - is standard ' +
-        'input) as their aggregation windows close. Every flow is ACCEPT: what was refused is ' +
-        "never mirrored. Parquet has AWS's column names and types; what text writes as - is null.",
+      'Reads capture files (pcap, pcapng, gzip, zstd; - is standard input) and writes VPC flow log ' +
+        'records as aggregation windows close. Every record says ACCEPT: rejected traffic is never ' +
+        "mirrored. Parquet files have AWS's column names and types; - in text is null there.",
     )
     .argument('<file...>', 'capture files')
     .option('--log-format <format>', LOG_FORMAT)
     .addOption(
-      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+      new Option('--max-aggregation-interval <seconds>', 'longest time that one record covers')
         .choices(['60', '600'])
         .default('600'),
     )
     .addOption(
       new Option(
         '--format <format>',
-        'plain text, JSON lines, or Parquet (default: by the name of the file, else text)',
+        'plain text, JSON lines or Parquet (default: by the ending of --output, else text)',
       ).choices(['text', 'json', 'parquet']),
     )
     .option(
       '-o, --output <file>',
-      "- is standard output; .gz and .zst compress; a directory/ gets files in AWS's key layout",
+      "where to write; - is standard output, .gz and .zst compress, and a name that ends in / is a directory for files in AWS's key layout",
       '-',
     )
-    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths below the directory')
-    .option('--per-hour-partition', 'a directory for each hour')
-    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 1_048_576)
+    .option(
+      '--hive-compatible-partitions',
+      'with a directory: Hive partitions (year=2026/month=11/…) in the paths',
+    )
+    .option('--per-hour-partition', 'with a directory: one directory for each hour')
+    .option(
+      '--max-flows <number>',
+      'connections in the flow table; when it is full, the oldest are reported early',
+      integerBetween(1, 16_777_216),
+      1_048_576,
+    )
   command.addOption(fileModeOption()).addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)

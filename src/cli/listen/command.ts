@@ -210,7 +210,7 @@ function addCaptures(command: Command): void {
         .default('pcap'),
     )
     .option(
-      '--snaplen <octets>',
+      '--snaplen <bytes>',
       'bytes to keep of each frame (default: all)',
       integerBetween(0, 262_144),
     )

@@ -15,71 +15,81 @@ export function addMirror(program: Command): void {
     .command('mirror')
     .summary('be a mirror source: send the frames of a capture or an interface as VXLAN')
     .description(
-      'Sends frames of capture files or of a Linux interface to mirror targets, as AWS Traffic ' +
-        'Mirroring would: cut to the packet length, behind a VXLAN header, in a UDP datagram. With ' +
-        '--session those that the mirror sessions of an interface take, by session number, ' +
-        'filters and rules; with --to and --vni all. Sixteen source ports are used, chosen by the ' +
-        'inner flow. IP packets without an Ethernet header (raw, cooked, loopback, tunnels) get ' +
-        'one; other packets of such captures are left out. An interface is mirrored until SIGINT, ' +
-        'SIGTERM or SIGHUP, both ways, but for what this host sends to the targets; frames that its ' +
-        'offloads have joined are larger than the MTU (ethtool -K IF gro off gso off tso off).',
+      'Sends frames from capture files or from a Linux interface to mirror targets, as AWS Traffic ' +
+        'Mirroring does: cut to the packet length and wrapped in VXLAN over UDP. With --to and --vni, ' +
+        'every frame is sent. With --session or --control, the mirror sessions of an interface and ' +
+        'their filter rules decide. The flow of a frame selects one of sixteen UDP source ports. ' +
+        'IP packets without an Ethernet header (raw, cooked, loopback, tunnels) get one; other packets ' +
+        'without one are left out. An interface is mirrored in both directions until SIGINT, SIGTERM or ' +
+        'SIGHUP, except for what this host sends to the targets. Turn off the offloads that join packets ' +
+        '(ethtool -K IF gro off gso off tso off); otherwise frames may be larger than the MTU.',
     )
     .option('-r, --read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
     .addOption(
-      new Option('--interface <name>', 'a Linux interface; as root or with CAP_NET_RAW').conflicts([
-        'read',
-        'speed',
-        'rate',
-        'loop',
-      ]),
+      new Option(
+        '--interface <name>',
+        'mirror this Linux interface; needs root or CAP_NET_RAW',
+      ).conflicts(['read', 'speed', 'rate', 'loop']),
     )
     .addOption(
       new Option(
         '--receive-buffer <size>',
-        'socket receive buffer to request from the kernel for --interface',
+        'receive buffer to request from the kernel for --interface',
       )
         .argParser(parseSize)
         .default(64 * 2 ** 20, '64MiB'),
     )
-    .option('--session <file>', 'YAML with interfaces, sessions, filters and targets')
+    .option('--session <file>', 'YAML file with interfaces, mirror sessions, filters and targets')
     .option(
       '--control <url>',
-      'follow the sessions of an interface at an appliance or at AWS; addresses of interface and ' +
-        'targets from --session FILE, with no sessions in it',
+      'EC2 API of an appliance or of AWS: follow the mirror sessions of --network-interface-id there. ' +
+        '--session FILE may still give the addresses of the interface and of targets, but no sessions',
       parseControl,
     )
-    .option('--network-interface-id <eni>', 'with --control: the mirrored interface', parseEni)
+    .option(
+      '--network-interface-id <eni>',
+      'with --control: the interface whose sessions to follow',
+      parseEni,
+    )
     .option(
       '--target <id=host:port>',
-      'with --control: where a target is, once for each (default: --to, else the host of --control, ' +
-        'port 4789, for a Gateway Load Balancer endpoint 6081)',
+      'with --control: the address of a target; may be repeated (default: --to, else the host of ' +
+        '--control and port 4789, or 6081 for a Gateway Load Balancer endpoint)',
       collectTarget,
     )
     .addOption(
-      new Option('--control-interval <time>', 'ask --control so often')
+      new Option('--control-interval <time>', 'how often to ask --control for changes')
         .argParser(parseDuration)
         .default(5, '5s'),
     )
     .option(
       '--credentials <file>',
-      "with --control: access keys in AWS's shared format (default: AWS_ACCESS_KEY_ID, " +
-        'AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN)',
+      "with --control: access keys in AWS's shared format (default: those that every AWS client finds)",
     )
-    .option('--profile <name>', "of --credentials, else of AWS's own file (default: default)")
-    .option('--region <name>', 'with --control (default: of its name, AWS_REGION, us-east-1)')
+    .option(
+      '--profile <name>',
+      "with --control: the profile in --credentials, else in AWS's own files (default: default)",
+    )
+    .option(
+      '--region <name>',
+      'with --control: the region to sign for (default: that in the host name, else AWS_REGION, else us-east-1)',
+    )
     .addOption(
       new Option(
         '--to <host:port>',
-        'the mirror target; with --session, of targets without an Address; with --control, of those without --target',
+        'the mirror target. With --session: used for targets without an Address. With --control: for those without --target',
       ).argParser(parseDestination),
     )
     .addOption(
-      new Option('--vni <number>', 'VXLAN network identifier')
+      new Option('--vni <number>', 'the VXLAN network identifier to send, with --to')
         .argParser(parseVni)
         .conflicts(['session', 'control']),
     )
     .addOption(
-      new Option('--packet-length <octets>', 'octets kept of each frame (default: all)')
+      new Option(
+        '--packet-length <bytes>',
+        'send at most this many bytes of each frame (default: all)',
+      )
         .argParser(parsePacketLength)
         .conflicts(['session', 'control']),
     )
@@ -91,22 +101,31 @@ export function addMirror(program: Command): void {
     .addOption(
       new Option(
         '--never-mirrored <what>',
-        'ARP, DHCP, instance metadata, time service, Windows activation: leave-out or mirror ' +
+        'what to do with traffic that AWS never mirrors (ARP, DHCP, instance metadata, time service, ' +
+          'Windows activation) ' +
           '(default: leave-out with --session, else mirror)',
       ).choices(['leave-out', 'mirror']),
     )
     .addOption(
-      new Option('--speed <speed>', 'original, max, or a factor: 10 is ten times as fast')
+      new Option(
+        '--speed <speed>',
+        'original keeps the time between packets, 10 is ten times as fast, max does not wait',
+      )
         .argParser(parseSpeed)
         .default({ kind: 'original', factor: 1 }, 'original'),
     )
     .addOption(
-      new Option('--rate <packets>', 'packets per second, whatever their times')
+      new Option('--rate <packets>', 'send this many packets per second, whatever their times')
         .argParser(parseRate)
         .conflicts('speed'),
     )
-    .option('--loop <times>', 'read the files so many times, 0 for ever', integerBetween(0, 1e9), 1)
-    .option('--json', 'the summary as JSON on standard output')
+    .option(
+      '--loop <times>',
+      'how many times to read the files; 0 is for ever',
+      integerBetween(0, 1e9),
+      1,
+    )
+    .option('--json', 'print the summary as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n' +
