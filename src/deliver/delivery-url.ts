@@ -1,13 +1,19 @@
 import { OperatorError } from '../errors.js'
-import { logGroupOf, type NamesDestination } from '../mirror/flow-log-destination.js'
+import {
+  deliveryStreamOf,
+  logGroupOf,
+  type NamesDestination,
+} from '../mirror/flow-log-destination.js'
 
 /** Where a flow log, or captures, are delivered to. Plain data. */
 export type Place =
   | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
   | { readonly kind: 'cloudwatch-logs'; readonly group: string }
+  | { readonly kind: 'firehose'; readonly stream: string }
 
 export type PlaceKind = Place['kind']
 
+const STREAM = /^[\w.-]{1,64}$/
 const LOG_GROUP = /^[.\-_/#A-Za-z0-9]{1,512}$/
 
 /** What `--deliver` takes, by the scheme of the URL. */
@@ -26,6 +32,10 @@ const SCHEMES: Readonly<
   'cloudwatch-logs': {
     form: 'cloudwatch-logs://group',
     read: (rest) => (LOG_GROUP.test(rest) ? { kind: 'cloudwatch-logs', group: rest } : undefined),
+  },
+  firehose: {
+    form: 'firehose://stream',
+    read: (rest) => (STREAM.test(rest) ? { kind: 'firehose', stream: rest } : undefined),
   },
 }
 
@@ -49,6 +59,8 @@ export function placeName(place: Place): string {
       return `s3://${place.bucket}${place.prefix === '' ? '' : `/${place.prefix}`}`
     case 'cloudwatch-logs':
       return `cloudwatch-logs://${place.group}`
+    case 'firehose':
+      return `firehose://${place.stream}`
   }
 }
 
@@ -65,7 +77,9 @@ export function placeOfFlowLog(flowLog: NamesDestination): Place | undefined {
       const group = logGroupOf(flowLog)
       return group === undefined ? undefined : { kind: 'cloudwatch-logs', group }
     }
-    case 'kinesis-data-firehose':
-      return undefined
+    case 'kinesis-data-firehose': {
+      const stream = deliveryStreamOf(flowLog)
+      return stream === undefined ? undefined : { kind: 'firehose', stream }
+    }
   }
 }

@@ -12,5 +12,9 @@ export async function openDestination({ place, region }: DeliverySpec): Promise<
       const { openCloudWatchLogs } = await import('./cloudwatch-logs.js')
       return openCloudWatchLogs({ ...place, region })
     }
+    case 'firehose': {
+      const { openFirehose } = await import('./firehose.js')
+      return openFirehose({ ...place, region })
+    }
   }
 }

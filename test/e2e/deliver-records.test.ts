@@ -6,6 +6,7 @@ import { CreateFlowLogsCommand, DeleteFlowLogsCommand } from '@aws-sdk/client-ec
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { AwsJsonServer } from '../support/aws-json-server.js'
 import { CloudWatchLogsServer } from '../support/cloudwatch-logs-server.js'
+import { FirehoseServer } from '../support/firehose-server.js'
 import { ethernet, tcp4 } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { ControlledAppliance } from './controlled-appliance.js'
@@ -45,6 +46,18 @@ const PLACES = [
       const server = await CloudWatchLogsServer.start()
       const lines = () => server.events(GROUP).map((event) => event.replace(/^\S+ \d+ /, ''))
       return { server, lines: () => unique(lines()) }
+    },
+  },
+  {
+    name: 'Firehose',
+    url: 'firehose://flow.logs_1',
+    flowLog: {
+      LogDestinationType: 'kinesis-data-firehose',
+      LogDestination: 'arn:aws:firehose:us-east-1:123456789012:deliverystream/flow.logs_1',
+    },
+    start: async () => {
+      const server = await FirehoseServer.start()
+      return { server, lines: () => unique(server.lines()) }
     },
   },
 ] as const

@@ -189,12 +189,16 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
   test.each([
     {
       url: 'S3://logs',
-      says: "'S3://logs' is no destination: give it as s3://bucket/prefix or cloudwatch-logs://group",
+      says: "'S3://logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group or firehose://stream",
     },
     { url: 's3://', says: "'s3://' is no destination: give it as s3://bucket/prefix" },
     {
       url: 'logs',
-      says: "'logs' is no destination: give it as s3://bucket/prefix or cloudwatch-logs://group",
+      says: "'logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group or firehose://stream",
+    },
+    {
+      url: 'firehose://a/b',
+      says: "'firehose://a/b' is no destination: give it as firehose://stream",
     },
     {
       url: 'cloudwatch-logs://a:b',
