@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest'
+import { parsePlace, placeName, placeOfFlowLog } from '../../src/deliver/delivery-url.js'
+import { type NamesDestination, takesRecords } from '../../src/mirror/flow-log-destination.js'
+
+describe('the place that a flow log names', () => {
+  test.each<{ flowLog: Partial<NamesDestination>; name: string | undefined }>([
+    { flowLog: { destination: 'arn:aws:s3:::bucket/a/b/' }, name: 's3://bucket/a/b' },
+    { flowLog: { destinationType: 's3' }, name: undefined },
+    {
+      flowLog: { destinationType: 'cloud-watch-logs', logGroupName: '/a/b' },
+      name: 'cloudwatch-logs:///a/b',
+    },
+    {
+      flowLog: {
+        destinationType: 'cloud-watch-logs',
+        destination: 'arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a/b:*',
+      },
+      name: 'cloudwatch-logs:///a/b',
+    },
+    // As a configuration may have it: nobody would empty its queue.
+    { flowLog: { destinationType: 'cloud-watch-logs' }, name: undefined },
+    {
+      flowLog: { destinationType: 'cloud-watch-logs', destination: 'arn:aws:s3:::bucket' },
+      name: undefined,
+    },
+    ...[':', '/'].map((between) => ({
+      flowLog: {
+        destinationType: 'kinesis-data-firehose' as const,
+        destination: `arn:aws:firehose:us-east-1:123456789012:deliverystream${between}a.b_c`,
+      },
+      name: 'firehose://a.b_c',
+    })),
+    { flowLog: { destinationType: 'kinesis-data-firehose' }, name: undefined },
+  ])('$flowLog is $name, and has a queue where it takes records', ({ flowLog, name }) => {
+    const whole: NamesDestination = {
+      destinationType: 's3',
+      destination: undefined,
+      logGroupName: undefined,
+      ...flowLog,
+    }
+    const place = placeOfFlowLog(whole)
+    expect(place && placeName(place)).toBe(name)
+    expect(takesRecords(whole)).toBe(name !== undefined && !name.startsWith('s3:'))
+    if (name !== undefined) expect(parsePlace(name)).toEqual(place)
+  })
+})
