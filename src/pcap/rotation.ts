@@ -97,9 +97,9 @@ const STATISTICS_LEN = statisticsLength({
 /**
  * The capture files of one session: `<directory>/<session>/<UTC start>.pcap`.
  *
- * A packet at or past the end of the open file's interval, or that would make
- * the file too large, starts the next one; a packet that comes late by its time
- * stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
+ * A packet at or past the end of the open file's interval, one from more than a second before it, or
+ * one that would make the file too large, starts the next one; a packet that is late by no more
+ * than that stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
  * what a disk does: packets it cannot take are counted, `onProblem` hears one
  * line when that begins and one when it is over.
  *
@@ -120,9 +120,12 @@ export class RotatingCapture {
 
   #sink: FileSink | undefined
   #writer: CaptureWriter | undefined
-  /** The open file's interval; for ever where files are not cut by time. */
-  #from = 0
+  /** End of the open file's interval; never where files are not cut by time. */
   #until = Number.POSITIVE_INFINITY
+  /** Packets stamped before this second are of an earlier interval: no lateness, the clock was set back. */
+  #goBackBefore = 0
+  /** Once between two ticks: packets of two clocks in turn must not make a file each. */
+  #mayGoBack = true
   #lostBefore = 0
   /** The topmost directory that was made for the file, until its name is on the disk. */
   #made: string | undefined
@@ -178,7 +181,12 @@ export class RotatingCapture {
       return false
     }
     let writer = this.#writer
-    if (writer === undefined || seconds >= this.#until || this.#isFull(writer, kept, options)) {
+    if (
+      writer === undefined ||
+      seconds >= this.#until ||
+      (seconds < this.#goBackBefore && this.#mayGoBack) ||
+      this.#isFull(writer, kept, options)
+    ) {
       if (!this.#next(seconds)) {
         this.#lose(this.#outage.isBlocked ? this.#blockedBy : 'disk', 1)
         return false
@@ -213,10 +221,11 @@ export class RotatingCapture {
    */
   tick(nowSeconds: number): void {
     const sink = this.#sink
+    this.#mayGoBack = true
     if (sink !== undefined) {
       const isOver = nowSeconds >= this.#until + GRACE_SECONDS
       // A clock that was set back must not leave a file open until it has caught up.
-      const isAhead = nowSeconds < this.#from - GRACE_SECONDS
+      const isAhead = nowSeconds < this.#goBackBefore
       if (sink.error !== undefined) this.#giveUp(sink.error)
       else if (isOver || isAhead || this.#isDispensable()) this.#finishFile()
       else sink.flush()
@@ -280,7 +289,8 @@ export class RotatingCapture {
       interfaceName: this.#session.name,
       comment: this.#session.comment,
     })
-    this.#from = isTimed ? start : 0
+    if (seconds < this.#goBackBefore) this.#mayGoBack = false
+    this.#goBackBefore = isTimed ? start - GRACE_SECONDS : 0
     this.#until = start + interval
     this.#lostBefore = this.#lost
     this.#packetsAtTick = 0

@@ -279,6 +279,33 @@ describe('RotatingCapture', () => {
     expect(files()).toEqual(['20261120T183400Z.pcap', '20261120T193400Z.pcap'])
   })
 
+  test('puts packets after one from the future, and after a step back, in files of their own time', async () => {
+    const random = new Random(4)
+    const { capture, files } = rig({ rotateSeconds: 60 })
+    for (const second of [T0, T0 + 3600, T0 + 1, T0 + 2]) put(capture, packet(random, second))
+    capture.tick(T0 + 2)
+    for (const second of [T0 - 600, T0 - 599]) put(capture, packet(random, second))
+    await capture.close()
+    expect(files()).toEqual([
+      '20261120T182400Z.pcap',
+      '20261120T183400Z.pcap',
+      '20261120T183400Z-1.pcap',
+      '20261120T193400Z.pcap',
+    ])
+  })
+
+  test('begins few files for packets of two clocks in turn, and keeps them all', async () => {
+    const random = new Random(4)
+    const { capture, files } = rig({ rotateSeconds: 60 })
+    for (let index = 0; index < 500; index++) {
+      put(capture, packet(random, T0))
+      put(capture, packet(random, T0 + 3600))
+    }
+    await capture.close()
+    expect(capture.statistics).toMatchObject({ packets: 1000, lost: 0 })
+    expect(files().length).toBeLessThan(5)
+  })
+
   test('hands a quiet session to the system every tick and holds no block for it', async () => {
     const random = new Random(5)
     const { capture, pool, directory } = rig()
