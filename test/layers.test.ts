@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   filter: ['wire', 'errors.ts', 'nearest-name.ts'],
   mirror: ['wire'],
   control: ['mirror', 'wire', 'sink', 'errors.ts'],
-  session: ['mirror', 'filter', 'wire', 'flow', 'flowlog', 'pcap'],
+  session: ['mirror', 'filter', 'wire', 'flow', 'pcap'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
   offline: ['session', 'flow', 'wire', 'pcap'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { flowLogCovers, isOfTransitGateway } from '../control/flow-logs.js'
 import type { FlowRecord } from '../flow/flow-record.js'
+import type { AggregationWindow } from '../flow/summed-reports.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
 import { QUEUE_SECONDS, queueFormatOf } from '../flowlog/delivery-queue-format.js'
 import {
@@ -15,7 +16,7 @@ import { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
 import { RecordLine } from '../flowlog/text.js'
 import { fieldsOfResource } from '../flowlog/transit-gateway-fields.js'
-import { type SessionWindow, WindowStatus } from '../flowlog/window-status.js'
+import type { SessionWindow } from '../flowlog/window-status.js'
 import { takesRecords } from '../mirror/flow-log-destination.js'
 import type {
   FlowLog,
@@ -23,13 +24,13 @@ import type {
   NetworkInterface,
   TransitGateway,
 } from '../mirror/resources.js'
-import type { Session, SessionLog } from '../session/session.js'
+import type { Session } from '../session/session.js'
 import { Disk } from '../sink/disk.js'
 import type { FileBudget } from '../sink/file-budget.js'
 import { registeredMetadata } from './registered-metadata.js'
 import { TransitGatewayLogs } from './transit-gateway-logs.js'
 import { TransitGateways } from './transit-gateways.js'
-import { WindowLosses } from './window-losses.js'
+import { type SessionLog, WindowLogs } from './window-logs.js'
 
 /** Plain data. */
 export interface FlowLogOptions {
@@ -70,9 +71,8 @@ export interface FlowLogsSurroundings {
   onFinished?(path: string): void
 }
 
-/** Intervals that flow logs may ask for: the table counts in the short one where it has to serve both. */
-const SHORT_SECONDS = 60
-const LONG_SECONDS = 600
+/** Intervals that flow logs may ask for, each a multiple of the one before: the table counts in the first where it has to serve all. */
+const INTERVALS = [60, 600] as const
 
 /** How long after a bucket's end its file waits for stragglers: the timer's lag twice, and a second. */
 const GRACE_SECONDS = 3
@@ -113,12 +113,8 @@ export class FlowLogs {
   readonly #running = new Map<string, RunningLog>()
   readonly #registered = new Map<Session, Registered>()
   readonly #gatewayLogs: TransitGatewayLogs
-  /** Seconds of the windows that the table counts in. */
-  readonly #seconds: number
-  readonly #losses: WindowLosses
-  readonly #longLosses = new WindowLosses(LONG_SECONDS)
-  readonly #status = new WindowStatus((record) => this.#write(record, false))
-  readonly #longStatus = new WindowStatus((record) => this.#write(record, true))
+  /** By ascending length; the table counts in the first. */
+  readonly #windows: readonly WindowLogs[]
   /** Of deleted flow logs, whose files are on their way to their names. */
   readonly #closing = new Set<FlowLogDestination>()
   /** Counts of those that are closed. */
@@ -141,24 +137,25 @@ export class FlowLogs {
       'account-id': owner?.accountId,
     })
     this.#gatewayLogs = new TransitGatewayLogs(gateways, of.interfaces)
-    this.#seconds = options.owner === undefined ? options.maxAggregationInterval : SHORT_SECONDS
-    this.#losses = new WindowLosses(this.#seconds)
+    const intervals = owner === undefined ? [options.maxAggregationInterval] : INTERVALS
+    this.#windows = intervals.map(
+      (seconds) => new WindowLogs(seconds, (record, window) => this.#write(record, window)),
+    )
   }
 
   /** What the flow table is to count in, and to whom it gives the records. */
   get windows(): WindowReportsOptions {
-    return {
-      windowSeconds: this.#seconds,
-      onRecord: (record) => this.#onRecord(record, false),
-      onWindow: (start, end) => this.#onWindow(start, end, false),
-      ...(this.#options.owner && {
-        long: {
-          longWindowSeconds: LONG_SECONDS,
-          onLongRecord: (record) => this.#onRecord(record, true),
-          onLongWindow: (start, end) => this.#onWindow(start, end, true),
+    const [first, longer] = this.#windows.map(
+      (window): AggregationWindow => ({
+        windowSeconds: window.seconds,
+        onRecord: (record) => {
+          window.noteRecord(record.session, record.windowEnd)
+          this.#write(record, window)
         },
+        onWindow: (start, end) => this.#onWindow(start, end, window),
       }),
-    }
+    )
+    return { ...first, ...(longer && { longer }) }
   }
 
   get statistics(): Pick<FlowLogStatistics, 'written' | 'lost'> {
@@ -185,6 +182,7 @@ export class FlowLogs {
     const registered = this.#registered.get(session)
     if (registered !== undefined) this.#gatewayLogs.forget(session, registered.resource)
     this.#registered.delete(session)
+    for (const window of this.#windows) window.forget(session.index)
   }
 
   /**
@@ -224,8 +222,7 @@ export class FlowLogs {
 
   /** Packets and records were lost between two seconds. */
   noteLoss(lost: number, since: number, until: number): void {
-    this.#losses.note(lost, since, until)
-    if (this.#options.owner !== undefined) this.#longLosses.note(lost, since, until)
+    for (const window of this.#windows) window.noteLoss(lost, since, until)
   }
 
   tick(nowSeconds: number): void {
@@ -311,27 +308,28 @@ export class FlowLogs {
   }
 
   #setLogs(session: Session): void {
-    const logs: SessionLog[] = []
-    const longLogs: SessionLog[] = []
-    const put = (log: SessionLog, seconds: number): void => {
-      if (seconds === this.#seconds) logs.push(log)
-      else longLogs.push(log)
-    }
     const registered = this.#registered.get(session)
+    const logs: { log: SessionLog; seconds: number }[] = []
     for (const { resource: flowLog, destination } of this.#running.values()) {
       if (registered === undefined || !this.#covers(flowLog, registered.resource)) continue
       const metadata =
         flowLog.tagFields.length === 0
           ? registered.metadata
           : this.#metadataOf(registered.resource, flowLog)
-      put({ destination, metadata }, flowLog.maxAggregationSeconds)
+      logs.push({ log: { destination, metadata }, seconds: flowLog.maxAggregationSeconds })
     }
-    if (logs.length + longLogs.length === 0) {
+    if (logs.length === 0) {
       const metadata = registered?.metadata ?? this.#defaultMetadata
-      put({ destination: this.#default, metadata }, this.#options.maxAggregationInterval)
+      const log = { destination: this.#default, metadata }
+      logs.push({ log, seconds: this.#options.maxAggregationInterval })
     }
-    session.logs = logs
-    session.longLogs = longLogs
+    for (const window of this.#windows) {
+      const its = logs.filter(({ seconds }) => seconds === window.seconds)
+      window.setLogs(
+        session.index,
+        its.map(({ log }) => log),
+      )
+    }
   }
 
   #metadataOf(resource: MirrorSession, flowLog: FlowLog | undefined): SessionMetadata {
@@ -341,38 +339,31 @@ export class FlowLogs {
     return registeredMetadata(base, resource, inventory, flowLog?.tagFields ?? [])
   }
 
-  #onRecord(record: FlowRecord, isLong: boolean): void {
-    const session = this.#of.sessionAt(record.session)
-    const seen = isLong ? session.seenLong : session.seen
-    seen.note(record.windowEnd)
-    this.#write(record, isLong)
-  }
-
-  #write(record: FlowRecord, isLong: boolean): void {
-    const session = this.#of.sessionAt(record.session)
-    const logs = isLong ? session.longLogs : session.logs
+  #write(record: FlowRecord, window: WindowLogs): void {
+    const logs = window.logsOf(record.session)
     for (const { destination, metadata } of logs) destination.write(record, metadata)
-    // Those of transit gateways have the short interval.
-    if (isLong || this.#gatewayLogs.isEmpty || record.status !== 'OK') return
-    const registered = this.#registered.get(session)
+    // Those of transit gateways have the shortest interval.
+    if (window !== this.#windows[0] || this.#gatewayLogs.isEmpty || record.status !== 'OK') return
+    const registered = this.#registered.get(this.#of.sessionAt(record.session))
     if (registered === undefined) return
     this.#gatewayLogs.write(record, registered.resource.networkInterfaceId)
   }
 
-  #onWindow(start: number, end: number, isLong: boolean): void {
-    const lost = (isLong ? this.#longLosses : this.#losses).take(end)
+  #onWindow(start: number, end: number, window: WindowLogs): void {
+    const lost = window.takeLoss(end)
     const { wholeSessions, share } = this.#options
     // A flow's two ends may be sessions of several columns.
-    if (!isLong) this.#gatewayLogs.end(start, end, lost, wholeSessions && share === undefined)
+    if (window === this.#windows[0]) {
+      this.#gatewayLogs.end(start, end, lost, wholeSessions && share === undefined)
+    }
     if (lost === 0 && !wholeSessions) return
-    const status = isLong ? this.#longStatus : this.#status
-    status.end(start, end, this.#windowsOf(end, lost, isLong))
+    window.status.end(start, end, this.#sessionsIn(end, lost, window))
   }
 
-  *#windowsOf(end: number, lost: number, isLong: boolean): Iterable<SessionWindow> {
+  *#sessionsIn(end: number, lost: number, window: WindowLogs): Iterable<SessionWindow> {
     for (const session of this.#of.sessions()) {
       if (session.openedAt >= end || this.#isElsewhere(session)) continue
-      const had = (isLong ? session.seenLong : session.seen).has(end)
+      const had = window.hadRecords(session.index, end)
       yield { session: session.index, records: had ? 1 : 0, lost }
     }
   }

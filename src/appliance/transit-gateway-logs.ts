@@ -1,10 +1,10 @@
 import { FlowRecord } from '../flow/flow-record.js'
 import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
 import type { FlowLog, MirrorSession, NetworkInterface } from '../mirror/resources.js'
-import { SeenWindows } from '../session/seen-windows.js'
 import type { Session } from '../session/session.js'
 import { EGRESS, INGRESS } from '../wire/frame.js'
 import { FlowFrame } from './flow-frame.js'
+import { SeenWindows } from './seen-windows.js'
 import type { Crossing, TransitGateways } from './transit-gateways.js'
 
 interface GatewayLog {

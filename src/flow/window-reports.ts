@@ -16,21 +16,16 @@ import {
 } from './flow-entry.js'
 import { type EndReason, FlowRecord, type OnFlowRecord } from './flow-record.js'
 import type { FlowTable } from './flow-table.js'
-import { LongReports, type LongReportsOptions } from './long-reports.js'
 import { readRecord } from './read-record.js'
 import type { StoredTime } from './stored-time.js'
+import { type AggregationWindow, SummedReports } from './summed-reports.js'
 
-export interface WindowReportsOptions {
-  /** Aggregation interval in seconds, aligned to the epoch; without it a record spans a flow's life. */
-  windowSeconds?: number
+/** The window that the table counts in; without a length a record spans a flow's life. */
+export interface WindowReportsOptions extends Partial<AggregationWindow> {
   /** Adds to every record, before it is handed over, what only the record's session knows. */
   complete?: OnFlowRecord
-  /** Takes what each flow did in each window. */
-  onRecord?: OnFlowRecord
-  /** A window is over and every record of it has been handed over. */
-  onWindow?: (windowStart: number, windowEnd: number) => void
-  /** Windows of another length besides. */
-  long?: LongReportsOptions
+  /** Windows of another length besides, a multiple of that one. */
+  longer?: AggregationWindow
 }
 
 /**
@@ -49,7 +44,7 @@ export class WindowReports {
   readonly #complete: OnFlowRecord | undefined
   readonly #onRecord: OnFlowRecord | undefined
   readonly #onWindow: WindowReportsOptions['onWindow']
-  readonly #long: LongReports | undefined
+  readonly #summed: SummedReports | undefined
   /** The packet clock. */
   #now = 0
   /** No packet from before this second is expected any more. */
@@ -70,7 +65,8 @@ export class WindowReports {
     this.#complete = options.complete
     this.#onRecord = options.onRecord
     this.#onWindow = options.onWindow
-    this.#long = options.long && new LongReports(table, time, options.long, options.complete)
+    this.#summed =
+      options.longer && new SummedReports(table, time, options.longer, options.complete)
   }
 
   /** A flow begins. */
@@ -126,7 +122,7 @@ export class WindowReports {
       if (this.#onRecord !== undefined) {
         readRecord(this.#table, flow, direction, this.#windowSeconds, this.#record)
         this.#record.reason = reason
-        this.#long?.add(flow, direction, this.#record)
+        this.#summed?.add(flow, direction, this.#record)
         this.#unstore(this.#record)
         this.#complete?.(this.#record)
         this.#onRecord(this.#record)
@@ -137,13 +133,13 @@ export class WindowReports {
     }
     words[at + WINDOW_FIRST] = 0
     words[at + FLAGS]! &= 0xffff_0000
-    if (reason !== 'window') this.#long?.report(flow, reason)
+    if (reason !== 'window') this.#summed?.report(flow, reason)
   }
 
-  /** Hands over what a flow did so far in its windows, long ones too, which go on with another record. */
+  /** Hands over what a flow did so far in its windows of both lengths, which go on with another record. */
   reportSoFar(flow: number): void {
     this.report(flow, 'window')
-    this.#long?.report(flow, 'window')
+    this.#summed?.report(flow, 'window')
   }
 
   /** The packet clock stands at `now`, and nothing from before `settled` is expected any more. */
@@ -151,7 +147,7 @@ export class WindowReports {
     if (this.#windowSeconds === 0) return
     if (this.#sweepEnd === NEVER) {
       this.#sweepEnd = this.#endOf(now)
-      this.#long?.start(now)
+      this.#summed?.start(now)
     }
     this.#now = now
     if (settled > this.#settled) this.#settled = settled
@@ -164,7 +160,7 @@ export class WindowReports {
     this.#settled = settled
     this.#sweepEnd = this.#endOf(settled)
     this.#sweepAt = -1
-    this.#long?.start(settled)
+    this.#summed?.start(settled)
   }
 
   /**
@@ -174,19 +170,19 @@ export class WindowReports {
    */
   sweep(budget: number): number {
     const table = this.#table
-    const long = this.#long
+    const summed = this.#summed
     const ahead = this.#endOf(this.#now)
     while (this.#settled >= this.#sweepEnd) {
       if (this.#sweepAt < 0) this.#sweepAt = 0
       const until = Math.min(table.used, this.#sweepAt + budget)
       budget -= until - this.#sweepAt
-      const longIsDue = long?.isDue(this.#sweepEnd) === true
+      const isDue = summed?.isDue(this.#sweepEnd) === true
       for (let flow = this.#sweepAt; flow < until; flow++) {
         if (!table.isLive(flow)) continue
         const end = table.words[flow * HOT_WORDS + WINDOW_END]!
         // One that lies ahead of the clock is from before it was set back.
         if (end <= this.#sweepEnd || end > ahead) this.report(flow, 'window')
-        if (longIsDue) long.sweep(flow, this.#sweepEnd, this.#now)
+        if (isDue) summed.sweep(flow, this.#sweepEnd, this.#now)
       }
       this.#sweepAt = until
       if (until < table.used) return 0
@@ -203,7 +199,7 @@ export class WindowReports {
     this.#sweepAt = -1
     const time = this.#time
     this.#onWindow?.(time.secondsOf(end - this.#windowSeconds), time.secondsOf(end))
-    this.#long?.close(end, this.#settled)
+    this.#summed?.close(end, this.#settled)
   }
 
   #endOf(seconds: number): number {

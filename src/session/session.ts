@@ -1,6 +1,4 @@
 import type { FlowRecord } from '../flow/flow-record.js'
-import type { FlowLogDestination } from '../flowlog/flow-log-destination.js'
-import type { SessionMetadata } from '../flowlog/metadata.js'
 import { WHOLE_FRAME } from '../mirror/evaluator.js'
 import type { RuleSet } from '../mirror/rule-set.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
@@ -9,7 +7,6 @@ import type { Datagram, Packet } from '../wire/packet.js'
 import { CutFrames } from './cut-frames.js'
 import { InterfaceIdentity, type KnownInterface } from './interface-identity.js'
 import type { ClosedSessions, SessionReport } from './ledger.js'
-import { SeenWindows } from './seen-windows.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
@@ -29,14 +26,6 @@ export interface PacketFilter {
   /** `frame` is what parseFrame found in `packet`, as far as it got where there was a fault. */
   accepts(packet: Packet, frame: Frame, session: Session): boolean
 }
-
-/** A flow log that holds a session's records, and what it says of the session beside them. */
-export interface SessionLog {
-  readonly destination: FlowLogDestination
-  readonly metadata: SessionMetadata
-}
-
-const NO_LOGS: readonly SessionLog[] = []
 
 /** What the control plane says of a session, beside its VNI. */
 export interface SessionIdentity {
@@ -66,9 +55,6 @@ export class Session {
   readonly name: string | null
   readonly isRegistered: boolean
   readonly identity: InterfaceIdentity
-  /** Flow logs by the windows that they are in. */
-  logs = NO_LOGS
-  longLogs = NO_LOGS
   /** Of a registered session: which packets its mirror filter takes at the source. Undefined takes all. */
   rules: RuleSet | undefined = undefined
   /** Undefined until the first packet, and for good where nothing is captured. */
@@ -100,8 +86,6 @@ export class Session {
   closedInto: ClosedSessions | undefined = undefined
   /** Second of the first packet. */
   openedAt = 0
-  readonly seen = new SeenWindows()
-  readonly seenLong = new SeenWindows()
   /** The last second in which the session was found, so that its recency is noted once a second. */
   usedAt = -1
 

@@ -894,9 +894,9 @@ describe('FlowTracker, when the clock is set', () => {
             {
               lifetime: LIFETIMES.nfw,
               windowSeconds,
-              long: {
-                longWindowSeconds: 600,
-                onLongRecord: (record) => long.push(run.plain(record)),
+              longer: {
+                windowSeconds: 600,
+                onRecord: (record) => long.push(run.plain(record)),
               },
             },
             'packets',

@@ -3,7 +3,7 @@ import type { FlowTrackerOptions } from '../../src/flow/flow-lives.js'
 import { FlowRecord } from '../../src/flow/flow-record.js'
 import { FlowTable } from '../../src/flow/flow-table.js'
 import { LIFETIMES, type LifetimeName } from '../../src/flow/lifetime.js'
-import { LongReports } from '../../src/flow/long-reports.js'
+import { SummedReports } from '../../src/flow/summed-reports.js'
 import { Random } from '../support/random.js'
 import { frameOf } from './flow-frames.js'
 import { touchFrame } from './frames-in-table.js'
@@ -32,10 +32,10 @@ class TwoLengths {
       {
         ...options,
         windowSeconds: SHORT,
-        long: {
-          longWindowSeconds: LONG,
-          onLongRecord: (record) => this.long.push(this.run.plain(record)),
-          onLongWindow: (start, end) => {
+        longer: {
+          windowSeconds: LONG,
+          onRecord: (record) => this.long.push(this.run.plain(record)),
+          onWindow: (start, end) => {
             expect(end - start).toBe(LONG)
             this.longWindows.push(end)
           },
@@ -66,7 +66,7 @@ const CASES = (['nfw', 'vpc', 'ids'] as const).flatMap((profile) =>
   ),
 )
 
-describe('LongReports, beside short windows', () => {
+describe('SummedReports, beside short windows', () => {
   test.each(CASES)(
     'makes the records that long windows alone would make: $profile, driven by $drive, seed $seed',
     ({ profile, drive, seed }) => {
@@ -177,7 +177,7 @@ describe('LongReports, beside short windows', () => {
   })
 })
 
-describe('LongReports', () => {
+describe('SummedReports', () => {
   test('keeps directions and their flags apart', () => {
     const table = new FlowTable(1)
     const [{ name }] = traffic(new Random(12), { ...SHAPE, packets: 1, disorderMs: 0 }) as [
@@ -185,12 +185,12 @@ describe('LongReports', () => {
     ]
     const flow = touchFrame(table, frameOf(name, 0, 40), 1)
     const left: [number, number, number, number, number][] = []
-    const long = new LongReports(
+    const long = new SummedReports(
       table,
       { secondsOf: (stored) => stored },
       {
-        longWindowSeconds: LONG,
-        onLongRecord: ({ packets, bytes, startSeconds, endSeconds, vpcTcpFlags }) =>
+        windowSeconds: LONG,
+        onRecord: ({ packets, bytes, startSeconds, endSeconds, vpcTcpFlags }) =>
           left.push([packets, bytes, startSeconds, endSeconds, vpcTcpFlags]),
       },
     )

@@ -5,13 +5,13 @@ import type { FlowTable } from './flow-table.js'
 import { interfaceDirection, readKey } from './read-record.js'
 import type { StoredTime } from './stored-time.js'
 
-export interface LongReportsOptions {
-  /** A multiple of the short windows' length, in seconds. */
-  longWindowSeconds: number
-  /** Takes what each flow did in each long window. */
-  onLongRecord: OnFlowRecord
-  /** A long window is over and every record of it has been handed over. */
-  onLongWindow?: (windowStart: number, windowEnd: number) => void
+/** Windows of one length, aligned to the epoch. */
+export interface AggregationWindow {
+  windowSeconds: number
+  /** Takes what each flow did in each window. */
+  onRecord: OnFlowRecord
+  /** A window is over and every record of it has been handed over. */
+  onWindow?: (windowStart: number, windowEnd: number) => void
 }
 
 /** Packets and octets of direction 0, then of direction 1. */
@@ -19,23 +19,23 @@ const COUNTS = 4
 /** Words of a flow: first and last second of each direction, the window's end, and flags (direction 0 in the low octet). */
 const FIRST = 0
 const LAST = 2
-const LONG_END = 4
-const LONG_FLAGS = 5
+const END = 4
+const FLAGS = 5
 const WORDS = 6
 
 /**
- * Records of long windows beside those of short ones: adds up what a flow's records say
- * until its long window, or the flow, is over. No packet touches it, only records
+ * Records of windows longer than those that the table counts in: adds up what a flow's records
+ * say until its longer window, or the flow, is over. No packet touches it, only records
  * do, so that it costs nothing but when windows end; memory is laid out
  * once, 56 octets for each entry of the table.
  */
-export class LongReports {
+export class SummedReports {
   readonly #table: FlowTable
   readonly #time: Pick<StoredTime, 'secondsOf'>
   readonly #seconds: number
   readonly #complete: OnFlowRecord | undefined
   readonly #onRecord: OnFlowRecord
-  readonly #onWindow: LongReportsOptions['onLongWindow']
+  readonly #onWindow: AggregationWindow['onWindow']
   readonly #record = new FlowRecord()
   readonly #counts: Float64Array
   readonly #words: Uint32Array
@@ -45,15 +45,15 @@ export class LongReports {
   constructor(
     table: FlowTable,
     time: Pick<StoredTime, 'secondsOf'>,
-    { longWindowSeconds, onLongRecord, onLongWindow }: LongReportsOptions,
+    { windowSeconds, onRecord, onWindow }: AggregationWindow,
     complete?: OnFlowRecord,
   ) {
     this.#table = table
     this.#time = time
-    this.#seconds = longWindowSeconds
+    this.#seconds = windowSeconds
     this.#complete = complete
-    this.#onRecord = onLongRecord
-    this.#onWindow = onLongWindow
+    this.#onRecord = onRecord
+    this.#onWindow = onWindow
     this.#counts = new Float64Array(table.capacity * COUNTS)
     this.#words = new Uint32Array(table.capacity * WORDS)
   }
@@ -70,9 +70,9 @@ export class LongReports {
     const at = flow * WORDS
     const countsAt = flow * COUNTS
     const end = this.#endOf(record.windowStart)
-    if (words[at + LONG_END] !== end) {
+    if (words[at + END] !== end) {
       this.report(flow, 'window')
-      words[at + LONG_END] = end
+      words[at + END] = end
     }
     // Where the clock was set back, an earlier record may be of a later time.
     const isFirst = counts[countsAt + direction * 2] === 0
@@ -82,7 +82,7 @@ export class LongReports {
     words[last] = isFirst ? record.endSeconds : Math.max(words[last]!, record.endSeconds)
     counts[countsAt + direction * 2]! += record.packets
     counts[countsAt + direction * 2 + 1]! += record.bytes
-    words[at + LONG_FLAGS]! |= (record.vpcTcpFlags | record.otherTcpFlags) << (direction * 8)
+    words[at + FLAGS]! |= (record.vpcTcpFlags | record.otherTcpFlags) << (direction * 8)
   }
 
   /** Hands over a record for each direction that has something not yet reported. */
@@ -98,7 +98,7 @@ export class LongReports {
       counts[countsAt + direction * 2] = 0
       counts[countsAt + direction * 2 + 1] = 0
     }
-    words[at + LONG_FLAGS] = 0
+    words[at + FLAGS] = 0
   }
 
   /** Whether a window is over once the short one that ends at `shortEnd` is: then `sweep` is to see every flow. */
@@ -108,7 +108,7 @@ export class LongReports {
 
   /** Hands over what a flow has of windows that are over by `shortEnd`, or that lie ahead of the clock, which was set back. */
   sweep(flow: number, shortEnd: number, now: number): void {
-    const end = this.#words[flow * WORDS + LONG_END]!
+    const end = this.#words[flow * WORDS + END]!
     if (end <= shortEnd || end > this.#endOf(now)) this.report(flow, 'window')
   }
 
@@ -136,9 +136,9 @@ export class LongReports {
     record.bytes = this.#counts[countsAt + 1]!
     record.startSeconds = time.secondsOf(words[at + FIRST + direction]!)
     record.endSeconds = time.secondsOf(words[at + LAST + direction]!)
-    record.windowStart = time.secondsOf(words[at + LONG_END]! - this.#seconds)
-    record.windowEnd = time.secondsOf(words[at + LONG_END]!)
-    const flags = words[at + LONG_FLAGS]! >>> (direction * 8)
+    record.windowStart = time.secondsOf(words[at + END]! - this.#seconds)
+    record.windowEnd = time.secondsOf(words[at + END]!)
+    const flags = words[at + FLAGS]! >>> (direction * 8)
     record.vpcTcpFlags = flags & VPC_FLAGS
     record.otherTcpFlags = flags & OTHER_FLAGS
     record.direction = interfaceDirection(state, direction)
