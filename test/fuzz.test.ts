@@ -265,7 +265,7 @@ function round(seed: number, next: (random: Random) => Feed): void {
   expect(short).toEqual([])
 
   for (const { tracker } of [run, twin]) tracker.shutdown()
-  const flowPackets = run.all.reduce((sum, session) => sum + session.flowPackets, 0)
+  const flowPackets = run.all.reduce((sum, session) => sum + session.counters.flowPackets, 0)
   if (optionsFor(seed).maxFlows! > 0) expect(run.recorded).toBe(flowPackets)
   expect(run.tracker.table.count).toBe(0)
 

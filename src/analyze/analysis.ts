@@ -138,10 +138,10 @@ export class Analysis {
       bytes: sum(files.map(({ bytes }) => bytes)),
       ...span.report(),
       filtered,
-      mirrored: sum(sessions.map(({ vni, received }) => (vni === null ? 0 : received))),
+      mirrored: sum(sessions.map(({ vni, counters }) => (vni === null ? 0 : counters.received))),
       malformed,
-      duplicates: sum(sessions.map(({ duplicates }) => duplicates)),
-      cut: sum(sessions.map(({ cut }) => cut.total)),
+      duplicates: sum(sessions.map(({ counters }) => counters.duplicates)),
+      cut: sum(sessions.map(({ counters }) => counters.cut.total)),
       inDoubt,
       fragments,
     }

@@ -343,7 +343,7 @@ export class Column {
         patience: () => patienceOf(session),
         mayMakeDirectory: () => session.isRegistered || this.#mayMakeDirectory(session),
         onProblem: session.isRegistered ? this.#sayOfRegistered : this.#sayOfOthers,
-        onTakenBack: (packets) => session.takeBack(packets),
+        onTakenBack: (packets) => session.counters.takeBack(packets),
         onLost: (why, packets) => {
           this.ledger.captureLosses[why] += packets
         },

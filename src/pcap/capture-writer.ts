@@ -88,9 +88,10 @@ export class CaptureWriter {
   }
 
   /**
-   * Writes a packet, cut to the snaplen, or to `kept` bytes where that is less. False when the sink had no room: nothing was written, not
-   * even a part. `interfaceId` is 0 or what `addInterface` returned; its link type is the packet's.
-   * `options` are options of the packet as pcapng-emit.ts makes them; a pcap file has no place for them.
+   * Writes a packet, cut to the snaplen, or to `kept` bytes where that is less. False when the
+   * sink had no room: nothing was written, not even a part. `interfaceId` is 0 or what
+   * `addInterface` returned; its link type is the packet's. `options` are options of the packet as
+   * pcapng-emit.ts makes them; a pcap file has no place for them.
    */
   write(
     packet: Packet,

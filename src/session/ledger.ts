@@ -52,11 +52,12 @@ export class Ledger {
 
   /** Takes over the counts of a session that is closed. */
   close(session: CountedSession, why: 'evicted' | 'deleted'): void {
-    if (why === 'deleted' && session.received === 0) return
+    const { counters } = session
+    if (why === 'deleted' && counters.received === 0) return
     const closed = why === 'evicted' ? this.evictedSessions : this.deletedSessions
     closed.sessions++
     addTotals(closed, session.report())
-    session.closedInto = closed
+    counters.closedInto = closed
   }
 
   /** With what others know, as data. */
@@ -97,9 +98,11 @@ export class Ledger {
 
 /** A session as the ledger knows it. */
 export interface CountedSession {
-  readonly received: number
-  /** Once it is closed: the sums that its counts went into. */
-  closedInto: ClosedSessions | undefined
+  readonly counters: {
+    readonly received: number
+    /** Once it is closed: the sums that its counts went into. */
+    closedInto: ClosedSessions | undefined
+  }
   report(): SessionReport
 }
 

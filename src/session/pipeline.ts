@@ -94,20 +94,20 @@ export class Pipeline {
         isMirrored = rules === undefined || rules.accepts(frame)
         if (isMirrored) session = others[next]!
       }
-      if (isMirrored && frame.direction === DIRECTION_UNKNOWN) session.unknownDirection++
+      if (isMirrored && frame.direction === DIRECTION_UNKNOWN) session.counters.unknownDirection++
     }
     // A frame that neither rules nor flows ask about is not looked at.
     let isJudged = session.vni === null || (session === first && first.rules !== undefined)
     const wireLength = frame.wireLength()
-    session.received++
-    session.bytes += wireLength
+    session.counters.received++
+    session.counters.bytes += wireLength
     if (!isMirrored || this.#filter?.accepts(packet, frame, session) === false) {
       this.#ledger.filtered++
-      session.filtered++
+      session.counters.filtered++
       return
     }
     if (wireLength > packet.end - packet.start && !lacksChecksumOnly(packet, frame)) {
-      session.cut.count(packet, frame)
+      session.counters.cut.count(packet, frame)
     }
     const isCopy =
       fault === undefined && frame.ipVersion !== 0 && this.#isCopy(session, packet, frame)
@@ -128,20 +128,20 @@ export class Pipeline {
 
     if (fault !== undefined) {
       this.#ledger.malformed[fault]++
-      session.malformed++
+      session.counters.malformed++
       return
     }
     this.#ledger.accepted++
-    session.accepted++
+    session.counters.accepted++
     if (isMarked || frame.ipVersion === 0 || this.#tracker === undefined) {
-      session.untracked++
+      session.counters.untracked++
       return
     }
     if (!isJudged) session.identity.observe(frame)
     const { seconds, nanoseconds, timed } = packet
     const isCounted = this.#tracker.enqueue(frame, session.index, seconds, nanoseconds, timed)
-    if (isCounted) session.flowPackets++
-    else session.untracked++
+    if (isCounted) session.counters.flowPackets++
+    else session.counters.untracked++
   }
 
   #isCopy(session: Session, packet: Packet, frame: Frame): boolean {
@@ -149,7 +149,7 @@ export class Pipeline {
     if (session.vni === null || !this.#duplicates.hasSeveralSessions(session.index)) return false
     const { seconds, nanoseconds } = packet
     if (!this.#duplicates.isCopy(frame, session.index, seconds, nanoseconds)) return false
-    session.duplicates++
+    session.counters.duplicates++
     return true
   }
 
@@ -160,13 +160,12 @@ export class Pipeline {
     options: Buffer | undefined,
   ): void {
     if (session.capture === undefined) {
-      if (this.#openCapture === undefined || session.captureDecided) return
-      session.captureDecided = true
-      session.capture = this.#openCapture(session, packet.linkType)
-      if (session.capture === undefined) return
+      if (this.#openCapture === undefined) return
+      session.capture = this.#openCapture(session, packet.linkType) ?? null
     }
+    if (session.capture === null) return
     const kept = Math.min(packet.end - packet.start, session.packetLength)
-    if (session.capture.write(packet, kept, originalLength, options)) session.captured++
-    else session.captureLost++
+    if (session.capture.write(packet, kept, originalLength, options)) session.counters.captured++
+    else session.counters.captureLost++
   }
 }

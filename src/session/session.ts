@@ -4,9 +4,9 @@ import type { RuleSet } from '../mirror/rule-set.js'
 import { formatAddress, formatMac, MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
 import type { Datagram, Packet } from '../wire/packet.js'
-import { CutFrames } from './cut-frames.js'
 import { InterfaceIdentity, type KnownInterface } from './interface-identity.js'
-import type { ClosedSessions, SessionReport } from './ledger.js'
+import type { SessionReport } from './ledger.js'
+import { SessionCounters } from './session-counters.js'
 
 /** Where the packets of one session are kept; RotatingCapture is one. */
 export interface SessionCapture {
@@ -45,7 +45,7 @@ export interface SessionIdentity {
  */
 export class Session {
   readonly index: number
-  /** Of a registered session it may change. */
+  /** SessionRegistry may change that of a registered session. */
   vni: number | null
   /**
    * Primary address of the mirrored interface: the outer source, four words, IPv4 as
@@ -55,38 +55,19 @@ export class Session {
   readonly name: string | null
   readonly isRegistered: boolean
   readonly identity: InterfaceIdentity
-  /** Of a registered session: which packets its mirror filter takes at the source. Undefined takes all. */
-  rules: RuleSet | undefined = undefined
-  /** Undefined until the first packet, and for good where nothing is captured. */
-  capture: SessionCapture | undefined = undefined
-  captureDecided = false
+  readonly counters = new SessionCounters()
 
-  /**
-   * Packets that are its own. Where several sessions share a VNI and source, a packet is
-   * counted in one: the first that mirrors it, or the first of all where none does.
-   */
-  received = 0
-  accepted = 0
-  captured = 0
-  captureLost = 0
-  flowPackets = 0
-  untracked = 0
-  malformed = 0
-  /** Packets that the filter turned away, or that no session sharing them mirrors. */
-  filtered = 0
-  /** Packets that `rules` let in while nobody could say which way they ran. */
-  unknownDirection = 0
-  /** Octets kept of each frame in captures; a registered session's PacketLength. */
+  /** SessionRegistry's: which packets the mirror filter takes at the source; undefined takes all. */
+  rules: RuleSet | undefined = undefined
+  /** SessionRegistry's: bytes kept of each frame in captures. */
   packetLength = WHOLE_FRAME
-  /** Copies of packets that another session had brought, whatever was done with them. */
-  duplicates = 0
-  readonly cut = new CutFrames()
-  bytes = 0
-  /** Once it is closed: the sums that its counts went into. */
-  closedInto: ClosedSessions | undefined = undefined
-  /** Second of the first packet. */
+
+  /** Of Pipeline, which opens it with the first packet; null: none is kept. Tap ends it. */
+  capture: SessionCapture | null | undefined = undefined
+
+  /** SessionDirectory's: the second of the first packet. */
   openedAt = 0
-  /** The last second in which the session was found, so that its recency is noted once a second. */
+  /** SessionDirectory's: the last second in which it was found, so that its recency is noted once a second. */
   usedAt = -1
 
   /** The interface's addresses as flow records have them: IPv4 in word 0. */
@@ -130,34 +111,19 @@ export class Session {
     else this.#address6 ??= address
   }
 
-  /** Packets that its capture had taken, and a failed disk has lost. */
-  takeBack(packets: number): void {
-    for (const counts of [this, ...(this.closedInto === undefined ? [] : [this.closedInto])]) {
-      counts.captured -= packets
-      counts.captureLost += packets
-    }
-  }
-
   report(): SessionReport {
+    const { closedInto: _, cut, bytes, ...counts } = this.counters
+    const { byCause, packetLength } = cut.report()
     return {
       session: this.name,
       vni: this.vni,
       source: this.source === null ? null : sourceText(this.source),
-      received: this.received,
-      accepted: this.accepted,
-      captured: this.captured,
-      captureLost: this.captureLost,
-      flowPackets: this.flowPackets,
-      untracked: this.untracked,
-      malformed: this.malformed,
-      filtered: this.filtered,
-      unknownDirection: this.unknownDirection,
-      duplicates: this.duplicates,
-      cut: this.cut.total,
-      cutCauses: this.cut.report().byCause,
-      packetLength: this.cut.report().packetLength,
+      ...counts,
+      cut: cut.total,
+      cutCauses: byCause,
+      packetLength,
       macAddress: this.identity.mac === undefined ? null : formatMac(this.identity.mac),
-      bytes: this.bytes,
+      bytes,
     }
   }
 }

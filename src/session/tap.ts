@@ -93,9 +93,8 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
   /** Ends the capture of a session. Its next packet begins another. */
   finishCapture(session: Session): void {
     const { capture } = session
-    if (capture === undefined) return
+    if (capture === undefined || capture === null) return
     session.capture = undefined
-    session.captureDecided = false
     const closing = capture
       .close()
       .catch((error: Error) => this.#options.onProblem?.(error.message))
@@ -112,7 +111,7 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
   report(kernelLost: number | null, flows?: FlowReport): LedgerReport {
     const { unmirrored } = this.demux
     const mirrored = [...this.sessions.values()]
-    const all = unmirrored.received > 0 ? [unmirrored, ...mirrored] : mirrored
+    const all = unmirrored.counters.received > 0 ? [unmirrored, ...mirrored] : mirrored
     return this.ledger.report({
       kernelLost,
       sessions: all.map((session) => session.report()),

@@ -30,6 +30,6 @@ test('the packets that an analysis counts into flows are in the ledger as such',
       packetOf(mirrored({ source: '10.0.0.1', target: '10.9.9.9', vni: 7, frame: inner })),
     )
   }
-  expect(offline.session(1)).toMatchObject({ accepted: 2, flowPackets: 1, untracked: 1 })
+  expect(offline.session(1).report()).toMatchObject({ accepted: 2, flowPackets: 1, untracked: 1 })
   expect(tracker.table.count).toBe(1)
 })

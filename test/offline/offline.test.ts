@@ -44,7 +44,7 @@ describe('Offline', () => {
         { frame: wrapped(7, 1) },
       ]),
     )
-    expect(offline.sessions.map(({ name, received }) => [name, received])).toEqual([
+    expect(offline.sessions.map(({ name, counters }) => [name, counters.received])).toEqual([
       [null, 1],
       ['vni-7_10.0.0.1', 2],
       ['vni-8_10.0.0.1', 1],

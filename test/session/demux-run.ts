@@ -5,6 +5,7 @@ import type { DuplicateMode } from '../../src/session/duplicates.js'
 import { Ledger } from '../../src/session/ledger.js'
 import { Pipeline } from '../../src/session/pipeline.js'
 import type { Session } from '../../src/session/session.js'
+import type { SessionCounters } from '../../src/session/session-counters.js'
 import { SessionDirectory, type SessionKey } from '../../src/session/session-directory.js'
 import type { Packet } from '../../src/wire/packet.js'
 
@@ -82,8 +83,8 @@ export class DemuxRun {
   /** What does not add up: empty when all sums are right. */
   wrongSums(): string[] {
     const { ledger, all } = this
-    const sum = (of: (session: Session) => number) =>
-      all.reduce((total, session) => total + of(session), 0)
+    const sum = (of: (counters: SessionCounters) => number) =>
+      all.reduce((total, { counters }) => total + of(counters), 0)
     const inSessions = sum(({ received }) => received)
     const outside = ledger.filtered + ledger.unknownSession
     const inside = ledger.accepted + ledger.duplicate

@@ -478,7 +478,7 @@ describe('Demux.acceptPacket', () => {
     expect(run.delivered.map(({ frame }) => inner.length - frame.length)).toEqual([
       0, 0, 1, 1, 100, 100, 190, 190,
     ])
-    expect([...run.sessions.values()].map((session) => session.cut.total)).toEqual([3, 3])
+    expect([...run.sessions.values()].map((session) => session.counters.cut.total)).toEqual([3, 3])
   })
 
   test('takes the link type of the file: cooked and raw', () => {

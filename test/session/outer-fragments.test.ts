@@ -220,7 +220,7 @@ describe('a mirrored datagram in fragments, in a capture file', () => {
       { session: MIRROR, frame: FRAME.subarray(0, captured), originalLength: FRAME.length },
     ])
     const [session] = run.sessions.values()
-    expect(session!.cut.report()).toMatchObject({ byCause: { snaplen: 1 } })
+    expect(session!.counters.cut.report()).toMatchObject({ byCause: { snaplen: 1 } })
   })
 
   test('stays in its fragments where it is no tunnel, or where none is to be taken off', () => {

@@ -7,7 +7,7 @@ function reportOf(received: readonly number[]) {
   const ledger = new Ledger()
   const sessions = received.map((count, vni) => {
     const session = new Session(vni + 1, vni, Uint32Array.of(0, 0, 0xffff, 0x0a00_0001))
-    session.received = count
+    session.counters.received = count
     return session.report()
   })
   ledger.captureLosses['no-file'] = 7

@@ -1,0 +1,36 @@
+import { CutFrames } from './cut-frames.js'
+import type { ClosedSessions } from './ledger.js'
+
+/**
+ * What became of a session's packets, as the pipeline counts it. Where several sessions share a
+ * VNI and source, a packet is counted in one: the first that mirrors it, or the first of all
+ * where none does.
+ */
+export class SessionCounters {
+  received = 0
+  accepted = 0
+  captured = 0
+  captureLost = 0
+  flowPackets = 0
+  untracked = 0
+  malformed = 0
+  /** Packets that the filter turned away, or that no session sharing them mirrors. */
+  filtered = 0
+  /** Packets that rules let in although it was not known which way they ran. */
+  unknownDirection = 0
+  /** Copies of packets that another session had brought, whatever was done with them. */
+  duplicates = 0
+  /** On the wire. */
+  bytes = 0
+  readonly cut = new CutFrames()
+  /** Once the session is closed: the sums that its counts went into. */
+  closedInto: ClosedSessions | undefined = undefined
+
+  /** Packets that its capture had taken, and a failed disk has lost. */
+  takeBack(packets: number): void {
+    for (const counts of [this, ...(this.closedInto === undefined ? [] : [this.closedInto])]) {
+      counts.captured -= packets
+      counts.captureLost += packets
+    }
+  }
+}
