@@ -42,10 +42,6 @@ export function prefixOf(id: string): IdPrefix | undefined {
   return Object.hasOwn(KINDS, prefix) ? (prefix as IdPrefix) : undefined
 }
 
-export function resourceTypeOf(prefix: IdPrefix): ResourceType {
-  return KINDS[prefix].type
-}
-
 /**
  * No resource has this id. EC2's list of codes has none for an id of these kinds that
  * is malformed, so that is not found either.

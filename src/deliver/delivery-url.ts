@@ -11,8 +11,6 @@ export type Place =
   | { readonly kind: 'cloudwatch-logs'; readonly group: string }
   | { readonly kind: 'firehose'; readonly stream: string }
 
-export type PlaceKind = Place['kind']
-
 const STREAM = /^[\w.-]{1,64}$/
 const LOG_GROUP = /^[.\-_/#A-Za-z0-9]{1,512}$/
 

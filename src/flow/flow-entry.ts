@@ -65,14 +65,16 @@ export const REPORTED_PACKETS_0 = 0 / 2
 export const REPORTED_BYTES_0 = 2 / 2
 export const REPORTED_PACKETS_1 = 4 / 2
 export const REPORTED_BYTES_1 = 6 / 2
-/** Time of the earliest packet of a direction; meaningful once it has packets. */
+/**
+ * Time of the earliest packet of a direction, meaningful once it has packets: seconds,
+ * nanoseconds, and the same of the other direction.
+ */
 export const FIRST_SECONDS_0 = 8
-export const FIRST_NANOSECONDS_0 = 9
-export const FIRST_SECONDS_1 = 10
-export const FIRST_NANOSECONDS_1 = 11
-/** TCP: the number of the first byte of a side's stream, as far as is known; see tcp-numbers.ts. */
+/**
+ * TCP: the number of the first byte of a side's stream, as far as is known, see tcp-numbers.ts;
+ * the other side's is the next word.
+ */
 export const FIRST_NUMBER_0 = 12
-export const FIRST_NUMBER_1 = 13
 
 /** A time that does not come. */
 export const NEVER = 0xffff_ffff

@@ -217,8 +217,6 @@ const ROWS = [
 
 type Row = (typeof ROWS)[number]
 
-export type FieldName = Row['name']
-
 /** Fields whose value an operator may give, because no packet carries it. */
 export type ConfiguredFieldName = Extract<
   Row,

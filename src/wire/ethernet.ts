@@ -46,11 +46,6 @@ export const ETHERNET_DESTINATION = 0
 export const ETHERNET_SOURCE = 6
 export const ETHERNET_TYPE = 12
 
-/** Where the fields of a tag are, behind the type that announces it. */
-export const VLAN_TAG_CONTROL = 0
-export const VLAN_TAG_TYPE = 2
-export const VLAN_MASK = 0x0fff
-
 /** The bit of the first octet that multicast and broadcast addresses have (IEEE 802 §8.2). */
 export const MAC_GROUP_BIT = 0x01
 

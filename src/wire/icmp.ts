@@ -13,17 +13,7 @@
 
 export const ICMP_HEADER_LEN = 8
 
-export const ICMP_ECHO_REPLY = 0
-export const ICMP_UNREACHABLE = 3
 export const ICMP_ECHO_REQUEST = 8
 
-export const ICMPV6_UNREACHABLE = 1
-export const ICMPV6_PACKET_TOO_BIG = 2
-export const ICMPV6_ECHO_REQUEST = 128
-export const ICMPV6_ECHO_REPLY = 129
-
-/** Where its fields are. */
-export const ICMP_TYPE = 0
-export const ICMP_CODE = 1
+/** Where the checksum is. */
 export const ICMP_CHECKSUM = 2
-export const ICMP_REST = 4

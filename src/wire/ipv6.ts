@@ -39,16 +39,15 @@ export const IPV6_MORE_FRAGMENTS = 0x0001
 export const IPV6_FRAGMENT_OFFSET_MASK = 0xfff8
 
 /** Where its fields are. */
-export const IPV6_VERSION_CLASS_LABEL = 0
+const IPV6_VERSION_CLASS_LABEL = 0
 export const IPV6_PAYLOAD_LENGTH = 4
 export const IPV6_NEXT_HEADER = 6
-export const IPV6_HOP_LIMIT = 7
+const IPV6_HOP_LIMIT = 7
 export const IPV6_SOURCE = 8
 export const IPV6_DESTINATION = 24
 
 /** Where those of the fragment header are. */
 export const IPV6_FRAGMENT_NEXT_HEADER = 0
-export const IPV6_FRAGMENT_RESERVED = 1
 export const IPV6_FRAGMENT_OFFSET = 2
 export const IPV6_FRAGMENT_IDENTIFICATION = 4
 

@@ -5,11 +5,11 @@
 export const PROTOCOL_HOP_BY_HOP = 0
 export const PROTOCOL_ICMP = 1
 export const PROTOCOL_IGMP = 2
-export const PROTOCOL_IPV4 = 4
+const PROTOCOL_IPV4 = 4
 export const PROTOCOL_TCP = 6
 export const PROTOCOL_UDP = 17
 export const PROTOCOL_DCCP = 33
-export const PROTOCOL_IPV6 = 41
+const PROTOCOL_IPV6 = 41
 export const PROTOCOL_ROUTING = 43
 export const PROTOCOL_FRAGMENT = 44
 export const PROTOCOL_GRE = 47
@@ -19,7 +19,6 @@ export const PROTOCOL_ICMPV6 = 58
 export const PROTOCOL_NO_NEXT_HEADER = 59
 export const PROTOCOL_DESTINATION_OPTIONS = 60
 export const PROTOCOL_SCTP = 132
-export const PROTOCOL_MOBILITY = 135
 export const PROTOCOL_UDP_LITE = 136
 
 /** As people and most tools write them. */

@@ -35,7 +35,3 @@ export const TCP_DATA_OFFSET = 12
 export const TCP_FLAGS = 13
 export const TCP_WINDOW = 14
 export const TCP_CHECKSUM = 16
-export const TCP_URGENT = 18
-
-/** DATA_OFFSET counts words, in the upper half of its byte. */
-export const TCP_OFFSET_SHIFT = 4

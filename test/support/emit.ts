@@ -4,26 +4,14 @@
  * both; test/wire/judged-by-tshark.test.ts checks them against tshark.
  */
 import { addWords, foldChecksum } from '../../src/wire/checksum.js'
-import {
-  VLAN_MASK,
-  VLAN_TAG_CONTROL,
-  VLAN_TAG_LEN,
-  VLAN_TAG_TYPE,
-} from '../../src/wire/ethernet.js'
-import {
-  ICMP_CHECKSUM,
-  ICMP_CODE,
-  ICMP_HEADER_LEN,
-  ICMP_REST,
-  ICMP_TYPE,
-} from '../../src/wire/icmp.js'
+import { VLAN_TAG_LEN } from '../../src/wire/ethernet.js'
+import { ICMP_CHECKSUM, ICMP_HEADER_LEN } from '../../src/wire/icmp.js'
 import {
   IPV6_FRAGMENT_HEADER_LEN,
   IPV6_FRAGMENT_IDENTIFICATION,
   IPV6_FRAGMENT_NEXT_HEADER,
   IPV6_FRAGMENT_OFFSET,
   IPV6_FRAGMENT_OFFSET_MASK,
-  IPV6_FRAGMENT_RESERVED,
   IPV6_MORE_FRAGMENTS,
 } from '../../src/wire/ipv6.js'
 import { putU8, putU16, putU32, u8 } from '../../src/wire/octets.js'
@@ -35,11 +23,21 @@ import {
   TCP_DATA_OFFSET,
   TCP_FLAGS,
   TCP_HEADER_LEN,
-  TCP_OFFSET_SHIFT,
   TCP_SEQUENCE,
-  TCP_URGENT,
   TCP_WINDOW,
 } from '../../src/wire/tcp.js'
+
+// Where the fields are that mirrortap does not read by a name of their own.
+const VLAN_TAG_CONTROL = 0
+const VLAN_TAG_TYPE = 2
+const VLAN_MASK = 0x0fff
+const ICMP_TYPE = 0
+const ICMP_CODE = 1
+const ICMP_REST = 4
+const IPV6_FRAGMENT_RESERVED = 1
+const TCP_URGENT = 18
+/** The data offset counts words, in the upper half of its byte. */
+const TCP_OFFSET_SHIFT = 4
 
 const PRIORITY_SHIFT = 13
 const DROP_ELIGIBLE = 0x1000
