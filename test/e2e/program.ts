@@ -11,7 +11,7 @@ export const BIN = join(import.meta.dirname, '../../dist/cli/bin.js')
 export const IS_BUILT = existsSync(BIN)
 export const NEEDS_BUILD = IS_BUILT ? '' : ' (needs the built program: npm run build)'
 
-/** For tests that start many programs; vitest.config.js has the limit of all others. */
+/** For tests that start many programs; test/vitest.config.js has the limit of all others. */
 export const UNHURRIED = { timeout: 240_000 }
 
 const LOOK_EVERY_MS = 20
