@@ -35,6 +35,8 @@ const FAR = [
   { name: '-2 ** 63', offset: -(1n << 63n) },
 ]
 
+const FORMS = [true, false].flatMap((little) => [9, 6, 0].map((exponent) => ({ little, exponent })))
+
 const COMMANDS = [
   { name: 'flows', args: (file: string) => ['flows', file] },
   { name: 'flows --json', args: (file: string) => ['flows', '--json', file], isJson: true },
@@ -56,19 +58,19 @@ const COMMANDS = [
   },
 ]
 
-describe.each(COMMANDS)('$name of times that no date has', ({ args, isJson }) => {
+describe.each(COMMANDS)('$name of times that no date has', ({ name, args, isJson }) => {
   test.each(FAR)('names them once and goes on, from if_tsoffset $name', async ({ offset }) => {
-    for (const little of [true, false]) {
-      for (const exponent of [0, 6, 9]) {
-        const { code, out, err } = await runCommand(...args(farCapture(little, offset, exponent)))
-        const said = err.split('\n').filter((line) => line.startsWith('mirrortap: '))
-        expect(code).toBe(1)
-        expect(said).toEqual([
-          expect.stringMatching(/ 1 packet has a time before 1970 or after the year 586000; /),
-        ])
-        expect(out).not.toContain('\0')
-        if (isJson === true) expect(() => JSON.parse(out)).not.toThrow()
-      }
+    // How the file says it is the reader's business, the same for every command.
+    const forms = name === 'flows' ? FORMS : FORMS.slice(0, 1)
+    for (const { little, exponent } of forms) {
+      const { code, out, err } = await runCommand(...args(farCapture(little, offset, exponent)))
+      const said = err.split('\n').filter((line) => line.startsWith('mirrortap: '))
+      expect(code).toBe(1)
+      expect(said).toEqual([
+        expect.stringMatching(/ 1 packet has a time before 1970 or after the year 586000; /),
+      ])
+      expect(out).not.toContain('\0')
+      if (isJson === true) expect(() => JSON.parse(out)).not.toThrow()
     }
   })
 })

@@ -6,7 +6,7 @@ import { parseLogFormat } from '../../src/flowlog/log-format.js'
 import { NO_METADATA, SessionMetadata } from '../../src/flowlog/metadata.js'
 import { RecordWriter } from '../../src/flowlog/record-writer.js'
 import { RecordLine } from '../../src/flowlog/text.js'
-import { MemorySink } from './memory-sink.js'
+import { MemorySink } from '../support/memory-sink.js'
 import { sampleRecord } from './sample-records.js'
 
 const FORMAT = parseLogFormat('${srcport} ${instance-tag}')

@@ -93,16 +93,23 @@ describe.skipIf(duckdb === undefined)('SQL functions (need @duckdb/node-api)', (
       'ffff::ffff',
       '::ffff:1.2.3.4',
     ]
+    const asked: { text: string; cidr: string; expected: boolean }[] = []
     for (let round = 0; round < 200; round++) {
       const family = pick(['4', '6']) === '4' ? v4 : v6
       const cidr = `${pick(family)}/${random.below(family === v4 ? 33 : 129)}`
       const { first, mask } = parseCidr(cidr)!
-      const expected = family.map((text) => {
+      for (const text of family) {
         const words = parseAddress(text)!
-        return first.every((word, at) => (words[at]! & mask[at]!) >>> 0 === word)
-      })
-      expect([cidr, await ofEach(`in_cidr(x, '${cidr}')`, family)]).toEqual([cidr, expected])
+        const expected = first.every((word, at) => (words[at]! & mask[at]!) >>> 0 === word)
+        asked.push({ text, cidr, expected })
+      }
     }
+    // One statement: each takes as long to prepare as all of these to work out.
+    const rows = asked.map(({ text, cidr }, at) => `(${at}, '${text}', '${cidr}')`)
+    const answers = await column(
+      `SELECT in_cidr(text, cidr) FROM (VALUES ${rows}) asked(place, text, cidr) ORDER BY place`,
+    )
+    expect(asked.map((it, at) => ({ ...it, expected: answers[at] }))).toEqual(asked)
   })
 
   test('NULL is NULL', async () => {

@@ -42,6 +42,10 @@ export class MemorySink implements ByteSink {
     return Buffer.concat([...this.#full, this.block.subarray(0, this.#used)])
   }
 
+  get text(): string {
+    return this.bytes().toString('latin1')
+  }
+
   drained(): Promise<void> {
     return Promise.resolve()
   }
