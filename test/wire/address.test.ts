@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   cidrContains,
@@ -13,7 +14,7 @@ import {
   parseIpv6,
   parseMac,
 } from '../../src/wire/address.js'
-import { Random } from '../support/random.js'
+import { holdsFor, ipv6Words, u32 } from '../support/property.js'
 
 type Words = [number, number, number, number]
 
@@ -124,17 +125,23 @@ describe('IPv6 text', () => {
     expect(parseIpv6('fe80::1%eth0')).toBeUndefined()
   })
 
-  test('is undone by the parser for random words with many zeros, seed 5952', () => {
-    const random = new Random(5952)
-    for (let run = 0; run < 2000; run++) {
-      const words = [0, 0, 0, 0].map(() => {
-        const keep = random.pick([0, 0xffff, 0xffff_0000, 0xffff_ffff])
-        return (random.next() & keep) >>> 0
-      })
-      const text = formatIpv6(...(words as Words))
-      expect(isIPv6(text), text).toBe(true)
-      expect([...(parseIpv6(text) ?? [])], text).toEqual(words)
-    }
+  test('is undone by the parser, and in the one form that RFC 5952 allows', () => {
+    holdsFor([ipv6Words], (words) => {
+      const text = formatIpv6(...words)
+      expect(isIPv6(text)).toBe(true)
+      expect([...(parseIpv6(text) ?? [])]).toEqual(words)
+      // The address as the URL standard writes it, but for IPv4 addresses in IPv6 form.
+      if (!text.includes('.')) expect(new URL(`http://[${text}]`).hostname).toBe(`[${text}]`)
+    })
+  })
+
+  test('is read where and only where Node reads it', () => {
+    const pieces = fc.constantFrom(':', '::', '.', '0', '1', 'a', 'ffff', '10', '255', '256', 'g')
+    const words = fc.array(pieces, { maxLength: 14 }).map((some) => some.join(''))
+    holdsFor([fc.oneof(words, fc.ipV6(), fc.ipV4(), fc.string())], (text) => {
+      expect(parseIpv6(text) !== undefined).toBe(isIPv6(text) && !text.includes('%'))
+      expect(parseIpv4(text) !== undefined).toBe(isIPv4(text))
+    })
   })
 })
 
@@ -160,6 +167,13 @@ describe('MAC text', () => {
   ])('%s reads and writes', (text, mac) => {
     expect(parseMac(text)).toBe(mac)
     expect(formatMac(mac)).toBe(text)
+  })
+
+  test('is undone by the parser', () => {
+    holdsFor([fc.maxSafeNat()], (number) => {
+      const mac = number % 2 ** 48
+      expect(parseMac(formatMac(mac))).toBe(mac)
+    })
   })
 
   test('reads hyphens and capitals', () => {
@@ -232,15 +246,28 @@ describe('CIDR blocks', () => {
     expect(contains(cidr, address)).toBe(held)
   })
 
-  test('hold exactly the addresses that share the prefix, at every length, seed 4632', () => {
-    const random = new Random(4632)
-    for (let length = 0; length <= 32; length++) {
-      const word = random.next()
-      const block = `${formatIpv4(word)}/${length}`
-      for (let bit = 0; bit < 32; bit++) {
-        const other = formatIpv4((word ^ (1 << bit)) >>> 0)
-        expect(contains(block, other), `${block} ${other}`).toBe(bit < 32 - length)
-      }
-    }
+  test('hold exactly the addresses that share the prefix, at every length', () => {
+    holdsFor([u32, fc.nat({ max: 32 }), fc.nat({ max: 31 })], (word, length, bit) => {
+      const other = formatIpv4((word ^ (1 << bit)) >>> 0)
+      expect(contains(`${formatIpv4(word)}/${length}`, other)).toBe(bit < 32 - length)
+    })
+    holdsFor([ipv6Words, fc.nat({ max: 128 }), fc.nat({ max: 127 })], (words, length, bit) => {
+      const others = [...words] as Words
+      others[3 - (bit >>> 5)]! = (others[3 - (bit >>> 5)]! ^ (1 << (bit & 31))) >>> 0
+      const held = contains(`${formatIpv6(...words)}/${length}`, formatIpv6(...others))
+      expect(held).toBe(bit < 128 - length)
+    })
+  })
+
+  test('are written as they are read', () => {
+    const v4 = fc.tuple(u32, fc.nat({ max: 32 })).map(([word, at]) => `${formatIpv4(word)}/${at}`)
+    const v6 = fc
+      .tuple(ipv6Words, fc.nat({ max: 128 }))
+      .map(([words, at]) => `${formatIpv6(...words)}/${at}`)
+    holdsFor([fc.oneof(v4, v6)], (text) => {
+      const canonical = formatCidr(parseCidr(text)!)
+      expect(formatCidr(parseCidr(canonical)!)).toBe(canonical)
+      expect(canonical.split('/')[1]).toBe(text.split('/')[1])
+    })
   })
 })

@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addWords, foldChecksum, ipv4AddressSum, ipv6AddressSum } from '../../src/wire/checksum.js'
 import { crc32c } from '../support/emit.js'
 import { hex } from '../support/hex.js'
-import { Random } from '../support/random.js'
+import { holdsFor } from '../support/property.js'
 
 /** RFC 1071 §4.1 word for word: add, and add the carry back at once. */
 function obviousChecksum(bytes: Buffer): number {
@@ -21,14 +22,23 @@ describe('addWords and foldChecksum', () => {
     expect(foldChecksum(0x2_ddf0)).toBe(0xffff - 0xddf2)
   })
 
-  test('agree with the plain algorithm at every length and offset, seed 1071', () => {
-    const random = new Random(1071)
-    const bytes = random.bytes(300)
-    for (let end = 0; end <= bytes.length; end++) {
-      const start = Math.min(end, random.below(8))
-      const expected = obviousChecksum(bytes.subarray(start, end))
-      expect(foldChecksum(addWords(bytes, start, end)), `${start}–${end}`).toBe(expected)
-    }
+  test('agree with the plain algorithm at every length and offset', () => {
+    holdsFor([fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 7 })], (some, skipped) => {
+      const bytes = Buffer.from(some)
+      const start = Math.min(bytes.length, skipped)
+      expect(foldChecksum(addWords(bytes, start, bytes.length))).toBe(
+        obviousChecksum(bytes.subarray(start)),
+      )
+    })
+  })
+
+  test('do not mind in how many pieces of even length the bytes are added', () => {
+    holdsFor([fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 150 })], (some, words) => {
+      const bytes = Buffer.from(some)
+      const cut = Math.min(2 * words, bytes.length)
+      const parts = addWords(bytes, cut, bytes.length, addWords(bytes, 0, cut))
+      if (cut % 2 === 0) expect(parts).toBe(addWords(bytes, 0, bytes.length))
+    })
   })
 
   test('stay exact for the longest packet of the largest words', () => {

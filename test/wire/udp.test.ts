@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addWords, foldChecksum, ipv4AddressSum } from '../../src/wire/checksum.js'
 import { emitUdp } from '../../src/wire/udp.js'
 import { hex } from '../support/hex.js'
-import { Random } from '../support/random.js'
+import { holdsFor, u16, u32 } from '../support/property.js'
 
 describe('emitUdp', () => {
   test('writes every octet of a dirty header, without a checksum', () => {
@@ -13,23 +14,20 @@ describe('emitUdp', () => {
   })
 
   test('writes a checksum that verifies over pseudo header and payload, odd lengths too', () => {
-    const random = new Random(768)
-    for (let payloadLength = 0; payloadLength < 40; payloadLength++) {
-      const [source, destination] = [random.next(), random.next()]
-      const start = random.below(4)
-      const bytes = random.bytes(start + 8 + payloadLength)
-      const ports = { sourcePort: random.below(65_536), destinationPort: random.below(65_536) }
-      emitUdp({ ...ports, payloadLength }, bytes, start, ipv4AddressSum(source, destination))
+    const payload = fc.uint8Array({ maxLength: 40 })
+    holdsFor([u32, u32, u16, u16, payload], (source, destination, from, to, octets) => {
+      const bytes = Buffer.concat([Buffer.alloc(8, 0xa5), octets])
+      const header = { sourcePort: from, destinationPort: to, payloadLength: octets.length }
+      emitUdp(header, bytes, 0, ipv4AddressSum(source, destination))
 
       const pseudo = Buffer.alloc(12)
       pseudo.writeUInt32BE(source, 0)
       pseudo.writeUInt32BE(destination, 4)
       pseudo.writeUInt16BE(17, 8)
-      pseudo.writeUInt16BE(8 + payloadLength, 10)
-      const sum = addWords(bytes, start, bytes.length, addWords(pseudo, 0, 12))
-      expect(foldChecksum(sum)).toBe(0)
-      expect(bytes.readUInt16BE(start + 6)).not.toBe(0)
-    }
+      pseudo.writeUInt16BE(bytes.length, 10)
+      expect(foldChecksum(addWords(bytes, 0, bytes.length, addWords(pseudo, 0, 12)))).toBe(0)
+      expect(bytes.readUInt16BE(6)).not.toBe(0)
+    })
   })
 
   test('writes a checksum that comes out as zero as all ones (RFC 768)', () => {
