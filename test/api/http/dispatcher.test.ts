@@ -201,6 +201,8 @@ describe('the audit log', () => {
     ])
     expect((await dispatcher.answer(await call('DescribeTags'))).status).toBe(200)
     expect(made).toBe(1)
+    // What is refused is answered before its line is written, or lost.
+    await expect.poll(() => audit.lost).toBe(2)
     rmdirSync(path)
     expect((await dispatcher.answer(await call('CreateTags'))).status).toBe(200)
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
