@@ -4,7 +4,7 @@ import { flowLogCovers, isOfTransitGateway } from '../control/flow-logs.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { AggregationWindow } from '../flow/summed-reports.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
-import { QUEUE_SECONDS, queueFormatOf } from '../flowlog/delivery-queue-format.js'
+import { deliveryNameOf, QUEUE_SECONDS, queueFormatOf } from '../flowlog/delivery-queue-format.js'
 import {
   type FlowLogDestination,
   type FlowLogStatistics,
@@ -210,7 +210,8 @@ export class FlowLogs {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
       const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
       const others = this.#options.queues?.others
-      const waiting = others !== undefined && takesRecords(after) ? [join(others, id)] : []
+      const waiting =
+        others !== undefined && takesRecords(after) ? [join(others, deliveryNameOf(id))] : []
       const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX, waiting)
       const log = { resource: after, destination }
       await this.#split(after, () => {
@@ -263,13 +264,13 @@ export class FlowLogs {
     })
     if (queues.length === 0) return files
     const encoder = new RecordLine(queueFormatOf(logFormat))
-    const { accountId, region, flowLogId } = layout
+    const { accountId, region } = layout
     const waiting = queues.map(
       (directory) =>
         new FlowLogDirectory({
           ...common,
           directory,
-          layout: new FlowLogLayout({ accountId, region, flowLogId }),
+          layout: new FlowLogLayout({ accountId, region, fileFormat: 'queue' }),
           encoder,
           bucketSeconds: QUEUE_SECONDS,
         }),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
+import { deliveryNameOf } from '../flowlog/delivery-queue-format.js'
 import { makeFlowLogId } from '../flowlog/layout.js'
 import type { FlowLog } from '../mirror/resources.js'
 import { Deliveries } from './deliveries.js'
@@ -74,7 +75,7 @@ export class FlowLogDeliveries {
 
   /** Why the files of a flow log do not arrive; undefined while they do. */
   errorOf(flowLogId: string): DeliveryErrorKind | undefined {
-    return this.#deliveries.statusOf(flowLogId)?.error
+    return this.#deliveries.statusOf(deliveryNameOf(flowLogId))?.error
   }
 
   /** Begins, with the flow logs there are and those that were deleted before all was delivered. */
@@ -82,7 +83,7 @@ export class FlowLogDeliveries {
     for (const place of this.#options.places) this.#deliveries.open(this.#ofDefault(place))
     const present = new Set<string>()
     for (const flowLog of flowLogs) {
-      present.add(flowLog.id)
+      present.add(deliveryNameOf(flowLog.id))
       this.#open(flowLog)
     }
     for (const spec of this.#kept()) {
@@ -95,7 +96,8 @@ export class FlowLogDeliveries {
   /** A flow log is made or deleted; the files of a deleted one have their names. */
   follow(before: FlowLog | undefined, after: FlowLog | undefined): void {
     if (before === undefined && after !== undefined) this.#open(after)
-    else if (before !== undefined && after === undefined) this.#deliveries.end(before.id)
+    else if (before !== undefined && after === undefined)
+      this.#deliveries.end(deliveryNameOf(before.id))
   }
 
   finished(paths: readonly string[]): void {
@@ -114,18 +116,19 @@ export class FlowLogDeliveries {
     const { directory, region, onProblem } = this.#options
     const place = placeOfFlowLog(flowLog)
     if (place === undefined || flowLog.trafficType === 'REJECT') return
+    const name = deliveryNameOf(flowLog.id)
     const queue =
       place.kind === 's3'
         ? {
             directory,
             nameContains: `_${flowLog.id}_`,
-            journal: join(queueDirectory(directory), `${flowLog.id}.delivered`),
+            journal: join(queueDirectory(directory), `${name}.delivered`),
           }
-        : { directory: join(queueDirectory(directory), flowLog.id) }
-    const spec: DeliverySpec = { name: flowLog.id, what: flowLog.id, place, region, queue }
+        : { directory: join(queueDirectory(directory), name) }
+    const spec: DeliverySpec = { name, what: flowLog.id, place, region, queue }
     try {
       mkdirSync(queueDirectory(directory), { recursive: true })
-      writeFileAtomic.sync(this.#specPath(flowLog.id), `${JSON.stringify(spec)}\n`)
+      writeFileAtomic.sync(this.#specPath(name), `${JSON.stringify(spec)}\n`)
     } catch (error) {
       // Delivered all the same, unless the process ends first.
       onProblem(

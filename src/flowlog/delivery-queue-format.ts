@@ -14,6 +14,14 @@ const LEADING = { vpc: ['interface-id', 'start'], transitGateway: ['tgw-attachme
 /** How many values of a line are for the delivery. */
 export const LEADING_VALUES = 2
 
+/**
+ * What the delivery of a flow log is called among the files below the flow logs' directory. It does
+ * not hold the id: who looks for the files of a flow log by its id is to find those alone.
+ */
+export function deliveryNameOf(flowLogId: string): string {
+  return flowLogId.replace(/^fl-/, 'flow-log-')
+}
+
 /** The format of the queue of a flow log. The version is that of the flow log. */
 export function queueFormatOf(format: LogFormat): LogFormat {
   const isOf = (names: readonly string[]) =>

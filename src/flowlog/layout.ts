@@ -11,7 +11,11 @@ const UNKNOWN = 'unknown'
 /** As `CreateFlowLogs` spells it. */
 export type FileFormat = 'plain-text' | 'parquet'
 
-const EXTENSIONS: Readonly<Record<FileFormat, string>> = {
+/** What is not a flow log but waits for its delivery must not be taken for one. */
+export type LayoutFormat = FileFormat | 'queue'
+
+const EXTENSIONS: Readonly<Record<LayoutFormat, string>> = {
+  queue: '.queue.gz',
   'plain-text': '.log.gz',
   parquet: '.log.parquet',
 }
@@ -26,7 +30,7 @@ export interface LayoutOptions {
   /** A directory for each hour below that of the day. */
   perHourPartition?: boolean
   /** Plain text, unless said otherwise. */
-  fileFormat?: FileFormat
+  fileFormat?: LayoutFormat
 }
 
 /** A flow log's id as EC2 makes them. */
@@ -40,7 +44,7 @@ export function makeFlowLogId(): string {
  */
 export class FlowLogLayout {
   readonly flowLogId: string
-  readonly fileFormat: FileFormat
+  readonly fileFormat: LayoutFormat
   readonly #accountId: string
   readonly #region: string
   readonly #hive: boolean

@@ -27,6 +27,7 @@ export const PART_KINDS: Readonly<Record<string, PartKind>> = {
   '.pcap.gz': { unit: 'packet', isGzip: true, walker: () => new CaptureWalker() },
   '.pcapng.gz': { unit: 'packet', isGzip: true, walker: () => new CaptureWalker() },
   '.log.gz': { unit: 'record', isGzip: true, walker: () => new LogWalker() },
+  '.queue.gz': { unit: 'record', isGzip: true, walker: () => new LogWalker() },
 }
 
 const NEWLINE = 0x0a

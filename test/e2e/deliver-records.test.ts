@@ -88,7 +88,7 @@ function recordsBelow(directory: string): string[] {
 }
 
 function queueBelow(directory: string): string[] {
-  return filesBelow(directory).filter((name) => /^\.deliver\/.*\.log\.gz/.test(name))
+  return filesBelow(directory).filter((name) => /^\.deliver\/.*\.queue\.gz/.test(name))
 }
 
 describe.skipIf(!IS_BUILT).each(PLACES)(`the appliance and $name${NEEDS_BUILD}`, (place) => {
@@ -149,7 +149,7 @@ describe.skipIf(!IS_BUILT).each(PLACES)(`the appliance and $name${NEEDS_BUILD}`,
     await appliance.program.says(/AccessDenied/)
     server.always = 'none'
     // Nothing is left to deliver.
-    await until(() => !filesBelow(logs).some((name) => name.startsWith('.deliver/fl-')))
+    await until(() => !filesBelow(logs).some((name) => name.startsWith('.deliver/flow-log-')))
     expect(lines()).toHaveLength(1)
     expect(lines()).toEqual(recordsBelow(logs))
     expect(await appliance.program.stop()).toBe(0)

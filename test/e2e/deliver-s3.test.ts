@@ -167,7 +167,7 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
     await appliance.program.says(/AccessDenied/)
     server.always = 'none'
     // Nothing is left to deliver.
-    await until(() => !filesBelow(logs).some((name) => name.startsWith('.deliver/fl-')))
+    await until(() => !filesBelow(logs).some((name) => name.startsWith('.deliver/flow-log-')))
     expect(server.objects().size).toBe(1)
     const [key, content] = [...server.objects()][0]!
     expect(key).toMatch(/^of-a-client\/AWSLogs\/123456789012\/vpcflowlogs\/us-east-1\//)

@@ -14,7 +14,8 @@ describe.skipIf(!IS_BUILT || !HAS_SCRIPT)(
   () => {
     const shown = (env: NodeJS.ProcessEnv, ...args: string[]): string => {
       const command = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ')
-      const { FORCE_COLOR: _, NO_COLOR: __, ...rest } = process.env
+      // Node takes no colours for granted where CI is set.
+      const { FORCE_COLOR: _, NO_COLOR: __, CI: ___, ...rest } = process.env
       const run = spawnSync('script', ['-qec', command, '/dev/null'], {
         encoding: 'utf8',
         env: { ...rest, TERM: 'xterm-256color', ...env },

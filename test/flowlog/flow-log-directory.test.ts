@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { constants, gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
@@ -424,25 +423,20 @@ for path in sys.argv[1:]:
       expect(log.statistics).toMatchObject({ written: 3, published: 3, lost: 0, filesPublished: 2 })
     })
 
-    test.skipIf(!IS_BUILT).each([
-      { why: 'has no memory left', heapMiB: 6, says: /memory/ },
-      { why: 'throws', heapMiB: 0, says: /incorrect|invalid|check|gzip|header/i },
-    ])(
-      `goes on when a converting thread $why, and the next start has its records${NEEDS_BUILD}`,
-      async ({ heapMiB, says }) => {
+    test.skipIf(!IS_BUILT)(
+      `goes on when a converting thread throws, and the next start has its records${NEEDS_BUILD}`,
+      async () => {
         const { convertInThread }: typeof import('../../src/flowlog/spool-thread.js') =
           await import(new URL('../../dist/flowlog/spool-thread.js', import.meta.url).href)
+        const says = /incorrect|invalid|check|gzip|header/i
         let whole: Buffer | undefined
         const convert = async (spool: string, path: string): Promise<void> => {
           if (whole !== undefined) return convertInThread(spool, path)
           whole = readFileSync(spool)
-          if (heapMiB === 0) writeFileSync(spool, 'no gzip at all')
-          // V8 looks when a thread is started.
-          setFlagsFromString(`--max-old-space-size=${heapMiB}`)
+          writeFileSync(spool, 'no gzip at all')
           try {
             await convertInThread(spool, path)
           } finally {
-            setFlagsFromString('--max-old-space-size=0')
             writeFileSync(spool, whole)
           }
         }

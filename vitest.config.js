@@ -1,3 +1,0 @@
-import config from './test/vitest.config.js'
-
-export default config
