@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openCloudWatchLogs } from '../../src/deliver/cloudwatch-logs.js'
-import { Delivery } from '../../src/deliver/delivery.js'
-import { DeliveryQueue } from '../../src/deliver/delivery-queue.js'
 import type { JsonFault } from '../support/aws-json-server.js'
 import { CloudWatchLogsServer } from '../support/cloudwatch-logs-server.js'
+import { deliverTo } from '../support/delivery.js'
 import {
   fillQueue,
   QUEUE_HEADER,
@@ -19,25 +18,12 @@ import { temporaryDirectory } from '../support/temporary.js'
 afterEach(() => vi.unstubAllEnvs())
 
 const GROUP = '/flow/logs'
-const RETRY_MS = { first: 10, last: 50 }
 
-async function deliver(server: CloudWatchLogsServer, directory: string, silenceMs?: number) {
-  for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value)
-  const lines: string[] = []
-  const delivery = new Delivery({
-    name: 'one',
-    what: 'fl-1',
-    destinationName: `cloudwatch-logs://${GROUP}`,
-    queue: await DeliveryQueue.open({ directory }, 0),
-    destination: await openCloudWatchLogs({
-      group: GROUP,
-      region: 'us-east-1',
-      ...(silenceMs !== undefined && { silenceMs }),
-    }),
-    onProblem: (line) => lines.push(line),
-    retryMs: RETRY_MS,
-  })
-  return { delivery, lines }
+function deliver(server: CloudWatchLogsServer, directory: string, silenceMs?: number) {
+  const timing = silenceMs === undefined ? {} : { silenceMs }
+  return deliverTo(server.environment, directory, () =>
+    openCloudWatchLogs({ group: GROUP, region: 'us-east-1', ...timing }),
+  )
 }
 
 /** As the server has them. */

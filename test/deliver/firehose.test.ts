@@ -1,35 +1,20 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Delivery } from '../../src/deliver/delivery.js'
-import { DeliveryQueue } from '../../src/deliver/delivery-queue.js'
 import { openFirehose } from '../../src/deliver/firehose.js'
 import type { JsonFault } from '../support/aws-json-server.js'
+import { deliverTo } from '../support/delivery.js'
 import { FirehoseServer } from '../support/firehose-server.js'
 import { fillQueue, type Queued, queueFile, someRecords } from '../support/queue-files.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 afterEach(() => vi.unstubAllEnvs())
 
-const RETRY_MS = { first: 10, last: 50 }
-
-async function deliver(server: FirehoseServer, directory: string, silenceMs?: number) {
-  for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value)
-  const lines: string[] = []
-  const delivery = new Delivery({
-    name: 'one',
-    what: 'fl-1',
-    destinationName: `firehose://${server.stream}`,
-    queue: await DeliveryQueue.open({ directory }, 0),
-    destination: await openFirehose({
-      stream: server.stream,
-      region: 'us-east-1',
-      ...(silenceMs !== undefined && { silenceMs }),
-    }),
-    onProblem: (line) => lines.push(line),
-    retryMs: RETRY_MS,
-  })
-  return { delivery, lines }
+function deliver(server: FirehoseServer, directory: string, silenceMs?: number) {
+  const timing = silenceMs === undefined ? {} : { silenceMs }
+  return deliverTo(server.environment, directory, () =>
+    openFirehose({ stream: server.stream, region: 'us-east-1', ...timing }),
+  )
 }
 
 function linesOf(files: readonly (readonly Queued[])[]): string[] {
@@ -85,8 +70,8 @@ describe('Firehose', () => {
     const order = [0, 2, 4, 6, 8, 10, 1, 3, 7, 9, 5, 11]
     expect(server.lines()).toEqual(order.map((index) => files[0]![index]!.line))
     expect(lines).toEqual([
-      'fl-1 to firehose://flow.logs_1: ServiceUnavailableException: Slow down.; it is tried again until it works',
-      'fl-1 to firehose://flow.logs_1: delivering again after 3 failures',
+      'fl-1 to the server of the test: ServiceUnavailableException: Slow down.; it is tried again until it works',
+      'fl-1 to the server of the test: delivering again after 3 failures',
     ])
   })
 

@@ -2,41 +2,25 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Delivery } from '../../src/deliver/delivery.js'
-import { DeliveryQueue } from '../../src/deliver/delivery-queue.js'
 import { openS3 } from '../../src/deliver/s3.js'
+import { deliverTo } from '../support/delivery.js'
 import { digest, type Fault, S3Server } from '../support/s3-server.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 afterEach(() => vi.unstubAllEnvs())
 
-const RETRY_MS = { first: 10, last: 50 }
 /** More than one part, and not a whole number of them. */
 const LARGE = 20 * 1024 * 1024 + 7
 
-async function deliver(
-  server: Pick<S3Server, 'bucket' | 'environment'>,
+function deliver(
+  { bucket, environment }: Pick<S3Server, 'bucket' | 'environment'>,
   directory: string,
   silenceMs?: number,
 ) {
-  for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value)
-  const lines: string[] = []
-  const destination = await openS3({
-    bucket: server.bucket,
-    prefix: 'some/prefix',
-    region: 'us-east-1',
-    ...(silenceMs !== undefined && { silenceMs }),
-  })
-  const delivery = new Delivery({
-    name: 'one',
-    what: 'fl-1',
-    destinationName: 's3://logs/some/prefix',
-    queue: await DeliveryQueue.open({ directory }, 0),
-    destination,
-    onProblem: (line) => lines.push(line),
-    retryMs: RETRY_MS,
-  })
-  return { delivery, lines }
+  const timing = silenceMs === undefined ? {} : { silenceMs }
+  return deliverTo(environment, directory, () =>
+    openS3({ bucket, prefix: 'some/prefix', region: 'us-east-1', ...timing }),
+  )
 }
 
 /** Files of several lengths, by key. */
