@@ -1,10 +1,9 @@
 import type { RejectedLogEventsInfo } from '@aws-sdk/client-cloudwatch-logs'
 import { loadSdk } from '../aws/sdk.js'
 import { awsClientConfig, awsFailure } from './aws-client.js'
-import type { QueuedFile } from './delivery-queue.js'
-import { type Delivered, type Destination, Undeliverable } from './destination.js'
+import type { Destination } from './destination.js'
 import { FileProgress } from './file-progress.js'
-import { type QueuedRecord, queuedRecords } from './queued-records.js'
+import type { QueuedRecord } from './queued-records.js'
 
 /** Limits of PutLogEvents: events and bytes of a batch, and the span of its timestamps. */
 const EVENTS_MAX = 10_000
@@ -119,24 +118,8 @@ export async function openCloudWatchLogs(place: CloudWatchLogsPlace): Promise<De
     throw awsFailure(failures[0])
   }
 
-  async function deliver(
-    file: QueuedFile,
-    signal: AbortSignal,
-    onArrived: () => void,
-  ): Promise<Delivered> {
-    progress.resume(file)
-    try {
-      for await (const records of queuedRecords(file.path, CHUNK, progress.records)) {
-        await sendAll(batchesOf(records), signal, onArrived)
-        progress.endChunk(records.length)
-      }
-    } catch (error) {
-      if (error instanceof Undeliverable) progress.end()
-      throw error
-    }
-    progress.end()
-    return { refused: progress.refused }
-  }
+  const deliver: Destination['deliver'] = (file, signal, onArrived) =>
+    progress.deliver(file, CHUNK, (records) => sendAll(batchesOf(records), signal, onArrived))
 
   return { concurrency: 1, deliver, close: async () => client.destroy() }
 }

@@ -1,10 +1,9 @@
 import type { PutRecordBatchResponseEntry } from '@aws-sdk/client-firehose'
 import { loadSdk } from '../aws/sdk.js'
 import { awsClientConfig, awsFailure } from './aws-client.js'
-import type { QueuedFile } from './delivery-queue.js'
-import { type Delivered, type Destination, Undeliverable } from './destination.js'
+import type { Destination } from './destination.js'
 import { FileProgress } from './file-progress.js'
-import { type QueuedRecord, queuedRecords } from './queued-records.js'
+import type { QueuedRecord } from './queued-records.js'
 
 /** Limits of PutRecordBatch: records of a call, bytes of a call (4 MB), and bytes of one record, before base64. */
 const RECORDS_MAX = 500
@@ -76,24 +75,8 @@ export async function openFirehose(place: FirehosePlace): Promise<Destination> {
     }
   }
 
-  async function deliver(
-    file: QueuedFile,
-    signal: AbortSignal,
-    onArrived: () => void,
-  ): Promise<Delivered> {
-    progress.resume(file)
-    try {
-      for await (const records of queuedRecords(file.path, CHUNK, progress.records)) {
-        await sendRest(records, signal, onArrived)
-        progress.endChunk(records.length)
-      }
-    } catch (error) {
-      if (error instanceof Undeliverable) progress.end()
-      throw error
-    }
-    progress.end()
-    return { refused: progress.refused }
-  }
+  const deliver: Destination['deliver'] = (file, signal, onArrived) =>
+    progress.deliver(file, CHUNK, (records) => sendRest(records, signal, onArrived))
 
   return { concurrency: 1, deliver, close: async () => client.destroy() }
 }
