@@ -58,8 +58,8 @@ export const NEXT_FREE = 29
 export const PREVIOUS_IN_SESSION = 30
 export const NEXT_IN_SESSION = 31
 
-/** 32-bit words of a cold entry. */
-export const COLD_WORDS = 14
+/** 32-bit words of a cold entry: a cache line, two of them unused, so that none lies across two. */
+export const COLD_WORDS = 16
 /** What earlier records have already reported, Float64. */
 export const REPORTED_PACKETS_0 = 0 / 2
 export const REPORTED_BYTES_0 = 2 / 2
