@@ -8,6 +8,7 @@ import {
 import type { Draft } from './draft.js'
 import { flowLogsOf } from './flow-log-index.js'
 import { unknownId } from './ids.js'
+import { inventoryOf } from './inventory.js'
 import { Refusal } from './refusal.js'
 import { withTags } from './tags.js'
 
@@ -101,31 +102,22 @@ function configurationOf(flowLog: FlowLog): string {
 function checkResource(draft: Draft, { resourceType, resourceId }: NewFlowLog): void {
   switch (resourceType) {
     case 'VPC':
-      if (partsOf(draft.interfaces).vpcs.has(resourceId)) return
-      throw new Refusal('InvalidVpcID.NotFound', `The vpc ID '${resourceId}' does not exist`)
+      if (inventoryOf(draft.interfaces).vpcs.has(resourceId)) return
+      throw unknownId('vpc', resourceId)
     case 'Subnet':
-      if (partsOf(draft.interfaces).subnets.has(resourceId)) return
-      throw new Refusal('InvalidSubnetID.NotFound', `The subnet ID '${resourceId}' does not exist`)
+      if (inventoryOf(draft.interfaces).subnets.has(resourceId)) return
+      throw unknownId('subnet', resourceId)
     case 'NetworkInterface': {
       if (draft.interfaces.size === 0 || draft.interfaces.has(resourceId)) return
       if (sourcesOf(draft.resources.sessions).has(resourceId)) return
-      throw new Refusal(
-        'InvalidNetworkInterfaceID.NotFound',
-        `The networkInterface ID '${resourceId}' does not exist`,
-      )
+      throw unknownId('eni', resourceId)
     }
     case 'TransitGateway':
       if (draft.transitGateways.some(({ id }) => id === resourceId)) return
-      throw new Refusal(
-        'InvalidTransitGatewayID.NotFound',
-        `The transitGateway ID '${resourceId}' does not exist`,
-      )
+      throw unknownId('tgw', resourceId)
     case 'TransitGatewayAttachment':
       if (draft.transitGateways.some((gateway) => hasAttachment(gateway, resourceId))) return
-      throw new Refusal(
-        'InvalidTransitGatewayAttachmentID.NotFound',
-        `The transitGatewayAttachment ID '${resourceId}' does not exist`,
-      )
+      throw unknownId('tgw-attach', resourceId)
   }
 }
 
@@ -133,27 +125,8 @@ function hasAttachment({ attachments }: TransitGateway, attachmentId: string): b
   return attachments.some(({ id }) => id === attachmentId)
 }
 
-interface InventoryParts {
-  readonly vpcs: ReadonlySet<string | undefined>
-  readonly subnets: ReadonlySet<string | undefined>
-}
-
 /** One request may name a thousand resources: what they are looked up in is made once. */
-const parts = new WeakMap<object, InventoryParts>()
 const sources = new WeakMap<object, ReadonlySet<string>>()
-
-function partsOf(interfaces: ReadonlyMap<string, NetworkInterface>): InventoryParts {
-  let found = parts.get(interfaces)
-  if (found === undefined) {
-    const all = [...interfaces.values()]
-    found = {
-      vpcs: new Set(all.map(({ vpcId }) => vpcId)),
-      subnets: new Set(all.map(({ subnetId }) => subnetId)),
-    }
-    parts.set(interfaces, found)
-  }
-  return found
-}
 
 function sourcesOf(sessions: ReadonlyMap<string, MirrorSession>): ReadonlySet<string> {
   let found = sources.get(sessions)

@@ -28,6 +28,23 @@ const KINDS = {
 
 export type IdPrefix = keyof typeof KINDS
 
+/** What is known from the inventory alone; nobody makes it here. */
+const INVENTORY = {
+  eni: { unknown: 'InvalidNetworkInterfaceID.NotFound', what: 'networkInterface ID' },
+  subnet: { unknown: 'InvalidSubnetID.NotFound', what: 'subnet ID' },
+  vpc: { unknown: 'InvalidVpcID.NotFound', what: 'vpc ID' },
+  i: { unknown: 'InvalidInstanceID.NotFound', what: 'instance ID' },
+  tgw: { unknown: 'InvalidTransitGatewayID.NotFound', what: 'transitGateway ID' },
+  'tgw-attach': {
+    unknown: 'InvalidTransitGatewayAttachmentID.NotFound',
+    what: 'transitGatewayAttachment ID',
+  },
+} as const satisfies Record<string, { unknown: RefusalCode; what: string }>
+
+export type KnownPrefix = IdPrefix | keyof typeof INVENTORY
+
+const NAMES = { ...KINDS, ...INVENTORY }
+
 /** As `TagSpecification` and `DescribeTags` name the kinds of resources. */
 export type ResourceType = (typeof KINDS)[IdPrefix]['type']
 
@@ -46,8 +63,8 @@ export function prefixOf(id: string): IdPrefix | undefined {
  * No resource has this id. EC2's list of codes has none for an id of these kinds that
  * is malformed, so that is not found either.
  */
-export function unknownId(prefix: IdPrefix, id: string): Refusal {
-  const { unknown, what } = KINDS[prefix]
+export function unknownId(prefix: KnownPrefix, id: string): Refusal {
+  const { unknown, what } = NAMES[prefix]
   return new Refusal(unknown, `The ${what} '${id}' does not exist`)
 }
 

@@ -13,6 +13,7 @@ export const REFUSALS = [
   'InterfaceInUseByTrafficMirrorTarget',
   'InvalidFlowLogId.NotFound',
   'InvalidID',
+  'InvalidInstanceID.NotFound',
   'InvalidNetworkInterfaceID.NotFound',
   'InvalidParameterCombination',
   'InvalidParameterValue',

@@ -282,19 +282,19 @@ const TEXT = text()
 
 /** An interface that may be mirrored: how its packets are known, and what their records say of it. */
 export const NETWORK_INTERFACE = {
-  id: { aws: 'NetworkInterfaceId', is: id('eni') },
+  id: { aws: 'NetworkInterfaceId', is: id('eni'), filter: true },
   /** `aa:bb:cc:dd:ee:ff`. */
-  macAddress: { aws: 'MacAddress', is: TEXT, optional: true },
-  vpcId: { aws: 'VpcId', is: reference('vpc'), optional: true },
+  macAddress: { aws: 'MacAddress', is: TEXT, optional: true, filter: true },
+  vpcId: { aws: 'VpcId', is: reference('vpc'), optional: true, filter: true },
   /** Primary IPv4 block of the VPC; its base plus two is the address of the VPC's resolver. */
-  vpcCidrBlock: { aws: 'VpcCidrBlock', is: TEXT, optional: true },
-  subnetId: { aws: 'SubnetId', is: reference('subnet'), optional: true },
-  instanceId: { aws: 'InstanceId', is: reference('i'), optional: true },
-  accountId: { aws: 'OwnerId', is: { type: 'account' }, optional: true },
-  availabilityZoneId: { aws: 'AvailabilityZoneId', is: TEXT, optional: true },
+  vpcCidrBlock: { aws: 'VpcCidrBlock', is: TEXT, optional: true, reply: false },
+  subnetId: { aws: 'SubnetId', is: reference('subnet'), optional: true, filter: true },
+  instanceId: { aws: 'InstanceId', is: reference('i'), optional: true, reply: false },
+  accountId: { aws: 'OwnerId', is: { type: 'account' }, optional: true, filter: true },
+  availabilityZoneId: { aws: 'AvailabilityZoneId', is: TEXT, optional: true, filter: true },
   tags: { ...TAGS, aws: 'TagSet', optional: true },
   /** Of its instance. */
-  instanceTags: { ...TAGS, aws: 'InstanceTags', optional: true },
+  instanceTags: { ...TAGS, aws: 'InstanceTags', optional: true, reply: false },
 } as const satisfies Fields
 
 export type NetworkInterface = Members<typeof NETWORK_INTERFACE> & {

@@ -1,5 +1,5 @@
 import { ApiError, type Output } from '../../aws/protocol/action.js'
-import { type IdPrefix, unknownId } from '../../control/ids.js'
+import { type KnownPrefix, unknownId } from '../../control/ids.js'
 import type { Tag } from '../../mirror/resources.js'
 import { type Call, type Ec2Options, type Operation, operation } from './operation.js'
 import { PAGE_PARAMETERS, pageOf } from './page.js'
@@ -31,9 +31,12 @@ export const FILTER_PARAMETERS = {
 
 type Filters = Values<typeof FILTER_PARAMETERS>['Filter']
 
-/** What a filter's name stands for; undefined matches nothing. */
+/** What a filter's name stands for: of several values any may match, undefined matches nothing. */
 export type FilterFields<R> = Readonly<
-  Record<string, (resource: R, options: Ec2Options) => string | number | undefined>
+  Record<
+    string,
+    (resource: R, options: Ec2Options) => string | number | readonly string[] | undefined
+  >
 >
 
 /**
@@ -66,6 +69,7 @@ function valuesBy<R>(
     const read = fields[name]!
     return (resource) => {
       const value = read(resource, options)
+      if (typeof value === 'object') return value
       return value === undefined ? [] : [String(value)]
     }
   }
@@ -84,7 +88,7 @@ interface Description<R extends { readonly id: string; readonly tags: readonly T
   readonly name: string
   /** Of the parameter that lists ids. */
   readonly ids: string
-  readonly prefix: IdPrefix
+  readonly prefix: KnownPrefix
   /** EC2 refuses an id that nothing has, but for flow logs, where it leaves it out. */
   readonly unknownIds?: 'left-out'
   readonly fields: FilterFields<R>

@@ -3,6 +3,7 @@ import type { ControlPlane } from '../../control/control-plane.js'
 import { FILTER_RULE_OPERATIONS } from './filter-rules.js'
 import { FILTER_OPERATIONS } from './filters.js'
 import { FLOW_LOG_OPERATIONS } from './flow-logs.js'
+import { INVENTORY_OPERATIONS } from './inventory.js'
 import type { Ec2Options, Operation } from './operation.js'
 import { SESSION_OPERATIONS } from './sessions.js'
 import { TAG_OPERATIONS } from './tags.js'
@@ -20,6 +21,7 @@ export const EC2_OPERATIONS: readonly Operation[] = [
   ...FILTER_RULE_OPERATIONS,
   ...FLOW_LOG_OPERATIONS,
   ...TAG_OPERATIONS,
+  ...INVENTORY_OPERATIONS,
 ]
 
 /** All of them, working on this control plane. */

@@ -1,6 +1,7 @@
+import type { ControlPlane } from '../../control/control-plane.js'
 import type { ResourceType } from '../../control/ids.js'
+import { inventoryOf } from '../../control/inventory.js'
 import { createTags as putTags, deleteTags as takeTags } from '../../control/resource-tags.js'
-import type { Resources } from '../../control/state.js'
 import { withTags } from '../../control/tags.js'
 import type { Tag } from '../../mirror/resources.js'
 import { checkFilters, FILTER_PARAMETERS, type FilterFields, filterBy } from './describe.js'
@@ -47,7 +48,7 @@ const deleteTags = operation({
 
 interface TagOfResource extends Tag {
   readonly resourceId: string
-  readonly resourceType: ResourceType
+  readonly resourceType: ResourceType | 'network-interface' | 'instance'
 }
 
 const FIELDS: FilterFields<TagOfResource> = {
@@ -64,7 +65,7 @@ const describeTags = operation({
   run: ({ Filter: filters, MaxResults: maxResults, NextToken: nextToken }, { plane, options }) => {
     // `tag:<key>` asks for that one tag, not for all tags of what has it.
     const passes = filterBy(filters, FIELDS, (tag) => [tag], options)
-    const found = allTags(plane.resources).filter(passes)
+    const found = allTags(plane).filter(passes)
     const question = JSON.stringify(['DescribeTags', filters])
     const keyOf = ({ resourceId, key }: TagOfResource): string => `${resourceId} ${key}`
     const show = ({ resourceId, resourceType, key, value }: TagOfResource): object => ({
@@ -81,7 +82,7 @@ const describeTags = operation({
   },
 })
 
-function allTags(resources: Resources): TagOfResource[] {
+function allTags({ resources, interfaces }: ControlPlane): TagOfResource[] {
   const { sessions, targets, filters, flowLogs } = resources
   const rules = [...filters.values()].flatMap((filter) => filter.rules)
   return [
@@ -90,14 +91,16 @@ function allTags(resources: Resources): TagOfResource[] {
     ...tagsOf('traffic-mirror-filter', filters.values()),
     ...tagsOf('traffic-mirror-filter-rule', rules),
     ...tagsOf('vpc-flow-log', flowLogs.values()),
+    ...tagsOf('network-interface', interfaces.values()),
+    ...tagsOf('instance', inventoryOf(interfaces).instances.values()),
   ]
 }
 
 function tagsOf(
-  resourceType: ResourceType,
-  resources: Iterable<{ readonly id: string; readonly tags: readonly Tag[] }>,
+  resourceType: TagOfResource['resourceType'],
+  resources: Iterable<{ readonly id: string; readonly tags?: readonly Tag[] | undefined }>,
 ): TagOfResource[] {
-  return [...resources].flatMap(({ id, tags }) =>
+  return [...resources].flatMap(({ id, tags = [] }) =>
     tags.map(({ key, value }) => ({ resourceId: id, resourceType, key, value })),
   )
 }

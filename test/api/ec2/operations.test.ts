@@ -37,6 +37,22 @@ const ROWS: Record<string, Row> = {
     ],
     other: { PacketLength: '64' },
   },
+  DescribeNetworkInterfaces: {
+    happy: () => ({}),
+    unknown: () => [['InvalidNetworkInterfaceID.NotFound', { NetworkInterfaceId: [`eni-${NO}`] }]],
+  },
+  DescribeSubnets: {
+    happy: () => ({}),
+    unknown: () => [['InvalidSubnetID.NotFound', { SubnetId: [`subnet-${NO}`] }]],
+  },
+  DescribeVpcs: {
+    happy: () => ({}),
+    unknown: () => [['InvalidVpcID.NotFound', { VpcId: [`vpc-${NO}`] }]],
+  },
+  DescribeInstances: {
+    happy: () => ({}),
+    unknown: () => [['InvalidInstanceID.NotFound', { InstanceId: [`i-${NO}`] }]],
+  },
   DescribeTrafficMirrorSessions: {
     happy: () => ({}),
     unknown: () => [
