@@ -1,15 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { OperatorError } from '../errors.js'
-import { addAnalyze } from './analyze/command.js'
-import { addCapture } from './capture/command.js'
-import { addFlowLog } from './flow-log/command.js'
-import { addFlows } from './flows/command.js'
-import { addListen } from './listen/command.js'
-import { addMirror } from './mirror/command.js'
 import { sayBug, sayProblem } from './process/console.js'
 import { Interrupted } from './process/stop.js'
-import { addQuery } from './query/command.js'
+import { createProgram } from './program.js'
 
 /** Done; ran and something went wrong; the command line could not be understood. */
 export type ExitCode = 0 | 1 | 2
@@ -22,23 +15,7 @@ export type ExitCode = 0 | 1 | 2
  * OperatorError carries 1 or 2, anything else is a bug and is shown whole.
  */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const program = new Command('mirrortap')
-    .description('Traffic mirror target: receives VXLAN and GENEVE, writes captures and flow logs.')
-    .version(version(), '-V, --version')
-    .exitOverride()
-    // Long options leave less than commander's own minimum beside them on 80 columns.
-    .configureHelp({ minWidthToWrap: 30 })
-    .configureOutput({ outputError: () => undefined })
-    .showSuggestionAfterError(true)
-  for (const add of [addListen, addCapture, addFlows, addFlowLog, addAnalyze, addQuery, addMirror])
-    add(program)
-  program.addHelpText(
-    'after',
-    '\nExamples:\n  mirrortap listen --capture-dir captures --flow-log-dir logs\n' +
-      '  mirrortap capture -w - | tshark -r -\n  mirrortap analyze capture.pcap\n' +
-      '  mirrortap listen --help',
-  )
-
+  const program = createProgram()
   try {
     await program.parseAsync(argv, { from: 'user' })
     return 0
@@ -73,9 +50,4 @@ function report(error: unknown, command: string | undefined): ExitCode {
   }
   sayBug(error)
   return 1
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -20,6 +20,7 @@ const parseUdpPort = integerBetween(1, 65_535)
 
 export function addOfflineOptions(command: Command): Command {
   return command
+    .optionsGroup('What is read of the files:')
     .addOption(
       new Option(
         '--decap <how>',

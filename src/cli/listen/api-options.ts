@@ -15,6 +15,7 @@ export const DEFAULT_API: HostPort = { host: '127.0.0.1', port: 4780 }
 
 export function addApiOptions(command: Command): Command {
   return command
+    .optionsGroup('API:')
     .option(
       '--api <address:port>',
       'the AWS-compatible API and /health (default: 127.0.0.1:4780)',

@@ -65,6 +65,7 @@ export function addListen(program: Command): void {
   addApiOptions(command)
   addMetadataOptions(command)
   command
+    .optionsGroup('Running:')
     .addOption(fileModeOption())
     .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
     .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
@@ -141,6 +142,7 @@ function checkMeaning(command: Command): void {
 
 function addReceiving(command: Command): void {
   command
+    .optionsGroup('Receiving:')
     .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
     .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
     .option('--geneve-port <number>', 'UDP port of GENEVE (default: off; usual: 6081)', parsePort)
@@ -164,6 +166,7 @@ function addReceiving(command: Command): void {
 
 function addSessions(command: Command): void {
   command
+    .optionsGroup('Sessions and flows:')
     .addOption(
       new Option('--session-key <key>', 'what tells sessions apart')
         .choices(['source+vni', 'vni'])
@@ -203,6 +206,7 @@ function addSessions(command: Command): void {
 
 function addCaptures(command: Command): void {
   command
+    .optionsGroup('Packet captures:')
     .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
     .addOption(
       new Option('--capture-format <format>', 'format of capture files')
@@ -238,6 +242,7 @@ function addCaptures(command: Command): void {
 
 function addFlowLogs(command: Command): void {
   command
+    .optionsGroup('Flow logs:')
     .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
     .option('--log-format <format>', LOG_FORMAT)
     .addOption(

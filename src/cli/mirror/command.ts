@@ -24,6 +24,7 @@ export function addMirror(program: Command): void {
         'SIGHUP, except for what this host sends to the targets. Turn off the offloads that join packets ' +
         '(ethtool -K IF gro off gso off tso off); otherwise frames may be larger than the MTU.',
     )
+    .optionsGroup('What is mirrored:')
     .option('-r, --read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
     .addOption(
       new Option(
@@ -39,6 +40,7 @@ export function addMirror(program: Command): void {
         .argParser(parseSize)
         .default(64 * 2 ** 20, '64MiB'),
     )
+    .optionsGroup('By mirror sessions:')
     .option('--session <file>', 'YAML file with interfaces, mirror sessions, filters and targets')
     .option(
       '--control <url>',
@@ -74,6 +76,7 @@ export function addMirror(program: Command): void {
       '--region <name>',
       'with --control: the region to sign for (default: that in the host name, else AWS_REGION, else us-east-1)',
     )
+    .optionsGroup('Where to, and what is sent:')
     .addOption(
       new Option(
         '--to <host:port>',
@@ -106,6 +109,7 @@ export function addMirror(program: Command): void {
           '(default: leave-out with --session, else mirror)',
       ).choices(['leave-out', 'mirror']),
     )
+    .optionsGroup('How fast:')
     .addOption(
       new Option(
         '--speed <speed>',
@@ -125,6 +129,7 @@ export function addMirror(program: Command): void {
       integerBetween(0, 1e9),
       1,
     )
+    .optionsGroup('Summary:')
     .option('--json', 'print the summary as JSON')
     .addHelpText(
       'after',
