@@ -46,6 +46,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   api: [
     'aws',
     'appliance',
+    'session',
     'control',
     'mirror',
     'flow',

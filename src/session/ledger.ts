@@ -271,10 +271,14 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
     into[name].sessions += from[name].sessions
     addTotals(into[name], from[name])
   }
+  const bySession = new Map(into.sessions.map((session) => [session.session, session]))
   for (const session of from.sessions) {
-    const known = into.sessions.find((other) => other.session === session.session)
-    if (known === undefined) into.sessions.push(structuredClone(session))
-    else {
+    const known = bySession.get(session.session)
+    if (known === undefined) {
+      const copy = structuredClone(session)
+      into.sessions.push(copy)
+      bySession.set(copy.session, copy)
+    } else {
       addTotals(known, session)
       addCounts(known.cutCauses, session.cutCauses)
       known.packetLength ??= session.packetLength

@@ -73,6 +73,8 @@ export const API_LIMITS: ApiLimits = {
 const LINGER_MS = 1000
 const LINGER_BYTES = 256 * 1024
 
+const NO_CALLS = { answered: 0, refused: 0, failed: 0 }
+
 /** How often Node looks for slow clients. */
 const LOOK_EVERY_MS = 1000
 
@@ -81,12 +83,24 @@ export interface ApiServerOptions {
   readonly host: string
   /** 0 picks one. */
   readonly port: number
-  readonly dispatcher: Dispatcher
+  /** Who answers calls of the API; undefined for a server of pages alone. */
+  readonly dispatcher: Dispatcher | undefined
   readonly routes: readonly Route[]
+  /** As messages call it, and the option that says where it is. */
+  readonly as?: ServerName
   readonly limits?: Partial<ApiLimits>
   /** One line for the operator. */
   readonly onProblem: (line: string) => void
 }
+
+export interface ServerName {
+  readonly name: string
+  readonly option: string
+  /** What else could be done where the address cannot be had. */
+  readonly orElse: string
+}
+
+const THE_API: ServerName = { name: 'the API', option: '--api', orElse: ', or --no-api' }
 
 type PageReply = Omit<Reply, 'body'> & { readonly body: string | Buffer }
 
@@ -143,9 +157,12 @@ export class ApiServer {
       server.#server.listen(port, host)
       await once(server.#server, 'listening')
     } catch (error) {
-      throw new OperatorError(explain(`${hostInUrl(host)}:${port}`, error), { cause: error })
+      throw new OperatorError(explain(`${hostInUrl(host)}:${port}`, error, options.as), {
+        cause: error,
+      })
     }
-    server.#server.on('error', (error) => options.onProblem(`API: ${error.message}`))
+    const { name } = options.as ?? THE_API
+    server.#server.on('error', (error) => options.onProblem(`${name}: ${error.message}`))
     return server
   }
 
@@ -162,7 +179,7 @@ export class ApiServer {
       connectionsRefused: refused,
       bodiesGivenUp: this.#provenBodies.givenUp + this.#unprovenBodies.givenUp,
       turnedAway: this.turnedAway,
-      ...this.#options.dispatcher.counts,
+      ...(this.#options.dispatcher?.counts ?? NO_CALLS),
     }
   }
 
@@ -237,15 +254,23 @@ export class ApiServer {
   }
 
   async #servePage(
-    { method }: RequestHead,
+    head: RequestHead,
     route: Route,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    const { method } = head
     request.resume()
     if (method !== 'GET' && method !== 'HEAD') {
       this.#send(response, { status: 405, headers: { Allow: 'GET, HEAD' }, body: '' })
       return
+    }
+    if (route.needsKey === true) {
+      const refusal = this.#options.dispatcher?.admitPage(head)
+      if (refusal !== undefined) {
+        this.#send(response, refusal)
+        return
+      }
     }
     const { status, contentType, body } = await route.answer()
     this.#send(response, { status, headers: { 'Content-Type': contentType }, body })
@@ -258,6 +283,13 @@ export class ApiServer {
     isAsking: boolean,
   ): Promise<void> {
     const { dispatcher } = this.#options
+    if (dispatcher === undefined) {
+      request.resume()
+      const paths = [...this.#routes.keys()].join(', ')
+      const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
+      this.#send(response, { status: 404, headers, body: `Here are ${paths}.\n` })
+      return
+    }
     const { bodyBytes } = this.#limits
     const length = Number(head.headers.get('content-length') ?? 0)
     const isChunked = head.headers.get('transfer-encoding') !== undefined
@@ -354,10 +386,11 @@ export class ApiServer {
   #tellRefused(error: Error, socket: Socket): void {
     if (!socket.writable) return
     const [status, what] = REFUSED_BY_PARSER[errnoOf(error) ?? ''] ?? [400, 'This is not HTTP.']
-    const { headers, body } = this.#options.dispatcher.refuse(
-      { headers: new HeaderFields([]) },
+    const refused = { headers: new HeaderFields([]) }
+    const { headers, body } = this.#options.dispatcher?.refuse(
+      refused,
       new Refused('malformed', what),
-    )
+    ) ?? { headers: {}, body: `${what}\n` }
     const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
@@ -396,14 +429,17 @@ function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-const ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'it is taken; name another with --api ADDR:PORT, or --no-api',
-  EADDRNOTAVAIL: 'this host has no such address; name one of its own with --api ADDR:PORT',
-  EACCES: 'no permission; ports below 1024 need root, name a higher one with --api ADDR:PORT',
-}
-
-function explain(address: string, error: unknown): string {
+function explain(
+  address: string,
+  error: unknown,
+  { name, option, orElse }: ServerName = THE_API,
+): string {
   const code = errnoOf(error) ?? ''
-  const advice = ADVICE[code] ?? (error as Error).message
-  return `the API cannot listen on ${address}: ${advice}${code === '' ? '' : ` (${code})`}`
+  const advices: Readonly<Record<string, string>> = {
+    EADDRINUSE: `it is taken; name another with ${option} ADDR:PORT${orElse}`,
+    EADDRNOTAVAIL: `this host has no such address; name one of its own with ${option} ADDR:PORT`,
+    EACCES: `no permission; ports below 1024 need root, name a higher one with ${option} ADDR:PORT`,
+  }
+  const advice = advices[code] ?? (error as Error).message
+  return `${name} cannot listen on ${address}: ${advice}${code === '' ? '' : ` (${code})`}`
 }

@@ -112,6 +112,14 @@ export class Dispatcher {
     }
   }
 
+  /** For a page that is not for everybody: the refusal, where it is not shown. */
+  admitPage(head: RequestHead): Reply | undefined {
+    const service = serviceFor(this.#options.services, head)
+    const signed = this.#checkHead(head, service, false)
+    if (!(signed instanceof Refused)) return undefined
+    return this.#fail(service, randomUUID(), refusalError(service.protocol, signed))
+  }
+
   /** The reply to a request that goes no further, in its service's shape. */
   refuse(head: Pick<RequestHead, 'headers'>, refused: Refused): Reply {
     const service = serviceFor(this.#options.services, head)

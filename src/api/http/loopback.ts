@@ -13,12 +13,16 @@ export function isLoopback(address: string): boolean {
 }
 
 /** The IP address to bind for `host`. Throws OperatorError when there is none, or when others could reach it although nobody signs. */
-export async function bindAddress(host: string, isOpen: boolean): Promise<string> {
+export async function bindAddress(
+  host: string,
+  isOpen: boolean,
+  option = '--api',
+): Promise<string> {
   let address: string
   try {
     address = (await lookup(host)).address
   } catch (error) {
-    throw new OperatorError(`--api: there is no address for "${host}"`, { cause: error })
+    throw new OperatorError(`${option}: there is no address for "${host}"`, { cause: error })
   }
   if (isOpen && !isLoopback(address)) {
     throw new OperatorError(

@@ -1,10 +1,12 @@
 /**
- * A page beside the two services: health, and whatever a browser or a monitor asks for. It is
- * answered without a signature; to add one, put a row into the table that the server is started with.
+ * A page beside the two services: health, and whatever a browser or a monitor asks for. To add one,
+ * put a row into the table that the server is started with.
  */
 export interface Route {
   /** `/health`. Answers GET and HEAD; `/` does so only without a query, behind which EC2's actions are. */
   readonly path: string
+  /** Whether it is shown only to those who may call the API. */
+  readonly needsKey?: boolean
   answer(): Page | Promise<Page>
 }
 

@@ -15,7 +15,7 @@ const SIGNATURE_PARAMETER = 'X-Amz-Signature'
 
 /** `text` holds one character an octet, as does what comes back. undefined when an escape of the query is cut short. */
 export function canonicalRequest(
-  head: Pick<RequestHead, 'method' | 'query' | 'headers'>,
+  head: Pick<RequestHead, 'method' | 'path' | 'query' | 'headers'>,
   signedHeaders: readonly string[],
   bodyHash: string,
 ): string | undefined {
@@ -23,8 +23,9 @@ export function canonicalRequest(
   if (query === undefined) return undefined
   const names = [...signedHeaders].sort()
   const fields = names.map((name) => `${name}:${head.headers.all(name).map(trim).join(',')}\n`)
-  // The path is always `/`: everything else has been answered before.
-  return [head.method, '/', query, fields.join(''), names.join(';'), bodyHash].join('\n')
+  // As it was sent, escaped once more: so every service but S3 has it.
+  const path = head.path.split('/').map((part) => encodeOctets(Buffer.from(part, 'latin1')))
+  return [head.method, path.join('/'), query, fields.join(''), names.join(';'), bodyHash].join('\n')
 }
 
 /** Sorted by name, then value, everything but unreserved characters escaped. */

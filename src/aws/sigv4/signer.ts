@@ -10,9 +10,11 @@ import {
   timestampOf,
 } from './signing.js'
 
-/** A request that is still to be sent, to the path `/`. */
+/** A request that is still to be sent. */
 export interface UnsignedRequest {
   readonly method: 'GET' | 'POST'
+  /** Escaped; `/` when it is left out. */
+  readonly path?: string
   /** Behind `?`, escaped; empty when there is none. */
   readonly query?: string
   /** All of them are signed; `host` must be among them. */
@@ -38,8 +40,8 @@ export function signRequest(
   }
   const fields = new HeaderFields(Object.entries(headers).flat())
   const names = [...fields.names()].sort()
-  const { method, query = '', body } = request
-  const canonical = canonicalRequest({ method, query, headers: fields }, names, sha256(body))
+  const { method, path = '/', query = '', body } = request
+  const canonical = canonicalRequest({ method, path, query, headers: fields }, names, sha256(body))
   if (canonical === undefined) throw new TypeError(`the query ${query} holds a bad escape`)
   const date = timestamp.slice(0, 8)
   const scope: Scope = { date, region, service, terminator: TERMINATOR }

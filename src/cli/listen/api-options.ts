@@ -11,6 +11,13 @@ export interface ApiCliOptions {
   auditLog?: string
 }
 
+/** The options of what load balancers ask. */
+export interface HealthCliOptions {
+  health?: HostPort
+  /** false with --no-tcp-check. */
+  tcpCheck?: boolean
+}
+
 export const DEFAULT_API: HostPort = { host: '127.0.0.1', port: 4780 }
 
 export function addApiOptions(command: Command): Command {
@@ -18,7 +25,7 @@ export function addApiOptions(command: Command): Command {
     .optionsGroup('API:')
     .option(
       '--api <address:port>',
-      'the AWS-compatible API and /health (default: 127.0.0.1:4780)',
+      'the AWS-compatible API, /health, /readyz and /ledger (default: 127.0.0.1:4780)',
       parseApiAddress,
     )
     .option('--no-api', 'do not start the AWS API')
@@ -31,6 +38,19 @@ export function addApiOptions(command: Command): Command {
     .option(
       '--audit-log <file>',
       "every change and refused change, as JSON lines of CloudTrail's shape",
+    )
+}
+
+export function addHealthOptions(command: Command): Command {
+  return command
+    .option(
+      '--health <address:port>',
+      '/healthz and /readyz (also as /) without a key, for load balancers that check by HTTP',
+      parseApiAddress,
+    )
+    .option(
+      '--no-tcp-check',
+      'take no TCP connections on the ports of mirrored packets, where load balancers check by TCP',
     )
 }
 

@@ -15,7 +15,7 @@ import {
   parsePort,
   parseSize,
 } from '../options.js'
-import { addApiOptions } from './api-options.js'
+import { addApiOptions, addHealthOptions } from './api-options.js'
 import type { ListenOptions } from './options.js'
 
 const WORKERS_MAX = 64
@@ -63,6 +63,7 @@ export function addListen(program: Command): void {
   addCaptures(command)
   addFlowLogs(command)
   addApiOptions(command)
+  addHealthOptions(command)
   addMetadataOptions(command)
   command
     .optionsGroup('Running:')

@@ -3,7 +3,9 @@ import { API_LIMITS, type ApiLimits, ApiServer } from '../../api/http/api-server
 import { AuditLog } from '../../api/http/audit-log.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
 import { type HealthFacts, health, type Progress } from '../../api/http/health.js'
+import { ledgerPage } from '../../api/http/ledger-page.js'
 import { bindAddress } from '../../api/http/loopback.js'
+import { alive, readiness } from '../../api/http/probes.js'
 import { connectionsWithin } from '../../appliance/file-limits.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
@@ -13,6 +15,7 @@ import { Verifier } from '../../aws/sigv4/verifier.js'
 import { OperatorError } from '../../errors.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
 import { type ApiCliOptions, DEFAULT_API } from './api-options.js'
+import { readinessFacts, type Watched } from './watched.js'
 
 /** What AWS's clients assume, and what its emulators answer as. */
 const DEFAULT_REGION = 'us-east-1'
@@ -40,14 +43,14 @@ export async function openApi(
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
   say: (line: string) => void,
-  progress: () => Progress,
+  watched: Watched,
 ): Promise<ApiServer | undefined> {
   const { api, credentials, auth, auditLog } = options
   if (api === false) return undefined
   const isAskedFor =
     typeof api === 'object' || credentials !== undefined || auth === false || auditLog !== undefined
   try {
-    return await serve(options, metadata, actions, say, progress)
+    return await serve(options, metadata, actions, say, watched)
   } catch (error) {
     if (isAskedFor || !(error instanceof OperatorError)) throw error
     say(`without the API: ${error.message}`)
@@ -60,7 +63,7 @@ async function serve(
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
   say: (line: string) => void,
-  progress: () => Progress,
+  watched: Watched,
 ): Promise<ApiServer> {
   const { host, port } = typeof options.api === 'object' ? options.api : DEFAULT_API
   const isOpen = options.auth === false
@@ -91,7 +94,7 @@ async function serve(
     now: Date.now,
   })
   const facts = (): HealthFacts => ({
-    ...withAudit(progress(), audit),
+    ...withAudit(watched.progress(), audit),
     api: server.counts,
     auditLinesLost: audit?.lost,
   })
@@ -99,7 +102,12 @@ async function serve(
     host: address,
     port,
     dispatcher,
-    routes: [health(facts)],
+    routes: [
+      health(facts),
+      alive,
+      readiness('/readyz', () => readinessFacts(watched)),
+      ledgerPage(watched.ledger),
+    ],
     limits: connectionLimits(),
     onProblem: say,
   })

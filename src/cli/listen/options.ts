@@ -2,10 +2,10 @@ import type { SteerBy } from '../../receive/steering.js'
 import type { DuplicateMode } from '../../session/duplicates.js'
 import type { NamedFilter } from '../../session/session-filter.js'
 import type { LifetimeCliOptions } from '../lifetime-options.js'
-import type { ApiCliOptions } from './api-options.js'
+import type { ApiCliOptions, HealthCliOptions } from './api-options.js'
 
 /** The options of `listen` as commander leaves them. */
-export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions {
+export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, HealthCliOptions {
   bind: string
   port: number
   genevePort?: number

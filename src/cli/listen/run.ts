@@ -1,6 +1,5 @@
 import { ec2Actions } from '../../api/ec2/operations.js'
 import { API_LIMITS } from '../../api/http/api-server.js'
-import type { Progress } from '../../api/http/health.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
@@ -8,7 +7,6 @@ import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
-import type { ControlPlane } from '../../control/control-plane.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
 import {
@@ -28,6 +26,7 @@ import type { LedgerReport } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
 import { DirectoryLock } from '../../sink/directory-lock.js'
+import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { redraw, say } from '../process/console.js'
@@ -38,7 +37,9 @@ import { reserveDiskThreads } from './disk-threads.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
+import { type Closable, openHealth } from './open-health.js'
 import type { ListenOptions } from './options.js'
+import { progressOf, type Watched } from './watched.js'
 
 const REDRAW_MS = 1000
 
@@ -125,19 +126,30 @@ async function runAppliance(
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
-    const api = await openApi(options, metadata, actions, say, () => progressOf(pool, plane)).catch(
-      async (error: unknown) => {
-        await pool.stop()
-        throw error
-      },
-    )
+    const spaces = await DiskSpace.watch(directories.paths)
+    const watched: Watched = {
+      progress: () => progressOf(pool, plane),
+      ledger: () => pool.report(),
+      spaces: () => spaces.latest,
+      deliveries: () => deliveries?.statuses ?? [],
+    }
+    const open = async (): Promise<Closable[]> => {
+      const api = await openApi(options, metadata, actions, say, watched)
+      const health = await openHealth(options, pool.listening, watched, say)
+      return [...(api === undefined ? [] : [api]), ...health]
+    }
+    const servers = await open().catch(async (error: unknown) => {
+      await pool.stop()
+      throw error
+    })
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())
     }
     await stop.reached
     clearInterval(redraw)
-    await api?.close()
+    await Promise.all(servers.map((server) => server.close()))
+    spaces.stop()
     await plane.close()
 
     const report = await pool.stop()
@@ -179,11 +191,6 @@ function openDeliveries(
   }
   const { region } = regionAndAccount(metadata)
   return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem: say })
-}
-
-function progressOf(pool: Pool, { disk }: ControlPlane): Progress {
-  const { workers, waitingMs } = pool.progress
-  return { workers, waitingMs: { ...waitingMs, ...(disk && { state: disk.waitingMs }) } }
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {

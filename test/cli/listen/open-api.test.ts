@@ -8,6 +8,7 @@ import type { ApiServer } from '../../../src/api/http/api-server.js'
 import type { Action } from '../../../src/aws/protocol/action.js'
 import type { ApiCliOptions } from '../../../src/cli/listen/api-options.js'
 import { openApi } from '../../../src/cli/listen/open-api.js'
+import { Ledger } from '../../../src/session/ledger.js'
 import { QUIET } from '../../api/running-api.js'
 import { temporaryDirectory } from '../../support/temporary.js'
 
@@ -23,13 +24,12 @@ interface Opened {
 async function open(options: ApiCliOptions, metadata = {}): Promise<Opened> {
   const said: string[] = []
   const actions = { ec2: [create], networkFirewall: [] }
-  const server = await openApi(
-    options,
-    metadata,
-    actions,
-    (line) => said.push(line),
-    () => QUIET,
-  )
+  const server = await openApi(options, metadata, actions, (line) => said.push(line), {
+    progress: () => QUIET,
+    spaces: () => [],
+    deliveries: () => [],
+    ledger: async () => new Ledger().report({ kernelLost: 0, sessions: [] }),
+  })
   if (server !== undefined) onTestFinished(() => server.close())
   return { server, said }
 }

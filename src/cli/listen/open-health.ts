@@ -1,0 +1,48 @@
+import { ApiServer } from '../../api/http/api-server.js'
+import { bindAddress } from '../../api/http/loopback.js'
+import { alive, readiness, unreadiness } from '../../api/http/probes.js'
+import { TcpCheck } from '../../api/http/tcp-check.js'
+import type { HealthCliOptions } from './api-options.js'
+import type { Bound } from './listening-text.js'
+import { readinessFacts, type Watched } from './watched.js'
+
+export interface Closable {
+  close(): Promise<void>
+}
+
+/**
+ * What load balancers ask: by HTTP where they are told to, and by TCP on the ports of the mirrored
+ * packets. The first is an OperatorError where it cannot be had, the second is said.
+ */
+export async function openHealth(
+  options: HealthCliOptions & { bind: string },
+  { port, genevePort }: Pick<Bound, 'port' | 'genevePort'>,
+  watched: Watched,
+  say: (line: string) => void,
+): Promise<Closable[]> {
+  const { health, tcpCheck, bind } = options
+  const facts = () => readinessFacts(watched)
+  const opened: Closable[] = []
+  let taken: number | undefined
+  if (health !== undefined) {
+    const server = await ApiServer.start({
+      host: await bindAddress(health.host, false, '--health'),
+      port: health.port,
+      dispatcher: undefined,
+      routes: [alive, readiness('/readyz', facts), readiness('/', facts)],
+      as: { name: 'the health check', option: '--health', orElse: '' },
+      onProblem: say,
+    })
+    opened.push(server)
+    taken = server.port
+    say(`health checks by HTTP on ${server.url}`)
+  }
+  if (tcpCheck === false) return opened
+  const isReady = () => unreadiness(facts(), Date.now()).length === 0
+  for (const checked of [port, genevePort]) {
+    // By HTTP on that port, a check by TCP has its connection too.
+    if (checked === undefined || checked === taken) continue
+    opened.push(await TcpCheck.start({ host: bind, port: checked, isReady, onProblem: say }))
+  }
+  return opened
+}
