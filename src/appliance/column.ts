@@ -6,6 +6,7 @@ import {
   type FlowCaptureRequest,
   type FlowCaptureStatus,
 } from '../flow/flow-capture.js'
+import { STEP_SECONDS } from '../flow/flow-intake.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
@@ -219,13 +220,19 @@ export class Column {
 
   /**
    * By a timer, a few times a second, with the wall clock in seconds and what the
-   * kernel has lost so far (null: not known).
+   * kernel has lost so far (null: not known). `passedSeconds`: how long it is since the last
+   * time, by a clock that is never set.
    */
-  tick(nowSeconds: number, kernelLost: number | null): void {
+  tick(
+    nowSeconds: number,
+    kernelLost: number | null,
+    passedSeconds = Number.POSITIVE_INFINITY,
+  ): void {
     this.#noteLoss(nowSeconds, kernelLost)
     this.#tracker.advance(nowSeconds - TIMER_LAG_SECONDS)
     if (this.#tracker.stepsBack !== this.#stepsBack) this.#noteStep(nowSeconds)
-    this.#flowLogs?.tick(nowSeconds)
+    const ran = nowSeconds - this.#lastTick <= passedSeconds + STEP_SECONDS
+    this.#flowLogs?.tick(nowSeconds, ran)
     this.#lines.tick(nowSeconds)
     this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {

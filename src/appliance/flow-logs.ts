@@ -152,7 +152,7 @@ export class FlowLogs {
           window.noteRecord(record.session, record.windowEnd)
           this.#write(record, window)
         },
-        onWindow: (start, end) => this.#onWindow(start, end, window),
+        onWindow: (_start, end) => this.#onWindow(end, window),
       }),
     )
     return { ...first, ...(longer && { longer }) }
@@ -182,7 +182,8 @@ export class FlowLogs {
     const registered = this.#registered.get(session)
     if (registered !== undefined) this.#gatewayLogs.forget(session, registered.resource)
     this.#registered.delete(session)
-    for (const window of this.#windows) window.forget(session.index)
+    const interfaceId = registered?.resource.networkInterfaceId
+    for (const window of this.#windows) window.forget(session, interfaceId)
   }
 
   /**
@@ -226,7 +227,9 @@ export class FlowLogs {
     for (const window of this.#windows) window.noteLoss(lost, since, until)
   }
 
-  tick(nowSeconds: number): void {
+  /** The clock shows `nowSeconds`; unless it `ran`, it was set ahead. */
+  tick(nowSeconds: number, ran: boolean): void {
+    for (const window of this.#windows) window.tick(nowSeconds, ran)
     for (const destination of this.#destinations()) destination.tick(nowSeconds)
   }
 
@@ -327,7 +330,8 @@ export class FlowLogs {
     for (const window of this.#windows) {
       const its = logs.filter(({ seconds }) => seconds === window.seconds)
       window.setLogs(
-        session.index,
+        session,
+        registered?.resource.networkInterfaceId,
         its.map(({ log }) => log),
       )
     }
@@ -350,22 +354,32 @@ export class FlowLogs {
     this.#gatewayLogs.write(record, registered.resource.networkInterfaceId)
   }
 
-  #onWindow(start: number, end: number, window: WindowLogs): void {
-    const lost = window.takeLoss(end)
+  #onWindow(closedEnd: number, window: WindowLogs): void {
     const { wholeSessions, share } = this.#options
-    // A flow's two ends may be sessions of several columns.
-    if (window === this.#windows[0]) {
-      this.#gatewayLogs.end(start, end, lost, wholeSessions && share === undefined)
+    for (const [end, lost] of window.take(closedEnd)) {
+      const start = end - window.seconds
+      // A flow's two ends may be sessions of several columns.
+      if (window === this.#windows[0]) {
+        this.#gatewayLogs.end(start, end, lost, wholeSessions && share === undefined)
+      }
+      if (lost === 0 && !wholeSessions) continue
+      window.status.end(start, end, this.#sessionsIn(end, lost, window))
     }
-    if (lost === 0 && !wholeSessions) return
-    window.status.end(start, end, this.#sessionsIn(end, lost, window))
   }
 
+  /** Of each interface at most one session, for nothing is said of a window twice. */
   *#sessionsIn(end: number, lost: number, window: WindowLogs): Iterable<SessionWindow> {
     for (const session of this.#of.sessions()) {
-      if (session.openedAt >= end || this.#isElsewhere(session)) continue
-      const had = window.hadRecords(session.index, end)
-      yield { session: session.index, records: had ? 1 : 0, lost }
+      const windows = window.windowsOf(session)
+      if (windows === undefined || windows.since >= end || this.#isElsewhere(session)) continue
+      const { seen, skipped, sessions } = windows
+      if ((lost > 0 ? skipped : seen).has(end)) continue
+      // What comes to other columns may have been there.
+      if (lost === 0 && [...sessions].some((other) => this.#isElsewhere(other))) continue
+      if (lost > 0) skipped.note(end)
+      const records = seen.has(end) ? 1 : 0
+      seen.note(end)
+      yield { session: session.index, records, lost }
     }
   }
 

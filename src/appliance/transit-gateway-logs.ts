@@ -12,9 +12,17 @@ interface GatewayLog {
   readonly destination: FlowLogDestination
 }
 
+/** Windows of the shortest interval, in which the records of transit gateways are. */
+class AttachmentWindows {
+  /** With records, or said to be without. */
+  readonly seen = new SeenWindows(60)
+  /** Said to lack records. */
+  readonly skipped = new SeenWindows(60)
+}
+
 interface RunningLog extends GatewayLog {
-  /** Windows with records, by attachment. */
-  readonly seen: Map<string, SeenWindows>
+  /** By attachment. */
+  readonly windows: Map<string, AttachmentWindows>
   /** Since before the window that ends next. */
   isSettled: boolean
 }
@@ -43,7 +51,7 @@ export class TransitGatewayLogs {
   }
 
   add(log: GatewayLog): void {
-    this.#logs.set(log.resource.id, { ...log, seen: new Map(), isSettled: false })
+    this.#logs.set(log.resource.id, { ...log, windows: new Map(), isSettled: false })
   }
 
   remove(id: string): void {
@@ -72,7 +80,7 @@ export class TransitGatewayLogs {
       for (const { attachmentId, metadata } of crossing.ends) {
         if (!covers(log, gatewayId, attachmentId)) continue
         log.destination.write(record, metadata)
-        seenAtOf(log, attachmentId).note(record.windowEnd)
+        windowsOf(log, attachmentId).seen.note(record.windowEnd)
       }
     }
   }
@@ -95,8 +103,11 @@ export class TransitGatewayLogs {
       log.isSettled = true
       for (const { gatewayId, attachmentId, vpcId, metadata } of this.#gateways.attachments) {
         if (!mirrored.has(vpcId) || !covers(log, gatewayId, attachmentId)) continue
-        const isQuiet = maySayNothingCame && !seenAtOf(log, attachmentId).has(windowEnd)
-        if (lost > 0 || isQuiet) log.destination.write(record, metadata)
+        const { seen, skipped } = windowsOf(log, attachmentId)
+        if (lost > 0 ? skipped.has(windowEnd) : !maySayNothingCame || seen.has(windowEnd)) continue
+        seen.note(windowEnd)
+        if (lost > 0) skipped.note(windowEnd)
+        log.destination.write(record, metadata)
       }
     }
   }
@@ -135,11 +146,11 @@ function covers({ resource }: GatewayLog, gatewayId: string, attachmentId: strin
   return resource.resourceId === gatewayId || resource.resourceId === attachmentId
 }
 
-function seenAtOf({ seen }: RunningLog, attachmentId: string): SeenWindows {
-  let windows = seen.get(attachmentId)
+function windowsOf(log: RunningLog, attachmentId: string): AttachmentWindows {
+  let windows = log.windows.get(attachmentId)
   if (windows === undefined) {
-    windows = new SeenWindows()
-    seen.set(attachmentId, windows)
+    windows = new AttachmentWindows()
+    log.windows.set(attachmentId, windows)
   }
   return windows
 }

@@ -114,8 +114,12 @@ function kernelLost(): number | null {
   return isKnown ? lost : null
 }
 
+let tickedAt = performance.now()
+
 function tick(): void {
-  column.tick(Math.floor(Date.now() / 1000), kernelLost())
+  const now = performance.now()
+  column.tick(Math.floor(Date.now() / 1000), kernelLost(), (now - tickedAt) / 1000)
+  tickedAt = now
   totals.write(column.ledger)
   const { captures, flowLogs } = column.disks
   progress.noteWrites('captures', captures.waitingSince)

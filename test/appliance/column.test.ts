@@ -153,13 +153,14 @@ describe('Column', () => {
     run.tick(T + 3601)
     run.packet(1, T + 1)
     run.tick(T + 2, T + 130)
-    expect(run.recordsWritten).toBe(2)
+    expect(run.recordsWritten).toBe(3)
     expect(run.column.report().flows.live).toBe(0)
     expect(run.problems.splice(0)).toEqual([
       'the clock went back by 3592 s; flows go on in the new time',
     ])
     await run.close()
     expect(run.records().sort()).toEqual([
+      `NODATA ${T + 60} ${T + 120} - - - - -`,
       `OK ${T + 1} ${T + 1} 10.9.0.1 1000 53 1 128`,
       `OK ${T + 3600} ${T + 3600} 10.9.0.1 1000 53 1 128`,
     ])
