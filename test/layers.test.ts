@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   control: ['mirror', 'wire', 'sink', 'errors.ts'],
   session: ['mirror', 'filter', 'wire', 'flow', 'pcap'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
-  offline: ['session', 'flow', 'wire', 'pcap'],
+  offline: ['session', 'flow', 'wire', 'pcap', 'errors.ts'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],
   query: ['offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
   report: ['analyze', 'terminal', 'wire', 'visible.ts'],
@@ -56,8 +56,25 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'errors.ts',
     'visible.ts',
   ],
+  library: [
+    'analyze',
+    'appliance',
+    'control',
+    'filter',
+    'flow',
+    'flowlog',
+    'mirror',
+    'offline',
+    'pcap',
+    'receive',
+    'recover',
+    'session',
+    'sink',
+    'wire',
+    'errors.ts',
+  ],
 }
-const TOP = new Set(['cli', 'index.ts'])
+const TOP = new Set(['cli', 'exports', 'index.ts'])
 
 /** Packages that one place alone may know. */
 const ONLY_IN: Record<string, (file: string) => boolean> = {

@@ -89,7 +89,7 @@ function flowTable({ flows }: Source): Finding[] {
   return [
     problem(
       'flow-table-full',
-      `the flow table was full: ${connections} summed up early and perhaps in parts; raise --max-flows`,
+      `the flow table was full: ${connections} summed up early and perhaps in parts; raise max-flows`,
     ),
   ]
 }
@@ -127,7 +127,7 @@ function duplicates({ totals }: Source): Finding[] {
   return [
     notice(
       'duplicates',
-      `${packets} came twice, mirrored at both ends; --duplicates drop counts them once`,
+      `${packets} came twice, mirrored at both ends; duplicates=drop counts them once`,
     ),
   ]
 }

@@ -371,7 +371,7 @@ export class Column {
     if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
     this.#sayOfPackets(
       `packets of sessions that were not opened: ${noRoom - this.#noRoomSaid}; at most ` +
-        `${this.#options.maxSessions} are open, and few open in a second: register them, or give a larger --max-sessions`,
+        `${this.#options.maxSessions} are open, and few open in a second: register them, or raise max-sessions`,
     )
     this.#noRoomSaid = noRoom
     this.#noRoomSaidAt = nowSeconds

@@ -73,13 +73,13 @@ export type Notice =
   /** A file has got its final name. */
   | { readonly type: 'finished'; readonly path: string }
   /**
-   * The worker cannot go on, nor could another in its place. `operator`: the message is for the
-   * operator, else it is a bug. The report is that of a worker that had begun to receive.
+   * The worker cannot go on, nor could another in its place. `code`: of an OperatorError; undefined: it
+   * is a bug. The report is that of a worker that had begun to receive.
    */
   | {
       readonly type: 'failed'
       readonly message: string
-      readonly operator: boolean
+      readonly code: string | undefined
       readonly report?: LedgerReport
     }
   /** A bug has ended the worker, which exits behind this. */

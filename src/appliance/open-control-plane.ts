@@ -64,7 +64,7 @@ export async function openControlPlane(
     say(
       `${first!.id} and ${second!.id} have the VNI ${after.virtualNetworkId} and nothing else tells their ` +
         `packets apart: each is of the first whose filter accepts it, ${first!.id} before ${second!.id}; ` +
-        'give each a VNI of its own, or name their interfaces in --config',
+        'give each a VNI of its own, or declare their interfaces in the configuration',
     )
   }
 }

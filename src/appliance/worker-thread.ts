@@ -53,8 +53,8 @@ export class WorkerThread {
         this.#operations.get(notice.id)?.resolve(notice.outcome)
         this.#operations.delete(notice.id)
       } else if (notice.type === 'failed') {
-        const { message, operator, report } = notice
-        const error = operator ? new OperatorError(message) : new Error(message)
+        const { message, code, report } = notice
+        const error = code === undefined ? new Error(message) : new OperatorError(message, { code })
         this.#die({ error, report, isFinal: true })
       } else if (notice.type === 'crashed') {
         const { message, report } = notice

@@ -44,10 +44,14 @@ function columnOptions({ column, index, workers, steer }: WorkerOptions): Column
   return { ...column, ...(capture && { capture: { ...capture, suffix: `.w${index}` } }) }
 }
 
+/** An error as it crosses to the pool. */
+function told(error: unknown): { message: string; code: string | undefined } {
+  if (error instanceof OperatorError) return { message: error.message, code: error.code }
+  return { message: (error as Error | undefined)?.stack ?? String(error), code: undefined }
+}
+
 function fail(error: unknown): void {
-  const operator = error instanceof OperatorError
-  const message = operator ? error.message : ((error as Error).stack ?? String(error))
-  tell({ type: 'failed', message, operator })
+  tell({ type: 'failed', ...told(error) })
 }
 
 let isEnding = false
@@ -67,11 +71,8 @@ async function leave(error: unknown, isFinal: boolean): Promise<void> {
   const closing = column.close().catch(() => undefined)
   await Promise.race([closing, delay(SALVAGE_MS)])
   const report = column.report()
-  const operator = error instanceof OperatorError
-  const message = operator ? error.message : ((error as Error)?.stack ?? String(error))
-  tell(
-    isFinal ? { type: 'failed', message, operator, report } : { type: 'crashed', message, report },
-  )
+  const { message, code } = told(error)
+  tell(isFinal ? { type: 'failed', message, code, report } : { type: 'crashed', message, report })
   process.exit(1)
 }
 

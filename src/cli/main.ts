@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { OperatorError } from '../errors.js'
+import { type ErrorCode, OperatorError } from '../errors.js'
 import { sayBug, sayProblem } from './process/console.js'
 import { Interrupted } from './process/stop.js'
 import { createProgram } from './program.js'
@@ -40,7 +40,7 @@ function report(error: unknown, command: string | undefined): ExitCode {
     return 2
   }
   if (error instanceof OperatorError) {
-    sayProblem(error.message)
+    sayProblem(withAdvice(error))
     return error.exitCode
   }
   if (error instanceof Interrupted) {
@@ -50,4 +50,17 @@ function report(error: unknown, command: string | undefined): ExitCode {
   }
   sayBug(error)
   return 1
+}
+
+/** What to do about it on the command line, where the error cannot know of that. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ERR_LOG_FORMAT:
+    'put it in single quotes, so that the shell leaves it alone, and see "mirrortap flow-log --help" for the fields there are',
+  ERR_NO_PACKET_SOCKET: 'or mirror a capture file with --read',
+  ERR_NO_RECVMMSG: 'or use --receiver dgram',
+} satisfies Partial<Record<ErrorCode, string>>
+
+function withAdvice({ message, code }: OperatorError): string {
+  const advice = ADVICE[code]
+  return advice === undefined ? message : `${message}; ${advice}`
 }

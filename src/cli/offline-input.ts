@@ -3,9 +3,8 @@ import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import { GRACE_SECONDS } from '../flow/flow-intake.js'
 import type { Offline } from '../offline/offline.js'
-import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
-import type { Damage } from '../pcap/reader.js'
-import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
+import { readingProblems } from '../offline/problems.js'
+import type { FileSummary } from '../pcap/capture-merge.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
 import { Progress } from './process/progress.js'
@@ -82,9 +81,9 @@ export async function readFiles(
   if (setBack > GRACE_SECONDS) {
     sayProblem(`times go backwards, by up to ${setBack} s; each packet is counted at its own time`)
   }
-  const problems = outcomes.flatMap(problemsOf)
-  const unreadable = offline.ledger.malformed['link-type']
-  if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
+  const problems = readingProblems(outcomes, offline.ledger.malformed['link-type']).map(
+    ({ message }) => message,
+  )
   if (outcomes.every(({ summary }) => summary === undefined)) failWith(problems)
   return problems
 }
@@ -103,52 +102,6 @@ export function sayTrailing(
   if (!hasTrailing) return
   const name = path === '-' ? 'standard input' : path
   sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
-}
-
-/** What is wrong with times of a file, if anything is. */
-export function timeProblems(path: string, { outOfRangeTimes }: FileSummary): string[] {
-  if (outOfRangeTimes === 0) return []
-  const name = path === '-' ? 'standard input' : path
-  const packets =
-    outOfRangeTimes === 1 ? '1 packet has a time' : `${outOfRangeTimes} packets have times`
-  return [`${name}: ${packets} before 1970 or after the year 586000; taken without a time`]
-}
-
-function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {
-  const problems: string[] = []
-  if (error !== undefined) problems.push(error.message)
-  if (isLate) {
-    problems.push(
-      `${path}: overlaps in time with too many others and was read late; merge some (mergecap)`,
-    )
-  }
-  if (summary !== undefined) problems.push(...timeProblems(path, summary))
-  if (summary?.damage !== undefined) {
-    problems.push(damageProblem(path, summary.damage))
-  }
-  return problems
-}
-
-/** Everything before the damage has been used. */
-export function damageProblem(name: string, { offset, message }: Damage): string {
-  return `${name}: damaged at octet ${offset}: ${message}; all before it was used`
-}
-
-function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): string {
-  const types = new Set<number>()
-  const paths = new Set<string>()
-  for (const { path, summary } of outcomes) {
-    for (const linkType of summary?.linkTypes ?? []) {
-      if (isReadableLinkType(linkType)) continue
-      types.add(linkType)
-      paths.add(path)
-    }
-  }
-  return (
-    `${[...paths].join(', ')}: ${packets} packets of link type ` +
-    `${[...types].map(linkTypeName).join(', ')} were left out; ` +
-    'Ethernet, raw IP, PPP, NULL, LOOP, Linux SLL and SLL2 can be read'
-  )
 }
 
 /** Says what was wrong, once everything readable has been put out; exit code 1. */

@@ -68,6 +68,7 @@ function decisionOf(entry: Target, present: Present): Decision {
     if (depth > PATH_MAX) {
       throw new OperatorError('the filter makes too many tests: write fewer and larger networks', {
         exitCode: 2,
+        code: 'ERR_FILTER',
       })
     }
     depths.set(branch, depth)

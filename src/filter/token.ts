@@ -25,5 +25,8 @@ export interface Token {
 export function refusal(token: Token, why: string): OperatorError {
   const place =
     token.kind === 'end' ? 'at its end' : `at column ${token.at + 1}, "${token.written}"`
-  return new OperatorError(`the filter is wrong ${place}: ${why}`, { exitCode: 2 })
+  return new OperatorError(`the filter is wrong ${place}: ${why}`, {
+    exitCode: 2,
+    code: 'ERR_FILTER',
+  })
 }

@@ -57,6 +57,15 @@ export class FlowRecord {
    */
   interfaceAddress: Uint32Array | undefined = undefined
   reason: EndReason = 'window'
+
+  /** The same in memory of its own. */
+  copy(): FlowRecord {
+    const { packetSource, packetDestination, ...rest } = this
+    const copy = Object.assign(new FlowRecord(), rest)
+    copy.packetSource.set(packetSource)
+    copy.packetDestination.set(packetDestination)
+    return copy
+  }
 }
 
 /** Takes one record; the record is overwritten as soon as the call returns. */

@@ -48,8 +48,8 @@ export function parseLogFormat(text: string | undefined, of: FieldSet = VPC_FIEL
   const { start, end } = insideQuotes(text)
   if (start === end) {
     throw new OperatorError(
-      `the log format is empty: name at least one field, such as '\${srcaddr} \${dstaddr}', or leave the option out`,
-      { exitCode: 2 },
+      `the log format is empty: name at least one field, such as '\${srcaddr} \${dstaddr}'`,
+      { exitCode: 2, code: 'ERR_LOG_FORMAT' },
     )
   }
 
@@ -70,7 +70,7 @@ export function parseLogFormat(text: string | undefined, of: FieldSet = VPC_FIEL
     if (!SPACE.test(text)) {
       throw new OperatorError(
         `the log format needs a space between fields at column ${at + 1}: ${quoted(text, at, end)}`,
-        { exitCode: 2 },
+        { exitCode: 2, code: 'ERR_LOG_FORMAT' },
       )
     }
     at = SPACE.lastIndex
@@ -78,7 +78,7 @@ export function parseLogFormat(text: string | undefined, of: FieldSet = VPC_FIEL
   if (fields.length > FIELDS_MAX) {
     throw new OperatorError(
       `the log format names ${fields.length} fields: name at most ${FIELDS_MAX}`,
-      { exitCode: 2 },
+      { exitCode: 2, code: 'ERR_LOG_FORMAT' },
     )
   }
   return logFormatOf(fields, of)
@@ -106,23 +106,19 @@ function insideQuotes(text: string): { start: number; end: number } {
 function unknownField(name: string, column: number, of: FieldSet): OperatorError {
   const names = of.all.map((field) => field.name)
   const nearest = nearestName(name, names)
-  const all =
-    of === VPC_FIELDS
-      ? 'see mirrortap flow-log --help for the fields there are'
-      : `there are ${names.join(' ')}`
+  const all = `there are ${names.join(' ')}`
   const hint = nearest === undefined ? all : `did you mean '${nearest}'?`
   return new OperatorError(
     `the log format names an unknown field '${cut(name)}' at column ${column}: ${hint}`,
-    { exitCode: 2 },
+    { exitCode: 2, code: 'ERR_LOG_FORMAT' },
   )
 }
 
 function malformed(text: string, at: number, end: number): OperatorError {
   // A shell replaces ${version} in double quotes by nothing and leaves only the hyphenated halves or spaces.
   return new OperatorError(
-    `the log format is malformed at column ${at + 1}: expected \${field}, found ${quoted(text, at, end)}; ` +
-      'put it in single quotes, so that the shell leaves it alone',
-    { exitCode: 2 },
+    `the log format is malformed at column ${at + 1}: expected \${field}, found ${quoted(text, at, end)}`,
+    { exitCode: 2, code: 'ERR_LOG_FORMAT' },
   )
 }
 

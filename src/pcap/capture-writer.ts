@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { type ByteSink, SINK_BLOCK_LEN } from '../sink/byte-sink.js'
+import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
-import { emitPcapHeader, emitPcapRecord, PCAP_HEADER_LEN, PCAP_RECORD_HEADER_LEN } from './pcap.js'
+import {
+  DEFAULT_SNAPLEN,
+  emitPcapHeader,
+  emitPcapRecord,
+  PCAP_HEADER_LEN,
+  PCAP_RECORD_HEADER_LEN,
+} from './pcap.js'
 import { BLOCK_TAIL_LEN } from './pcapng-blocks.js'
 import {
   emitEnhancedPacket,
@@ -26,11 +33,12 @@ export const LAST_SECOND: Readonly<Record<CaptureFormat, number>> = {
 }
 
 export interface CaptureWriterOptions {
-  format: CaptureFormat
-  /** LINKTYPE_… of the frames; of interface 0 in a pcapng file. */
-  linkType: number
-  /** Octets kept of each frame, at least 1. */
-  snaplen: number
+  /** `pcap` by default. */
+  format?: CaptureFormat
+  /** LINKTYPE_… of the frames, of interface 0 in a pcapng file; Ethernet by default. */
+  linkType?: number
+  /** Bytes kept of each frame, at least 1; 262,144 by default. */
+  snaplen?: number
   /** pcapng only: name of interface 0. */
   interfaceName?: string
   /** pcapng only: comment on interface 0, such as the session it belongs to. */
@@ -78,12 +86,13 @@ export class CaptureWriter {
   #lastSeconds = 0
   #lastNanoseconds = 0
 
-  constructor(sink: ByteSink, options: CaptureWriterOptions) {
-    assert(options.snaplen >= 1, 'a frame keeps at least one octet')
+  constructor(sink: ByteSink, options: CaptureWriterOptions = {}) {
+    const { format = 'pcap', linkType = LINKTYPE_ETHERNET, snaplen = DEFAULT_SNAPLEN } = options
+    assert(snaplen >= 1, 'a frame keeps at least one byte')
     this.#sink = sink
-    this.#format = options.format
-    this.#longest = Math.min(options.snaplen, LONGEST_WRITTEN)
-    this.#due = header(options)
+    this.#format = format
+    this.#longest = Math.min(snaplen, LONGEST_WRITTEN)
+    this.#due = header({ ...options, format, linkType, snaplen })
     this.#settle()
   }
 
@@ -193,7 +202,10 @@ export class CaptureWriter {
   }
 }
 
-function header(options: CaptureWriterOptions): Buffer {
+type HeaderOptions = CaptureWriterOptions &
+  Required<Pick<CaptureWriterOptions, 'format' | 'linkType' | 'snaplen'>>
+
+function header(options: HeaderOptions): Buffer {
   if (options.format === 'pcap') {
     const bytes = Buffer.alloc(PCAP_HEADER_LEN)
     emitPcapHeader(options.linkType, options.snaplen, bytes, 0)

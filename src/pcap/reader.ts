@@ -247,6 +247,7 @@ class Reading {
         fault === undefined || parser.octets > 0
           ? `${this.#input.name} ${parser.refusal}`
           : `${this.#input.name} is no readable capture file: ${fault}; copy or compress it again`,
+        { code: 'ERR_CAPTURE_FORMAT' },
       )
     }
     // A record that is cut because the compressed octets are: say the cause.

@@ -8,7 +8,7 @@ import { GENEVE_PORT, Geneve, parseGeneve } from '../wire/geneve.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../wire/link-type.js'
 import { u16, u32 } from '../wire/octets.js'
 import { Datagram, Packet } from '../wire/packet.js'
-import { parseFrame } from '../wire/parse-frame.js'
+import { parseFrame, parsePacket } from '../wire/parse-frame.js'
 import { PROTOCOL_UDP } from '../wire/protocol.js'
 import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
 import { parseVxlan, VXLAN_HEADER_LEN, VXLAN_PORT } from '../wire/vxlan.js'
@@ -398,11 +398,6 @@ export class Demux {
     inner.nanoseconds = datagram.nanoseconds
     this.#pipeline.accept(session, inner, this.#sessions.others)
   }
-}
-
-function parsePacket(packet: Packet, out: Frame): Fault | undefined {
-  const { bytes, start, end, linkType, originalLength } = packet
-  return parseFrame(bytes, start, end, linkType, originalLength, out)
 }
 
 function isUdpFragment({ ipVersion, fragment, protocol }: Frame): boolean {

@@ -111,6 +111,12 @@ export class Session {
     else this.#address6 ??= address
   }
 
+  /** Its source as text; null for packets that were not mirrored, `any` where it is not known. */
+  get sourceText(): string | null {
+    if (this.vni === null) return null
+    return this.source === null ? 'any' : sourceText(this.source)
+  }
+
   report(): SessionReport {
     const { closedInto: _, cut, bytes, ...counts } = this.counters
     const { byCause, packetLength } = cut.report()

@@ -21,7 +21,6 @@ const ADVICE: Record<string, string> = {
 
 /** Writing failed for a reason outside the program. `code` is the errno, such as `ENOSPC`, if there was one. */
 export class WriteError extends OperatorError {
-  readonly code: string | undefined
   readonly path: string
 
   /** `path` is `-` for standard output. */
@@ -30,7 +29,6 @@ export class WriteError extends OperatorError {
     const reason = ADVICE[code ?? ''] ?? messageOf(cause)
     const what = path === '-' ? 'to standard output' : path
     super(`cannot write ${what}: ${reason}${code === undefined ? '' : ` (${code})`}`, { cause })
-    this.code = code
     this.path = path
   }
 }
@@ -38,6 +36,7 @@ export class WriteError extends OperatorError {
 /** The errno of a failed system call, such as `ENOENT`, or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
+  if (error instanceof OperatorError && error.code.startsWith('ERR_')) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }
 

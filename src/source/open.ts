@@ -6,7 +6,7 @@ import type { OuterSockets } from './outer-sockets.js'
 /** `auto` is `batches` where that works. */
 export type SendHow = 'auto' | 'batches' | 'singly'
 
-const PURPOSE = { what: 'sending in batches', instead: 'send datagrams one by one' }
+const PURPOSE = { what: 'sending in batches', code: 'ERR_FAILED' } as const
 
 /** Rejects with an OperatorError when the name is unknown or there is no way to the target. */
 export async function openOuterSockets(

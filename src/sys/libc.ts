@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { arch, platform } from 'node:process'
 import { getSystemErrorName } from 'node:util'
-import { OperatorError } from '../errors.js'
+import { type ErrorCode, OperatorError } from '../errors.js'
 
 /**
  * The system calls that Node does not offer, through koffi: the only file that knows it.
@@ -111,13 +111,12 @@ let loaded: Libc | undefined
 export interface LibcPurpose {
   /** Such as `receiving with recvmmsg`. */
   readonly what: string
-  /** What else to do, such as `use --receiver dgram`. */
-  readonly instead: string
+  readonly code: ErrorCode
 }
 
 const RECVMMSG: LibcPurpose = {
   what: 'receiving with recvmmsg',
-  instead: 'use --receiver dgram',
+  code: 'ERR_NO_RECVMMSG',
 }
 
 /** Throws OperatorError, in one line, where koffi or the platform is missing. */
@@ -126,26 +125,27 @@ export function loadLibc(purpose: LibcPurpose = RECVMMSG): Libc {
   return loaded
 }
 
-function load({ what, instead }: LibcPurpose): Libc {
+function load({ what, code }: LibcPurpose): Libc {
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
     throw new OperatorError(
-      `${what} works on Linux x64 and arm64 only, this is ${platform} ${arch}: ${instead}`,
+      `${what} works on Linux x64 and arm64 only, this is ${platform} ${arch}`,
+      { code },
     )
   }
-  return declare(requireKoffi({ what, instead }))
+  return declare(requireKoffi({ what, code }))
 }
 
-function requireKoffi({ what, instead }: LibcPurpose): Koffi {
+function requireKoffi({ what, code }: LibcPurpose): Koffi {
   try {
     return createRequire(import.meta.url)('koffi') as Koffi
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const missing = code === 'MODULE_NOT_FOUND'
+    const { code: reason, message } = error as NodeJS.ErrnoException
+    const missing = reason === 'MODULE_NOT_FOUND'
     throw new OperatorError(
       missing
-        ? `${what} needs the package koffi, which is not installed: run "npm install koffi", or ${instead}`
-        : `${what} needs the package koffi, which does not load here (${message.split('\n')[0]}): ${instead}`,
-      { cause: error },
+        ? `${what} needs the package koffi, which is not installed: run "npm install koffi"`
+        : `${what} needs the package koffi, which does not load here (${message.split('\n')[0]})`,
+      { cause: error, code },
     )
   }
 }

@@ -24,6 +24,15 @@ export class Packet {
   originalLength = 0
   /** LINKTYPE_… of the first octet; see link-type.ts. */
   linkType = 1
+
+  /** The same in memory of its own: a packet to keep. */
+  copy(): Packet {
+    const copy = Object.assign(new Packet(), this)
+    copy.bytes = Buffer.from(this.bytes.subarray(this.start, this.end))
+    copy.start = 0
+    copy.end = this.end - this.start
+    return copy
+  }
 }
 
 /** The payload of one UDP datagram, as a receiver hands it over. */

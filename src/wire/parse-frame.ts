@@ -6,6 +6,7 @@ import { parseIpv6 } from './ipv6.js'
 import { findNetwork } from './link.js'
 import { LINKTYPE_ETHERNET } from './link-type.js'
 import { u16 } from './octets.js'
+import type { Packet } from './packet.js'
 
 /**
  * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
@@ -50,4 +51,10 @@ export function parseFrame(
   if (out.etherType === ETHERTYPE_IPV4) return parseIpv4(out)
   if (out.etherType === ETHERTYPE_IPV6) return parseIpv6(out)
   return undefined
+}
+
+/** Fills `out` from a packet; as parseFrame. */
+export function parsePacket(packet: Packet, out: Frame): Fault | undefined {
+  const { bytes, start, end, linkType, originalLength } = packet
+  return parseFrame(bytes, start, end, linkType, originalLength, out)
 }

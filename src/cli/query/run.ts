@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OperatorError } from '../../errors.js'
+import { damageProblem } from '../../offline/problems.js'
 import { CaptureInput } from '../../pcap/capture-input.js'
 import { type DuckDb, loadDuckDb } from '../../query/duckdb.js'
 import type { FlowLogSummary } from '../../query/flow-log-file.js'
@@ -13,13 +14,7 @@ import { Output } from '../../sink/text-output.js'
 import { terminalWidth } from '../../terminal/terminal-width.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
-import {
-  damageProblem,
-  failWith,
-  offlineOptions,
-  readFiles,
-  sayTrailing,
-} from '../offline-input.js'
+import { failWith, offlineOptions, readFiles, sayTrailing } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
 import { say } from '../process/console.js'
 import { Progress } from '../process/progress.js'

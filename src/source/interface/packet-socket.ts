@@ -67,7 +67,7 @@ export interface PacketSocketParts {
   lookMs?: number
 }
 
-const PURPOSE = { what: 'reading an interface', instead: 'mirror a capture file with --read' }
+const PURPOSE = { what: 'reading an interface', code: 'ERR_NO_PACKET_SOCKET' } as const
 
 const SLOTS = 64
 /** As recvmmsg.ts has it. */
