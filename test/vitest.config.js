@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
@@ -48,9 +49,14 @@ export default defineConfig({
       // anew, would cost 0.7 s of a processor a file.
       project('unit', unit, { isolate: false }),
       // Compares with other programs, SDKs and browsers, where they are installed.
-      project('judges', judged),
-      // Runs the built program, with real sockets, signals and network namespaces.
-      project('end-to-end', endToEnd),
+      project('judges', judged, { isolate: false }),
+      // Runs the built program, with real sockets, signals and network namespaces. Half of the
+      // time these tests wait for it, so more run at a time than there are processors.
+      project('end-to-end', endToEnd, {
+        isolate: false,
+        maxWorkers: 2 * availableParallelism(),
+        sequence: { groupOrder: 1 },
+      }),
     ],
     coverage: {
       include: ['src/**/*.ts'],

@@ -51,11 +51,14 @@ async function contentOf(path: string): Promise<Content | undefined> {
   }
 }
 
-/** Converts and answers with what must be found in the new file. */
-async function convert(from: string, to: string): Promise<string[] | undefined> {
+/** Converts a file of this content and answers with what must be found in the new one. */
+async function convert(
+  from: string,
+  content: Content | undefined,
+  to: string,
+): Promise<string[] | undefined> {
   err = ''
   const code = await main(['capture', '--read', from, '-w', to, '--decap', 'none'])
-  const content = await contentOf(from)
   const last = to.endsWith('.pcapng') ? 2 ** 64 / 1e9 - 1 : 2 ** 32 - 1
   const packets = content?.packets.map((packet) => withTimeUpTo(last, packet))
   const isWhole =
@@ -76,7 +79,8 @@ describe.skipIf(files.length === 0)('capture --read --decap none (needs captures
     async ({ path }) => {
       const directory = temporaryDirectory()
       const out = join(directory, 'out.pcapng')
-      const packets = await convert(path, out)
+      const content = await contentOf(path)
+      const packets = await convert(path, content, out)
       if (packets === undefined) {
         expect(err).toMatch(/^mirrortap: [^\n]+\n$/)
         return
@@ -90,7 +94,7 @@ describe.skipIf(files.length === 0)('capture --read --decap none (needs captures
         expect(err).toContain('a pcap file holds one link type')
         return
       }
-      const kept = await convert(path, pcap)
+      const kept = await convert(path, content, pcap)
       expect((await contentOf(pcap))!.packets).toEqual(kept)
     },
   )
@@ -104,7 +108,7 @@ describe.skipIf(files.length === 0)('capture --read --decap none (needs captures
       const content = await contentOf(path)
       if (content?.summary.damage !== undefined || content === undefined) return
       const out = join(temporaryDirectory(), 'out.pcapng')
-      await convert(path, out)
+      await convert(path, content, out)
       // Not the protocols: decryption secrets that a file brings along are not copied.
       const fields = ['frame.time_epoch', 'frame.len', 'frame.cap_len', 'frame.encap_type', 'ip.id']
       const args = ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])]
