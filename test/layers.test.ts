@@ -24,6 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   mirror: ['wire'],
   control: ['mirror', 'wire', 'sink', 'errors.ts'],
   session: ['mirror', 'filter', 'wire', 'flow', 'pcap'],
+  search: ['session', 'filter', 'pcap', 'sink', 'wire', 'errors.ts'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
   offline: ['session', 'flow', 'wire', 'pcap', 'errors.ts'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],

@@ -5,6 +5,7 @@ import { addCapture } from './capture/command.js'
 import { addCompletion } from './completion/command.js'
 import { addFlowLog } from './flow-log/command.js'
 import { addFlows } from './flows/command.js'
+import { addIndex } from './index-captures/command.js'
 import { addListen } from './listen/command.js'
 import { addMirror } from './mirror/command.js'
 import { addQuery } from './query/command.js'
@@ -17,6 +18,7 @@ const COMMANDS = [
   addFlowLog,
   addAnalyze,
   addQuery,
+  addIndex,
   addMirror,
   addCompletion,
 ]

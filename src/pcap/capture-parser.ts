@@ -68,6 +68,11 @@ export class CaptureParser {
     return this.#format?.packets ?? 0
   }
 
+  /** Descriptions of what follows that are behind us: the header of a pcap file, sections and interfaces of pcapng. */
+  get descriptions(): number {
+    return this.#format?.descriptions ?? 0
+  }
+
   /** Packets whose time is before 1970 or after LAST_TIME; only pcapng can hold such times. */
   get outOfRangeTimes(): number {
     return this.#format instanceof PcapngParser ? this.#format.outOfRangeTimes : 0

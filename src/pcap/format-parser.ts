@@ -9,6 +9,8 @@ import { DEFAULT_SNAPLEN } from './pcap.js'
 export interface FormatParser {
   readonly interfaces: CaptureInterfaces
   readonly packets: number
+  /** Descriptions of what follows that were read: the file header of pcap, sections and interfaces of pcapng. */
+  readonly descriptions: number
   /**
    * After `parse`: octets that must lie behind the offset it returned before
    * calling it again can get anywhere.

@@ -35,6 +35,10 @@ export class PcapParser implements FormatParser {
     this.#onPacket = onPacket
   }
 
+  get descriptions(): number {
+    return this.interfaces.count
+  }
+
   /** Known once the header was read. */
   get isModified(): boolean {
     return this.#header.recordHeaderLength > PCAP_RECORD_HEADER_LEN

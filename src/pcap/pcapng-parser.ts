@@ -72,6 +72,7 @@ export class PcapngParser implements FormatParser {
   /** Of all sections, in the order of the file. */
   readonly interfaces: CaptureInterfaces
   packets = 0
+  descriptions = 0
   /** Packets whose time is before 1970 or after LAST_TIME: they are handed over without one. */
   outOfRangeTimes = 0
   wanted = SHB_OPTIONS + BLOCK_TAIL_LEN
@@ -167,8 +168,10 @@ export class PcapngParser implements FormatParser {
       case BLOCK_SIMPLE_PACKET:
         return this.#simplePacket(bytes, view, at, length)
       case BLOCK_INTERFACE:
+        this.descriptions++
         return this.#interface(bytes, view, at, length)
       case BLOCK_SECTION_HEADER:
+        this.descriptions++
         return this.#sectionHeader(view, at)
       default:
         return undefined

@@ -30,6 +30,9 @@ export interface CaptureSummary {
   readonly hasTrailing: boolean
 }
 
+/** How far a capture has been understood. */
+export type Parsed = Pick<CaptureParser, 'octets' | 'descriptions'>
+
 export interface ReadOptions {
   /** Opens the file in place of CaptureInput.open, where its beginning has been looked at. */
   open?: (path: string) => Promise<CaptureInput>
@@ -41,6 +44,8 @@ export interface ReadOptions {
    * compressed or not. Return false to stop reading; the summary then has no damage.
    */
   afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
+  /** Called before `afterBlock`: how far the packets reach that were handed over. Not called behind the last block. */
+  onParsed?: (parsed: Parsed) => void
 }
 
 /**
@@ -221,8 +226,10 @@ class Reading {
 
   /** Lets the caller look up; a promise only where it gave one. */
   #pause(): Promise<void> | undefined {
-    const { afterBlock } = this.#options
-    if (afterBlock === undefined || this.#parser.format === undefined) return undefined
+    const { afterBlock, onParsed } = this.#options
+    if (this.#parser.format === undefined) return undefined
+    onParsed?.(this.#parser)
+    if (afterBlock === undefined) return undefined
     const answer = afterBlock(this.#octetsRead)
     if (typeof answer !== 'object') {
       this.#stopped = answer === false

@@ -1,0 +1,5 @@
+/** The options of `index` as commander leaves them. */
+export interface IndexOptions {
+  json?: true
+  fileMode?: number
+}

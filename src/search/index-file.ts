@@ -1,0 +1,143 @@
+import { close, fstat, open, read, stat } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { crc32 } from 'node:zlib'
+import { OperatorError } from '../errors.js'
+import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
+import { SINK_BLOCK_LEN } from '../sink/byte-sink.js'
+import { openSinkLater } from '../sink/open.js'
+import { errnoOf } from '../sink/write-error.js'
+import { IndexBuilder } from './index-builder.js'
+import {
+  type CaptureIdentity,
+  type CaptureIndex,
+  headLengthOf,
+  PREAMBLE_LEN,
+  parseIndex,
+} from './index-format.js'
+
+const closeAsync = promisify(close)
+const fstatAsync = promisify(fstat)
+const openAsync = promisify(open)
+const readAsync = promisify(read)
+const statAsync = promisify(stat)
+
+/** Behind the name of the capture. */
+export const INDEX_SUFFIX = '.idx'
+
+/** Of each end of a capture, what tells it from another of the same length and time. */
+const END_LEN = 4096
+
+/** Longer than that of any capture that fits a disk. */
+const HEAD_LEN_MAX = 64 * 1024 * 1024
+
+/** Where the index of a capture stands. */
+export function indexPathOf(capture: string): string {
+  return capture + INDEX_SUFFIX
+}
+
+/** What came of indexing a capture. */
+export interface Indexed {
+  readonly summary: CaptureSummary
+  readonly blocks: number
+  /** Bytes of the capture as it is stored, and of its index. */
+  readonly captureBytes: number
+  readonly indexBytes: number
+}
+
+/**
+ * Reads a capture and writes its index, whole or not at all. Rejects with OperatorError where
+ * the one cannot be read or the other not written, or the capture changed meanwhile, and with
+ * what `afterBlock` throws, which then leaves no index.
+ */
+export async function buildIndex(
+  capture: string,
+  afterBlock?: ReadOptions['afterBlock'],
+): Promise<Indexed> {
+  const before = await identify(capture).catch(() => undefined)
+  const builder = new IndexBuilder(before?.size ?? 0)
+  const summary = await readCapture(capture, (packet) => builder.add(packet), {
+    listInterfaces: false,
+    onParsed: (parsed) => builder.parsed(parsed),
+    ...(afterBlock && { afterBlock }),
+  })
+  const after = await identify(capture)
+  if (before === undefined || !isSame(before, after)) {
+    throw new OperatorError(`${capture} changed while it was read; index it when it is complete`)
+  }
+  const bytes = builder.finish(after, summary)
+  await writeWhole(indexPathOf(capture), bytes)
+  return { summary, blocks: builder.blocks, captureBytes: after.size, indexBytes: bytes.length }
+}
+
+/** The index of a capture, or why there is none to use. */
+export type IndexState = CaptureIndex | 'none' | 'stale' | 'damaged'
+
+/** The index that stands beside a capture, if it is whole and of this capture as it is now. */
+export async function readIndex(capture: string): Promise<IndexState> {
+  let fd: number
+  try {
+    fd = await openAsync(indexPathOf(capture), 'r')
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT' ? 'none' : 'damaged'
+  }
+  try {
+    const { size } = await fstatAsync(fd)
+    const headLength = headLengthOf(await readAt(fd, 0, PREAMBLE_LEN))
+    if (headLength === undefined || headLength > Math.min(size, HEAD_LEN_MAX)) return 'damaged'
+    const index = parseIndex(await readAt(fd, 0, headLength), size)
+    if (index === undefined) return 'damaged'
+    return isSame(index.capture, await identify(capture)) ? index : 'stale'
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return 'damaged'
+  } finally {
+    await closeAsync(fd)
+  }
+}
+
+/** It can be made again, so that it need not be on the disk before it has its name. */
+async function writeWhole(path: string, bytes: Buffer): Promise<void> {
+  const sink = await openSinkLater(path, { limitBytes: Number.POSITIVE_INFINITY, durable: false })
+  for (let from = 0; from < bytes.length; from += SINK_BLOCK_LEN) {
+    const piece = bytes.subarray(from, from + SINK_BLOCK_LEN)
+    const at = sink.reserve(piece.length)
+    if (at === -1) break
+    piece.copy(sink.block, at)
+  }
+  try {
+    await sink.close()
+  } catch (error) {
+    // A part of it may have got the name.
+    await rm(path, { force: true })
+    throw error
+  }
+}
+
+async function identify(path: string): Promise<CaptureIdentity> {
+  const { size, mtimeNs } = await statAsync(path, { bigint: true })
+  const fd = await openAsync(path, 'r')
+  try {
+    const length = Number(size)
+    const head = await readAt(fd, 0, END_LEN)
+    const tail = await readAt(fd, Math.max(0, length - END_LEN), END_LEN)
+    return { size: length, mtimeNs, ends: crc32(tail, crc32(head)) }
+  } finally {
+    await closeAsync(fd)
+  }
+}
+
+function isSame(one: CaptureIdentity, other: CaptureIdentity): boolean {
+  return one.size === other.size && one.mtimeNs === other.mtimeNs && one.ends === other.ends
+}
+
+async function readAt(fd: number, from: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await readAsync(fd, bytes, filled, length - filled, from + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return bytes.subarray(0, filled)
+}
