@@ -53,8 +53,6 @@ export interface ColumnOptions {
   duplicates: DuplicateMode
   /** Which packets are wanted of which sessions; of registered ones, of those that their rules let in. */
   filters?: FilterOptions
-  /** Of the control plane: those that the configuration names, by id. */
-  interfaces?: ReadonlyMap<string, NetworkInterface>
   transitGateways?: readonly TransitGateway[]
   capture?: CapturePolicy
   flowLog?: FlowLogOptions
@@ -99,6 +97,8 @@ export class Column {
   #noRoomSaidAt = 0
   readonly #tap: Tap<FlowTracker>
   readonly #registry: SessionRegistry
+  /** Those that the control plane knows, by id. */
+  readonly #interfaces = new Map<string, NetworkInterface>()
   readonly #tracker: FlowTracker
   readonly #flowLogs: FlowLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
@@ -140,11 +140,10 @@ export class Column {
       perSecond: DIRECTORIES_PER_SECOND,
       atOnce: this.#directoriesOfNew * 2,
     })
-    const interfaces = options.interfaces ?? new Map<string, NetworkInterface>()
     this.#flowLogs =
       options.flowLog &&
       new FlowLogs(options.flowLog, {
-        interfaces,
+        interfaces: this.#interfaces,
         transitGateways: options.transitGateways ?? [],
         files: new FileBudget(flowLogs),
         sessions: () => this.#tap.sessions.values(),
@@ -180,7 +179,7 @@ export class Column {
     this.#registry = new SessionRegistry({
       sessions: this.#tap.sessions,
       key: options.sessionKey,
-      interfaces,
+      interfaces: this.#interfaces,
       onChange: (session, now, before) => {
         this.#flowLogs?.follow(session, now)
         // Its next packets may come to another column, which will want the file's name.
@@ -212,7 +211,9 @@ export class Column {
    */
   async apply(changes: readonly Change[], nowSeconds: number): Promise<void> {
     for (const change of changes) {
-      if (change.table === 'flowLogs') await this.#flowLogs?.apply(change.id, change.after)
+      const { table, id, after } = change
+      if (table === 'flowLogs') await this.#flowLogs?.apply(id, after)
+      else if (table === 'interfaces') this.#setInterface(id, after)
       else this.#registry.apply(change, nowSeconds)
     }
     await this.#tap.capturesFinished()
@@ -328,6 +329,14 @@ export class Column {
       onSlice: (began) => this.#notePause(began),
     })
     return capture
+  }
+
+  #setInterface(id: string, after: NetworkInterface | undefined): void {
+    this.#flowLogs?.endRecordsOf(id)
+    if (after === undefined) this.#interfaces.delete(id)
+    else this.#interfaces.set(id, after)
+    this.#flowLogs?.interfacesChanged()
+    this.#registry.interfaceChanged(id)
   }
 
   #forget(session: Session, why: 'evicted' | 'deleted'): void {

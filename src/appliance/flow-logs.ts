@@ -58,6 +58,7 @@ export interface FlowLogOptions {
 
 /** What flow logs need to know of the column. */
 export interface FlowLogsSurroundings {
+  /** As they are; `interfacesChanged` says that they have changed. */
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly transitGateways: readonly TransitGateway[]
   /** Files that all flow logs together may hold open. */
@@ -112,6 +113,7 @@ export class FlowLogs {
   readonly #defaultMetadata: SessionMetadata
   readonly #running = new Map<string, RunningLog>()
   readonly #registered = new Map<Session, Registered>()
+  readonly #gateways: TransitGateways
   readonly #gatewayLogs: TransitGatewayLogs
   /** By ascending length; the table counts in the first. */
   readonly #windows: readonly WindowLogs[]
@@ -132,11 +134,11 @@ export class FlowLogs {
       options.queues?.ofDefault,
     )
     const { owner, metadata } = options
-    const gateways = new TransitGateways(of.transitGateways, of.interfaces, {
+    this.#gateways = new TransitGateways(of.transitGateways, of.interfaces, {
       region: metadata.region ?? owner?.region,
       'account-id': owner?.accountId,
     })
-    this.#gatewayLogs = new TransitGatewayLogs(gateways, of.interfaces)
+    this.#gatewayLogs = new TransitGatewayLogs(this.#gateways, of.interfaces)
     const intervals = owner === undefined ? [options.maxAggregationInterval] : INTERVALS
     this.#windows = intervals.map(
       (seconds) => new WindowLogs(seconds, (record, window) => this.#write(record, window)),
@@ -220,6 +222,17 @@ export class FlowLogs {
         if (isOfTransitGateway(after)) this.#gatewayLogs.add(log)
       })
     }
+  }
+
+  /** What sessions of this interface did so far has its records as the interface is; another is about to be told of. */
+  endRecordsOf(interfaceId: string): void {
+    for (const [session, { resource }] of this.#registered) {
+      if (resource.networkInterfaceId === interfaceId) this.#of.reportSession(session.index)
+    }
+  }
+
+  interfacesChanged(): void {
+    this.#gateways.interfacesChanged()
   }
 
   /** Packets and records were lost between two seconds. */

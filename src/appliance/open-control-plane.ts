@@ -3,6 +3,7 @@ import type { ConfiguredResources } from '../control/declared-resources.js'
 import { type Change, TABLES } from '../control/state.js'
 import { OperatorError } from '../errors.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import type { NetworkInterface } from '../mirror/resources.js'
 import type { SessionKey } from '../session/session-directory.js'
 import { REGISTERED_MAX } from './column.js'
 import { interfaceMetadata } from './registered-metadata.js'
@@ -26,7 +27,7 @@ export async function openControlPlane(
 ): Promise<ControlPlane> {
   const interfaces = declared?.interfaces ?? []
   // Refused here, before anything is opened, rather than in a thread.
-  for (const found of interfaces) new SessionMetadata(interfaceMetadata(metadata, found))
+  checkInterfaces(interfaces, metadata)
   const plane = await ControlPlane.open({
     stateFile,
     interfaces,
@@ -67,6 +68,14 @@ export async function openControlPlane(
         'give each a VNI of its own, or declare their interfaces in the configuration',
     )
   }
+}
+
+/** Throws OperatorError for one of which a flow log could not say what is known. */
+export function checkInterfaces(
+  interfaces: readonly NetworkInterface[],
+  metadata: MetadataValues,
+): void {
+  for (const found of interfaces) new SessionMetadata(interfaceMetadata(metadata, found))
 }
 
 /** What the control plane knows, as changes of nothing. */

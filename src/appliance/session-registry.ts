@@ -17,6 +17,7 @@ export interface SessionRegistryOptions {
   readonly sessions: SessionDirectory
   /** What tells sessions apart; by VNI alone interfaces have no say. */
   readonly key: SessionKey
+  /** As they are; `interfaceChanged` tells of one that has changed. */
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
   /** Hears of a session that was registered or modified; `before` is undefined for a new one. */
   readonly onChange: (
@@ -47,7 +48,7 @@ const NO_RULES = new RuleSet({ rules: [], networkServices: [] })
  * which packets are theirs, which of those are wanted, how much of them is kept.
  *
  * A session's packets are those with its VNI from an address of its interface. Of an
- * interface that the configuration does not name it has those from everywhere,
+ * interface of which no address is known it has those from everywhere,
  * but for what sessions of known interfaces have. Where several want the same packets, they
  * share them as they do at a mirror source: by session number (then id), the first whose
  * filter accepts a packet has it.
@@ -75,6 +76,16 @@ export class SessionRegistry {
     } else if (table === 'filters') {
       put(this.#filters, id, after)
       this.#configureAll(({ filterId }) => filterId === id)
+    }
+  }
+
+  /** Its sessions have the packets from the addresses that it has now. */
+  interfaceChanged(id: string): void {
+    const known = knownInterface(this.#options.interfaces.get(id))
+    for (const registration of this.#registrations.values()) {
+      if (registration.resource.networkInterfaceId !== id) continue
+      registration.session.identify(known)
+      this.#modify(registration, registration.resource)
     }
   }
 

@@ -58,6 +58,9 @@ export class TransitGateways {
   /** By subnet, as far as interfaces tell. */
   readonly #zones = new Map<string, string>()
   readonly #pairs = new Map<string, Crossing['ends']>()
+  readonly #known: ReadonlyMap<string, NetworkInterface>
+  /** Whether `#interfaces` and `#zones` hold what is known. */
+  #isRead = false
 
   /** `base`: region, and the account of gateways whose owner is not known. */
   constructor(
@@ -75,8 +78,21 @@ export class TransitGateways {
         metadata: new SessionMetadata(this.#valuesOf(gateway, id), TRANSIT_GATEWAY_FIELDS),
       })),
     )
-    if (gateways.length === 0) return
-    for (const found of interfaces.values()) {
+    this.#known = interfaces
+  }
+
+  interfacesChanged(): void {
+    this.#isRead = false
+  }
+
+  /** Before a record is looked up, and not whenever one of many interfaces changes. */
+  #readInterfaces(): void {
+    if (this.#isRead) return
+    this.#isRead = true
+    this.#interfaces.clear()
+    this.#zones.clear()
+    this.#pairs.clear()
+    for (const found of this.#known.values()) {
       for (const address of found.addresses) this.#noteAddress(parseAddress(address)!, found)
       const { subnetId, availabilityZoneId } = found
       if (subnetId !== undefined && availabilityZoneId !== undefined) {
@@ -91,6 +107,8 @@ export class TransitGateways {
    * is none. A VPC that is not known may be either.
    */
   crossingOf(record: FlowRecord, vpcId: string | undefined): Crossing | undefined {
+    if (this.#gateways.length === 0) return undefined
+    this.#readInterfaces()
     const { packetSource, packetDestination, ipVersion, direction } = record
     for (const { resource, blocks } of this.#gateways) {
       const from = attachmentOf(blocks, packetSource, ipVersion)

@@ -144,3 +144,18 @@ export function duplicatesOption(): Option {
     .choices(['keep', 'mark', 'drop'])
     .default('keep')
 }
+
+/** `https://ec2.us-east-1.amazonaws.com`. */
+export function parseControl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
+    throw new InvalidArgumentError(
+      'Give a URL such as http://10.0.0.5:4780 or https://ec2.us-east-1.amazonaws.com.',
+    )
+  }
+  return text
+}
+
+export function parseInterfaceId(text: string): string {
+  if (/^eni-[0-9A-Za-z-]{1,64}$/.test(text)) return text
+  throw new InvalidArgumentError('Give an id such as eni-0a1b2c3d4e5f60718.')
+}

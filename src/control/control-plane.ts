@@ -6,7 +6,7 @@ import { checkDeclared, type Declaration } from './declaration.js'
 import { Draft } from './draft.js'
 import { AWS_QUOTAS, type Quotas } from './quotas.js'
 import { Refusal } from './refusal.js'
-import { type Change, EMPTY_STATE, type Resources, type State } from './state.js'
+import { type Change, EMPTY_STATE, type Followed, type Resources, type State } from './state.js'
 import type { StateFile } from './state-file.js'
 import type { StateChanges } from './state-journal.js'
 
@@ -50,7 +50,6 @@ interface Waiting {
 export class ControlPlane {
   readonly #options: ControlPlaneOptions
   readonly #quotas: Quotas
-  readonly #interfaces: ReadonlyMap<string, NetworkInterface>
   readonly #file: StateFile | undefined
   #state: State
   readonly #listeners: ChangeListener[] = []
@@ -65,9 +64,8 @@ export class ControlPlane {
   private constructor(options: ControlPlaneOptions, file: StateFile | undefined, state: State) {
     this.#options = options
     this.#quotas = options.quotas ?? AWS_QUOTAS
-    this.#interfaces = new Map((options.interfaces ?? []).map((found) => [found.id, found]))
     this.#file = file
-    this.#state = state
+    this.#state = withInterfaces(state, options.interfaces ?? [])
   }
 
   /**
@@ -98,7 +96,11 @@ export class ControlPlane {
   }
 
   get interfaces(): ReadonlyMap<string, NetworkInterface> {
-    return this.#interfaces
+    return this.#state.resources.interfaces
+  }
+
+  get followed(): Followed | undefined {
+    return this.#state.followed
   }
 
   get transitGateways(): readonly TransitGateway[] {
@@ -290,9 +292,21 @@ export class ControlPlane {
     const { transitGateways } = this
     return new Draft(state, {
       quotas: this.#quotas,
-      interfaces: this.#interfaces,
       transitGateways,
       now,
     })
+  }
+}
+
+/** Those of the configuration are there in place of saved ones. */
+function withInterfaces(state: State, configured: readonly NetworkInterface[]): State {
+  if (configured.length === 0) return state
+  const interfaces = new Map(state.resources.interfaces)
+  for (const found of configured) interfaces.set(found.id, found)
+  const ids = configured.map(({ id }) => id)
+  return {
+    ...state,
+    resources: { ...state.resources, interfaces },
+    declared: new Set([...state.declared, ...ids]),
   }
 }

@@ -4,14 +4,12 @@ import { type IdPrefix, makeId } from './ids.js'
 import { LayeredMap } from './layered-map.js'
 import type { Quotas } from './quotas.js'
 import { Refusal } from './refusal.js'
-import type { Change, ResourceOf, Resources, State, Table, TokenUse } from './state.js'
+import type { Change, Followed, ResourceOf, Resources, State, Table, TokenUse } from './state.js'
 import { noteEntry, sizeOf, sizeOfResources } from './stored-size.js'
 
 /** What an operation may look at beside the state. */
 export interface Surroundings {
   readonly quotas: Quotas
-  /** Those the configuration names, by id. */
-  readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly transitGateways: readonly TransitGateway[]
   /** Milliseconds since the epoch. */
   readonly now: number
@@ -23,17 +21,16 @@ export interface Surroundings {
  */
 export class Draft {
   readonly quotas: Quotas
-  readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly transitGateways: readonly TransitGateway[]
   readonly now: number
   readonly changes: Change[] = []
   /** Client tokens used, by their keys. */
   readonly tokenUses: [key: string, use: TokenUse][] = []
   #state: State
+  #isFollowing = false
 
   constructor(state: State, surroundings: Surroundings) {
     this.quotas = surroundings.quotas
-    this.interfaces = surroundings.interfaces
     this.transitGateways = surroundings.transitGateways
     this.now = surroundings.now
     this.#state = state
@@ -45,6 +42,10 @@ export class Draft {
 
   get resources(): Resources {
     return this.#state.resources
+  }
+
+  get interfaces(): ReadonlyMap<string, NetworkInterface> {
+    return this.resources.interfaces
   }
 
   /** An id that nothing has. */
@@ -83,6 +84,22 @@ export class Draft {
     this.#state = { ...this.#state, tokens }
   }
 
+  get followed(): Followed | undefined {
+    return this.#state.followed
+  }
+
+  /** Has `change` change what is followed, as nobody else may. It answers with what is followed then. */
+  follow(change: () => Followed | undefined): void {
+    this.#isFollowing = true
+    const followed = change()
+    this.#isFollowing = false
+    if (followed !== this.#state.followed) this.#state = { ...this.#state, followed }
+  }
+
+  isDeclared(id: string): boolean {
+    return this.#state.declared.has(id)
+  }
+
   get applianceTags(): readonly Tag[] {
     return this.#state.applianceTags
   }
@@ -105,6 +122,13 @@ export class Draft {
       throw new Refusal(
         'OperationNotPermitted',
         `${id} is declared in the configuration of the appliance: change it there`,
+      )
+    }
+    const { followed } = this.#state
+    if (!this.#isFollowing && followed?.ids.has(id)) {
+      throw new Refusal(
+        'OperationNotPermitted',
+        `${id} is followed from ${followed.source}: change it there`,
       )
     }
     return LayeredMap.of(this.resources[table] as ReadonlyMap<string, ResourceOf[T]>)

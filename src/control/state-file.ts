@@ -38,7 +38,7 @@ export class StateFile {
   #identity: string | undefined
   /** What continues the file; undefined where the file has to be written whole. */
   #journal: Journal | undefined
-  /** What the file was written with and no journal changes: what the configuration declares, and the appliance's tags. */
+  /** What the file was written with and no journal changes: what is declared or followed, and the appliance's tags. */
   #untold: readonly unknown[] = []
 
   constructor(path: string) {
@@ -104,8 +104,8 @@ export class StateFile {
     if (this.#journal !== undefined && this.#journal.length > 0) await this.write(state)
   }
 
-  #needsWhole({ declared, applianceTags }: State): boolean {
-    return declared !== this.#untold[0] || applianceTags !== this.#untold[1]
+  #needsWhole(state: State): boolean {
+    return untoldOf(state).some((value, index) => value !== this.#untold[index])
   }
 
   async #writeWhole(state: State): Promise<void> {
@@ -123,7 +123,7 @@ export class StateFile {
       this.#identity = await this.#identify()
     }
     this.#journal = { name, length: 0, lengthMax: Math.max(JOURNAL_BYTES_MIN, text.length) }
-    this.#untold = [state.declared, state.applianceTags]
+    this.#untold = untoldOf(state)
   }
 
   async #append(journal: Journal, line: string): Promise<void> {
@@ -205,9 +205,17 @@ export class StateFile {
     if (state.applianceTags.length > 0) {
       lists.push(`"applianceTags":${JSON.stringify(state.applianceTags)}`)
     }
+    if (state.followed !== undefined) {
+      const followed = { ...state.followed, ids: [...state.followed.ids] }
+      lists.push(`"followed":${JSON.stringify(followed)}`)
+    }
     const header = `"version":${STATE_VERSION},"journal":"${journal}"`
     return `{${header},\n${lists.join(',\n')},\n"tokens":${listText(tokens)}}\n`
   }
+}
+
+function untoldOf({ declared, followed, applianceTags }: State): readonly unknown[] {
+  return [declared, followed, applianceTags]
 }
 
 /** Writes all of `bytes` from `at` on, to the disk; where that fails, takes back what there is of it. */

@@ -72,10 +72,11 @@ export function replay(state: State, text: string, name: string): Replay {
 }
 
 function copyOf({ resources, ...state }: State): State {
-  const { targets, filters, sessions, flowLogs } = resources
+  const { interfaces, targets, filters, sessions, flowLogs } = resources
   return {
     ...state,
     resources: {
+      interfaces: new Map(interfaces),
       targets: new Map(targets),
       filters: new Map(filters),
       sessions: new Map(sessions),

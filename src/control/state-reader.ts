@@ -58,8 +58,10 @@ function readState(
     const issue = checked.error.issues[0]!
     return `${issue.path.join('.') || 'the whole'}: ${issue.message}`
   }
-  const { targets, filters, sessions, flowLogs, tokens, journal, applianceTags = [] } = checked.data
+  const { interfaces, targets, filters, sessions, flowLogs, tokens, journal } = checked.data
+  const { followed, applianceTags = [] } = checked.data
   const resources = {
+    interfaces: byId(interfaces),
     targets: byId(targets),
     filters: byId(filters),
     sessions: byId(sessions),
@@ -70,7 +72,13 @@ function readState(
   }
   const uses = tokens.map(({ key, ...use }) => [key, use] as const)
   return {
-    state: { resources, tokens: new Map(uses), declared: new Set(), applianceTags },
+    state: {
+      resources,
+      tokens: new Map(uses),
+      declared: new Set(),
+      followed: followed && { ...followed, ids: new Set(followed.ids) },
+      applianceTags,
+    },
     journal,
   }
 }

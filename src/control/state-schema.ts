@@ -10,13 +10,14 @@ import {
   type MirrorFilter,
   type MirrorSession,
   type MirrorTarget,
+  NETWORK_INTERFACE,
+  type NetworkInterface,
   TARGET_ADDRESSES,
 } from '../mirror/resources.js'
-import { parseCidr } from '../wire/address.js'
-import { isEc2Id } from './ids.js'
+import { parseAddress, parseCidr } from '../wire/address.js'
 
-const id = (prefix: string) =>
-  z.string().refine((text) => isEc2Id(prefix, text), `must be ${prefix}- and hexadecimal digits`)
+/** May be of something that a configuration declares, here or where it is followed: ids need only begin as AWS's do. */
+const id = (prefix: string) => z.string().startsWith(`${prefix}-`)
 const integer = (min: number, max: number) => z.number().int().min(min).max(max)
 const text = z.string()
 const cidr = text.refine((value) => parseCidr(value) !== undefined, 'must be a block of addresses')
@@ -36,10 +37,8 @@ function keptAs(kind: Kind): z.ZodType {
     case 'ports':
       return z.strictObject({ from: port, to: port })
     case 'id':
-      return id(kind.prefix)
     case 'reference':
-      // May be of something declared in a configuration, where ids need only begin as AWS's do.
-      return z.string().startsWith(`${kind.prefix}-`)
+      return id(kind.prefix)
     case 'format':
       if (kind.format === 'network-interface-id') return id('eni')
       return kind.format === 'cidr' ? cidr : text
@@ -87,6 +86,17 @@ const flowLog: z.ZodType<FlowLog> = z.strictObject({
   logFormat: text.min(1),
 })
 
+const networkInterface: z.ZodType<NetworkInterface> = z.strictObject({
+  ...keptShape(NETWORK_INTERFACE),
+  addresses: z.array(text.refine((value) => parseAddress(value) !== undefined)),
+})
+
+const followed = z.strictObject({
+  source: text,
+  ids: z.array(text),
+  readAt: integer(0, Number.MAX_SAFE_INTEGER),
+})
+
 const tokenUse = z.strictObject({
   key: text,
   fingerprint: text,
@@ -98,19 +108,22 @@ const tokenUse = z.strictObject({
 /** What every version of the file has. */
 export const STATE_HEADER = z.looseObject({ version: integer(1, Number.MAX_SAFE_INTEGER) })
 
-/** Version 1 had no journal. */
-export const STATE_VERSION = 2
+/** Version 1 had no journal, version 2 no interfaces and nothing that is followed. */
+export const STATE_VERSION = 3
 
 /** The state file. Nothing more may be in it: what is not understood would be lost at the next change. */
 export const STATE_SCHEMA = z.strictObject({
-  version: z.union([z.literal(1), z.literal(STATE_VERSION)]),
+  version: z.literal([1, 2, STATE_VERSION]),
   /** Of the journal that continues this file. */
   journal: text.optional(),
+  interfaces: z.array(networkInterface).default([]),
   targets: z.array(target),
   filters: z.array(filter),
   sessions: z.array(session),
   flowLogs: z.array(flowLog),
   tokens: z.array(tokenUse),
+  /** Left out where nothing is. */
+  followed: followed.optional(),
   /** Left out where there are none. */
   applianceTags: tags.optional(),
 })
@@ -121,6 +134,7 @@ const tokenUseOfJournal = tokenUse.omit({ key: true })
 export const CHANGES_SCHEMA = z.strictObject({
   changes: z.array(
     z.union([
+      z.tuple([z.literal('interfaces'), text, networkInterface.nullable()]),
       z.tuple([z.literal('targets'), text, target.nullable()]),
       z.tuple([z.literal('filters'), text, filter.nullable()]),
       z.tuple([z.literal('sessions'), text, session.nullable()]),

@@ -3,11 +3,13 @@ import type {
   MirrorFilter,
   MirrorSession,
   MirrorTarget,
+  NetworkInterface,
   Tag,
 } from '../mirror/resources.js'
 
 /** What a table of the control plane holds, by the table's name. */
 export interface ResourceOf {
+  interfaces: NetworkInterface
   targets: MirrorTarget
   filters: MirrorFilter
   sessions: MirrorSession
@@ -17,7 +19,13 @@ export interface ResourceOf {
 export type Table = keyof ResourceOf
 
 /** In the order in which one may refer to those before it. */
-export const TABLES = ['targets', 'filters', 'sessions', 'flowLogs'] as const satisfies Table[]
+export const TABLES = [
+  'interfaces',
+  'targets',
+  'filters',
+  'sessions',
+  'flowLogs',
+] as const satisfies Table[]
 
 /**
  * All resources of a moment, by id. Never changed: the next moment has another.
@@ -56,6 +64,15 @@ export interface PartFailure {
   readonly message: string
 }
 
+/** Which resources another control plane has, as of when it was asked last and something had changed. */
+export interface Followed {
+  /** What was asked for, and where. */
+  readonly source: string
+  readonly ids: ReadonlySet<string>
+  /** Milliseconds since the epoch. */
+  readonly readAt: number
+}
+
 /** What the control plane knows at a moment. */
 export interface State {
   readonly resources: Resources
@@ -63,13 +80,22 @@ export interface State {
   readonly tokens: ReadonlyMap<string, TokenUse>
   /** Ids of resources that the configuration declares, not the API: not saved, not to be changed. */
   readonly declared: ReadonlySet<string>
+  /** Resources that are another control plane's: kept for when it cannot be asked, and not to be changed here. */
+  readonly followed: Followed | undefined
   /** Of the appliance as a whole, which Network Firewall shows as a firewall. */
   readonly applianceTags: readonly Tag[]
 }
 
 export const EMPTY_STATE: State = {
-  resources: { targets: new Map(), filters: new Map(), sessions: new Map(), flowLogs: new Map() },
+  resources: {
+    interfaces: new Map(),
+    targets: new Map(),
+    filters: new Map(),
+    sessions: new Map(),
+    flowLogs: new Map(),
+  },
   tokens: new Map(),
   declared: new Set(),
+  followed: undefined,
   applianceTags: [],
 }

@@ -31,7 +31,7 @@ export interface PacketFilter {
 export interface SessionIdentity {
   /** `tms-…`. */
   readonly id: string
-  /** The mirrored interface, where the configuration names it. */
+  /** The mirrored interface, where something is known of it. */
   readonly networkInterface: KnownInterface | undefined
 }
 
@@ -54,7 +54,7 @@ export class Session {
   source: Uint32Array | null
   readonly name: string | null
   readonly isRegistered: boolean
-  readonly identity: InterfaceIdentity
+  identity: InterfaceIdentity
   readonly counters = new SessionCounters()
 
   /** SessionRegistry's: which packets the mirror filter takes at the source; undefined takes all. */
@@ -74,6 +74,9 @@ export class Session {
   #address4: Uint32Array | undefined
   #address6: Uint32Array | undefined
 
+  /** What is known of its interface, as text: undefined where nothing is. */
+  #known: string | undefined
+
   constructor(
     index: number,
     vni: number | null,
@@ -85,10 +88,23 @@ export class Session {
     this.vni = vni
     this.source = source ?? known?.addresses[0] ?? null
     this.identity = new InterfaceIdentity(this.source, known)
+    this.#known = JSON.stringify(known)
     this.isRegistered = registered !== undefined
     for (const address of known?.addresses ?? []) this.#noteAddress(address)
     if (source !== null) this.#noteAddress(source)
     this.name = registered?.id ?? (vni === null ? null : `vni-${vni}_${sourceText(source)}`)
+  }
+
+  /** Its interface is `known` now. What was learned from packets stays only where that says the same as before. */
+  identify(known: KnownInterface | undefined): void {
+    const text = JSON.stringify(known)
+    if (text === this.#known) return
+    this.#known = text
+    this.source = known?.addresses[0] ?? null
+    this.identity = new InterfaceIdentity(this.source, known)
+    this.#address4 = undefined
+    this.#address6 = undefined
+    for (const address of known?.addresses ?? []) this.#noteAddress(address)
   }
 
   /** Takes the outer source of a datagram for the address of an interface of which none is known. */

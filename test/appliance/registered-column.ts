@@ -6,6 +6,7 @@ import { Column, type ColumnOptions } from '../../src/appliance/column.js'
 import type { FlowLogOptions } from '../../src/appliance/flow-logs.js'
 import type { Change } from '../../src/control/state.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
+import type { NetworkInterface } from '../../src/mirror/resources.js'
 import { readCapture } from '../../src/pcap/reader.js'
 import type { LedgerReport, SessionReport } from '../../src/session/ledger.js'
 import { datagramOf } from '../session/datagrams.js'
@@ -20,6 +21,11 @@ export const T = Date.UTC(2026, 7, 21, 10) / 1000
 export const HERE = '10.0.0.9'
 export const THERE = '192.0.2.1'
 
+type ColumnSetting = Partial<ColumnOptions> & {
+  /** Known from the beginning. */
+  readonly interfaces?: ReadonlyMap<string, NetworkInterface>
+}
+
 /** A column that follows a control plane, with files in a directory of the test's own. */
 export class RegisteredColumn {
   readonly directory = temporaryDirectory()
@@ -27,7 +33,13 @@ export class RegisteredColumn {
   readonly column: Column
   #now = T
 
-  constructor(options: Partial<ColumnOptions> = {}, flowLog: Partial<FlowLogOptions> = {}) {
+  readonly #inventory: readonly Change[]
+
+  constructor(
+    { interfaces, ...options }: ColumnSetting = {},
+    flowLog: Partial<FlowLogOptions> = {},
+  ) {
+    this.#inventory = [...(interfaces ?? [])].map(([, found]) => made('interfaces', found))
     this.column = new Column(
       {
         sessionKey: 'source+vni',
@@ -75,7 +87,7 @@ export class RegisteredColumn {
 
   /** With a filter that accepts everything, and a target. */
   async begin(...changes: Change[]): Promise<this> {
-    await this.apply(made('targets', TARGET), made('filters', ALL), ...changes)
+    await this.apply(...this.#inventory, made('targets', TARGET), made('filters', ALL), ...changes)
     return this
   }
 

@@ -3,6 +3,7 @@ import { ethernet, tcp4, udp4 } from '../support/frames.js'
 import {
   deleted,
   filterResource,
+  flowLogResource,
   inventoryOf,
   made,
   sessionResource,
@@ -43,6 +44,37 @@ describe('Column, registered sessions', () => {
     expect(run.report('tms-1')).toMatchObject({ vni: 7, source: null, received: 0 })
     await run.close()
     expect(run.captures).toThrow()
+  })
+
+  test('follow what becomes known of their interface, whose flow logs begin with that', async () => {
+    const run = await new RegisteredColumn().begin(
+      made('sessions', SESSION),
+      made(
+        'flowLogs',
+        flowLogResource({
+          resourceType: 'VPC',
+          resourceId: 'vpc-1',
+          logFormat: '${interface-id} ${subnet-id} ${srcport} ${flow-direction} ${packets}',
+        }),
+      ),
+    )
+    run.packet(7, 1000, outbound(1000), '10.0.0.77')
+    expect(run.report('tms-1')).toMatchObject({ source: '10.0.0.77', received: 1 })
+    const known = { id: 'eni-1', addresses: [HERE], vpcId: 'vpc-1', subnetId: 'subnet-1' }
+    await run.apply(made('interfaces', known))
+    run.packet(7, 1001)
+    run.packet(7, 1002, outbound(1002), '10.0.0.77')
+    expect(run.report('tms-1')).toMatchObject({ source: HERE, received: 2 })
+    await run.apply(made('interfaces', { ...known, subnetId: 'subnet-2' }))
+    run.packet(7, 1003)
+    await run.apply(deleted('interfaces', 'eni-1'))
+    run.packet(7, 1004, outbound(1004), '10.0.0.78')
+    expect(run.report('tms-1')).toMatchObject({ source: '10.0.0.78', received: 4 })
+    await run.close()
+    expect(run.records('fl-0123456789abcdef0').sort()).toEqual([
+      'eni-1 subnet-1 1001 egress 1',
+      'eni-1 subnet-2 1003 egress 1',
+    ])
   })
 
   test('let nothing else in where unknown ones are dropped', async () => {

@@ -20,7 +20,7 @@ import {
 } from '../../src/control/state.js'
 import { StateFile } from '../../src/control/state-file.js'
 import { OperatorError } from '../../src/errors.js'
-import { FILTER, FLOW_LOG, SESSION, TARGET } from '../mirror/sample-resources.js'
+import { FILTER, FLOW_LOG, INTERFACE, SESSION, TARGET } from '../mirror/sample-resources.js'
 
 const noProblem = (line: string) => expect.unreachable(line)
 
@@ -32,6 +32,7 @@ function temporaryFile(): string {
 
 const STATE: State = {
   resources: {
+    interfaces: new Map([[INTERFACE.id, INTERFACE]]),
     targets: new Map([[TARGET.id, TARGET]]),
     filters: new Map([[FILTER.id, FILTER]]),
     sessions: new Map([[SESSION.id, SESSION]]),
@@ -49,6 +50,11 @@ const STATE: State = {
     ],
   ]),
   declared: new Set(),
+  followed: {
+    source: 'http://192.0.2.1:4780 for tmt-1',
+    ids: new Set([INTERFACE.id, TARGET.id]),
+    readAt: 1_700_000_000_000,
+  },
   applianceTags: [{ key: 'env', value: 'prod' }],
 }
 
@@ -110,14 +116,14 @@ describe('StateFile', () => {
       '{"version":1}',
       '\0'.repeat(100),
       whole.slice(0, -5),
-      change('"version":2', '"version":"2"'),
-      change('"version":2', '"version":0'),
+      change('"version":3', '"version":"3"'),
+      change('"version":3', '"version":0'),
       change('"sessionNumber":1', '"sessionNumber":0'),
       change('"virtualNetworkId":7', '"virtualNetworkId":16777216'),
       change('"virtualNetworkId":7', '"virtualNetworkId":7,"more":1'),
       change('"tokens"', '"mokens"'),
       change('10.0.0.0/8', '10.0.0.0/80'),
-      change('fl-00000000000000001', 'fl-1'),
+      change('fl-00000000000000001', 'lf-1'),
       change(/("sessions":\[\n)(.*)\n/, '$1$2,\n$2\n'),
     ]
     for (const [index, text] of damaged.entries()) {
@@ -144,10 +150,10 @@ describe('StateFile', () => {
 
   test('refuses a file of a later version and leaves it alone', async () => {
     const path = temporaryFile()
-    const text = '{"version":3,"sessions":"in another form"}'
+    const text = '{"version":4,"sessions":"in another form"}'
     writeFileSync(path, text)
     await expect(new StateFile(path).open(noProblem)).rejects.toThrow(OperatorError)
-    await expect(new StateFile(path).open(noProblem)).rejects.toThrow('later mirrortap (version 3)')
+    await expect(new StateFile(path).open(noProblem)).rejects.toThrow('later mirrortap (version 4)')
     expect(readFileSync(path, 'utf8')).toBe(text)
     expect(readdirSync(dirname(path)).length).toBe(1)
   })
@@ -183,14 +189,26 @@ describe('StateFile', () => {
     expect(await new StateFile(path).open(noProblem)).toEqual(STATE)
   })
 
-  test('reads a file of version 1, and makes it one of version 2', async () => {
-    const path = await savedFile()
-    const text = readFileSync(path, 'utf8').replace(/"version":2,"journal":"[^"]*"/, '"version":1')
-    expect(text).toContain('{"version":1,\n')
-    writeFileSync(path, text)
-    expect(await new StateFile(path).open(noProblem)).toEqual(STATE)
-    expect(readFileSync(path, 'utf8')).toContain('"version":2')
-  })
+  test.each([1, 2])(
+    'reads a file of version %i, and makes it one of version 3',
+    async (version) => {
+      const path = await savedFile()
+      const {
+        journal,
+        interfaces: _,
+        followed: __,
+        ...rest
+      } = JSON.parse(readFileSync(path, 'utf8'))
+      const named = version === 1 ? {} : { journal }
+      writeFileSync(path, JSON.stringify({ ...rest, version, ...named }))
+      expect(await new StateFile(path).open(noProblem)).toEqual({
+        ...STATE,
+        resources: { ...STATE.resources, interfaces: new Map() },
+        followed: undefined,
+      })
+      expect(readFileSync(path, 'utf8')).toContain('"version":3')
+    },
+  )
 })
 
 const TOKEN = { fingerprint: 'f', ids: ['x'], failures: [], usedAt: 5 }

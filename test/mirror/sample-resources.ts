@@ -3,6 +3,7 @@ import type {
   MirrorFilter,
   MirrorSession,
   MirrorTarget,
+  NetworkInterface,
 } from '../../src/mirror/resources.js'
 
 export const TARGET: MirrorTarget = {
@@ -64,4 +65,18 @@ export const FLOW_LOG: FlowLog = {
   },
   tagFields: [{ resourceType: 'instance', tagKeys: ['Name'] }],
   tags: [],
+}
+
+export const INTERFACE: NetworkInterface = {
+  id: 'eni-0aa11bb22cc33dd44',
+  addresses: ['10.0.1.20', '2001:db8::20'],
+  macAddress: '02:85:69:c2:ab:02',
+  vpcId: 'vpc-0aa11bb22cc33dd44',
+  vpcCidrBlock: '10.0.0.0/16',
+  subnetId: 'subnet-0aa11bb22cc33dd44',
+  instanceId: 'i-0aa11bb22cc33dd44',
+  accountId: '111122223333',
+  availabilityZoneId: 'use1-az1',
+  tags: [{ key: 'Name', value: '' }],
+  instanceTags: [{ key: 'Team', value: 'net ops' }],
 }

@@ -15,6 +15,20 @@ export interface Ec2ClientOptions {
   readonly timeoutMs?: number
 }
 
+/** What AWS's clients assume, and appliances of this kind. */
+const DEFAULT_REGION = 'us-east-1'
+
+/** `eu-west-1` of `https://ec2.eu-west-1.amazonaws.com`; undefined where the host does not say. */
+export function regionInHost({ hostname }: URL): string | undefined {
+  return /^ec2\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)/.exec(hostname)?.[1]
+}
+
+/** The region to sign for: the one given, else that of the host, else what every AWS client takes. */
+export function regionToSign(url: URL, given: string | undefined): string {
+  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env
+  return given ?? regionInHost(url) ?? (AWS_REGION || AWS_DEFAULT_REGION || DEFAULT_REGION)
+}
+
 /** Why there is no answer; the message begins with the address that was asked. */
 export class CallFailure extends Error {
   override readonly name = 'CallFailure'

@@ -1,20 +1,21 @@
 import { OperatorError } from '../../errors.js'
 import { sleep } from '../../sleep.js'
 import { CallFailure } from './ec2-client.js'
-import type { MirrorResources } from './mirror-resources.js'
 
-export interface SessionFollowerOptions {
+export interface SessionFollowerOptions<R> {
   /** Rejects with CallFailure or OperatorError. */
-  readonly read: (signal: AbortSignal) => Promise<MirrorResources>
+  readonly read: (signal: AbortSignal) => Promise<R>
   /**
    * Called with the first resources and with those that differ from the last ones. When it
    * rejects with an OperatorError, they are not known, and it is called again.
    */
-  readonly onChange: (resources: MirrorResources) => Promise<void> | void
+  readonly onChange: (resources: R) => Promise<void> | void
   /** A line for the operator. */
   readonly say: (line: string) => void
   /** Between two readings, in milliseconds. */
   readonly intervalMs: number
+  /** When sessions were last known, in milliseconds since the epoch, where an earlier run has kept them. */
+  readonly knownSince?: number | undefined
   /** All is to stop. */
   readonly signal: AbortSignal
   /** For tests. */
@@ -33,13 +34,13 @@ const PAUSE_MAX_MS = 30_000
  * those last known stay; that is said once, and so is the end of it. Pauses get longer
  * with each failure.
  */
-export class SessionFollower {
-  readonly #options: SessionFollowerOptions
+export class SessionFollower<R> {
+  readonly #options: SessionFollowerOptions<R>
   readonly #sleep: (ms: number) => Promise<void>
   #known: string | undefined
   #failures = 0
 
-  constructor(options: SessionFollowerOptions) {
+  constructor(options: SessionFollowerOptions<R>) {
     const { signal } = options
     this.#options = options
     this.#sleep = options.sleep ?? ((ms) => sleep(ms, signal))
@@ -63,9 +64,10 @@ export class SessionFollower {
     }
   }
 
-  /** Follows the sessions until all is to stop. */
+  /** Follows the sessions until all is to stop; asks at once where nobody has called `start`. */
   async run(): Promise<void> {
     const { signal } = this.#options
+    if (this.#known === undefined) await this.#read()
     while (!signal.aborted) {
       await this.#pause()
       if (!signal.aborted) await this.#read()
@@ -83,13 +85,18 @@ export class SessionFollower {
       if (signal.aborted) return
       if (!(error instanceof CallFailure || error instanceof OperatorError)) throw error
       onFailure(error)
-      const what =
-        this.#known === undefined ? 'waiting for it' : 'going on with the sessions last known'
-      if (this.#failures++ === 0) say(`${error.message}; ${what}`)
+      if (this.#failures++ === 0) say(`${error.message}; ${this.#untilThen}`)
       return
     }
     if (this.#failures > 0) say('the mirror sessions can be had again')
     this.#failures = 0
+  }
+
+  get #untilThen(): string {
+    const { knownSince } = this.#options
+    if (this.#known !== undefined) return 'going on with the sessions last known'
+    if (knownSince === undefined) return 'waiting for it'
+    return `going on with the sessions as they were at ${new Date(knownSince).toISOString()}`
   }
 
   #pause(): Promise<void> {

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
@@ -11,7 +11,9 @@ import {
   collect,
   duplicatesOption,
   integerBetween,
+  parseControl,
   parseDuration,
+  parseInterfaceId,
   parsePort,
   parseSize,
 } from '../options.js'
@@ -44,6 +46,7 @@ const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
     ],
   ],
   ['--api', ['--credentials', '--no-auth', '--audit-log']],
+  ['--control', ['--targets', '--network-interface-id', '--control-interval']],
 ]
 
 /** `mirrortap listen`: the appliance. */
@@ -64,6 +67,7 @@ export function addListen(program: Command): void {
   addFlowLogs(command)
   addApiOptions(command)
   addHealthOptions(command)
+  addFollowing(command)
   addMetadataOptions(command)
   command
     .optionsGroup('Running:')
@@ -83,6 +87,7 @@ export function addListen(program: Command): void {
       if (Array.isArray(command.getOptionValue('deliver'))) giveDirectory(command)
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
       checkMeaning(command)
+      checkFollowing(chosen)
       applyFileMode(chosen.fileMode)
       await listen(chosen, metadataOf(chosen), declared)
     })
@@ -139,6 +144,15 @@ function checkMeaning(command: Command): void {
       )
     }
   }
+}
+
+/** Throws OperatorError (exit code 2). */
+function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions): void {
+  if (control === undefined || targets !== undefined || networkInterfaceId !== undefined) return
+  throw new OperatorError(
+    'whose sessions? Give --targets tmt-… or --network-interface-id eni-… with --control',
+    { exitCode: 2 },
+  )
 }
 
 function addReceiving(command: Command): void {
@@ -239,6 +253,41 @@ function addCaptures(command: Command): void {
       'bytes of finished capture files to keep per session (default: all)',
       parseSize,
     )
+}
+
+function addFollowing(command: Command): void {
+  command
+    .optionsGroup('Following AWS:')
+    .option(
+      '--control <url>',
+      'EC2 API of AWS or of another appliance: follow the mirror sessions that it has for --targets or ' +
+        '--network-interface-id, with the credentials that every AWS client finds',
+      parseControl,
+    )
+    .option(
+      '--targets <ids>',
+      'with --control: the mirror targets that this appliance stands behind, such as tmt-0a1b2c3d4e5f60718; may be repeated',
+      collectTargets,
+    )
+    .option(
+      '--network-interface-id <id>',
+      'with --control: the same by the interface that is the target; may be repeated',
+      (text, before: readonly string[] = []) => [...before, parseInterfaceId(text)],
+    )
+    .addOption(
+      new Option('--control-interval <time>', 'how often to ask --control for changes')
+        .argParser(parseDuration)
+        .default(30, '30s'),
+    )
+}
+
+/** `tmt-0a1b2c3d4e5f60718,tmt-00112233445566778`. */
+function collectTargets(text: string, before: readonly string[] = []): readonly string[] {
+  const ids = text.split(',')
+  if (ids.every((id) => /^tmt-[0-9A-Za-z-]{1,64}$/.test(id))) return [...before, ...ids]
+  throw new InvalidArgumentError(
+    'Give ids such as tmt-0a1b2c3d4e5f60718, with commas between them.',
+  )
 }
 
 function addFlowLogs(command: Command): void {

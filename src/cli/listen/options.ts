@@ -35,6 +35,11 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   perHourPartition?: true
   /** false with --no-deliver. */
   deliver?: readonly string[] | false
+  control?: string
+  targets?: readonly string[]
+  networkInterfaceId?: readonly string[]
+  /** Seconds. */
+  controlInterval: number
   state?: string
   config?: string
   duration?: number

@@ -7,6 +7,7 @@ import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
+import { regionInHost } from '../../aws/follow/ec2-client.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
 import {
@@ -34,6 +35,7 @@ import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { reserveDiskThreads } from './disk-threads.js'
+import { openFollowing } from './follow.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
@@ -49,10 +51,17 @@ export async function listen(
   metadata: MetadataValues,
   declared?: ConfiguredResources,
 ): Promise<void> {
+  const of = withRegion(metadata, options)
   await stoppable(
-    (stop) => runAppliance(options, metadata, declared, stop),
+    (stop) => runAppliance(options, of, declared, stop),
     () => say('SIGHUP: nothing is read anew; restart to change the configuration'),
   )
+}
+
+/** Flow logs and API are of the region whose sessions are followed, unless another is named. */
+function withRegion(metadata: MetadataValues, { control }: ListenOptions): MetadataValues {
+  const region = metadata.region ?? (control && regionInHost(new URL(control)))
+  return region === undefined ? metadata : { ...metadata, region }
 }
 
 async function runAppliance(
@@ -72,6 +81,12 @@ async function runAppliance(
       { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
       say,
     )
+    const following = await openFollowing(options, {
+      plane,
+      metadata,
+      say,
+      signal: stop.abortSignal,
+    })
     if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
       say(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
     }
@@ -85,7 +100,6 @@ async function runAppliance(
       steer: options.steer,
       column: {
         ...column,
-        interfaces: plane.interfaces,
         transitGateways: plane.transitGateways,
       },
       mirror: () => changesTo(plane),
@@ -142,6 +156,7 @@ async function runAppliance(
       await pool.stop()
       throw error
     })
+    const followed = following?.().catch((error: Error) => stop.fail(error))
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())
@@ -150,6 +165,7 @@ async function runAppliance(
     clearInterval(redraw)
     await Promise.all(servers.map((server) => server.close()))
     spaces.stop()
+    await followed
     await plane.close()
 
     const report = await pool.stop()

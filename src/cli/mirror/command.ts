@@ -3,7 +3,15 @@ import { OperatorError } from '../../errors.js'
 import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
 import type { Endpoint } from '../../source/mirror-plan.js'
 import type { Speed } from '../../source/pace.js'
-import { integerBetween, parseDestination, parseDuration, parseSize, parseVni } from '../options.js'
+import {
+  integerBetween,
+  parseControl,
+  parseDestination,
+  parseDuration,
+  parseInterfaceId,
+  parseSize,
+  parseVni,
+} from '../options.js'
 import type { MirrorOptions } from './options.js'
 
 /** What EC2 accepts as PacketLength of a session. */
@@ -51,7 +59,7 @@ export function addMirror(program: Command): void {
     .option(
       '--network-interface-id <eni>',
       'with --control: the interface whose sessions to follow',
-      parseEni,
+      parseInterfaceId,
     )
     .option(
       '--target <id=host:port>',
@@ -185,20 +193,6 @@ function parseRate(text: string): number {
   const rate = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0
   if (rate === 0) throw new InvalidArgumentError('Give packets per second, such as 1000.')
   return rate
-}
-
-function parseControl(text: string): string {
-  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {
-    throw new InvalidArgumentError(
-      'Give a URL such as http://10.0.0.5:4780 or https://ec2.us-east-1.amazonaws.com.',
-    )
-  }
-  return text
-}
-
-function parseEni(text: string): string {
-  if (/^eni-[0-9A-Za-z-]{1,64}$/.test(text)) return text
-  throw new InvalidArgumentError('Give an id such as eni-0a1b2c3d4e5f60718.')
 }
 
 /** `tmt-0a1b2c3d4e5f60718=10.0.0.5:4789`. */

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { Ec2Api } from '../../aws/follow/ec2-client.js'
+import { Ec2Api, regionToSign } from '../../aws/follow/ec2-client.js'
 import { type MirrorResources, readMirrorResources } from '../../aws/follow/mirror-resources.js'
 import { SessionFollower } from '../../aws/follow/session-follower.js'
 import { OperatorError } from '../../errors.js'
@@ -9,9 +9,6 @@ import { type Endpoint, type MirrorPlan, planOfInterfaces } from '../../source/m
 import { GENEVE_PORT } from '../../wire/geneve.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
 import type { MirrorOptions } from './options.js'
-
-/** What AWS's clients assume, and appliances of this kind. */
-const DEFAULT_REGION = 'us-east-1'
 
 /** Where the datagrams of targets go, as addresses: names are looked up once, so that what may be mirrored is known. */
 class Inventory {
@@ -100,14 +97,7 @@ export async function openControl(
 function clientOf(options: MirrorOptions): Promise<Ec2Api> {
   const { credentials: credentialsFile, profile, region } = options
   const url = new URL(options.control!)
-  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env
-  const inHost = /^ec2\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)/.exec(url.hostname)?.[1]
-  return Ec2Api.open({
-    url,
-    region: region ?? inHost ?? (AWS_REGION || AWS_DEFAULT_REGION || DEFAULT_REGION),
-    credentialsFile,
-    profile,
-  })
+  return Ec2Api.open({ url, region: regionToSign(url, region), credentialsFile, profile })
 }
 
 /** What the control plane does not know: addresses of the interface and of targets. */

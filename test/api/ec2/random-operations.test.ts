@@ -239,6 +239,7 @@ function shownByModel({ targets, filters, sessions, flowLogs, tags }: PlainEc2):
 /** The resources of someone who has heard of nothing but the changes. */
 function follow(changes: readonly Change[]): Resources {
   const resources = {
+    interfaces: new Map(),
     targets: new Map(),
     filters: new Map(),
     sessions: new Map(),

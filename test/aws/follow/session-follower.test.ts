@@ -27,7 +27,11 @@ const refused = new CallFailure('http://x refuses: AuthFailure', true)
 type Step = number | Error
 
 /** Follows until there are no more answers. Numbers are VNIs; `takes`: what onChange does with each change. */
-async function follow(answers: readonly Step[], takes: readonly (Error | undefined)[] = []) {
+async function follow(
+  answers: readonly Step[],
+  takes: readonly (Error | undefined)[] = [],
+  knownSince?: number,
+) {
   const stop = new AbortController()
   const left = [...answers]
   const lines: string[] = []
@@ -48,11 +52,12 @@ async function follow(answers: readonly Step[], takes: readonly (Error | undefin
     },
     say: (line) => lines.push(line),
     intervalMs: 1000,
+    knownSince,
     signal: stop.signal,
     sleep: async (ms) => void pauses.push(ms),
     random: () => 0.5,
   })
-  const failure = await follower.start().then(
+  const failure = await (knownSince === undefined ? follower.start() : undefined)?.then(
     () => undefined,
     (error: Error) => error,
   )
@@ -76,6 +81,15 @@ describe('SessionFollower', () => {
     ])
     expect(vnis).toEqual([1, 2])
     expect(pauses.slice(0, 5)).toEqual([1000, 2000, 4000, 8000, 1000])
+  })
+
+  test('goes on with what an earlier run has kept, refused or not, and says once how old it is', async () => {
+    const { lines, vnis, failure } = await follow([refused, away, 1, 1], [], 0)
+    expect([failure, vnis]).toEqual([undefined, [1]])
+    expect(lines).toEqual([
+      `${refused.message}; going on with the sessions as they were at 1970-01-01T00:00:00.000Z`,
+      'the mirror sessions can be had again',
+    ])
   })
 
   test('waits for the first answer', async () => {
