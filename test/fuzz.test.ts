@@ -10,6 +10,13 @@ import {
   LINKTYPE_RAW,
 } from '../src/wire/link-type.js'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../src/wire/tcp.js'
+import {
+  ApplicationRun,
+  clientHello,
+  records,
+  segments,
+  syn,
+} from './application/application-run.js'
 import { datagramOf, packetOf } from './session/datagrams.js'
 import { DemuxRun, type DemuxRunOptions } from './session/demux-run.js'
 import {
@@ -307,4 +314,69 @@ describe('foreign octets', () => {
     },
     share + 60_000,
   )
+})
+
+/** Payloads of applications, to begin with. */
+const DNS_ANSWER = Buffer.from(
+  'beef8580000100020000000003777777076578616d706c6503636f6d0000010001' +
+    'c00c000500010000012c00060363646ec010c02d000100010000003c0004c6336450',
+  'hex',
+)
+const HELLO = records(
+  clientHello({
+    ciphers: [0x1301, 0xc02f],
+    extensions: [
+      [0, Buffer.from('000e00000b6578616d706c652e636f6d', 'hex')],
+      [16, Buffer.from('0003026832', 'hex')],
+      [43, Buffer.from('0203040303', 'hex')],
+    ],
+  }),
+  90,
+)
+const STREAMS = [
+  HELLO,
+  Buffer.concat([Buffer.of(0, DNS_ANSWER.length), DNS_ANSWER]),
+  Buffer.from('GET /a HTTP/1.1\r\nHost: www.example.com\r\n\r\n'),
+  Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'),
+  Buffer.from('SSH-2.0-OpenSSH_9.6\r\n'),
+]
+/** Of QUIC only the header: what is not sealed with the right keys is not opened. */
+const INITIAL = Buffer.concat([
+  Buffer.from('c300000001088394c8f03e5157080000449e7b9aec34', 'hex'),
+  Buffer.alloc(1178, 3),
+])
+
+/** Frames of one sender, whole and broken, in any order. */
+function applicationFrames(random: Random): Buffer[] {
+  const frames: Buffer[] = []
+  while (frames.length < ROUND) {
+    const sport = 40_000 + random.below(8)
+    const dport = random.pick([53, 80, 443, 5353])
+    const from = { ...A, sport, dport }
+    if (random.below(3) === 0) {
+      const payload = mutated(random, random.pick([DNS_ANSWER, INITIAL]))
+      frames.push(ethernet(udp4({ ...from, payload })))
+    } else {
+      const stream = mutated(random, random.pick(STREAMS))
+      const parts = segments(stream, 1 + random.below(stream.length + 1), from).slice(0, 20)
+      frames.push(syn(from), ...(random.below(2) === 0 ? parts : parts.reverse()))
+    }
+  }
+  return frames.map((frame) => (random.below(4) === 0 ? mutated(random, frame) : frame))
+}
+
+describe('what packets say of applications', () => {
+  const seeds = [...SEEDS, ...Array.from({ length: 4 * SECONDS }, (_, at) => FIRST_SEED + at)]
+  test.each(seeds)('is read without a fault, and from nothing but the packets, seed %i', (seed) => {
+    const random = new Random(seed)
+    const run = new ApplicationRun()
+    const twin = new ApplicationRun()
+    for (const frame of applicationFrames(random)) {
+      const lost = random.below(3) === 0 ? random.below(frame.length) : 0
+      run.read(frame, { lost, around: 0x00 })
+      twin.read(frame, { lost, around: 0xff })
+    }
+    expect(twin.end()).toEqual(run.end())
+    expect(run.told.length).toBeGreaterThan(0)
+  })
 })

@@ -13,6 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'sleep.ts': [],
   'visible.ts': [],
   terminal: ['wire', 'visible.ts'],
+  application: ['wire'],
   sys: ['wire', 'errors.ts'],
   sink: ['errors.ts'],
   flow: ['wire'],
@@ -28,7 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
   offline: ['session', 'flow', 'wire', 'pcap', 'errors.ts'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],
-  query: ['offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
+  query: ['application', 'offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
   report: ['analyze', 'terminal', 'wire', 'visible.ts'],
   appliance: [
     'receive',

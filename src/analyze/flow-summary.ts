@@ -9,7 +9,7 @@ import {
 } from '../flow/flow-entry.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { interfaceDirection, readKey } from '../flow/read-record.js'
-import { formatIpv4, formatIpv6 } from '../wire/address.js'
+import { formatWords } from '../wire/address.js'
 import type { FlowSummary } from './analysis-report.js'
 import { decimalSeconds } from './quantities.js'
 
@@ -38,8 +38,8 @@ export function summaryOf(
   readKey(table, flow, direction, key)
   return {
     session,
-    srcAddr: addressText(key.ipVersion, key.packetSource),
-    dstAddr: addressText(key.ipVersion, key.packetDestination),
+    srcAddr: formatWords(key.ipVersion, key.packetSource),
+    dstAddr: formatWords(key.ipVersion, key.packetDestination),
     srcPort: key.sourcePort,
     dstPort: key.destinationPort,
     protocol: key.protocol,
@@ -57,10 +57,4 @@ export function durationOf(tracker: FlowTracker, flow: number, direction: number
   const first = flow * COLD_WORDS + FIRST_SECONDS_0 + direction * 2
   const last = flow * HOT_WORDS + LAST_SECONDS_0 + direction * 2
   return (words[last]! - cold[first]!) * 1e9 + (words[last + 1]! - cold[first + 1]!)
-}
-
-function addressText(version: 4 | 6, words: Uint32Array): string {
-  return version === 4
-    ? formatIpv4(words[0]!)
-    : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
 }

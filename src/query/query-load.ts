@@ -14,10 +14,12 @@ import type { Session } from '../session/session.js'
 import { FAULTS } from '../wire/fault.js'
 import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
 import { u32 } from '../wire/octets.js'
+import { ApplicationRows } from './application-rows.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbRows } from './duckdb-rows.js'
 import {
   PACKET_AT as AT,
+  CAPTURE_TABLES,
   type CaptureTable,
   DIRECTIONS,
   FLOW_AT,
@@ -44,27 +46,32 @@ type Rows = Partial<Record<CaptureTable['name'], DuckDbRows>>
 export type CaptureRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds'>
 
 /**
- * Fills the tables asked for. `read` is to have every capture read by the run it is
+ * Fills the tables that are `named`. `read` is to have every capture read by the run it is
  * given. Rejects with what that rejects with, and with what DuckDB throws when a
  * table outgrows its memory and its disk.
  */
 export async function loadCaptures(
   duckdb: DuckDb,
   database: Confined,
-  tables: readonly CaptureTable[],
+  named: ReadonlySet<string>,
   options: LoadOptions,
   read: (run: CaptureRun) => Promise<void>,
 ): Promise<void> {
   const rows: Rows = {}
-  for (const table of tables) {
+  for (const table of CAPTURE_TABLES.filter(({ name }) => named.has(name))) {
     const types = table.kept.map(([, type]) => type)
     rows[table.name] = await DuckDbRows.open(duckdb, database, keptTable(table), types)
   }
+  const applications = await ApplicationRows.open(duckdb, database, named)
+  const observers = [
+    ...(rows.packets ? [packetObserver(rows.packets)] : []),
+    ...(applications ? [applications.observer(options.offline.duplicates === 'drop')] : []),
+  ]
   const trackers: FlowTracker[] = []
   const offline = new Offline({
     ...options.offline,
     open: options.open,
-    ...(rows.packets && { observe: packetObserver(rows.packets) }),
+    ...(observers.length > 0 && { observe: eachObserver(observers) }),
     counter: (complete) => {
       if ((rows.flows ?? rows.pairs) !== undefined) trackers.push(flowsTracker(rows, options))
       if (rows.records !== undefined) {
@@ -76,6 +83,7 @@ export async function loadCaptures(
   await read(offline)
   for (const tracker of trackers) tracker.shutdown()
   for (const table of Object.values(rows)) table.close()
+  applications?.close()
   await loadSessions(database, offline.sessions)
 }
 
@@ -137,6 +145,13 @@ class EachCounter implements PacketCounter {
 
   endSession(session: number, reason: EndReason): void {
     for (const counter of this.#counters) counter.endSession(session, reason)
+  }
+}
+
+function eachObserver(observers: readonly PacketObserver[]): PacketObserver {
+  if (observers.length === 1) return observers[0]!
+  return (session, packet, frame, fault, isCopy) => {
+    for (const observe of observers) observe(session, packet, frame, fault, isCopy)
   }
 }
 

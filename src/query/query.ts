@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { OperatorError } from '../errors.js'
+import { APPLICATION_TABLES } from './application-tables.js'
 import {
   type Confined,
   type DuckDb,
@@ -18,6 +19,9 @@ import { RecordStore } from './record-files.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
 import { FUNCTION_MACROS } from './sql-functions.js'
 import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
+
+/** What captures fill. */
+const FILLED_TABLES = [...CAPTURE_TABLES, ...APPLICATION_TABLES]
 
 /** A row of `traffic_mirror_sessions`, in the order and by the names that StackQL gives its columns. */
 export interface MirrorSessionRow {
@@ -118,7 +122,7 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     await checkStatement(duckdb, connection, sql)
     const arranged = await arrange(duckdb, connection, sql, options)
     const named = OF_SHAPE.test(sql) ? new Set<string>() : await tablesToFill(connection, sql)
-    const tables = CAPTURE_TABLES.filter(({ name }) => named.has(name))
+    const tables = FILLED_TABLES.filter(({ name }) => named.has(name))
     const hasOther = (name: string): boolean =>
       name === RECORDS.name && logs.length + parquets.length > 0
     if (tables.length > 0) options.onNeeded(captures.length + logs.length + parquets.length)
@@ -132,7 +136,7 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     await createViews()
     await lock(database, options.temporaryBytes - store.used)
     if (tables.length > 0 && captures.length > 0) {
-      await loadCaptures(duckdb, database, tables, options.load, options.read)
+      await loadCaptures(duckdb, database, named, options.load, options.read)
     }
     try {
       return { result: await connection.stream(arranged), database, parquets }
@@ -182,7 +186,7 @@ async function createTables(connection: DuckDBConnection): Promise<void> {
   await connection.run(
     'CREATE TABLE loaded.sessions (id USMALLINT, name VARCHAR, vni UINTEGER, source VARCHAR)',
   )
-  for (const table of CAPTURE_TABLES) {
+  for (const table of FILLED_TABLES) {
     await connection.run(createKept(table))
     if (table !== RECORDS) await createView(connection, table.name, selectShown(table))
   }

@@ -6,13 +6,16 @@ import type { NumberType } from './duckdb-rows.js'
 import { addressColumns, addressText } from './sql-addresses.js'
 
 /** A table that captures fill: what is kept, and the view of it that people query. */
-export interface CaptureTable {
-  readonly name: 'packets' | 'flows' | 'pairs' | 'records'
+export interface FilledTable<Name extends string, Type extends string> {
+  readonly name: Name
   /** Kept in `loaded.<name>_kept`. */
-  readonly kept: readonly (readonly [name: string, type: NumberType])[]
+  readonly kept: readonly (readonly [name: string, type: Type])[]
   /** What people see, by column: SQL over what is kept. */
   readonly shown: readonly (readonly [name: string, sql: string])[]
 }
+
+/** One of rows that are numbers. */
+export type CaptureTable = FilledTable<'packets' | 'flows' | 'pairs' | 'records', NumberType>
 
 /** Ways of a flow, as codes from 1 on; 0 is none, and SQL's lists begin at 1. */
 export const DIRECTIONS = ['ingress', 'egress'] as const
@@ -106,7 +109,8 @@ function oneOf(words: readonly string[], code: string): string {
   return `[${words.map(quoted).join(', ')}][${code}]`
 }
 
-function ofSession(column: string): string {
+/** Of the row's session. */
+export function ofSession(column: string): string {
   return `list_extract((SELECT list(${column} ORDER BY id) FROM loaded.sessions), session + 1)`
 }
 
@@ -114,7 +118,7 @@ function ofSession(column: string): string {
 export const SECONDS_MAX = 9_223_372_035
 
 /** NULL for a time that DuckDB cannot tell. */
-function timestamp(prefix: string): string {
+export function timestamp(prefix: string): string {
   const nanoseconds = `CAST(${prefix}seconds AS BIGINT) * 1000000000 + ${prefix}nanoseconds`
   return `CASE WHEN ${prefix}seconds <= ${SECONDS_MAX} THEN make_timestamp_ns(${nanoseconds}) END`
 }
@@ -242,18 +246,18 @@ function shownOf(field: Field): string {
 }
 
 /** The name of the table behind the view. */
-export function keptTable({ name }: CaptureTable): string {
+export function keptTable({ name }: { readonly name: string }): string {
   return `${name}_kept`
 }
 
 /** What makes the table, to be run once. */
-export function createKept(table: CaptureTable): string {
+export function createKept(table: FilledTable<string, string>): string {
   const columns = table.kept.map(([name, type]) => `${identifier(name)} ${type}`)
   return `CREATE TABLE loaded.${keptTable(table)} (${columns.join(', ')})`
 }
 
 /** What people query, as far as it comes from captures. */
-export function selectShown(table: CaptureTable): string {
+export function selectShown(table: FilledTable<string, string>): string {
   const columns = table.shown.map(([name, sql]) => `${sql} AS ${identifier(name)}`)
   return `SELECT ${columns.join(', ')} FROM loaded.${keptTable(table)}`
 }

@@ -47,6 +47,13 @@ export function formatAddress(word0: number, word1: number, word2: number, word3
   return mapped ? formatIpv4(word3) : formatIpv6(word0, word1, word2, word3)
 }
 
+/** The address of an IP packet of this version, IPv4 in word 0. */
+export function formatWords(version: number, words: ArrayLike<number>): string {
+  return version === 4
+    ? formatIpv4(words[0]!)
+    : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
+}
+
 /** `02:85:69:c2:ab:02` for a 48-bit number. */
 export function formatMac(mac: number): string {
   return mac

@@ -4,9 +4,11 @@ import { join, relative } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EXAMPLES } from '../../src/cli/query/command.js'
+import { CLIENT, clientHello, records, segments } from '../application/application-run.js'
 import { UNHURRIED } from '../e2e/program.js'
 import { readParquet } from '../flowlog/parquet-file.js'
-import { ethernet, udp4 } from '../support/frames.js'
+import { ethernet, mirrored, udp4 } from '../support/frames.js'
+import { hex } from '../support/hex.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { runCommand } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -21,6 +23,9 @@ const SAMPLES = join(import.meta.dirname, '../../samples')
 const PLAIN = join(SAMPLES, 'web-and-dns.pcap')
 const MIRRORED = join(SAMPLES, 'vxlan-two-sessions.pcap')
 const FRAGMENTS = join(SAMPLES, 'fragments.pcap')
+
+/** Of a hello. */
+const SERVER_NAME = hex`000e 00 000b 6578616d706c652e636f6d`
 
 type Row = Record<string, unknown>
 
@@ -135,6 +140,48 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       expect(asPairs).toEqual(expect.arrayContaining(expected))
     },
   )
+
+  test('has the questions of DNS with their answers, the hellos of TLS and the requests of HTTP', async () => {
+    const dns = await ask(
+      'SELECT query, qtype_name, rcode_name, answers, TTLs, vni FROM dns',
+      PLAIN,
+    )
+    expect(dns).toEqual([
+      {
+        query: 'www.example.com',
+        qtype_name: 'A',
+        rcode_name: 'NOERROR',
+        answers: ['198.51.100.80'],
+        TTLs: [300],
+        vni: null,
+      },
+      expect.objectContaining({ qtype_name: 'AAAA', answers: ['2001:db8:2::80'] }),
+    ])
+    const path = join(temporaryDirectory(), 'named.pcap')
+    const hello = records(clientHello({ ciphers: [0x1301], extensions: [[0, SERVER_NAME]] }))
+    const request = Buffer.from('GET /a HTTP/1.1\r\nHost: www.example.com\r\n\r\n')
+    const inner = [...segments(hello, 40), ...segments(request, 500, { ...CLIENT, dport: 80 })]
+    const frames = inner.map((frame) =>
+      mirrored({ source: '10.9.9.9', target: '10.9.9.8', vni: 7, frame }),
+    )
+    writeFileSync(path, pcapFile(frames.map((frame) => ({ frame }))))
+    const both =
+      'SELECT t.orig_h, t.resp_p, server_name, ja4, h.host, h.uri, status_code, ' +
+      '(SELECT count(*) FROM packets) AS packets, h.vni FROM tls AS t, http AS h'
+    expect(await ask(both, path)).toEqual([
+      {
+        orig_h: '10.0.0.1',
+        resp_p: 443,
+        server_name: 'example.com',
+        ja4: 't12d010100_0f2cb44170f4_000000000000',
+        host: 'www.example.com',
+        uri: '/a',
+        status_code: null,
+        packets: frames.length,
+        vni: 7,
+      },
+    ])
+  })
 
   describe('--sort and --top', () => {
     const sorted = (...args: string[]) => ask('SELECT bytes, src_addr FROM flows;', PLAIN, ...args)
@@ -421,11 +468,13 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
   )
 
   describe('help', () => {
-    const [most, perMinute, refused, services, ports, unseen] = EXAMPLES.map(([, sql]) => sql)
+    const [most, perMinute, refused, services, ports, names, unseen] = EXAMPLES.map(
+      ([, sql]) => sql,
+    )
 
-    test('shows six queries', async () => {
+    test('shows seven queries', async () => {
       const { out } = await runCommand('query', '--help')
-      expect(EXAMPLES).toHaveLength(6)
+      expect(EXAMPLES).toHaveLength(7)
       for (const [what, sql] of EXAMPLES) {
         expect(out).toContain(`# ${what}`)
         expect(out.replaceAll(/\n {4}/g, ' ')).toContain(sql)
@@ -481,6 +530,11 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       const rows = await ask(ports!, path)
       expect(rows.slice(0, 3).map(({ dstport }) => dstport)).toContain(443)
       expect(rows.length).toBeLessThanOrEqual(20)
+    })
+
+    test('knows which names clients ask for', async () => {
+      const rows = await ask(names!, PLAIN)
+      expect(rows).toEqual([{ query: 'www.example.com', asked: 2, failed: 0 }])
     })
 
     test('knows which sessions nobody sees traffic of', async () => {

@@ -5,7 +5,7 @@ import type { PointInTime } from '../../offline/offline.js'
 import type { SessionReport } from '../../session/ledger.js'
 import type { Column } from '../../terminal/fitted-table.js'
 import { formatFlags, formatProtocol } from '../../terminal/format.js'
-import { formatIpv4, formatIpv6 } from '../../wire/address.js'
+import { formatWords } from '../../wire/address.js'
 
 /** The session of a row, by its index. */
 export type Sessions = (session: number) => SessionReport
@@ -14,8 +14,8 @@ export type Sessions = (session: number) => SessionReport
 export function flowJson(row: FlowRow, sessions: Sessions, at: PointInTime) {
   return {
     ...sessionJson(row, sessions),
-    srcAddr: formatFlowAddress(row.ipVersion, row.packetSource),
-    dstAddr: formatFlowAddress(row.ipVersion, row.packetDestination),
+    srcAddr: formatWords(row.ipVersion, row.packetSource),
+    dstAddr: formatWords(row.ipVersion, row.packetDestination),
     srcPort: row.sourcePort,
     dstPort: row.destinationPort,
     protocol: row.protocol,
@@ -35,8 +35,8 @@ export function pairJson(pair: FlowPair, sessions: Sessions, at: PointInTime) {
   const { originator, responder } = pair
   return {
     ...sessionJson(pair, sessions),
-    origAddr: formatFlowAddress(pair.ipVersion, pair.packetSource),
-    respAddr: formatFlowAddress(pair.ipVersion, pair.packetDestination),
+    origAddr: formatWords(pair.ipVersion, pair.packetSource),
+    respAddr: formatWords(pair.ipVersion, pair.packetDestination),
     origPort: pair.sourcePort,
     respPort: pair.destinationPort,
     protocol: pair.protocol,
@@ -112,7 +112,7 @@ const END_MIN = '255.255.255.255:65535'.length
 
 function endColumns(source: string, destination: string): Column<FlowRow>[] {
   const end = (row: FlowRow, words: Uint32Array, port: number): string => {
-    const address = formatFlowAddress(row.ipVersion, words)
+    const address = formatWords(row.ipVersion, words)
     if (row.sourcePort === 0 && row.destinationPort === 0) return address
     return row.ipVersion === 6 ? `[${address}]:${port}` : `${address}:${port}`
   }
@@ -179,10 +179,4 @@ function durationOf(row: FlowRow): string {
   return nanoseconds < 0
     ? decimalSeconds(seconds - 1, nanoseconds + 1e9)
     : decimalSeconds(seconds, nanoseconds)
-}
-
-function formatFlowAddress(version: 4 | 6, words: Uint32Array): string {
-  return version === 4
-    ? formatIpv4(words[0]!)
-    : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!)
 }

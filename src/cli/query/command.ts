@@ -33,6 +33,11 @@ export const EXAMPLES: readonly (readonly [what: string, sql: string, files: str
     'logs/*.log.gz logs/*.parquet',
   ],
   [
+    'Which names did clients ask for, and how often in vain?',
+    "SELECT query, count(*) AS asked, count(*) FILTER (rcode_name <> 'NOERROR') AS failed FROM dns GROUP BY query ORDER BY asked DESC LIMIT 20",
+    'x.pcap',
+  ],
+  [
     'Which sessions does nobody see traffic of?',
     'SELECT traffic_mirror_session_id, network_interface_id FROM traffic_mirror_sessions WHERE virtual_network_id NOT IN (SELECT DISTINCT vni FROM packets WHERE vni IS NOT NULL)',
     '--state state.json x.pcap',
@@ -55,6 +60,18 @@ Tables, filled as far as the SQL names them:
             orig_tcp_flags, resp_tcp_flags, state, direction
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
+  dns       a question and its answer in one row, as in dns.log of Zeek, mDNS and
+            LLMNR too: ts, session, vni, source, orig_h, orig_p, resp_h, resp_p,
+            proto, trans_id, rtt (seconds), query, qclass_name, qtype_name,
+            rcode_name, AA, TC, RD, RA, answers, TTLs
+  tls       both hellos of a connection, as in ssl.log: ts … resp_p, version,
+            cipher, curve, server_name, next_protocol, client_version (the
+            latest it offers), client_alpn, ja4
+  quic      the hello of a QUIC client: ts … resp_p, version, server_name,
+            client_protocol, ja4
+  http      a request and its response, as in http.log: ts … resp_p,
+            trans_depth, method, host, uri, referrer, version, user_agent,
+            status_code, status_msg, resp_mime_type
   traffic_mirror_sessions
             of --state: description, network_interface_id, owner_id,
             packet_length, session_number, tags, traffic_mirror_filter_id,

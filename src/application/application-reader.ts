@@ -1,0 +1,324 @@
+import { ABSENT, FRAGMENT_LATER, type Frame } from '../wire/frame.js'
+import { u8, u32 } from '../wire/octets.js'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
+import {
+  TCP_DATA_OFFSET,
+  TCP_FIN,
+  TCP_HEADER_LEN,
+  TCP_RST,
+  TCP_SEQUENCE,
+  TCP_SYN,
+} from '../wire/tcp.js'
+import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
+import type { ApplicationSink } from './application-sink.js'
+import { parseBanner } from './banner.js'
+import { ByteRanges } from './byte-ranges.js'
+import { DNS_PORT, LLMNR_PORT, MDNS_PORT, parseDns, parseDnsOverTcp } from './dns.js'
+import { type Ends, endsOf, type Moment } from './ends.js'
+import { looksLikeHttp, parseHttp } from './http.js'
+import {
+  clientInitialKeys,
+  decryptInitial,
+  eachCryptoFrame,
+  type InitialKeys,
+  looksLikeInitial,
+  parseInitial,
+} from './quic.js'
+import { StreamSlots } from './stream-slots.js'
+import { HANDSHAKE_HEADER_LEN, looksLikeHello, parseHandshake, parseHello } from './tls.js'
+
+/** Streams whose first bytes are waited for, or put together. */
+const STREAMS = 4096
+/** Of each of them, and of the handshake of a QUIC connection: 32 MiB in all, if every one is that long. */
+const HEAD_MAX = 8192
+/** QUIC connections whose hello is not complete. */
+const QUIC_CONNECTIONS = 1024
+/** After so many seconds an Initial packet is of another connection. */
+const QUIC_HANDSHAKE_SECONDS = 30
+/** QUIC packets looked at in one datagram. */
+const COALESCED_MAX = 4
+
+/** A stream whose first bytes are not all here. */
+interface StreamHead {
+  /** Sequence number of its first byte. */
+  readonly first: number
+  readonly ranges: ByteRanges
+  /** Of the segment that holds the first byte. */
+  ends: Ends | undefined
+  /** More of it was sent than was captured: it will never be whole. */
+  isCut: boolean
+}
+
+interface QuicHandshake {
+  /** Of the packet that began it. */
+  readonly ends: Ends
+  readonly version: number
+  readonly keys: InitialKeys
+  readonly ranges: ByteRanges
+  /** Its hello has been told. */
+  isTold: boolean
+}
+
+/** What it could not do. */
+export interface ApplicationLosses {
+  /** Streams given up for others, before what they begin with was complete. */
+  readonly displaced: number
+}
+
+/**
+ * Reads what packets say of applications: whole messages in datagrams, and at the beginning of TCP
+ * streams those of several segments. Holds no stream longer than that.
+ */
+export class ApplicationReader {
+  readonly #sink: ApplicationSink
+  readonly #heads: StreamSlots<StreamHead>
+  readonly #handshakes: StreamSlots<QuicHandshake>
+  readonly #asksStreams: boolean
+
+  constructor(sink: ApplicationSink) {
+    this.#sink = sink
+    this.#heads = new StreamSlots(STREAMS, (head) => this.#giveUp(head))
+    this.#handshakes = new StreamSlots(QUIC_CONNECTIONS, (handshake) =>
+      this.#tellQuic(handshake, true),
+    )
+    this.#asksStreams = (sink.tls ?? sink.http ?? sink.banner) !== undefined
+  }
+
+  get losses(): ApplicationLosses {
+    return { displaced: this.#heads.displaced + this.#handshakes.displaced }
+  }
+
+  /** Takes a packet without a fault. */
+  read(frame: Frame, session: number, moment: Moment): void {
+    const at = frame.transportAt
+    if (frame.ipVersion === 0 || at === ABSENT || frame.fragment === FRAGMENT_LATER) return
+    if (frame.protocol === PROTOCOL_TCP) this.#readSegment(frame, at, session, moment)
+    else if (frame.protocol === PROTOCOL_UDP) this.#readDatagram(frame, at, session, moment)
+  }
+
+  /** There are no more packets: what was waited for is read as far as it came. */
+  end(): void {
+    this.#heads.drain((head) => this.#giveUp(head))
+    this.#handshakes.drain((handshake) => this.#tellQuic(handshake, true))
+  }
+
+  #readDatagram(frame: Frame, at: number, session: number, moment: Moment): void {
+    const start = at + UDP_HEADER_LEN
+    const { bytes, srcPort, dstPort } = frame
+    let end = endOf(frame)
+    if (end <= start) return
+    const byHeader = at + ((u8(bytes, at + UDP_LENGTH) << 8) | u8(bytes, at + UDP_LENGTH + 1))
+    if (byHeader > start && byHeader < end) end = byHeader
+    if (isDnsPort(srcPort) || isDnsPort(dstPort)) {
+      if (this.#sink.dns === undefined) return
+      const message = parseDns(bytes, start, end)
+      if (message !== undefined) this.#sink.dns(endsOf(frame, session, moment), message)
+    } else if (this.#sink.quic !== undefined && looksLikeInitial(bytes, start, end)) {
+      this.#readQuic(frame, start, end, session, moment)
+    }
+  }
+
+  #readSegment(frame: Frame, at: number, session: number, moment: Moment): void {
+    const { bytes, tcpFlags, srcPort, dstPort } = frame
+    const end = endOf(frame)
+    if (end - at < TCP_HEADER_LEN) return
+    const start = at + (u8(bytes, at + TCP_DATA_OFFSET) >>> 4) * 4
+    if ((tcpFlags & TCP_SYN) !== 0) {
+      if (this.#asksStreams) this.#open(frame, at, session)
+      return
+    }
+    if (start >= end) {
+      if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) this.#close(frame, session)
+      return
+    }
+    if (srcPort === DNS_PORT || dstPort === DNS_PORT) {
+      if (this.#sink.dns === undefined) return
+      const message = parseDnsOverTcp(bytes, start, end)
+      if (message !== undefined) this.#sink.dns(endsOf(frame, session, moment), message)
+      return
+    }
+    if (!this.#asksStreams) return
+    const sequence = u32(bytes, at + TCP_SEQUENCE)
+    const head = this.#heads.find(frame, session, false)
+    if (head === undefined) {
+      this.#readAlone(frame, start, end, sequence, session, moment)
+      return
+    }
+    const offset = (sequence - head.first) | 0
+    if (offset < 0 || offset >= HEAD_MAX) {
+      // Not what was waited for: of a later connection, or long behind what was lost.
+      if (offset < 0 && offset + end - start <= 0) return
+      this.#heads.delete(frame, session, false)
+      this.#giveUp(head)
+      this.#readAlone(frame, start, end, sequence, session, moment)
+      return
+    }
+    if (offset === 0) {
+      head.ends = endsOf(frame, session, moment)
+      // Nearly always all of it is here.
+      if (head.ranges.length === 0) {
+        const isCut = isCutShort(frame)
+        if (this.#tell(head.ends, sequence, bytes, start, end, isCut) !== 'more') {
+          this.#heads.delete(frame, session, false)
+          return
+        }
+      }
+    }
+    head.isCut ||= isCutShort(frame)
+    head.ranges.add(offset, bytes, start, end)
+    this.#tryHead(head, frame, session)
+  }
+
+  /** The beginning of a stream: its first byte is the next. */
+  #open(frame: Frame, at: number, session: number): void {
+    const first = (u32(frame.bytes, at + TCP_SEQUENCE) + 1) >>> 0
+    const before = this.#heads.find(frame, session, false)
+    if (before !== undefined) {
+      if (before.first === first) return
+      this.#giveUp(before)
+    }
+    this.#heads.put(frame, session, false, newHead(first))
+  }
+
+  #close(frame: Frame, session: number): void {
+    const head = this.#heads.find(frame, session, false)
+    if (head === undefined) return
+    this.#heads.delete(frame, session, false)
+    this.#giveUp(head)
+  }
+
+  /** A segment of a stream that nothing is waited for of. */
+  #readAlone(
+    frame: Frame,
+    start: number,
+    end: number,
+    sequence: number,
+    session: number,
+    moment: Moment,
+  ): void {
+    const { bytes } = frame
+    if (!mayBegin(bytes, start, end)) return
+    const ends = endsOf(frame, session, moment)
+    const isCut = isCutShort(frame)
+    if (this.#tell(ends, sequence, bytes, start, end, isCut) !== 'more') return
+    const head = newHead(sequence)
+    head.ends = ends
+    head.ranges.add(0, bytes, start, end)
+    this.#heads.put(frame, session, false, head)
+  }
+
+  #tryHead(head: StreamHead, frame: Frame, session: number): void {
+    const { ranges, ends, first } = head
+    const { length } = ranges
+    if (length === 0 || ends === undefined) return
+    const isAll = head.isCut || ranges.isFull
+    if (this.#tell(ends, first, ranges.bytes, 0, length, isAll) === 'more') return
+    this.#heads.delete(frame, session, false)
+  }
+
+  #giveUp({ ends, ranges, first }: StreamHead): void {
+    if (ends === undefined || ranges.length === 0) return
+    this.#tell(ends, first, ranges.bytes, 0, ranges.length, true)
+  }
+
+  /** Tells what a stream begins with. `more`: it may begin with something, and more is needed to say. */
+  #tell(
+    ends: Ends,
+    sequence: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    isAll: boolean,
+  ): 'more' | undefined {
+    const sink = this.#sink
+    if (looksLikeHello(bytes, start, end)) {
+      if (sink.tls === undefined) return undefined
+      const hello = parseHello(bytes, start, end, isAll)
+      if (hello === 'more') return hello
+      if (hello !== undefined) sink.tls(ends, hello)
+      return undefined
+    }
+    if (looksLikeHttp(bytes, start, end)) {
+      if (sink.http === undefined) return undefined
+      const head = parseHttp(bytes, start, end, isAll)
+      if (head === 'more') return head
+      if (head !== undefined) sink.http(ends, head, sequence)
+      return undefined
+    }
+    if (sink.banner === undefined) return undefined
+    const banner = parseBanner(bytes, start, end, isAll)
+    if (banner === 'more') return banner
+    if (banner !== undefined) sink.banner(ends, banner)
+    return undefined
+  }
+
+  #readQuic(frame: Frame, start: number, end: number, session: number, moment: Moment): void {
+    // What a server sends is protected by the connection id that its client chose.
+    if (this.#handshakes.find(frame, session, true) !== undefined) return
+    const { bytes } = frame
+    let handshake = this.#handshakes.find(frame, session, false)
+    if (handshake?.isTold === true) {
+      if (Math.abs(moment.seconds - handshake.ends.seconds) < QUIC_HANDSHAKE_SECONDS) return
+      handshake = undefined
+    }
+    let at = start
+    for (let packets = 0; packets < COALESCED_MAX; packets++) {
+      const header = parseInitial(bytes, at, end)
+      if (header === undefined) return
+      let frames = handshake && decryptInitial(bytes, header, end, handshake.keys)
+      if (frames === undefined) {
+        const keys = clientInitialKeys(header.version, header.destinationId)
+        frames = keys && decryptInitial(bytes, header, end, keys)
+        if (keys === undefined || frames === undefined) return
+        const { version } = header
+        const ends = endsOf(frame, session, moment)
+        handshake = { ends, version, keys, ranges: new ByteRanges(HEAD_MAX), isTold: false }
+        this.#handshakes.put(frame, session, false, handshake)
+      }
+      const { ranges } = handshake!
+      const plain = frames
+      eachCryptoFrame(plain, (offset, from, to) => ranges.add(offset, plain, from, to))
+      if (this.#tellQuic(handshake!, header.end > end || ranges.isFull)) return
+      at = header.end
+    }
+  }
+
+  /** Whether that is all that there is to tell. `isAll`: no more will come. */
+  #tellQuic(handshake: QuicHandshake, isAll: boolean): boolean {
+    const { ranges, ends, version, isTold } = handshake
+    const { length } = ranges
+    if (isTold) return true
+    if (length < HANDSHAKE_HEADER_LEN && !isAll) return false
+    const hello = parseHandshake(ranges.bytes, 0, length)
+    if (hello?.type === 'client' && !hello.isWhole && !isAll) return false
+    handshake.isTold = true
+    if (hello?.type === 'client') this.#sink.quic!(ends, version, hello)
+    return true
+  }
+}
+
+function newHead(first: number): StreamHead {
+  return { first, ranges: new ByteRanges(HEAD_MAX), ends: undefined, isCut: false }
+}
+
+function isDnsPort(port: number): boolean {
+  return port === DNS_PORT || port === MDNS_PORT || port === LLMNR_PORT
+}
+
+/** Where the packet ends, as far as it was captured; what is behind its IP packet is padding. */
+function endOf(frame: Frame): number {
+  const ipEnd = frame.ipAt + frame.ipLength
+  return ipEnd < frame.end ? ipEnd : frame.end
+}
+
+function isCutShort(frame: Frame): boolean {
+  return frame.ipAt + frame.ipLength > frame.end
+}
+
+/** Whether a segment in the middle of a stream may be the first of a message. */
+function mayBegin(bytes: Uint8Array, start: number, end: number): boolean {
+  const first = u8(bytes, start)
+  if (first === 0x16) return end - start > 1 && u8(bytes, start + 1) === 3
+  if (first >= 0x41 && first <= 0x5a) return true
+  return first === 0x32
+}

@@ -1,0 +1,231 @@
+import { LRUCache } from 'lru-cache'
+import type { ApplicationSink } from './application-sink.js'
+import { DNS_PORT, type DnsMessage, type DnsQuestion } from './dns.js'
+import { type Ends, turned } from './ends.js'
+import type { HttpHead, HttpRequest, HttpResponse } from './http.js'
+import type { ClientHello, Hello, ServerHello } from './tls.js'
+
+/** A question of DNS and its answer, as far as they were seen: a row of dns.log. */
+export interface DnsTransaction {
+  /** From who asked to who answered; in multicast from who sent the packet. */
+  readonly ends: Ends
+  readonly question: DnsQuestion | undefined
+  readonly query: DnsMessage | undefined
+  readonly response: DnsMessage | undefined
+  /** Nanoseconds from the query to the response; undefined where one of them was not seen. */
+  readonly rtt: number | undefined
+}
+
+/** Both hellos of a connection, as far as they were seen: a row of ssl.log. */
+export interface TlsHandshake {
+  /** From the client. */
+  readonly ends: Ends
+  readonly client: ClientHello | undefined
+  readonly server: ServerHello | undefined
+}
+
+/** A row of quic.log. */
+export interface QuicHandshake {
+  readonly ends: Ends
+  readonly version: number
+  readonly client: ClientHello
+}
+
+/** A request and its response, as far as they were seen: a row of http.log. */
+export interface HttpExchange {
+  /** From the client. */
+  readonly ends: Ends
+  /** Which of its connection it is, from 1 on. */
+  readonly depth: number
+  readonly request: HttpRequest | undefined
+  readonly response: HttpResponse | undefined
+}
+
+export interface TransactionSink {
+  readonly dns?: ((transaction: DnsTransaction) => void) | undefined
+  readonly tls?: ((handshake: TlsHandshake) => void) | undefined
+  readonly quic?: ((handshake: QuicHandshake) => void) | undefined
+  readonly http?: ((exchange: HttpExchange) => void) | undefined
+}
+
+/** What waits for its other half, of each kind. */
+const WAITING_MAX = 4096
+/** Requests on one connection without a response. */
+const PIPELINED_MAX = 32
+
+interface Pending {
+  readonly ends: Ends
+  readonly query: DnsMessage
+}
+
+interface HalfOpen {
+  ends: Ends
+  client: ClientHello | undefined
+  server: ServerHello | undefined
+  isTold: boolean
+}
+
+interface HttpConnection {
+  depth: number
+  waiting: { ends: Ends; depth: number; request: HttpRequest }[]
+  /** Sequence numbers of the latest heads. */
+  requestAt: number | undefined
+  responseAt: number | undefined
+}
+
+/** Joins what both sides of a connection say. What only one side said is told when its place is needed, or at the end. */
+export class Transactions implements ApplicationSink {
+  /** How many were told before their other half may have come. */
+  displaced = 0
+  readonly dns: ApplicationSink['dns']
+  readonly tls: ApplicationSink['tls']
+  readonly quic: ApplicationSink['quic']
+  readonly http: ApplicationSink['http']
+
+  readonly #sink: TransactionSink
+  readonly #queries: LRUCache<string, Pending>
+  readonly #handshakes: LRUCache<string, HalfOpen>
+  readonly #connections: LRUCache<string, HttpConnection>
+  #isOver = false
+
+  constructor(sink: TransactionSink) {
+    this.#sink = sink
+    const places = <Value extends object>(tell: (value: Value) => void) =>
+      new LRUCache<string, Value>({
+        max: WAITING_MAX,
+        // The one not used for longest goes, for another or at the end.
+        dispose: (value, _key, reason) => {
+          if (reason !== 'evict') return
+          if (!this.#isOver) this.displaced++
+          tell(value)
+        },
+      })
+    this.#queries = places<Pending>((pending) => this.#tellDns(pending, undefined))
+    this.#handshakes = places<HalfOpen>((handshake) => this.#tellTls(handshake))
+    this.#connections = places<HttpConnection>((connection) => this.#tellRequests(connection))
+    // Nothing is read that nobody asks for.
+    this.dns = sink.dns && ((ends, message) => this.#dns(ends, message))
+    this.tls = sink.tls && ((ends, hello) => this.#tls(ends, hello))
+    this.quic =
+      sink.quic && ((ends, version, client) => this.#sink.quic?.({ ends, version, client }))
+    this.http = sink.http && ((ends, head, sequence) => this.#http(ends, head, sequence))
+  }
+
+  /** Tells what has waited in vain. */
+  end(): void {
+    this.#isOver = true
+    for (const places of [this.#queries, this.#handshakes, this.#connections]) {
+      while (places.size > 0) places.pop()
+    }
+  }
+
+  #dns(ends: Ends, message: DnsMessage): void {
+    // Whoever hears of it answers, to all.
+    const isMulticast = ends.sourcePort !== DNS_PORT && ends.destinationPort !== DNS_PORT
+    if (isMulticast) {
+      const side = message.isResponse ? { response: message } : { query: message }
+      this.#tellQuestions({ ends, query: undefined, response: undefined, rtt: undefined, ...side })
+      return
+    }
+    const asker = message.isResponse ? turned(ends) : ends
+    const key = `${keyOf(asker)} ${message.id}`
+    const pending = this.#queries.get(key)
+    if (pending !== undefined) this.#queries.delete(key)
+    if (message.isResponse) {
+      if (pending !== undefined) this.#tellDns(pending, { ends, message })
+      else this.#tellQuestions({ ends: asker, query: undefined, response: message, rtt: undefined })
+      return
+    }
+    if (pending !== undefined) this.#tellDns(pending, undefined)
+    this.#queries.set(key, { ends, query: message })
+  }
+
+  #tellDns(
+    { ends, query }: Pending,
+    answer: { ends: Ends; message: DnsMessage } | undefined,
+  ): void {
+    const rtt = answer && nanosecondsBetween(ends, answer.ends)
+    this.#tellQuestions({ ends, query, response: answer?.message, rtt })
+  }
+
+  #tellQuestions(transaction: Omit<DnsTransaction, 'question'>): void {
+    const { query, response } = transaction
+    const { questions } = (query ?? response)!
+    if (questions.length === 0) this.#sink.dns?.({ ...transaction, question: undefined })
+    for (const question of questions) this.#sink.dns?.({ ...transaction, question })
+  }
+
+  #tls(ends: Ends, hello: Hello): void {
+    const client = hello.type === 'client' ? ends : turned(ends)
+    const key = keyOf(client)
+    let handshake = this.#handshakes.get(key)
+    const before = hello.type === 'client' ? handshake?.client : handshake?.server
+    if (handshake?.isTold === true && isLater(ends, handshake.ends)) handshake = undefined
+    else if (before !== undefined) return
+    if (handshake === undefined) {
+      handshake = { ends: client, client: undefined, server: undefined, isTold: false }
+      this.#handshakes.set(key, handshake)
+    }
+    if (hello.type === 'client') handshake.client = hello
+    else handshake.server = hello
+    if (handshake.client !== undefined) {
+      if (hello.type === 'client') handshake.ends = client
+      if (handshake.server !== undefined) this.#tellTls(handshake)
+    }
+  }
+
+  #tellTls(handshake: HalfOpen): void {
+    if (handshake.isTold) return
+    handshake.isTold = true
+    const { ends, client, server } = handshake
+    this.#sink.tls?.({ ends, client, server })
+  }
+
+  #http(ends: Ends, head: HttpHead, sequence: number): void {
+    const client = head.type === 'request' ? ends : turned(ends)
+    const key = keyOf(client)
+    let connection = this.#connections.get(key)
+    if (connection === undefined) {
+      connection = { depth: 0, waiting: [], requestAt: undefined, responseAt: undefined }
+      this.#connections.set(key, connection)
+    }
+    const before = head.type === 'request' ? connection.requestAt : connection.responseAt
+    if (before === sequence) return
+    if (head.type === 'request') {
+      connection.requestAt = sequence
+      if (connection.waiting.length >= PIPELINED_MAX) this.#tellRequests(connection)
+      connection.waiting.push({ ends, depth: ++connection.depth, request: head })
+      return
+    }
+    connection.responseAt = sequence
+    // The response itself follows an interim one.
+    if (head.status < 200 && head.status !== 101) return
+    const asked = connection.waiting.shift()
+    this.#sink.http?.(
+      asked === undefined
+        ? { ends: client, depth: ++connection.depth, request: undefined, response: head }
+        : { ...asked, response: head },
+    )
+  }
+
+  #tellRequests(connection: HttpConnection): void {
+    for (const asked of connection.waiting) this.#sink.http?.({ ...asked, response: undefined })
+    connection.waiting = []
+  }
+}
+
+/** A connection with the same ports, seconds after a handshake that was told, is another. */
+const PORT_REUSE_SECONDS = 10
+
+function isLater(ends: Ends, than: Ends): boolean {
+  return Math.abs(ends.seconds - than.seconds) > PORT_REUSE_SECONDS
+}
+
+function keyOf(ends: Ends): string {
+  return `${ends.session} ${ends.protocol} ${ends.source.join()} ${ends.sourcePort} ${ends.destination.join()} ${ends.destinationPort}`
+}
+
+function nanosecondsBetween(from: Ends, to: Ends): number | undefined {
+  if (!from.timed || !to.timed) return undefined
+  return (to.seconds - from.seconds) * 1e9 + to.nanoseconds - from.nanoseconds
+}
