@@ -44,7 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'errors.ts',
   ],
   aws: ['control', 'mirror', 'sink', 'wire', 'errors.ts', 'sleep.ts'],
-  deliver: ['aws', 'flowlog', 'mirror', 'sink', 'errors.ts'],
+  deliver: ['aws', 'flowlog', 'mirror', 'sink', 'wire', 'errors.ts'],
   api: [
     'aws',
     'appliance',

@@ -4,7 +4,13 @@ import { flowLogCovers, isOfTransitGateway } from '../control/flow-logs.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import type { AggregationWindow } from '../flow/summed-reports.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
-import { deliveryNameOf, QUEUE_SECONDS, queueFormatOf } from '../flowlog/delivery-queue-format.js'
+import {
+  deliveryNameOf,
+  QUEUE_SECONDS,
+  type QueueContent,
+  queueFormatOf,
+} from '../flowlog/delivery-queue-format.js'
+import { FLOW_FORMAT, flowSourceOf } from '../flowlog/flow-line.js'
 import {
   type FlowLogDestination,
   type FlowLogStatistics,
@@ -14,6 +20,8 @@ import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
 import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
 import { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
+import { QueueLine } from '../flowlog/queue-line.js'
+import type { RecordEncoder } from '../flowlog/record-encoder.js'
 import { RecordLine } from '../flowlog/text.js'
 import { fieldsOfResource } from '../flowlog/transit-gateway-fields.js'
 import type { SessionWindow } from '../flowlog/window-status.js'
@@ -48,12 +56,20 @@ export interface FlowLogOptions {
   /** Directories in which records wait for what takes records rather than files. */
   queues?: {
     /** Those of the default flow log. */
-    ofDefault: readonly string[]
+    ofDefault: readonly Queue[]
     /** Below it, by id, those of flow logs to such a destination. */
     others: string
   }
+  /** Which of the workers this is; 0 where there is one. */
+  worker?: number
   /** Where sessions are spread by VNI: this column has those whose VNI modulo `of` is `index`. */
   share?: { index: number; of: number }
+}
+
+/** Plain data. */
+export interface Queue {
+  readonly directory: string
+  readonly content: QueueContent
 }
 
 /** What flow logs need to know of the column. */
@@ -213,8 +229,10 @@ export class FlowLogs {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
       const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
       const others = this.#options.queues?.others
-      const waiting =
-        others !== undefined && takesRecords(after) ? [join(others, deliveryNameOf(id))] : []
+      const waiting: Queue[] =
+        others !== undefined && takesRecords(after)
+          ? [{ directory: join(others, deliveryNameOf(id)), content: 'lines' }]
+          : []
       const destination = this.#open(layout, logFormat, RESOURCE_PENDING_MAX, waiting)
       const log = { resource: after, destination }
       await this.#split(after, () => {
@@ -262,7 +280,7 @@ export class FlowLogs {
     layout: LayoutOptions,
     logFormat: LogFormat,
     pendingMax: number,
-    queues: readonly string[] = [],
+    queues: readonly Queue[] = [],
   ): FlowLogDestination {
     const common = {
       graceSeconds: GRACE_SECONDS,
@@ -279,19 +297,26 @@ export class FlowLogs {
       encoder: new RecordLine(logFormat),
     })
     if (queues.length === 0) return files
-    const encoder = new RecordLine(queueFormatOf(logFormat))
     const { accountId, region } = layout
     const waiting = queues.map(
-      (directory) =>
+      ({ directory, content }) =>
         new FlowLogDirectory({
           ...common,
           directory,
           layout: new FlowLogLayout({ accountId, region, fileFormat: 'queue' }),
-          encoder,
+          encoder: this.#queueEncoder(content, logFormat),
           bucketSeconds: QUEUE_SECONDS,
         }),
     )
     return new JointDestination(files, waiting)
+  }
+
+  #queueEncoder(content: QueueContent, logFormat: LogFormat): RecordEncoder {
+    if (content === 'lines') return new RecordLine(queueFormatOf(logFormat))
+    const { worker = 0 } = this.#options
+    return new QueueLine(new RecordLine(FLOW_FORMAT), (index) =>
+      flowSourceOf(worker, this.#of.sessionAt(index).vni ?? 0),
+    )
   }
 
   async #close(destination: FlowLogDestination): Promise<void> {

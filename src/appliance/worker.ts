@@ -36,12 +36,17 @@ let timer: NodeJS.Timeout | undefined
 /** What a column is told of the others. */
 function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {
   if (workers === 1) return column
-  const { capture, flowLog } = column
+  const flowLog = column.flowLog && { ...column.flowLog, worker: index }
   if (steer === 'vni') {
     return { ...column, ...(flowLog && { flowLog: { ...flowLog, share: { index, of: workers } } }) }
   }
   // Several see one session: each writes capture files under names of its own.
-  return { ...column, ...(capture && { capture: { ...capture, suffix: `.w${index}` } }) }
+  const { capture } = column
+  return {
+    ...column,
+    ...(flowLog && { flowLog }),
+    ...(capture && { capture: { ...capture, suffix: `.w${index}` } }),
+  }
 }
 
 /** An error as it crosses to the pool. */

@@ -4,14 +4,28 @@ import {
   logGroupOf,
   type NamesDestination,
 } from '../mirror/flow-log-destination.js'
+import { formatHostPort, type HostPort, parseHostPort } from '../wire/host-port.js'
+import { IPFIX_PORT } from '../wire/ipfix.js'
 
 /** Where a flow log, or captures, are delivered to. Plain data. */
 export type Place =
   | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
   | { readonly kind: 'cloudwatch-logs'; readonly group: string }
   | { readonly kind: 'firehose'; readonly stream: string }
+  | IpfixPlace
+
+/** A collector of flows. */
+export interface IpfixPlace extends HostPort {
+  readonly kind: 'ipfix'
+  readonly transport: 'udp' | 'tcp'
+  /** Of the path of datagrams; undefined: what every path carries. */
+  readonly mtu?: number | undefined
+}
 
 const STREAM = /^[\w.-]{1,64}$/
+/** Of a path for datagrams: what IPv4 hosts must take (RFC 791), up to the longest packet. */
+const MTU_MIN = 576
+const MTU_MAX = 65_535
 const LOG_GROUP = /^[.\-_/#A-Za-z0-9]{1,512}$/
 
 /** What `--deliver` takes, by the scheme of the URL. */
@@ -34,6 +48,25 @@ const SCHEMES: Readonly<
   firehose: {
     form: 'firehose://stream',
     read: (rest) => (STREAM.test(rest) ? { kind: 'firehose', stream: rest } : undefined),
+  },
+  'ipfix+udp': {
+    form: 'ipfix+udp://host:port',
+    read: (rest) => {
+      const [, where = '', digits] = /^([^?]*)(?:\?mtu=(\d{1,5}))?$/.exec(rest) ?? []
+      const at = parseHostPort(where, { defaultPort: IPFIX_PORT })
+      const mtu = digits === undefined ? undefined : Number(digits)
+      const isTooSmall = mtu !== undefined && (mtu < MTU_MIN || mtu > MTU_MAX)
+      return at === undefined || isTooSmall
+        ? undefined
+        : { kind: 'ipfix', transport: 'udp', ...at, ...(mtu !== undefined && { mtu }) }
+    },
+  },
+  'ipfix+tcp': {
+    form: 'ipfix+tcp://host:port',
+    read: (rest) => {
+      const at = parseHostPort(rest, { defaultPort: IPFIX_PORT })
+      return at && { kind: 'ipfix', transport: 'tcp', ...at }
+    },
   },
 }
 
@@ -59,6 +92,8 @@ export function placeName(place: Place): string {
       return `cloudwatch-logs://${place.group}`
     case 'firehose':
       return `firehose://${place.stream}`
+    case 'ipfix':
+      return `ipfix+${place.transport}://${formatHostPort(place)}`
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
-import { deliveryNameOf } from '../flowlog/delivery-queue-format.js'
+import { deliveryNameOf, type QueueContent } from '../flowlog/delivery-queue-format.js'
 import { makeFlowLogId } from '../flowlog/layout.js'
 import type { FlowLog } from '../mirror/resources.js'
 import { Deliveries } from './deliveries.js'
@@ -33,9 +33,21 @@ export function queueDirectory(directory: string): string {
   return join(directory, KEPT)
 }
 
+/** What waits for a place in a queue of its own; undefined for one that takes the flow log's files. */
+const CONTENT: { readonly [Kind in Place['kind']]: QueueContent | undefined } = {
+  s3: undefined,
+  'cloudwatch-logs': 'lines',
+  firehose: 'lines',
+  ipfix: 'flows',
+}
+
 /** The queue of the default flow log for a place that takes records; undefined for one that takes its files. */
-export function defaultQueue(directory: string, place: Place): string | undefined {
-  return place.kind === 's3' ? undefined : join(queueDirectory(directory), slugOf(place))
+export function defaultQueue(
+  directory: string,
+  place: Place,
+): { directory: string; content: QueueContent } | undefined {
+  const content = CONTENT[place.kind]
+  return content && { directory: join(queueDirectory(directory), slugOf(place)), content }
 }
 
 /**
@@ -148,7 +160,7 @@ export class FlowLogDeliveries {
             nameContains: `_${defaultId}_`,
             journal: join(queueDirectory(directory), `${slugOf(place)}.delivered`),
           }
-        : { directory: own }
+        : { directory: own.directory }
     return { name: slugOf(place), what: 'the default flow log', place, region, queue }
   }
 

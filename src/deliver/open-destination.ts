@@ -16,5 +16,13 @@ export async function openDestination({ place, region }: DeliverySpec): Promise<
       const { openFirehose } = await import('./firehose.js')
       return openFirehose({ ...place, region })
     }
+    case 'ipfix': {
+      if (place.transport === 'udp') {
+        const { openIpfixOverUdp } = await import('./ipfix-udp.js')
+        return openIpfixOverUdp(place)
+      }
+      const { openIpfixOverTcp } = await import('./ipfix-tcp.js')
+      return openIpfixOverTcp(place)
+    }
   }
 }

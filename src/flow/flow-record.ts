@@ -40,6 +40,9 @@ export class FlowRecord {
   /** Time of the first and of the last packet in the window. */
   startSeconds = 0
   endSeconds = 0
+  /** Of those seconds, as far as is known: the first packet's only where the flow, or its direction, began in the window. */
+  startMilliseconds = 0
+  endMilliseconds = 0
   /** The window, whole seconds, half-open. */
   windowStart = 0
   windowEnd = 0

@@ -104,9 +104,13 @@ export function windowFlags(tcpFlags: number): number {
   )
 }
 
+/** FIN, SYN, RST, PSH, ACK and URG, each where any packet had it. */
+export function flagsOfAny(vpcFlags: number, otherFlags: number): number {
+  return vpcFlags | (otherFlags & ~ACK_OF_ANY) | ((otherFlags & ACK_OF_ANY) === 0 ? 0 : TCP_ACK)
+}
+
 /** Flags in the manner of transit gateways: of any packet; 0 where there was nothing but ACK. */
 export function transitGatewayFlags(vpcFlags: number, otherFlags: number): number {
-  const flags =
-    vpcFlags | (otherFlags & ~ACK_OF_ANY) | ((otherFlags & ACK_OF_ANY) === 0 ? 0 : TCP_ACK)
+  const flags = flagsOfAny(vpcFlags, otherFlags)
   return flags === TCP_ACK ? 0 : flags
 }

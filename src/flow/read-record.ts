@@ -70,11 +70,23 @@ export function readRecord(
     // Packets without a time of their own leave the last as it was.
     record.endSeconds = Math.max(last, record.startSeconds)
   }
+  const firstAt = coldAt + FIRST_SECONDS_0 + direction * 2
+  record.startMilliseconds =
+    cold[firstAt] === record.startSeconds ? millisecondsOf(cold[firstAt + 1]!) : 0
+  record.endMilliseconds =
+    last === record.endSeconds ? millisecondsOf(words[at + LAST_SECONDS_0 + direction * 2 + 1]!) : 0
+  if (record.endSeconds === record.startSeconds) {
+    record.endMilliseconds = Math.max(record.endMilliseconds, record.startMilliseconds)
+  }
   const flags = words[at + FLAGS]! >>> (direction * 8)
   record.vpcTcpFlags = flags & VPC_FLAGS
   record.otherTcpFlags = flags & OTHER_FLAGS
   record.direction = interfaceDirection(words[at + STATE]!, direction)
   record.isInterfaceConfirmed = (words[at + STATE]! & INTERFACE_CONFIRMED) !== 0
+}
+
+function millisecondsOf(nanoseconds: number): number {
+  return (nanoseconds / 1e6) | 0
 }
 
 /** Fills in who talks to whom, seen in `direction`. */

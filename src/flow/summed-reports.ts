@@ -16,7 +16,10 @@ export interface AggregationWindow {
 
 /** Packets and octets of direction 0, then of direction 1. */
 const COUNTS = 4
-/** Words of a flow: first and last second of each direction, the window's end, and flags (direction 0 in the low octet). */
+/**
+ * Words of a flow: first and last millisecond of each direction, counted from the window's start,
+ * the window's end, and flags (direction 0 in the low byte).
+ */
 const FIRST = 0
 const LAST = 2
 const END = 4
@@ -78,8 +81,11 @@ export class SummedReports {
     const isFirst = counts[countsAt + direction * 2] === 0
     const first = at + FIRST + direction
     const last = at + LAST + direction
-    words[first] = isFirst ? record.startSeconds : Math.min(words[first]!, record.startSeconds)
-    words[last] = isFirst ? record.endSeconds : Math.max(words[last]!, record.endSeconds)
+    const start = end - this.#seconds
+    const from = (record.startSeconds - start) * 1000 + record.startMilliseconds
+    const to = (record.endSeconds - start) * 1000 + record.endMilliseconds
+    words[first] = isFirst ? from : Math.min(words[first]!, from)
+    words[last] = isFirst ? to : Math.max(words[last]!, to)
     counts[countsAt + direction * 2]! += record.packets
     counts[countsAt + direction * 2 + 1]! += record.bytes
     words[at + FLAGS]! |= (record.vpcTcpFlags | record.otherTcpFlags) << (direction * 8)
@@ -134,9 +140,14 @@ export class SummedReports {
     record.session = table.words[flow * HOT_WORDS + SESSION]!
     record.packets = this.#counts[countsAt]!
     record.bytes = this.#counts[countsAt + 1]!
-    record.startSeconds = time.secondsOf(words[at + FIRST + direction]!)
-    record.endSeconds = time.secondsOf(words[at + LAST + direction]!)
-    record.windowStart = time.secondsOf(words[at + END]! - this.#seconds)
+    const start = words[at + END]! - this.#seconds
+    const first = words[at + FIRST + direction]!
+    const last = words[at + LAST + direction]!
+    record.startSeconds = time.secondsOf(start + Math.floor(first / 1000))
+    record.startMilliseconds = first % 1000
+    record.endSeconds = time.secondsOf(start + Math.floor(last / 1000))
+    record.endMilliseconds = last % 1000
+    record.windowStart = time.secondsOf(start)
     record.windowEnd = time.secondsOf(words[at + END]!)
     const flags = words[at + FLAGS]! >>> (direction * 8)
     record.vpcTcpFlags = flags & VPC_FLAGS

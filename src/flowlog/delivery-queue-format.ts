@@ -5,6 +5,12 @@ import { type LogFormat, parseLogFormat } from './log-format.js'
  * first values are for the delivery, and the rest the record as the flow log has it.
  */
 
+/**
+ * What a queue holds behind the two values: the record as a line of the flow log, with the interface
+ * before it; or all that is known of the flow (flow-line.ts), with its session before it.
+ */
+export type QueueContent = 'lines' | 'flows'
+
 /** Records end in a file for every so many seconds: how long one waits at most before it is on its way. */
 export const QUEUE_SECONDS = 10
 

@@ -1,5 +1,5 @@
-import type { FlowRecord } from '../flow/flow-record.js'
-import { transitGatewayFlags } from '../flow/flow-state.js'
+import { END_REASONS, type FlowRecord } from '../flow/flow-record.js'
+import { flagsOfAny, transitGatewayFlags } from '../flow/flow-state.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
 
 /**
@@ -18,6 +18,9 @@ export const START = 5
 export const END = 6
 export const TCP_FLAGS = 7
 export const TRANSIT_GATEWAY_TCP_FLAGS = 8
+export const START_MILLISECONDS = 9
+export const END_MILLISECONDS = 10
+export const ALL_TCP_FLAGS = 11
 
 /** A count or a time. */
 export function numberOf(record: FlowRecord, value: number): number {
@@ -42,6 +45,14 @@ export function numberOf(record: FlowRecord, value: number): number {
     case TRANSIT_GATEWAY_TCP_FLAGS:
       return record.protocol === PROTOCOL_TCP
         ? transitGatewayFlags(record.vpcTcpFlags, record.otherTcpFlags)
+        : 0
+    case START_MILLISECONDS:
+      return record.startSeconds * 1000 + record.startMilliseconds
+    case END_MILLISECONDS:
+      return record.endSeconds * 1000 + record.endMilliseconds
+    case ALL_TCP_FLAGS:
+      return record.protocol === PROTOCOL_TCP
+        ? flagsOfAny(record.vpcTcpFlags, record.otherTcpFlags)
         : 0
     default:
       throw new RangeError(`no number ${value} in a flow record`)
@@ -80,6 +91,7 @@ export const ACTION = 0
 export const LOG_STATUS = 1
 export const TYPE = 2
 export const FLOW_DIRECTION = 3
+export const END_REASON = 4
 
 /** One of the field's words, counted from 1; 0: none of them. */
 export function wordOf(record: FlowRecord, value: number): number {
@@ -94,6 +106,8 @@ export function wordOf(record: FlowRecord, value: number): number {
     case FLOW_DIRECTION:
       if (record.direction === 'ingress') return 1
       return record.direction === 'egress' ? 2 : 0
+    case END_REASON:
+      return END_REASONS.indexOf(record.reason) + 1
     default:
       throw new RangeError(`no word ${value} in a flow record`)
   }

@@ -35,6 +35,11 @@ export function parseHostPort(
   return { host: name!, port }
 }
 
+/** As `parseHostPort` reads it. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 function isIpv6(text: string): boolean {
   const [address, zone, ...rest] = text.split('%')
   return parseIpv6(address!) !== undefined && zone !== '' && rest.length === 0

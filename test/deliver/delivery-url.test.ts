@@ -2,6 +2,39 @@ import { describe, expect, test } from 'vitest'
 import { parsePlace, placeName, placeOfFlowLog } from '../../src/deliver/delivery-url.js'
 import { type NamesDestination, takesRecords } from '../../src/mirror/flow-log-destination.js'
 
+describe('the place that a URL names', () => {
+  test.each([
+    {
+      url: 'ipfix+udp://collector:2055?mtu=9000',
+      place: { kind: 'ipfix', transport: 'udp', host: 'collector', port: 2055, mtu: 9000 },
+      name: 'ipfix+udp://collector:2055',
+    },
+    {
+      url: 'ipfix+udp://10.0.0.1',
+      place: { kind: 'ipfix', transport: 'udp', host: '10.0.0.1', port: 4739 },
+      name: 'ipfix+udp://10.0.0.1:4739',
+    },
+    {
+      url: 'ipfix+tcp://[2001:db8::1]:99',
+      place: { kind: 'ipfix', transport: 'tcp', host: '2001:db8::1', port: 99 },
+      name: 'ipfix+tcp://[2001:db8::1]:99',
+    },
+  ])('$url', ({ url, place, name }) => {
+    expect(parsePlace(url)).toEqual(place)
+    expect(placeName(parsePlace(url))).toBe(name)
+  })
+
+  test.each([
+    ['ipfix+udp://host:0', 'ipfix+udp://host:port'],
+    ['ipfix+udp://host:99?mtu=100', 'ipfix+udp://host:port'],
+    ['ipfix+tcp://host:99?mtu=1500', 'ipfix+tcp://host:port'],
+    ['ipfix+tcp://', 'ipfix+tcp://host:port'],
+    ['ipfix://host', 's3://bucket/prefix, cloudwatch-logs://group'],
+  ])('%s is none, and what is expected is said', (url, form) => {
+    expect(() => parsePlace(url)).toThrow(`'${url}' is no destination: give it as ${form}`)
+  })
+})
+
 describe('the place that a flow log names', () => {
   test.each<{ flowLog: Partial<NamesDestination>; name: string | undefined }>([
     { flowLog: { destination: 'arn:aws:s3:::bucket/a/b/' }, name: 's3://bucket/a/b' },

@@ -1,0 +1,111 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { IpfixReader, type IpfixRecord } from './ipfix-reader.js'
+
+/**
+ * What a collector on TCP does with each connection: reads it to its end; reads slowly; breaks it off,
+ * or closes it in order, when it has read some; or reads nothing at all.
+ */
+export type CollectorFault = 'none' | 'slow' | 'reset' | 'close' | 'stall'
+
+/** A collector on a port of loopback, which may be closed and opened again. */
+export interface IpfixCollector {
+  readonly port: number
+  records(): IpfixRecord[]
+  open(): Promise<void>
+  close(): Promise<void>
+}
+
+export class TcpCollector implements IpfixCollector {
+  fault: CollectorFault = 'none'
+  port = 0
+  #server: Server | undefined
+  readonly #sockets = new Set<Socket>()
+  readonly #readers: IpfixReader[] = []
+
+  get connections(): number {
+    return this.#readers.length
+  }
+
+  /** Of all connections, also those that it broke off. */
+  records(): IpfixRecord[] {
+    return this.#readers.flatMap(({ records }) => records)
+  }
+
+  async open(): Promise<void> {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#take(socket))
+    this.#server.listen(this.port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.port = (this.#server.address() as { port: number }).port
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+    const closed = once(this.#server!, 'close')
+    this.#server!.close()
+    await closed
+  }
+
+  #take(socket: Socket): void {
+    const reader = new IpfixReader()
+    this.#readers.push(reader)
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => undefined)
+    const { fault } = this
+    if (fault === 'stall') {
+      socket.pause()
+      return
+    }
+    socket.on('data', (bytes: Buffer) => {
+      reader.stream(bytes)
+      if (fault === 'reset') socket.resetAndDestroy()
+      else if (fault === 'close') socket.destroy()
+      else if (fault === 'slow') {
+        socket.pause()
+        setTimeout(() => socket.resume(), 2)
+      }
+    })
+    socket.on('end', () => socket.end())
+  }
+}
+
+export class UdpCollector implements IpfixCollector {
+  port = 0
+  #socket: UdpSocket | undefined
+  /** By the port that they came from: a transport session has one. */
+  readonly #readers = new Map<number, IpfixReader>()
+
+  get readers(): readonly IpfixReader[] {
+    return [...this.#readers.values()]
+  }
+
+  records(): IpfixRecord[] {
+    return this.readers.flatMap(({ records }) => records)
+  }
+
+  async open(): Promise<void> {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 })
+    this.#socket = socket
+    socket.on('message', (bytes, { port }) => this.#readerOf(port).message(bytes))
+    socket.bind(this.port, '127.0.0.1')
+    await once(socket, 'listening')
+    this.port = socket.address().port
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#socket!, 'close')
+    this.#socket!.close()
+    await closed
+  }
+
+  #readerOf(port: number): IpfixReader {
+    let reader = this.#readers.get(port)
+    if (reader === undefined) {
+      reader = new IpfixReader()
+      this.#readers.set(port, reader)
+    }
+    return reader
+  }
+}
