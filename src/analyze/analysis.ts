@@ -74,6 +74,10 @@ export class Analysis {
     return this.#offline.ledger
   }
 
+  get clampedTimes(): number {
+    return this.#offline.clampedTimes
+  }
+
   /** Reads files in the order of time across them; as Offline.readAll. To be called once. */
   async readAll(
     paths: readonly string[],

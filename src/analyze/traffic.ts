@@ -74,6 +74,10 @@ export class Traffic implements PacketCounter {
     return flow !== NO_FLOW
   }
 
+  get clampedTimes(): number {
+    return this.#tracker.clampedTimes
+  }
+
   work(budget: number): boolean {
     return this.#tracker.work(budget)
   }

@@ -3,7 +3,7 @@ import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import { GRACE_SECONDS } from '../flow/flow-intake.js'
 import type { Offline } from '../offline/offline.js'
-import { readingProblems } from '../offline/problems.js'
+import { farTimesNote, readingProblems } from '../offline/problems.js'
 import type { FileSummary } from '../pcap/capture-merge.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
@@ -51,7 +51,8 @@ async function compile(
  * files are read, rejects with Interrupted, so that nothing half done is left.
  */
 export async function readFiles(
-  offline: Pick<Offline, 'ledger' | 'readAll'> & Partial<Pick<Offline, 'setBackSeconds'>>,
+  offline: Pick<Offline, 'ledger' | 'readAll' | 'clampedTimes'> &
+    Partial<Pick<Offline, 'setBackSeconds'>>,
   files: readonly string[],
   stop: Stop,
   afterBlock: () => boolean | Promise<boolean> = () => true,
@@ -77,13 +78,17 @@ export async function readFiles(
     return []
   }
   for (const { path, summary } of outcomes) if (summary !== undefined) sayTrailing(path, summary)
+  const note = farTimesNote(outcomes)
+  if (note !== undefined) sayProblem(note)
   const setBack = offline.setBackSeconds ?? 0
   if (setBack > GRACE_SECONDS) {
     sayProblem(`times go backwards, by up to ${setBack} s; each packet is counted at its own time`)
   }
-  const problems = readingProblems(outcomes, offline.ledger.malformed['link-type']).map(
-    ({ message }) => message,
-  )
+  const problems = readingProblems(
+    outcomes,
+    offline.ledger.malformed['link-type'],
+    offline.clampedTimes,
+  ).map(({ message }) => message)
   if (outcomes.every(({ summary }) => summary === undefined)) failWith(problems)
   return problems
 }

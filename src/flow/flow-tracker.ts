@@ -69,6 +69,10 @@ export class FlowTracker implements PacketCounter {
     return this.#intake.lastStepSeconds
   }
 
+  get clampedTimes(): number {
+    return this.#intake.time.clamped
+  }
+
   /** Connections that ended, by reason. */
   get ended(): Record<EndReason, number> {
     return this.#lives.ended

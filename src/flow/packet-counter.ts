@@ -15,6 +15,9 @@ export interface PacketCounter {
     timed: boolean,
   ): boolean
 
+  /** Packets counted at another time than their own, which is too far from those of others; see StoredTime. */
+  readonly clampedTimes: number
+
   /** Does what has become due, for about `budget` flows; returns whether something is left to do. */
   work(budget: number): boolean
 

@@ -14,11 +14,16 @@ const FARTHEST = 0xffff_ffff - 100 * DAY
 export class StoredTime {
   /** What FAR stands for; 0 until a time lies there. */
   #farEpoch = 0
+  /** Times that are too far from that one, and are kept as the nearest that can be. */
+  clamped = 0
 
   /** A time from FAR on, as it is kept. */
   storeFar(seconds: number): number {
     if (this.#farEpoch === 0) this.#farEpoch = seconds - (seconds % DAY) - DAY
-    return Math.min(Math.max(seconds - this.#farEpoch, 0) + FAR, FARTHEST)
+    const stored = seconds - this.#farEpoch + FAR
+    if (stored >= FAR && stored <= FARTHEST) return stored
+    this.clamped++
+    return stored < FAR ? FAR : FARTHEST
   }
 
   /** The time that is kept so. */

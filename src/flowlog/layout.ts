@@ -5,6 +5,10 @@ import { OperatorError } from '../errors.js'
 /** Files are named after, and hold the records that end in, spans of this length. */
 export const BUCKET_SECONDS = 300
 
+/** So many years later, dates fall on the same days. JavaScript has none after the year 275760, and other names for those after 9999. */
+const CALENDAR_YEARS = 400
+const CALENDAR_SECONDS = 146_097 * 86_400
+
 /** Stands in paths for an account or a region that was not configured, as AWS writes an unknown account. */
 const UNKNOWN = 'unknown'
 
@@ -72,9 +76,10 @@ export class FlowLogLayout {
    * the bucket has.
    */
   key(bucketSeconds: number, unique: string): string {
+    const cycles = Math.floor(bucketSeconds / CALENDAR_SECONDS)
     // 2026-08-21T16:20:00.000Z
-    const time = new Date(bucketSeconds * 1000).toISOString()
-    const year = time.slice(0, 4)
+    const time = new Date((bucketSeconds % CALENDAR_SECONDS) * 1000).toISOString()
+    const year = String(Number(time.slice(0, 4)) + cycles * CALENDAR_YEARS)
     const month = time.slice(5, 7)
     const day = time.slice(8, 10)
     const hour = time.slice(11, 13)

@@ -190,7 +190,7 @@ function readingOptions({ onProblem, ...options }: CaptureReadingOptions): Offli
 
 /** Resolves with what was wrong; rejects when nothing could be read at all. */
 async function readAll(
-  offline: Pick<Offline, 'ledger'> & {
+  offline: Pick<Offline, 'ledger' | 'clampedTimes'> & {
     readAll(
       paths: readonly string[],
       afterBlock: () => boolean | Promise<boolean>,
@@ -200,7 +200,8 @@ async function readAll(
   room: Room,
 ): Promise<OperatorError[]> {
   const outcomes = await offline.readAll(typeof files === 'string' ? [files] : files, room)
-  const problems = readingProblems(outcomes, offline.ledger.malformed['link-type'])
+  const { ledger, clampedTimes } = offline
+  const problems = readingProblems(outcomes, ledger.malformed['link-type'], clampedTimes)
   const [first] = problems
   if (first !== undefined && outcomes.every(({ summary }) => summary === undefined)) throw first
   return problems

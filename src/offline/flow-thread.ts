@@ -121,6 +121,10 @@ export class FlowThread implements PacketCounter {
     this.#waitUntilTaken(0)
   }
 
+  get clampedTimes(): number {
+    return this.#time.clamped
+  }
+
   /** All records of what ended by this second, and of windows that did, have been handed over. */
   get handedOverSeconds(): number {
     return this.#time.secondsOf(this.#handedOver)

@@ -73,6 +73,11 @@ export class Offline {
     return this.#tap.ledger
   }
 
+  /** See PacketCounter. */
+  get clampedTimes(): number {
+    return this.#tap.counter?.clampedTimes ?? 0
+  }
+
   /** The session a flow or record speaks of. */
   session(index: number): Session {
     return this.#tap.session(index)

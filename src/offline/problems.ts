@@ -8,8 +8,18 @@ export function readingProblems(
   outcomes: readonly CaptureOutcome[],
   /** Packets whose link type is not known. */
   unreadable: number,
+  /** Packets that flows have at another time than their own. */
+  clampedTimes: number,
 ): OperatorError[] {
   const problems = outcomes.flatMap(problemsOf)
+  if (clampedTimes > 0) {
+    problems.push(
+      new OperatorError(
+        `${packetsWithTimes(clampedTimes)} after 2097 and too far from the first such time; ` +
+          'flows and records have the nearest that can be kept',
+      ),
+    )
+  }
   if (unreadable > 0) problems.push(linkTypeProblem(outcomes, unreadable))
   return problems
 }
@@ -33,12 +43,26 @@ function problemsOf({ path, summary, error, isLate }: CaptureOutcome): OperatorE
   return problems
 }
 
+/** A note on times that are as the files have them, but that hardly anybody means. */
+export function farTimesNote(outcomes: readonly CaptureOutcome[]): string | undefined {
+  const files = outcomes.filter(({ summary }) => (summary?.farTimes ?? 0) > 0)
+  const [first] = files
+  if (first === undefined) return undefined
+  const packets = files.reduce((sum, { summary }) => sum + summary!.farTimes, 0)
+  const name = first.path === '-' ? 'standard input' : first.path
+  const others = files.length === 1 ? '' : ` and others (${files.length} files)`
+  return `${name}${others}: ${packetsWithTimes(packets)} after the year 9999; taken as the file says`
+}
+
+function packetsWithTimes(packets: number): string {
+  return packets === 1 ? '1 packet has a time' : `${packets} packets have times`
+}
+
 /** What is wrong with times of a file, if anything is. */
 export function timeProblems(path: string, { outOfRangeTimes }: FileSummary): string[] {
   if (outOfRangeTimes === 0) return []
   const name = path === '-' ? 'standard input' : path
-  const packets =
-    outOfRangeTimes === 1 ? '1 packet has a time' : `${outOfRangeTimes} packets have times`
+  const packets = packetsWithTimes(outOfRangeTimes)
   return [`${name}: ${packets} before 1970 or after the year 586000; taken without a time`]
 }
 

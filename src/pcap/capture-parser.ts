@@ -78,6 +78,11 @@ export class CaptureParser {
     return this.#format instanceof PcapngParser ? this.#format.outOfRangeTimes : 0
   }
 
+  /** Packets whose time is after the year 9999, and is kept. */
+  get farTimes(): number {
+    return this.#format instanceof PcapngParser ? this.#format.farTimes : 0
+  }
+
   /** Nothing more will be read: the file was refused or is damaged. */
   get stopped(): boolean {
     return this.refusal !== undefined || this.damage !== undefined

@@ -34,7 +34,7 @@ import {
   SPB_FRAME,
   SPB_ORIGINAL,
 } from './pcapng-blocks.js'
-import { DEFAULT_TSRESOL, TimeScale } from './pcapng-time.js'
+import { DEFAULT_TSRESOL, LAST_DATE, TimeScale } from './pcapng-time.js'
 import { padded } from './words.js'
 
 /** The bound on our memory; libpcap and Wireshark draw it at the same place. */
@@ -75,6 +75,8 @@ export class PcapngParser implements FormatParser {
   descriptions = 0
   /** Packets whose time is before 1970 or after LAST_TIME: they are handed over without one. */
   outOfRangeTimes = 0
+  /** Packets whose time is after LAST_DATE, and is kept. */
+  farTimes = 0
   wanted = SHB_OPTIONS + BLOCK_TAIL_LEN
   refusal: string | undefined = undefined
   damage: string | undefined = undefined
@@ -201,6 +203,7 @@ export class PcapngParser implements FormatParser {
       packet,
     )
     if (!packet.timed) this.outOfRangeTimes++
+    else if (packet.seconds > LAST_DATE) this.farTimes++
     packet.originalLength = view.getUint32(at + EPB_ORIGINAL, little)
     this.#handOver(bytes, at + EPB_FRAME, captured, from)
     return undefined

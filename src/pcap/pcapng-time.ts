@@ -22,6 +22,9 @@ export const DEFAULT_TSRESOL = 6
  */
 export const LAST_TIME = 18_446_744_073_709
 
+/** The last second of the year 9999, behind which dates have no usual form. */
+export const LAST_DATE = 253_402_300_799
+
 /** What `TimeScale.convert` fills: a Packet has this shape. */
 export interface PacketTime {
   seconds: number

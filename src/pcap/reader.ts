@@ -15,6 +15,8 @@ export interface CaptureSummary {
   readonly packets: number
   /** Packets whose time is before 1970 or after LAST_TIME (pcapng-time.ts); they were handed over without one. */
   readonly outOfRangeTimes: number
+  /** Packets whose time is after the year 9999; they were handed over with it. */
+  readonly farTimes: number
   /** Octets of the capture, decompressed: its headers and all whole records. */
   readonly octets: number
   /** All of them. */
@@ -264,6 +266,7 @@ class Reading {
       compression: this.#compression,
       packets: parser.packets,
       outOfRangeTimes: parser.outOfRangeTimes,
+      farTimes: parser.farTimes,
       octets: parser.octets,
       interfaceCount: parser.interfaces.count,
       linkTypes: parser.interfaces.linkTypes,

@@ -43,7 +43,7 @@ export interface LoadOptions {
 type Rows = Partial<Record<CaptureTable['name'], DuckDbRows>>
 
 /** What reads the captures, each packet once, whatever tables it fills. */
-export type CaptureRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds'>
+export type CaptureRun = Pick<Offline, 'ledger' | 'readAll' | 'setBackSeconds' | 'clampedTimes'>
 
 /**
  * Fills the tables that are `named`. `read` is to have every capture read by the run it is
@@ -135,6 +135,10 @@ class EachCounter implements PacketCounter {
       if (!counter.enqueue(frame, session, seconds, nanoseconds, timed)) isCounted = false
     }
     return isCounted
+  }
+
+  get clampedTimes(): number {
+    return Math.max(0, ...this.#counters.map(({ clampedTimes }) => clampedTimes))
   }
 
   work(budget: number): boolean {

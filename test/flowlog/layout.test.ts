@@ -13,6 +13,16 @@ const BUCKET = Date.UTC(2018, 5, 20, 16, 20) / 1000
 const FILE = '123456789012_vpcflowlogs_us-east-1_fl-1234abcd_20180620T1620Z_fe123456.log.gz'
 
 describe('FlowLogLayout', () => {
+  test.each([
+    ['9999', Date.UTC(9999, 11, 31) / 1000, '9999/12/31'],
+    ['12000', Date.UTC(12_000, 1, 29) / 1000, '12000/02/29'],
+    ['401970', 12_622_780_800_000, '401970/01/01'],
+  ])('has the digits of the year %s alone in its paths', (_year, bucket, path) => {
+    const key = new FlowLogLayout(NAMED).key(bucket, 'fe123456')
+    expect(key).toContain(`/us-east-1/${path}/`)
+    expect(key).toContain(`_${path.replaceAll('/', '')}T0000Z_`)
+  })
+
   test.each<[string, LayoutOptions, string]>([
     ['plain', NAMED, `AWSLogs/123456789012/vpcflowlogs/us-east-1/2018/06/20/${FILE}`],
     [
