@@ -7,14 +7,17 @@ import {
   type FlowCaptureStatus,
 } from '../flow/flow-capture.js'
 import { STEP_SECONDS } from '../flow/flow-intake.js'
+import type { FlowRecord } from '../flow/flow-record.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
+import type { WindowReportsOptions } from '../flow/window-reports.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
 import type { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import type { Ledger, LedgerReport } from '../session/ledger.js'
+import type { PacketForward } from '../session/pipeline.js'
 import type { Session, SessionCapture } from '../session/session.js'
 import type { SessionKey } from '../session/session-directory.js'
 import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
@@ -58,6 +61,16 @@ export interface ColumnOptions {
   flowLog?: FlowLogOptions
   /** Undefined: as many files as sessions and flow logs want. */
   files?: FileLimits
+}
+
+/** Where else packets and records go. */
+export interface ColumnOutlets {
+  readonly forward?: PacketForward
+  /** Takes every flow's record of each window; where there are flow logs, of their shortest. On loan. */
+  readonly records?: {
+    readonly windowSeconds: number
+    onRecord(record: FlowRecord, session: Session): void
+  }
 }
 
 /** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
@@ -126,6 +139,7 @@ export class Column {
     options: ColumnOptions,
     onProblem: (line: string) => void,
     onFinished?: (path: string) => void,
+    { forward, records }: ColumnOutlets = {},
   ) {
     this.#options = options
     const lines = new LineLimits(onProblem)
@@ -165,12 +179,13 @@ export class Column {
           sessions: options.maxSessions + REGISTERED_MAX + 2,
           sessionQuota: options.sessionQuota,
           lifetime: options.lifetime,
-          ...this.#flowLogs?.windows,
+          ...this.#windows(records),
           complete,
         }),
       ...(options.capture && {
         openCapture: (session, linkType) => this.#openCapture(session, linkType),
       }),
+      ...(forward && { forward }),
       onOpen: (session) => this.#flowLogs?.follow(session),
       onClose: (session, why) => this.#forget(session, why),
       onProblem: this.#sayOfOthers,
@@ -337,6 +352,19 @@ export class Column {
     else this.#interfaces.set(id, after)
     this.#flowLogs?.interfacesChanged()
     this.#registry.interfaceChanged(id)
+  }
+
+  #windows(records: ColumnOutlets['records']): WindowReportsOptions | undefined {
+    const ofLogs = this.#flowLogs?.windows
+    if (records === undefined) return ofLogs
+    return {
+      windowSeconds: records.windowSeconds,
+      ...ofLogs,
+      onRecord: (record) => {
+        ofLogs?.onRecord?.(record)
+        records.onRecord(record, this.#tap.session(record.session))
+      },
+    }
   }
 
   #forget(session: Session, why: 'evicted' | 'deleted'): void {

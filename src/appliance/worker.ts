@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Change } from '../control/state.js'
 import { OperatorError } from '../errors.js'
-import { openReceiver } from '../receive/open.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
+import { Receivers } from '../receive/receivers.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
 import type { FlowBatch } from './captured-flows.js'
 import { Column, type ColumnOptions } from './column.js'
@@ -28,7 +28,7 @@ const column = new Column(
   (line) => tell({ type: 'problem', line }),
   (path) => tell({ type: 'finished', path }),
 )
-const receivers: Receiver[] = []
+const receivers = new Receivers()
 const totals = new SharedTotals(options.totals)
 const progress = new Progress(options.progress)
 let timer: NodeJS.Timeout | undefined
@@ -71,7 +71,7 @@ function crash(error: unknown, isFinal: boolean): void {
 
 async function leave(error: unknown, isFinal: boolean): Promise<void> {
   clearInterval(timer)
-  for (const receiver of receivers) column.ledger.received += receiver.abandon()
+  for (const receiver of receivers.opened) column.ledger.received += receiver.abandon()
   // What is broken may be what is to be finished; its `.part` files are then adopted.
   const closing = column.close().catch(() => undefined)
   await Promise.race([closing, delay(SALVAGE_MS)])
@@ -93,31 +93,21 @@ function noteTotals(): void {
 
 async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
   const { choice, host, receiveBufferBytes } = options.receiver
-  const receiver = await openReceiver(choice, {
+  return receivers.open(choice, {
     host,
     port,
     receiveBufferBytes,
     reusePort: options.workers > 1,
     firstOfGroup: options.index === 0,
     onDatagram,
-    takeOver: options.takeOver?.[receivers.length],
+    takeOver: options.takeOver?.[receivers.opened.length],
     // Another in its place would stand last in the kernel's group, and be sent what is another's.
     onError: (error) => crash(error, true),
   })
-  receivers.push(receiver)
-  return receiver
 }
 
 function kernelLost(): number | null {
-  let lost = 0
-  let isKnown = true
-  for (const [index, receiver] of receivers.entries()) {
-    const drops = receiver.kernelDrops()
-    totals.writeDrops(index, drops)
-    if (drops === undefined) isKnown = false
-    else lost += drops
-  }
-  return isKnown ? lost : null
+  return receivers.kernelLost((index, drops) => totals.writeDrops(index, drops))
 }
 
 let tickedAt = performance.now()
@@ -136,8 +126,7 @@ function tick(): void {
 async function stop(): Promise<void> {
   clearInterval(timer)
   // The counter of what was lost is read last, and goes with the socket.
-  const closing = receivers.map((receiver) => receiver.close())
-  await Promise.all(closing)
+  await receivers.close()
   await Promise.all([...operations, changing])
   tick()
   await column.close()

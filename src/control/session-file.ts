@@ -48,6 +48,19 @@ export function parseYaml<T extends z.ZodType>(
   const value = plainValueOf(document, (offset, message) =>
     problemAt(name, lineAt(offset), message),
   )
+  return checked(value, schema, (path, said) =>
+    problemAt(name, lineAt(offsetOf(document, path)), said),
+  )
+}
+
+type Path = readonly (string | number)[]
+
+/** The value as `schema` has it. Throws what `refuse` makes of the first thing that is wrong, and where. */
+export function checked<T extends z.ZodType>(
+  value: unknown,
+  schema: T,
+  refuse: (path: Path, said: string) => Error,
+): z.output<T> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
 
@@ -60,7 +73,7 @@ export function parseYaml<T extends z.ZodType>(
   const found = isComplete ? undefined : valueAt(value, path)
   const shown = typeof found === 'object' || found === undefined ? '' : `, not ${inShort(found)}`
   const said = `${placeOf(path)} ${issue.message}${unknown.length > 0 ? '' : shown}`
-  throw problemAt(name, lineAt(offsetOf(document, path)), said.trimStart())
+  throw refuse(path, said.trimStart())
 }
 
 /** What the document holds; throws what `refuse` makes of aliases that cannot be followed. */
@@ -88,7 +101,7 @@ function problemAt(name: string, line: number, message: string): OperatorError {
 }
 
 /** `TrafficMirrorFilters[0].IngressFilterRules[2].RuleAction`. */
-function placeOf(path: readonly (string | number)[]): string {
+function placeOf(path: Path): string {
   return path.length === 0
     ? 'the file'
     : path
@@ -97,7 +110,7 @@ function placeOf(path: readonly (string | number)[]): string {
         .replace(/^\./, '')
 }
 
-function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+function valueAt(value: unknown, path: Path): unknown {
   let at = value
   for (const step of path) at = (at as Record<string | number, unknown> | undefined)?.[step]
   return at
@@ -109,7 +122,7 @@ function inShort(value: unknown): string {
 }
 
 /** Where the member at `path` begins in the text, its key if it has one; of one that is not there, what it should be in. */
-function offsetOf(document: Document.Parsed, path: readonly (string | number)[]): number {
+function offsetOf(document: Document.Parsed, path: Path): number {
   const parent = document.getIn(path.slice(0, -1), true)
   if (path.length > 0 && isMap(parent)) {
     const pair = parent.items.find(({ key }) => isNode(key) && String(key) === String(path.at(-1)))

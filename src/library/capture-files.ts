@@ -215,7 +215,8 @@ function report(
   else if (problems[0] !== undefined) throw problems[0]
 }
 
-function flowOf(row: FlowRow, session: Session): Flow {
+/** A row with the names of its session. */
+export function flowOf(row: FlowRow, session: Pick<Session, 'name' | 'vni' | 'sourceText'>): Flow {
   return {
     session: session.name,
     vni: session.vni,

@@ -21,6 +21,12 @@ export type PacketObserver = (
   isCopy: boolean,
 ) => void
 
+/** Is given of every packet what a capture is given, whether there is one or not. Everything is on loan. */
+export interface PacketForward {
+  /** `kept`: bytes of the packet that the session keeps, of `originalLength` on the wire. */
+  take(session: Session, packet: Packet, kept: number, originalLength: number): void
+}
+
 /** On a copy that is kept, in pcapng. */
 const COPY_MARK = packetComment('duplicate: another session has brought this packet')
 
@@ -35,6 +41,7 @@ export interface PipelineOptions {
   /** Opens what keeps the packets of a session, when its first packet comes; undefined keeps nothing. */
   openCapture?: ((session: Session, linkType: number) => SessionCapture | undefined) | undefined
   observe?: PacketObserver | undefined
+  forward?: PacketForward | undefined
 }
 
 /**
@@ -47,6 +54,7 @@ export class Pipeline {
   readonly #tracker: PacketCounter | undefined
   readonly #openCapture: PipelineOptions['openCapture']
   readonly #observe: PacketObserver | undefined
+  readonly #forward: PacketForward | undefined
   readonly #duplicateMode: DuplicateMode
   readonly #duplicates = new Duplicates()
   readonly #frame = new FrameView()
@@ -58,6 +66,7 @@ export class Pipeline {
     this.#duplicateMode = options.duplicates ?? 'keep'
     this.#openCapture = options.openCapture
     this.#observe = options.observe
+    this.#forward = options.forward
   }
 
   /** Takes a mirrored frame for `first`, or for one of `others` that share its packets, in their order. */
@@ -124,6 +133,10 @@ export class Pipeline {
     // A file's own packets keep the length their file gives them.
     const originalLength = session.vni === null ? packet.originalLength : wireLength
     const isMarked = isCopy && this.#duplicateMode === 'mark'
+    if (this.#forward !== undefined) {
+      const kept = Math.min(packet.end - packet.start, session.packetLength)
+      this.#forward.take(session, packet, kept, originalLength)
+    }
     this.#capture(session, packet, originalLength, isMarked ? COPY_MARK : undefined)
 
     if (fault !== undefined) {

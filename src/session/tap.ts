@@ -9,7 +9,7 @@ import { SessionDirectory, type SessionKey } from './session-directory.js'
 
 export interface TapOptions<Counter extends PacketCounter | undefined>
   extends Pick<DemuxOptions, 'unknownSessions' | 'vnis' | 'decap' | 'vxlanPort' | 'genevePort'>,
-    Pick<PipelineOptions, 'duplicates' | 'filter' | 'openCapture' | 'observe'> {
+    Pick<PipelineOptions, 'duplicates' | 'filter' | 'openCapture' | 'observe' | 'forward'> {
   /** Sessions that packets open, at once; the one not used for longest goes for the next. */
   maxSessions: number
   /** What tells sessions apart; by default source and VNI. */
@@ -66,6 +66,7 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
       filter: options.filter,
       openCapture: options.openCapture,
       observe: options.observe,
+      forward: options.forward,
     })
     this.demux = new Demux({
       ledger,

@@ -81,7 +81,7 @@ class Run {
     await this.column.close()
     const report = this.column.report()
     expectSums(report)
-    expect(this.problems.filter((line) => !line.includes('--max-sessions'))).toEqual([])
+    expect(this.problems.filter((line) => !line.includes('max-sessions'))).toEqual([])
     return report
   }
 
@@ -384,7 +384,7 @@ describe('Column', () => {
     expect(run.problems).toHaveLength(62)
     expect(run.problems[0]).toMatch(/^vni-0_10.0.0.1: packets of .* are left out/)
     expect(run.problems.slice(-2)).toEqual([
-      expect.stringContaining('--max-sessions'),
+      expect.stringContaining('max-sessions'),
       expect.stringMatching(/^lines about captures .* nobody registered left out: \d+$/),
     ])
   })

@@ -1,8 +1,8 @@
 import { OperatorError } from '../../errors.js'
 import { ExpressionFilter } from '../../filter/expression-filter.js'
 import { JointCapture } from '../../pcap/joint-capture.js'
-import { openReceiver } from '../../receive/open.js'
 import type { OnDatagram, Receiver } from '../../receive/receiver.js'
+import { Receivers } from '../../receive/receivers.js'
 import type { LedgerReport } from '../../session/ledger.js'
 import { Tap } from '../../session/tap.js'
 import { errnoOf } from '../../sink/write-error.js'
@@ -35,7 +35,7 @@ class LiveCapture {
   #files: number | undefined
   readonly #capture: JointCapture
   readonly #tap: Tap
-  readonly #receivers: Receiver[] = []
+  readonly #receivers = new Receivers()
   #hasSaidRefused = false
 
   constructor(options: CaptureOptions, stop: Stop) {
@@ -71,7 +71,7 @@ class LiveCapture {
     try {
       await this.#listen()
     } catch (error) {
-      await this.#closeReceivers()
+      await this.#receivers.close()
       await this.#capture.discard()
       throw error
     }
@@ -103,10 +103,10 @@ class LiveCapture {
     for (const line of formatListening(bound, this.#options)) say(line)
   }
 
-  async #open(port: number, accept: OnDatagram): Promise<Receiver> {
+  #open(port: number, accept: OnDatagram): Promise<Receiver> {
     const capture = this.#capture
     const stop = this.#stop
-    const receiver = await openReceiver(this.#options.receiver, {
+    return this.#receivers.open(this.#options.receiver, {
       host: this.#options.bind,
       port,
       receiveBufferBytes: this.#options.receiveBuffer,
@@ -117,14 +117,12 @@ class LiveCapture {
       },
       onError: (error) => stop.fail(error),
     })
-    this.#receivers.push(receiver)
-    return receiver
   }
 
   #tick(): void {
     const now = nowSeconds()
     const capture = this.#capture
-    capture.tick(now, this.#kernelLost() ?? 0)
+    capture.tick(now, this.#receivers.kernelLost() ?? 0)
     if (capture.isOver(now - 1)) this.#stop.stop()
     if (capture.error !== undefined) this.#stop.stop()
     if (capture.refused > 0 && !this.#hasSaidRefused) {
@@ -138,8 +136,8 @@ class LiveCapture {
   async #finish(): Promise<void> {
     const capture = this.#capture
     // The counter of what was lost is read last, and goes with the socket.
-    await this.#closeReceivers()
-    const kernelLost = this.#kernelLost()
+    await this.#receivers.close()
+    const kernelLost = this.#receivers.kernelLost()
     capture.tick(nowSeconds(), kernelLost ?? 0)
     const failure = await capture.close().then(
       () => this.#stop.failure,
@@ -162,22 +160,7 @@ class LiveCapture {
   #summary(): string {
     const capture = this.#capture
     const captured = capture.packets - capture.unwritten
-    return formatSummary(captured, this.#tap.report(this.#kernelLost()), capture)
-  }
-
-  async #closeReceivers(): Promise<void> {
-    await Promise.all(this.#receivers.map((receiver) => receiver.close()))
-  }
-
-  /** null where it cannot be known. */
-  #kernelLost(): number | null {
-    let lost = 0
-    for (const receiver of this.#receivers) {
-      const drops = receiver.kernelDrops()
-      if (drops === undefined) return null
-      lost += drops
-    }
-    return lost
+    return formatSummary(captured, this.#tap.report(this.#receivers.kernelLost()), capture)
   }
 }
 

@@ -20,13 +20,10 @@ import { OperatorError } from '../../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
-import { convertInThread } from '../../flowlog/spool-thread.js'
 import { adoptParts } from '../../recover/adoption.js'
-import { convertSpools, removeHalfConverted } from '../../recover/spool-adoption.js'
+import { TakenDirectories } from '../../recover/taken-directories.js'
 import type { LedgerReport } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
-import { ensureDirectory, removeEmpty } from '../../sink/directory.js'
-import { DirectoryLock } from '../../sink/directory-lock.js'
 import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
 import { lifetimeOf } from '../lifetime-options.js'
@@ -277,48 +274,15 @@ function connectionsOf({ api }: ListenOptions): number {
   return api === false ? 0 : API_LIMITS.connections
 }
 
-/** Directories that are this process's alone. */
-class TakenDirectories {
-  readonly #locks: DirectoryLock[] = []
-  readonly #made: string[] = []
-  readonly paths: string[] = []
-
-  take(directory: string): void {
-    this.#made.push(...ensureDirectory(directory))
-    this.#locks.push(new DirectoryLock(directory))
-    this.paths.push(directory)
-  }
-
-  release(): void {
-    for (const lock of this.#locks) lock.release()
-  }
-
-  /** In place of `release`, when the work has failed: leaves no empty directories that were not there. */
-  abandon(): void {
-    this.release()
-    removeEmpty(this.#made)
-  }
-}
-
-/** Makes sure of the directories, and takes over what an earlier run left unfinished. */
-async function takeDirectories(options: ListenOptions): Promise<TakenDirectories> {
-  const taken = new TakenDirectories()
-  const named = [options.captureDir, options.flowLogDir]
-  const directories = new Set(named.filter((name) => name !== undefined))
-  try {
-    for (const directory of directories) taken.take(directory)
-    for (const directory of directories) {
-      await removeHalfConverted(directory)
-      const lines = new LineLimit('files an earlier run left unfinished', say)
-      for (const line of (await adoptParts(directory)).lines) lines.say(line)
-      for (const line of await convertSpools(directory, convertInThread)) lines.say(line)
-      lines.sayOmitted()
-    }
-    return taken
-  } catch (error) {
-    taken.abandon()
-    throw error
-  }
+/** The directories of the options, with what an earlier run left unfinished in them. */
+async function takeDirectories({
+  captureDir,
+  flowLogDir,
+}: ListenOptions): Promise<TakenDirectories> {
+  const lines = new LineLimit('files an earlier run left unfinished', say)
+  const taken = await TakenDirectories.take([captureDir, flowLogDir], (line) => lines.say(line))
+  lines.sayOmitted()
+  return taken
 }
 
 /** On a terminal one line, redrawn; everywhere the whole ledger when a signal asks for it. */
