@@ -58,6 +58,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'errors.ts',
     'visible.ts',
   ],
+  dashboard: ['api', 'deliver', 'session', 'sink'],
   library: [
     'analyze',
     'appliance',

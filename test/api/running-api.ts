@@ -6,6 +6,7 @@ import type { AuditLog } from '../../src/api/http/audit-log.js'
 import { Dispatcher } from '../../src/api/http/dispatcher.js'
 import { health } from '../../src/api/http/health.js'
 import type { Route } from '../../src/api/http/route.js'
+import type { Visitors } from '../../src/api/http/visitors.js'
 import type { Action } from '../../src/aws/protocol/action.js'
 import { makeServices } from '../../src/aws/protocol/service.js'
 import type { Credential } from '../../src/aws/sigv4/credentials.js'
@@ -49,6 +50,7 @@ export interface ApiSetting {
   audit?: AuditLog
   now?: () => number
   skewSeconds?: number
+  visitors?: Visitors
 }
 
 export interface MadeDispatcher {
@@ -75,6 +77,7 @@ export function makeDispatcher(setting: ApiSetting = {}): MadeDispatcher {
       networkFirewall: setting.networkFirewall ?? [],
     }),
     verifier,
+    visitors: setting.visitors,
     audit: setting.audit,
     region: REGION,
     accountId: ACCOUNT,

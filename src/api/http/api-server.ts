@@ -14,7 +14,7 @@ import { errnoOf } from '../../sink/write-error.js'
 import { Bodies, beginningOf } from './body.js'
 import { Connections, clientOf, isUnderWay } from './connections.js'
 import type { Denied, Dispatcher, Reply } from './dispatcher.js'
-import { type Route, routesByPath } from './route.js'
+import { type EndlessPage, type Route, routesByPath } from './route.js'
 
 export interface ApiCounts {
   /** Open now. */
@@ -115,6 +115,8 @@ export class ApiServer {
   readonly #provenBodies: Bodies
   readonly #unprovenBodies: Bodies
   readonly #connections: Connections
+  /** Replies that end only when the server closes. */
+  readonly #endless = new Set<ServerResponse>()
   #atWork = 0
   #closed: Promise<void> | undefined
 
@@ -196,6 +198,7 @@ export class ApiServer {
 
   async #close(): Promise<void> {
     const closed = once(this.#server, 'close')
+    for (const response of this.#endless) response.end()
     // HTTP's own close cuts replies that are written but not sent, and leaves connections alone that
     // have not asked anything yet.
     NetServer.prototype.close.call(this.#server)
@@ -261,8 +264,9 @@ export class ApiServer {
   ): Promise<void> {
     const { method } = head
     request.resume()
-    if (method !== 'GET' && method !== 'HEAD') {
-      this.#send(response, { status: 405, headers: { Allow: 'GET, HEAD' }, body: '' })
+    const allowed = route.method === 'POST' ? ['POST'] : ['GET', 'HEAD']
+    if (!allowed.includes(method)) {
+      this.#send(response, { status: 405, headers: { Allow: allowed.join(', ') }, body: '' })
       return
     }
     if (route.needsKey === true) {
@@ -272,8 +276,26 @@ export class ApiServer {
         return
       }
     }
-    const { status, contentType, body } = await route.answer()
-    this.#send(response, { status, headers: { 'Content-Type': contentType }, body })
+    const page = await route.answer(head)
+    const headers = { 'Content-Type': page.contentType, ...page.headers }
+    if ('body' in page) this.#send(response, { status: page.status, headers, body: page.body })
+    else this.#sendEndless(response, { ...page, headers }, method === 'HEAD')
+  }
+
+  #sendEndless(
+    response: ServerResponse,
+    page: EndlessPage & Required<Pick<EndlessPage, 'headers'>>,
+    isHeadAlone: boolean,
+  ): void {
+    response.writeHead(page.status, { ...page.headers, Connection: 'close' })
+    if (isHeadAlone || this.#closed !== undefined) {
+      response.end()
+      return
+    }
+    this.#endless.add(response)
+    response.once('close', () => this.#endless.delete(response))
+    response.flushHeaders()
+    page.send(response)
   }
 
   async #serveCall(

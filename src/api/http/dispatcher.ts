@@ -3,11 +3,13 @@ import { ApiError, type Caller, type Input, type Output } from '../../aws/protoc
 import { ACTION_WITHIN, Refused, refusalError } from '../../aws/protocol/protocol.js'
 import type { ReceivedRequest, RequestHead } from '../../aws/protocol/request.js'
 import { type Service, type Services, serviceFor } from '../../aws/protocol/service.js'
+import type { Credential } from '../../aws/sigv4/credentials.js'
 import { readSignature } from '../../aws/sigv4/signature.js'
-import type { SignedHead, Verifier } from '../../aws/sigv4/verifier.js'
+import type { Verifier } from '../../aws/sigv4/verifier.js'
 import { auditEvent, isReadOnly } from './audit-event.js'
 import type { AuditLog } from './audit-log.js'
 import { isFromPage } from './loopback.js'
+import type { Visitors } from './visitors.js'
 
 /** Anyone can be refused: what they add to the audit log is bounded to so many lines a minute. */
 const UNPROVEN_LINES = 60
@@ -17,6 +19,8 @@ export interface DispatcherOptions {
   readonly services: Services
   /** undefined lets everybody in. */
   readonly verifier: Verifier | undefined
+  /** Who may do without a signature, since they signed in with a browser. */
+  readonly visitors?: Visitors | undefined
   readonly audit: AuditLog | undefined
   readonly region: string
   readonly accountId: string
@@ -39,7 +43,13 @@ export interface Admitted {
   readonly service: Service
   readonly requestId: string
   /** undefined where nobody needs a signature. */
-  readonly signed: SignedHead | undefined
+  readonly signed: ProvenHead | undefined
+}
+
+/** Whose request it is, as far as its head tells. */
+interface ProvenHead {
+  readonly isProven: boolean
+  check(body: Buffer): Credential | Refused
 }
 
 /** A head that is answered as it is, whatever body comes behind it. */
@@ -141,9 +151,14 @@ export class Dispatcher {
     head: RequestHead,
     service: Service,
     hasBody: boolean,
-  ): SignedHead | Refused | undefined {
-    const { verifier } = this.#options
-    if (verifier !== undefined) return verifier.checkHead(head, service.name, hasBody)
+  ): ProvenHead | Refused | undefined {
+    const { verifier, visitors } = this.#options
+    if (verifier !== undefined) {
+      const visitor =
+        head.headers.get('authorization') === undefined ? visitors?.of(head.headers) : undefined
+      if (visitor === undefined) return verifier.checkHead(head, service.name, hasBody)
+      return visitor instanceof Refused ? visitor : { isProven: true, check: () => visitor }
+    }
     if (!isFromPage(head.headers)) return undefined
     return new Refused(
       'forbidden',

@@ -44,12 +44,30 @@ export function isFromPage(headers: HeaderFields): boolean {
   const host = (headers.get('host') ?? '').toLowerCase()
   const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
   if (name !== 'localhost' && !isLoopback(name)) return true
-  const own = `http://${host}`
-  const origin = headers.get('origin')?.toLowerCase()
-  const referer = headers.get('referer')?.toLowerCase()
-  if (origin !== undefined && origin !== own) return true
-  if (referer !== undefined && referer !== own && !referer.startsWith(`${own}/`)) return true
+  if (isOfOtherSite(headers)) return true
   const site = headers.get('sec-fetch-site')
   if (site !== undefined) return site !== 'same-origin'
   return /^Mozilla\//i.test(headers.get('user-agent') ?? '')
+}
+
+/**
+ * Whether a request was caused by a page of this server: what a browser says by itself where it is
+ * asked over HTTPS or loopback, and over plain HTTP what its page has it say (Referrer-Policy: same-origin).
+ */
+export function isFromOwnPage(headers: HeaderFields): boolean {
+  if (isOfOtherSite(headers)) return false
+  const site = headers.get('sec-fetch-site')
+  if (site !== undefined) return site === 'same-origin'
+  return headers.get('origin') !== undefined || headers.get('referer') !== undefined
+}
+
+/** Whether it names a page of another server. Behind a proxy with TLS the pages of this one are https. */
+function isOfOtherSite(headers: HeaderFields): boolean {
+  const host = (headers.get('host') ?? '').toLowerCase()
+  const own = [`http://${host}`, `https://${host}`]
+  const origin = headers.get('origin')?.toLowerCase()
+  if (origin !== undefined && !own.includes(origin)) return true
+  const referer = headers.get('referer')?.toLowerCase()
+  if (referer === undefined) return false
+  return !own.some((base) => referer === base || referer.startsWith(`${base}/`))
 }

@@ -6,12 +6,15 @@ import { type HealthFacts, health, type Progress } from '../../api/http/health.j
 import { ledgerPage } from '../../api/http/ledger-page.js'
 import { bindAddress } from '../../api/http/loopback.js'
 import { alive, readiness } from '../../api/http/probes.js'
+import { signInToken, Visitors } from '../../api/http/visitors.js'
 import { connectionsWithin } from '../../appliance/file-limits.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
 import type { Credential } from '../../aws/sigv4/credentials.js'
 import { defaultCredentialsPath, openCredentials } from '../../aws/sigv4/credentials-file.js'
 import { Verifier } from '../../aws/sigv4/verifier.js'
+import { LiveFeed } from '../../dashboard/live-feed.js'
+import { dashboardPages } from '../../dashboard/pages.js'
 import { OperatorError } from '../../errors.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
 import { type ApiCliOptions, DEFAULT_API } from './api-options.js'
@@ -83,10 +86,13 @@ async function serve(
           skewSeconds: SKEW_SECONDS,
           now: Date.now,
         })
+  const visitors = keys === undefined ? undefined : new Visitors(keys.credentials.values())
+  const feed = new LiveFeed({ facts: watched })
   const services = makeServices(actions)
   const dispatcher = new Dispatcher({
     services,
     verifier,
+    visitors,
     audit,
     region,
     accountId,
@@ -107,6 +113,9 @@ async function serve(
       alive,
       readiness('/readyz', () => readinessFacts(watched)),
       ledgerPage(watched.ledger),
+      ...dashboardPages(),
+      feed.route,
+      ...(visitors === undefined ? [] : [visitors.signIn, visitors.signOut]),
     ],
     limits: connectionLimits(),
     onProblem: say,
@@ -114,6 +123,7 @@ async function serve(
 
   const whose = path === undefined ? 'for everybody on this host' : `access keys in ${path}`
   say(`API on ${server.url}, region ${region}, account ${accountId}, ${whose}`)
+  sayDashboard(server.url, keys?.credentials.values().next().value, say)
   if (keys?.isExposed) say(`others may read ${path}: run "chmod 600 ${path}"`)
   if (keys?.made !== undefined) sayKeys(keys.made, path!, region, server.url, say)
   return server
@@ -131,6 +141,16 @@ function connectionLimits(): Partial<ApiLimits> {
 function withAudit(progress: Progress, audit: AuditLog | undefined): Progress {
   if (audit === undefined) return progress
   return { ...progress, waitingMs: { ...progress.waitingMs, 'audit log': audit.disk.waitingMs } }
+}
+
+/** The link signs in: like a secret, it is for the eyes of whoever started it. */
+function sayDashboard(
+  url: string,
+  credential: Credential | undefined,
+  say: (line: string) => void,
+): void {
+  const token = credential && process.stderr.isTTY ? `#${signInToken(credential)}` : ''
+  say(`dashboard on ${url}/${token}`)
 }
 
 /** The secret is for the eyes of whoever started it; a log is read by others. */

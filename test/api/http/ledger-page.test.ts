@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ledgerPage } from '../../../src/api/http/ledger-page.js'
+import { HeaderFields, type RequestHead } from '../../../src/aws/protocol/request.js'
 import { signRequest } from '../../../src/aws/sigv4/signer.js'
 import { Ledger } from '../../../src/session/ledger.js'
 import { ALICE, REGION, startApi } from '../running-api.js'
@@ -8,6 +9,14 @@ const ledger = new Ledger()
 ledger.received = 5
 ledger.accepted = 5
 const report = ledger.report({ kernelLost: 0, sessions: [] })
+
+const HEAD: RequestHead = {
+  method: 'GET',
+  path: '/ledger',
+  query: '',
+  headers: new HeaderFields([]),
+  sourceIpAddress: '',
+}
 
 /** Header fields that sign a GET of `path`. */
 function signed(url: string, path: string): Record<string, string> {
@@ -55,11 +64,11 @@ describe('the ledger as a page', () => {
       await wait
       return report
     })
-    const both = [page.answer(), page.answer()]
+    const both = [page.answer(HEAD), page.answer(HEAD)]
     finish()
     await Promise.all(both)
     expect(made).toBe(1)
-    await page.answer()
+    await page.answer(HEAD)
     expect(made).toBe(2)
   })
 })

@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { signInToken, Visitors } from '../../src/api/http/visitors.js'
+import { LiveFeed } from '../../src/dashboard/live-feed.js'
+import { dashboardPages } from '../../src/dashboard/pages.js'
+import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
+import { ALICE, startApi } from '../api/running-api.js'
+
+/** Debian's. */
+const CHROMIUM = '/usr/bin/chromium'
+const hasChromium = existsSync(CHROMIUM)
+const DESK = { viewport: { width: 1280, height: 900 } }
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true }
+
+let browser: Browser
+
+/** An appliance as far as a dashboard sees it. */
+class Shown {
+  kernelLost = 0
+  failing = false
+  /** Grows by so many packets a session each time it is asked. */
+  growth = 10
+  readonly #sessions: SessionReport[]
+
+  constructor(sessions: number) {
+    const names = ['received', 'accepted', 'captured', 'captureLost', 'flowPackets', 'untracked']
+    const more = ['malformed', 'filtered', 'unknownDirection', 'duplicates', 'cut', 'bytes']
+    this.#sessions = Array.from({ length: sessions }, (_, index) => ({
+      ...(Object.fromEntries(
+        [...names, ...more].map((name) => [name, 0]),
+      ) as never as SessionReport),
+      session: `vni-${index}_10.0.0.1`,
+      vni: index,
+      source: '<img src=x onerror=alert(1)>',
+      cutCauses: {},
+      packetLength: null,
+      macAddress: null,
+    }))
+  }
+
+  ledger = async (): Promise<LedgerReport> => {
+    for (const session of this.#sessions) session.received += this.growth
+    const ledger = new Ledger()
+    ledger.received = this.#sessions.reduce((sum, { received }) => sum + received, 0)
+    ledger.accepted = ledger.received
+    const sessions = this.#sessions.map((session) => ({ ...session }))
+    return ledger.report({ kernelLost: this.kernelLost, sessions })
+  }
+}
+
+interface Opened {
+  page: Page
+  complaints: string[]
+}
+
+async function open(
+  shown: Shown,
+  { hash = `#${signInToken(ALICE)}`, ...options }: BrowserContextOptions & { hash?: string } = {},
+): Promise<Opened> {
+  const visitors = new Visitors([ALICE])
+  const feed = new LiveFeed({
+    facts: {
+      progress: () => ({
+        workers: [{ worker: 1, silentMs: shown.failing ? 9000 : 10 }],
+        waitingMs: {},
+      }),
+      spaces: () => [],
+      deliveries: () => [],
+      ledger: shown.ledger,
+    },
+    everyMs: 100,
+  })
+  const { url } = await startApi({
+    routes: [...dashboardPages(), feed.route, visitors.signIn, visitors.signOut],
+    networkFirewall: [
+      { name: 'ListFirewalls', run: () => ({ Firewalls: [] }) },
+      { name: 'ListFlowOperations', run: () => ({ FlowOperations: [] }) },
+    ],
+    visitors,
+  })
+  onTestFinished(() => feed.close())
+  const context = await browser.newContext({ ...DESK, ...options })
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) {
+      complaints.push(request.url())
+    }
+  })
+  await page.goto(`${url}/${hash}`)
+  return { page, complaints }
+}
+
+// What runs in the page is text: these files are checked without the types of a browser.
+const tile = (page: Page, name: string) => page.locator('.tiles div', { hasText: name })
+
+describe.skipIf(!hasChromium)('the dashboard in a browser (needs chromium)', () => {
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+  })
+
+  test.each([
+    ['on a desk', DESK],
+    ['on a phone', PHONE],
+    ['in the dark', { ...DESK, colorScheme: 'dark' as const }],
+  ])('shows what happens, fits, and complains of nothing, %s', async (_, options) => {
+    const { page, complaints } = await open(new Shown(3), options)
+    await page.locator('#session-table tbody td', { hasText: 'vni-2_10.0.0.1' }).waitFor()
+    await expect.poll(() => tile(page, 'Packets').textContent()).toMatch(/[1-9][\d.]* (k?)\/s/)
+    expect(await page.locator('.bad').count()).toBe(0)
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+    expect(await page.evaluate('location.hash')).toBe('')
+    expect(complaints).toEqual([])
+  })
+
+  test('turns red when packets are lost, and when a thread hangs', async () => {
+    const shown = new Shown(1)
+    const { page } = await open(shown)
+    await page.locator('.live').waitFor()
+    shown.kernelLost = 5
+    await page.locator('.tiles .bad', { hasText: 'Lost by the kernel' }).waitFor()
+    await page.locator('#ledger .bad', { hasText: 'Lost by the kernel' }).waitFor()
+    shown.failing = true
+    await page.locator('.failing').waitFor()
+    expect(await page.locator('#failures').textContent()).toContain('receiving thread 1')
+  })
+
+  test('has rows for what is seen of a thousand sessions, finds and sorts them', async () => {
+    const shown = new Shown(1000)
+    shown.growth = 0
+    const { page } = await open(shown)
+    await page.locator('#session-count', { hasText: '1,000' }).waitFor()
+    expect(await page.locator('#session-table tbody tr').count()).toBeLessThan(60)
+    await page.locator('#session-find').fill('vni-77')
+    await page.locator('#session-count', { hasText: '11 of 1,000' }).waitFor()
+    await page.locator('#session-table th button', { hasText: 'VNI' }).click()
+    const names = page.locator('#session-table tbody tr:not(.space) td:first-child')
+    await expect.poll(() => names.first().textContent()).toBe('vni-779_10.0.0.1')
+    expect(await page.locator('#session-table img').count()).toBe(0)
+  })
+
+  test('asks who is there, and lets in who has the secret without sending it', async () => {
+    const { page } = await open(new Shown(1), { hash: '' })
+    const sent: string[] = []
+    page.on('request', (request) => sent.push(JSON.stringify(request.headers())))
+    const secret = page.locator('#sign-in-form input')
+    await secret.fill('wrong')
+    await page.locator('#sign-in-form button').click()
+    await page.locator('#sign-in-problem').waitFor()
+    await secret.fill(ALICE.secretAccessKey)
+    await page.locator('#sign-in-form button').click()
+    await page.locator('.live').waitFor()
+    expect(sent.join('')).not.toContain(ALICE.secretAccessKey)
+    await page.locator('#sign-out').click()
+    await page.locator('#sign-in').waitFor()
+  })
+})
