@@ -105,6 +105,24 @@ export function parseTime(text: string): { seconds: number; nanoseconds: number 
   }
 }
 
+/** As parseTime, `now`, or so long before now: `10m ago`. */
+export function parseMoment(text: string): { seconds: number; nanoseconds: number } {
+  const ago = /^\s*(.+?)\s*ago\s*$/.exec(text)?.[1]
+  if (ago === undefined && text.trim() !== 'now') {
+    try {
+      return parseTime(text.trim())
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error
+      throw new InvalidArgumentError(
+        'Give a time such as 10m ago, 2019-06-27T14:01:10Z or 1561644070.5.',
+      )
+    }
+  }
+  const milliseconds = Date.now() - (ago === undefined ? 0 : 1000 * parseDuration(ago))
+  const seconds = Math.floor(milliseconds / 1000)
+  return { seconds, nanoseconds: Math.floor(milliseconds - 1000 * seconds) * 1_000_000 }
+}
+
 /** Whether there is such a day: Date.parse takes 30 February for 2 March. */
 function isDate(local: string): boolean {
   return new Date(`${local}Z`).toISOString().startsWith(local)

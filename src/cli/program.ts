@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addAnalyze } from './analyze/command.js'
 import { addCapture } from './capture/command.js'
 import { addCompletion } from './completion/command.js'
+import { addFind } from './find/command.js'
 import { addFlowLog } from './flow-log/command.js'
 import { addFlows } from './flows/command.js'
 import { addIndex } from './index-captures/command.js'
@@ -18,6 +19,7 @@ const COMMANDS = [
   addFlowLog,
   addAnalyze,
   addQuery,
+  addFind,
   addIndex,
   addMirror,
   addCompletion,

@@ -18,6 +18,8 @@ export interface FilterSubject {
   /** null for packets that were not mirrored. */
   readonly vni: number | null
   readonly name: string | null
+  /** Its packets come from a file that holds them unwrapped, with the length they had. */
+  readonly isFiled?: boolean
 }
 
 /** The packet that is being decided on, for what its octets do not tell. */
@@ -32,5 +34,5 @@ export interface Present {
  * the session cut it, as far as its IP header tells.
  */
 export function lengthOf({ packet, frame, subject }: Present): number {
-  return subject.vni === null ? packet.originalLength : frame.wireLength()
+  return subject.vni === null || subject.isFiled ? packet.originalLength : frame.wireLength()
 }

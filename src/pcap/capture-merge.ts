@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { PacketQueue } from './packet-queue.js'
-import { type CaptureSummary, type ReadOptions, readCapture } from './reader.js'
+import { type ByteRange, type CaptureSummary, type ReadOptions, readCapture } from './reader.js'
 
 /** Files read at a time. Each holds what one block of it brings, and a descriptor. */
 const OPEN_MAX = 64
@@ -26,8 +26,26 @@ export interface CaptureOutcome {
 /** Is shown each packet as it comes out of its file, in the file's own order; `file` counts from 0 in the order given. */
 export type OnRead = (packet: Packet, file: number) => void
 
-export interface ReadCapturesOptions extends ReadOptions {
+/** What is read of one file. */
+export interface CapturePart {
+  /** As ReadOptions.ranges; undefined: all. */
+  readonly ranges: readonly ByteRange[] | undefined
+  /** The earliest time in it; undefined where that is not known. */
+  readonly begins: Moment | undefined
+}
+
+/** Stands between one file and the merge. */
+export interface Selection {
+  accept(packet: Packet): void
+  /** The file has no more packets. */
+  end(): void
+}
+
+export interface ReadCapturesOptions extends Omit<ReadOptions, 'ranges' | 'onParsed'> {
   onRead?: OnRead
+  partOf?: (file: number) => CapturePart
+  /** Makes what takes the packets of a file and emits those to be merged. */
+  select?: (file: number, emit: (packet: Packet) => void) => Selection
 }
 
 interface Moment {
@@ -40,8 +58,8 @@ const NEVER: Moment = { seconds: Number.POSITIVE_INFINITY, nanoseconds: 0 }
 
 /**
  * Reads several captures as one: hands over the packets of all of them in the
- * order of time across files, and in the file's own order within each. Resolves
- * with the outcome of each file that was begun, in the order given.
+ * order of time across files, and in the file's own order within each; of the same time, those of the
+ * file given first. Resolves with the outcome of each file that was begun, in the order given.
  *
  * Files that follow each other in time, as a rotating writer leaves them, are read
  * as they lie; only where files overlap are packets copied to wait for each other.
@@ -56,7 +74,9 @@ export async function readCaptures(
   if (path !== undefined && others.length === 0) return [await readAlone(path, onPacket, options)]
   const merge = new CaptureMerge(onPacket, options)
   const sources = paths.map((path, file) => new Source(path, file, merge))
-  for (const source of sources) source.begins = await beginningOf(source.path)
+  for (const [file, source] of sources.entries()) {
+    source.begins = options.partOf?.(file).begins ?? (await beginningOf(source.path, options))
+  }
   await merge.run(sources)
   return sources.flatMap(({ outcome }) => outcome ?? [])
 }
@@ -66,20 +86,23 @@ async function readAlone(
   onPacket: (packet: Packet) => void,
   options: ReadCapturesOptions,
 ): Promise<CaptureOutcome> {
-  const { onRead } = options
+  const { onRead, select, partOf, ...reading } = options
+  const selection = select?.(0, onPacket)
+  const take = selection === undefined ? onPacket : (packet: Packet) => selection.accept(packet)
   let summary: CaptureSummary | undefined
   let error: OperatorError | undefined
   try {
     summary = await readCapture(
       path,
       onRead === undefined
-        ? onPacket
+        ? take
         : (packet) => {
             onRead(packet, 0)
-            onPacket(packet)
+            take(packet)
           },
-      options,
+      { ...reading, ranges: partOf?.(0).ranges },
     )
+    selection?.end()
   } catch (what) {
     if (!(what instanceof OperatorError)) throw what
     error = what
@@ -88,7 +111,7 @@ async function readAlone(
 }
 
 /** Time of the earliest packet in the first block. What is no file is begun at once: it can be read but once. */
-async function beginningOf(path: string): Promise<Moment> {
+async function beginningOf(path: string, { open }: ReadCapturesOptions): Promise<Moment> {
   let earliest = NEVER
   try {
     if (path === '-' || !statSync(path).isFile()) return BEGINNING
@@ -97,7 +120,7 @@ async function beginningOf(path: string): Promise<Moment> {
       ({ timed, seconds, nanoseconds }) => {
         if (timed && isBefore(seconds, nanoseconds, earliest)) earliest = { seconds, nanoseconds }
       },
-      { afterBlock: () => false },
+      { afterBlock: () => false, ...(open && { open }) },
     )
   } catch {
     // Said when its turn has come.
@@ -114,7 +137,7 @@ function isBefore(seconds: number, nanoseconds: number, moment: Moment): boolean
 class CaptureMerge {
   readonly onPacket: (packet: Packet) => void
   readonly onRead: OnRead | undefined
-  readonly #options: ReadOptions
+  readonly #options: ReadCapturesOptions
   /** Not begun yet, the earliest last. */
   #later: Source[] = []
   /** Being read. */
@@ -130,10 +153,14 @@ class CaptureMerge {
     this.#options = options
   }
 
-  /** Where files are opened, if not where readCapture does. */
-  get opening(): Pick<ReadOptions, 'open'> {
-    const { open } = this.#options
-    return open === undefined ? {} : { open }
+  /** How a file is read. */
+  readingOf(file: number): Pick<ReadOptions, 'open' | 'ranges'> {
+    const { open, partOf } = this.#options
+    return { ...(open && { open }), ranges: partOf?.(file).ranges }
+  }
+
+  selectionOf(file: number, emit: (packet: Packet) => void): Selection | undefined {
+    return this.#options.select?.(file, emit)
   }
 
   async run(sources: readonly Source[]): Promise<void> {
@@ -162,6 +189,7 @@ class CaptureMerge {
 
   #begin(): void {
     this.#open.push(this.#later.pop()!)
+    this.#open.sort((a, b) => a.file - b.file)
   }
 
   /** Makes sure that every file being read has a packet to show, or is over. */
@@ -181,15 +209,17 @@ class CaptureMerge {
   #emit(): void {
     let first = this.#open[0]
     if (first === undefined) return
-    for (const source of this.#open) if (isEarlier(source.waiting, first.waiting)) first = source
+    for (const source of this.#open) {
+      const { headSeconds, headNanoseconds } = first.waiting
+      if (compare(source.waiting, headSeconds, headNanoseconds) < 0) first = source
+    }
 
     const next = this.#later.at(-1)
-    let { seconds, nanoseconds } = next?.begins ?? NEVER
     const { waiting } = first
-    if (
-      next !== undefined &&
-      !isBefore(waiting.headSeconds, waiting.headNanoseconds, next.begins)
-    ) {
+    // Up to then; at that very time only before files that were given later.
+    let { seconds, nanoseconds } = next?.begins ?? NEVER
+    let goesFirst = false
+    if (next !== undefined && compare(waiting, seconds, nanoseconds) >= 0) {
       if (this.#mayBegin) {
         this.#begin()
         return
@@ -198,18 +228,15 @@ class CaptureMerge {
       ;({ seconds, nanoseconds } = NEVER)
     }
     for (const source of this.#open) {
-      const { headSeconds, headNanoseconds } = source.waiting
-      if (source === first || (headSeconds === seconds && headNanoseconds >= nanoseconds)) continue
-      if (headSeconds > seconds) continue
-      seconds = headSeconds
-      nanoseconds = headNanoseconds
+      const order = source === first ? 1 : compare(source.waiting, seconds, nanoseconds)
+      if (order > 0) continue
+      goesFirst = first.file < source.file && (order < 0 || goesFirst)
+      seconds = source.waiting.headSeconds
+      nanoseconds = source.waiting.headNanoseconds
     }
+    const atMost = goesFirst ? 0 : -1
     do this.onPacket(waiting.shift())
-    while (
-      !waiting.isEmpty &&
-      (waiting.headSeconds < seconds ||
-        (waiting.headSeconds === seconds && waiting.headNanoseconds <= nanoseconds))
-    )
+    while (!waiting.isEmpty && compare(waiting, seconds, nanoseconds) <= atMost)
     if (first.isDone) this.#dropDone()
   }
 
@@ -225,21 +252,26 @@ class CaptureMerge {
   }
 }
 
-function isEarlier(a: PacketQueue, b: PacketQueue): boolean {
-  return (
-    a.headSeconds < b.headSeconds ||
-    (a.headSeconds === b.headSeconds && a.headNanoseconds < b.headNanoseconds)
-  )
+/** Where the packet at the head lies by its time: -1 before that moment, 1 behind it. */
+function compare(
+  { headSeconds, headNanoseconds }: PacketQueue,
+  seconds: number,
+  nanoseconds: number,
+): -1 | 0 | 1 {
+  if (headSeconds !== seconds) return headSeconds < seconds ? -1 : 1
+  if (headNanoseconds === nanoseconds) return 0
+  return headNanoseconds < nanoseconds ? -1 : 1
 }
 
 /** One file, read a block at a time when asked for more. */
 class Source {
   readonly path: string
+  readonly file: number
   begins = BEGINNING
   isLate = false
   readonly waiting = new PacketQueue()
   outcome: CaptureOutcome | undefined = undefined
-  readonly #file: number
+  readonly #selection: Selection | undefined
   readonly #merge: CaptureMerge
   #reading: Promise<void> | undefined = undefined
   #octetsRead = 0
@@ -251,8 +283,9 @@ class Source {
 
   constructor(path: string, file: number, merge: CaptureMerge) {
     this.path = path
-    this.#file = file
+    this.file = file
     this.#merge = merge
+    this.#selection = merge.selectionOf(file, (packet) => this.#put(packet))
   }
 
   get isDone(): boolean {
@@ -275,10 +308,11 @@ class Source {
     let error: OperatorError | undefined
     try {
       summary = await readCapture(this.path, (packet) => this.#take(packet), {
-        ...this.#merge.opening,
+        ...this.#merge.readingOf(this.file),
         afterBlock: (octetsRead) => this.#afterBlock(octetsRead),
         listInterfaces: false,
       })
+      if (!this.#merge.stopped) this.#selection?.end()
     } catch (what) {
       if (what instanceof OperatorError) error = what
       else this.#failure = { what }
@@ -288,9 +322,14 @@ class Source {
   }
 
   #take(packet: Packet): void {
+    this.#merge.onRead?.(packet, this.file)
+    if (this.#selection === undefined) this.#put(packet)
+    else this.#selection.accept(packet)
+  }
+
+  #put(packet: Packet): void {
     const merge = this.#merge
     const { alone } = merge
-    merge.onRead?.(packet, this.#file)
     const goesOn =
       this.waiting.isEmpty &&
       (!packet.timed || isBefore(packet.seconds, packet.nanoseconds, alone)) &&

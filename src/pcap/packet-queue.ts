@@ -8,7 +8,8 @@ const NANOSECONDS = 3
 const ORIGINAL_LENGTH = 4
 const LINK_TYPE = 5
 const TIMED = 6
-const WIDTH = 7
+const ORIGIN = 7
+const WIDTH = 8
 
 const FIRST_OCTETS = 512 * 1024
 const FIRST_PACKETS = 1024
@@ -56,6 +57,7 @@ export class PacketQueue {
     numbers[at + ORIGINAL_LENGTH] = packet.originalLength
     numbers[at + LINK_TYPE] = packet.linkType
     numbers[at + TIMED] = packet.timed ? 1 : 0
+    numbers[at + ORIGIN] = packet.origin
     this.#filled += length
     if (this.#head === this.#count - 1) this.#look()
   }
@@ -86,6 +88,7 @@ export class PacketQueue {
     packet.originalLength = numbers[at + ORIGINAL_LENGTH]!
     packet.linkType = numbers[at + LINK_TYPE]!
     packet.timed = numbers[at + TIMED] === 1
+    packet.origin = numbers[at + ORIGIN]!
     return packet
   }
 

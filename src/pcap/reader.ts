@@ -4,7 +4,7 @@ import { CaptureInput } from './capture-input.js'
 import type { CaptureInterface } from './capture-interfaces.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
 import { type Decompression, openDecompression } from './decompression.js'
-import { type Compression, compressionOf } from './decompressor.js'
+import { COMPRESSION_MAGIC_LEN, type Compression, compressionOf } from './decompressor.js'
 
 export type { CaptureInterface, Damage }
 
@@ -35,6 +35,12 @@ export interface CaptureSummary {
 /** How far a capture has been understood. */
 export type Parsed = Pick<CaptureParser, 'octets' | 'descriptions'>
 
+/** Bytes of a capture, decompressed, from the start of a record up to that of another one, or the end. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
 export interface ReadOptions {
   /** Opens the file in place of CaptureInput.open, where its beginning has been looked at. */
   open?: (path: string) => Promise<CaptureInput>
@@ -46,6 +52,11 @@ export interface ReadOptions {
    * compressed or not. Return false to stop reading; the summary then has no damage.
    */
   afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
+  /**
+   * Read only these, in their order; what describes the packets of one must lie in it or in one before.
+   * A compressed file, and what is no file, is read from its start to the end of the last.
+   */
+  ranges?: readonly ByteRange[] | undefined
   /** Called before `afterBlock`: how far the packets reach that were handed over. Not called behind the last block. */
   onParsed?: (parsed: Parsed) => void
 }
@@ -105,6 +116,8 @@ class Reading {
   /** What is wrong with the compressed bytes. */
   #fault: Error | undefined = undefined
   #hasTrailing = false
+  /** Where there is nothing more to read, decompressed. */
+  readonly #until: number
   /** Decompressed since `afterBlock` was called. */
   #decompressed = 0
 
@@ -112,6 +125,7 @@ class Reading {
     this.#input = input
     this.#parser = new CaptureParser(onPacket, options.listInterfaces)
     this.#options = options
+    this.#until = options.ranges?.at(-1)?.end ?? Number.POSITIVE_INFINITY
   }
 
   async run(): Promise<CaptureSummary> {
@@ -121,6 +135,12 @@ class Reading {
   }
 
   async #file(): Promise<void> {
+    const { ranges } = this.#options
+    if (ranges !== undefined) {
+      const head = Buffer.alloc(COMPRESSION_MAGIC_LEN)
+      const length = this.#input.readAt(head, 0)
+      if (compressionOf(head.subarray(0, length)) === 'none') return this.#ranges(ranges)
+    }
     const block = Buffer.allocUnsafeSlow(BLOCK_LEN)
     const filled = this.#input.read(block, 0)
     if (compressionOf(block.subarray(0, filled)) === 'none') await this.#plain(block, filled)
@@ -152,6 +172,49 @@ class Reading {
       this.#octetsRead += read
     }
     parser.end(filled)
+  }
+
+  /** As #plain, of parts of the file. */
+  async #ranges(ranges: readonly ByteRange[]): Promise<void> {
+    for (const range of ranges) {
+      const goesOn = await this.#range(range)
+      if (!goesOn) return
+    }
+  }
+
+  /** Whether to go on with the next. */
+  async #range({ start, end }: ByteRange): Promise<boolean> {
+    const parser = this.#parser
+    parser.octets = start
+    let block: Buffer = Buffer.allocUnsafeSlow(Math.min(BLOCK_LEN, end - start))
+    let filled = 0
+    let at = start
+    let until = end
+    for (;;) {
+      const room = Math.min(block.length - filled, until - at)
+      const read = this.#input.readAt(block.subarray(filled, filled + room), at)
+      if (read === 0) {
+        if (filled === 0 && until !== Number.POSITIVE_INFINITY) return true
+        if (room > 0 || until === Number.POSITIVE_INFINITY) {
+          parser.end(filled)
+          return false
+        }
+        // It ends inside a record, so that it is none of this file: all that follows is read.
+        until = Number.POSITIVE_INFINITY
+        continue
+      }
+      at += read
+      filled += read
+      this.#octetsRead += read
+      const used = parser.parse(block, 0, filled)
+      if (parser.stopped) return false
+      if (used > 0) block.copyWithin(0, used, filled)
+      filled -= used
+      const pause = this.#pause()
+      if (pause !== undefined) await pause
+      if (this.#stopped) return false
+      if (filled === block.length) block = resized(block, filled, 2 * block.length)
+    }
   }
 
   async #pieces(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
@@ -192,6 +255,10 @@ class Reading {
 
   #take(piece: Buffer): void | Promise<void> {
     this.#parser.push(piece)
+    if (this.#parser.octets >= this.#until) {
+      this.#stopped = true
+      throw ENOUGH
+    }
     this.#decompressed += piece.length
     if (this.#decompressed < DECOMPRESSED_BLOCK_LEN) return undefined
     this.#decompressed = 0

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { CaptureInput } from '../pcap/capture-input.js'
 import { parseCaptureName } from '../pcap/capture-name.js'
 import { PART } from '../sink/part-file.js'
 
@@ -39,6 +41,16 @@ export async function capturesIn(directory: string): Promise<CaptureFile[]> {
 /** Whether a file is still being written, so that its last packet may not be whole. */
 export function isPart(path: string): boolean {
   return path.endsWith(PART)
+}
+
+/** Opens a file; one that was still being written may have got its name since. */
+export async function openCaptureFile(path: string): Promise<CaptureInput> {
+  try {
+    return await CaptureInput.open(path)
+  } catch (error) {
+    if (!isPart(path) || existsSync(path)) throw error
+    return CaptureInput.open(withoutPart(path))
+  }
 }
 
 function withoutPart(name: string): string {

@@ -1,6 +1,5 @@
-import { close, fstat, open, read, stat } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { OperatorError } from '../errors.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
@@ -15,12 +14,6 @@ import {
   PREAMBLE_LEN,
   parseIndex,
 } from './index-format.js'
-
-const closeAsync = promisify(close)
-const fstatAsync = promisify(fstat)
-const openAsync = promisify(open)
-const readAsync = promisify(read)
-const statAsync = promisify(stat)
 
 /** Behind the name of the capture. */
 export const INDEX_SUFFIX = '.idx'
@@ -54,14 +47,14 @@ export async function buildIndex(
   capture: string,
   afterBlock?: ReadOptions['afterBlock'],
 ): Promise<Indexed> {
-  const before = await identify(capture).catch(() => undefined)
+  const before = identified(capture)
   const builder = new IndexBuilder(before?.size ?? 0)
   const summary = await readCapture(capture, (packet) => builder.add(packet), {
     listInterfaces: false,
     onParsed: (parsed) => builder.parsed(parsed),
     ...(afterBlock && { afterBlock }),
   })
-  const after = await identify(capture)
+  const after = identify(capture)
   if (before === undefined || !isSame(before, after)) {
     throw new OperatorError(`${capture} changed while it was read; index it when it is complete`)
   }
@@ -70,29 +63,56 @@ export async function buildIndex(
   return { summary, blocks: builder.blocks, captureBytes: after.size, indexBytes: bytes.length }
 }
 
+/** Undefined where whoever reads it will say why. */
+function identified(capture: string): CaptureIdentity | undefined {
+  try {
+    return identify(capture)
+  } catch {
+    return undefined
+  }
+}
+
 /** The index of a capture, or why there is none to use. */
 export type IndexState = CaptureIndex | 'none' | 'stale' | 'damaged'
 
 /** The index that stands beside a capture, if it is whole and of this capture as it is now. */
-export async function readIndex(capture: string): Promise<IndexState> {
+export function readIndex(capture: string): IndexState {
   let fd: number
   try {
-    fd = await openAsync(indexPathOf(capture), 'r')
+    fd = openSync(indexPathOf(capture), 'r')
   } catch (error) {
     return errnoOf(error) === 'ENOENT' ? 'none' : 'damaged'
   }
   try {
-    const { size } = await fstatAsync(fd)
-    const headLength = headLengthOf(await readAt(fd, 0, PREAMBLE_LEN))
+    const { size } = fstatSync(fd)
+    const headLength = headLengthOf(readAt(fd, 0, PREAMBLE_LEN))
     if (headLength === undefined || headLength > Math.min(size, HEAD_LEN_MAX)) return 'damaged'
-    const index = parseIndex(await readAt(fd, 0, headLength), size)
+    const index = parseIndex(readAt(fd, 0, headLength), size)
     if (index === undefined) return 'damaged'
-    return isSame(index.capture, await identify(capture)) ? index : 'stale'
+    return isSame(index.capture, identify(capture)) ? index : 'stale'
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
     return 'damaged'
   } finally {
-    await closeAsync(fd)
+    closeSync(fd)
+  }
+}
+
+/** The filters of all blocks of an index that was read; undefined where they are no longer there. */
+export function readFilters(capture: string, { filtersLength }: CaptureIndex): Buffer | undefined {
+  let fd: number
+  try {
+    fd = openSync(indexPathOf(capture), 'r')
+  } catch {
+    return undefined
+  }
+  try {
+    const filters = readAt(fd, fstatSync(fd).size - filtersLength, filtersLength)
+    return filters.length === filtersLength ? filters : undefined
+  } catch {
+    return undefined
+  } finally {
+    closeSync(fd)
   }
 }
 
@@ -114,16 +134,16 @@ async function writeWhole(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-async function identify(path: string): Promise<CaptureIdentity> {
-  const { size, mtimeNs } = await statAsync(path, { bigint: true })
-  const fd = await openAsync(path, 'r')
+function identify(path: string): CaptureIdentity {
+  const fd = openSync(path, 'r')
   try {
+    const { size, mtimeNs } = fstatSync(fd, { bigint: true })
     const length = Number(size)
-    const head = await readAt(fd, 0, END_LEN)
-    const tail = await readAt(fd, Math.max(0, length - END_LEN), END_LEN)
+    const head = readAt(fd, 0, END_LEN)
+    const tail = readAt(fd, Math.max(0, length - END_LEN), END_LEN)
     return { size: length, mtimeNs, ends: crc32(tail, crc32(head)) }
   } finally {
-    await closeAsync(fd)
+    closeSync(fd)
   }
 }
 
@@ -131,13 +151,13 @@ function isSame(one: CaptureIdentity, other: CaptureIdentity): boolean {
   return one.size === other.size && one.mtimeNs === other.mtimeNs && one.ends === other.ends
 }
 
-async function readAt(fd: number, from: number, length: number): Promise<Buffer> {
+function readAt(fd: number, from: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length)
   let filled = 0
   while (filled < length) {
-    const { bytesRead } = await readAsync(fd, bytes, filled, length - filled, from + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
+    const read = readSync(fd, bytes, filled, length - filled, from + filled)
+    if (read === 0) break
+    filled += read
   }
   return bytes.subarray(0, filled)
 }

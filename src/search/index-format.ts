@@ -296,6 +296,12 @@ function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] | u
   return blocks
 }
 
+/** The filter of a block, where the filters of all lie at the start of `filters`; undefined where it is damaged. */
+export function filterOf(filters: Buffer, block: IndexBlock): Uint8Array | undefined {
+  const filter = filters.subarray(block.filterAt, block.filterAt + block.filterLength)
+  return crc32(filter) === block.filterCrc ? filter : undefined
+}
+
 /** Whether a session's name can be listed. */
 export function isListable(name: string): boolean {
   return Buffer.byteLength(name) <= NAME_LEN_MAX

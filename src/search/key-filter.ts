@@ -68,6 +68,21 @@ export function probesFor(length: number, keys: number): number {
   return Math.min(Math.max(best, 1), PROBES_MAX)
 }
 
+/** Whether a key may be in a Bloom filter; false is certain. */
+export function mayHold(filter: Uint8Array, probes: number, key: number): boolean {
+  const bits = filter.length * 8
+  // As KeySet keeps it.
+  const kept = key === 0 ? 1 : key
+  const step = spread(kept) | 1
+  let hash = kept
+  for (let probe = 0; probe < probes; probe++) {
+    const bit = Math.floor(((hash >>> 0) * bits) / 0x1_0000_0000)
+    if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false
+    hash = (hash + step) | 0
+  }
+  return true
+}
+
 function put(filter: Uint8Array, probes: number, key: number): void {
   const bits = filter.length * 8
   const step = spread(key) | 1

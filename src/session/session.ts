@@ -27,6 +27,12 @@ export interface PacketFilter {
   accepts(packet: Packet, frame: Frame, session: Session): boolean
 }
 
+/** The VNI in the name of a session that nobody has registered; undefined in any other. */
+export function vniInName(name: string): number | undefined {
+  const vni = /^vni-(\d{1,8})_/.exec(name)?.[1]
+  return vni === undefined ? undefined : Number(vni)
+}
+
 /** What the control plane says of a session, beside its VNI. */
 export interface SessionIdentity {
   /** `tms-…`. */

@@ -24,6 +24,8 @@ export class Packet {
   originalLength = 0
   /** LINKTYPE_… of the first octet; see link-type.ts. */
   linkType = 1
+  /** Where it is from, as numbered by whoever reads several sources as one. */
+  origin = 0
 
   /** The same in memory of its own: a packet to keep. */
   copy(): Packet {

@@ -11,6 +11,7 @@ const NEEDED = {
   'flow-log': [],
   analyze: [],
   query: [],
+  find: [],
   index: [],
   mirror: ['--read', 'x', '--to', '127.0.0.1:1', '--vni', '1'],
 }

@@ -31,8 +31,8 @@ function captureOf(shots: readonly Shot[]): string {
   return path
 }
 
-async function indexed(path: string): Promise<CaptureIndex> {
-  const index = await readIndex(path)
+function indexed(path: string): CaptureIndex {
+  const index = readIndex(path)
   if (typeof index === 'string') throw new Error(index)
   return index
 }
@@ -42,7 +42,7 @@ describe('the index of a capture', () => {
     const shots = connections(12)
     const path = captureOf(shots)
     const { blocks, captureBytes, indexBytes } = await buildIndex(path)
-    const index = await indexed(path)
+    const index = indexed(path)
     expect(blocks).toBeGreaterThan(3)
     expect(index.blocks).toHaveLength(blocks)
     expect(index.covered).toBe(captureBytes)
@@ -67,45 +67,45 @@ describe('the index of a capture', () => {
     const outer = { source: '198.51.100.1', target: '198.51.100.2' }
     const path = captureOf([7, 8].map((vni) => ({ frame: mirrored({ ...outer, vni, frame }) })))
     await buildIndex(path)
-    const index = await indexed(path)
+    const index = indexed(path)
     expect(index.isMirrored).toBe(true)
     expect(index.sessions).toEqual(['vni-7_198.51.100.1', 'vni-8_198.51.100.1'])
   })
 
   test('is of no use to a capture that has changed since, or another of the same length', async () => {
     const path = captureOf(connections(1))
-    expect(await readIndex(path)).toBe('none')
+    expect(readIndex(path)).toBe('none')
     await buildIndex(path)
     const bytes = readFileSync(path)
     utimesSync(path, START, START)
-    expect(await readIndex(path)).toBe('stale')
+    expect(readIndex(path)).toBe('stale')
     await buildIndex(path)
     bytes[bytes.length - 1]! ^= 1
     writeFileSync(path, bytes)
     utimesSync(path, START, START)
-    expect(await readIndex(path)).toBe('stale')
+    expect(readIndex(path)).toBe('stale')
     writeFileSync(path, Buffer.concat([bytes, bytes.subarray(24)]))
-    expect(await readIndex(path)).toBe('stale')
+    expect(readIndex(path)).toBe('stale')
   })
 
   test('is damaged with any byte of its head changed, and cut at any length', async () => {
     const path = captureOf(connections(1))
     await buildIndex(path)
-    const index = await indexed(path)
+    const index = indexed(path)
     const whole = readFileSync(indexPathOf(path))
     const headLength = whole.length - index.filtersLength
     for (let length = 0; length < whole.length; length++) {
       writeFileSync(indexPathOf(path), whole.subarray(0, length))
-      expect(await readIndex(path), `${length} bytes`).toBe('damaged')
+      expect(readIndex(path), `${length} bytes`).toBe('damaged')
     }
     for (let at = 0; at < headLength; at++) {
       const bytes = Buffer.from(whole)
       bytes[at]! ^= 1 << (at & 7)
       writeFileSync(indexPathOf(path), bytes)
-      expect(await readIndex(path), `byte ${at}`).toBe('damaged')
+      expect(readIndex(path), `byte ${at}`).toBe('damaged')
     }
     writeFileSync(indexPathOf(path), Buffer.concat([whole, Buffer.of(0)]))
-    expect(await readIndex(path)).toBe('damaged')
+    expect(readIndex(path)).toBe('damaged')
   })
 
   test('of a damaged capture ends where that does', async () => {
@@ -113,7 +113,7 @@ describe('the index of a capture', () => {
     const bytes = readFileSync(path)
     writeFileSync(path, bytes.subarray(0, bytes.length - 10))
     const { summary } = await buildIndex(path)
-    const index = await indexed(path)
+    const index = indexed(path)
     expect(index.isDamaged).toBe(true)
     expect(index.covered).toBe(summary.damage?.offset)
   })

@@ -43,7 +43,7 @@ async function indexAll(
   const progress = new Progress(files)
   try {
     for (const file of files) {
-      if (typeof (await readIndex(file)) === 'object') kept++
+      if (typeof readIndex(file) === 'object') kept++
       else {
         const row = await indexOne(file, stop, progress, problems)
         if (row !== undefined) rows.push(row)

@@ -19,10 +19,10 @@ export class Progress {
   #drawnAt = 0
   readonly #visible: boolean
 
-  /** `mayShow`: the terminal is not needed for something else. */
-  constructor(files: readonly string[], mayShow = true) {
+  /** `files`: their names, or how many bytes are to be read. `mayShow`: the terminal is not needed for something else. */
+  constructor(files: readonly string[] | number, mayShow = true) {
     this.#visible = mayShow && process.stderr.isTTY === true
-    this.#sizes = this.#visible ? files.map(sizeOf) : []
+    this.#sizes = typeof files === 'number' ? [files] : this.#visible ? files.map(sizeOf) : []
     this.#total = this.#sizes.reduce((sum, size) => sum + size, 0)
   }
 
