@@ -17,6 +17,7 @@ import {
   JointDestination,
 } from '../flowlog/flow-log-destination.js'
 import { FlowLogDirectory } from '../flowlog/flow-log-directory.js'
+import { JsonLine } from '../flowlog/json.js'
 import { FlowLogLayout, type LayoutOptions } from '../flowlog/layout.js'
 import { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../flowlog/metadata.js'
@@ -99,6 +100,9 @@ const RESOURCE_PENDING_MAX = 16 * 1024 * 1024
 
 /** How long sessions are reported in one go before packets have their turn. */
 const SLICE_MS = 1
+
+/** The session of packets that were not mirrored. */
+const UNNAMED = '-'
 
 interface RunningLog {
   readonly resource: FlowLog
@@ -313,6 +317,12 @@ export class FlowLogs {
 
   #queueEncoder(content: QueueContent, logFormat: LogFormat): RecordEncoder {
     if (content === 'lines') return new RecordLine(queueFormatOf(logFormat))
+    if (content === 'json') {
+      return new QueueLine(
+        new JsonLine(logFormat),
+        (index) => this.#of.sessionAt(index).name ?? UNNAMED,
+      )
+    }
     const { worker = 0 } = this.#options
     return new QueueLine(new RecordLine(FLOW_FORMAT), (index) =>
       flowSourceOf(worker, this.#of.sessionAt(index).vni ?? 0),

@@ -13,6 +13,7 @@ export type Place =
   | { readonly kind: 'cloudwatch-logs'; readonly group: string }
   | { readonly kind: 'firehose'; readonly stream: string }
   | IpfixPlace
+  | NatsPlace
 
 /** A collector of flows. */
 export interface IpfixPlace extends HostPort {
@@ -22,7 +23,18 @@ export interface IpfixPlace extends HostPort {
   readonly mtu?: number | undefined
 }
 
+/** A stream of NATS JetStream. */
+export interface NatsPlace {
+  readonly kind: 'nats'
+  /** Some of the servers of a cluster; they name the others. */
+  readonly servers: readonly HostPort[]
+  readonly stream: string
+  /** Copies of a stream that is made; undefined: three in a cluster. */
+  readonly replicas?: number | undefined
+}
+
 const STREAM = /^[\w.-]{1,64}$/
+const NATS_PORT = 4222
 /** Of a path for datagrams: what IPv4 hosts must take (RFC 791), up to the longest packet. */
 const MTU_MIN = 576
 const MTU_MAX = 65_535
@@ -48,6 +60,24 @@ const SCHEMES: Readonly<
   firehose: {
     form: 'firehose://stream',
     read: (rest) => (STREAM.test(rest) ? { kind: 'firehose', stream: rest } : undefined),
+  },
+  nats: {
+    form: 'nats://host:port/stream',
+    read: (rest) => {
+      const [, hosts = '', stream, replicas] =
+        /^([^/?]+)\/([\w-]{1,64})(?:\?replicas=([1-5]))?$/.exec(rest) ?? []
+      const servers = hosts
+        .split(',')
+        .map((host) => parseHostPort(host, { defaultPort: NATS_PORT }))
+        .filter((server) => server !== undefined)
+      if (stream === undefined || servers.length < hosts.split(',').length) return undefined
+      return {
+        kind: 'nats',
+        servers,
+        stream,
+        ...(replicas !== undefined && { replicas: Number(replicas) }),
+      }
+    },
   },
   'ipfix+udp': {
     form: 'ipfix+udp://host:port',
@@ -92,6 +122,8 @@ export function placeName(place: Place): string {
       return `cloudwatch-logs://${place.group}`
     case 'firehose':
       return `firehose://${place.stream}`
+    case 'nats':
+      return `nats://${place.servers.map(formatHostPort).join(',')}/${place.stream}`
     case 'ipfix':
       return `ipfix+${place.transport}://${formatHostPort(place)}`
   }

@@ -14,17 +14,17 @@ export class FileProgress {
 
   /**
    * Hands the records of a file to `send`, a chunk at a time, from where the last attempt has got
-   * to. Rejects as `send` and `queuedRecords` do.
+   * to; `first` is the number of records before them. Rejects as `send` and `queuedRecords` do.
    */
   async deliver(
     { path }: QueuedFile,
     limits: ChunkLimits,
-    send: (records: readonly QueuedRecord[]) => Promise<void>,
+    send: (records: readonly QueuedRecord[], first: number) => Promise<void>,
   ): Promise<Delivered> {
     if (path !== this.#path) this.#begin(path)
     try {
       for await (const records of queuedRecords(path, limits, this.#records)) {
-        await send(records)
+        await send(records, this.#records)
         this.#records += records.length
         this.done.clear()
       }

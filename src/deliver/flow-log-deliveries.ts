@@ -39,6 +39,7 @@ const CONTENT: { readonly [Kind in Place['kind']]: QueueContent | undefined } = 
   'cloudwatch-logs': 'lines',
   firehose: 'lines',
   ipfix: 'flows',
+  nats: 'json',
 }
 
 /** The queue of the default flow log for a place that takes records; undefined for one that takes its files. */

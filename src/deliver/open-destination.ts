@@ -16,6 +16,10 @@ export async function openDestination({ place, region }: DeliverySpec): Promise<
       const { openFirehose } = await import('./firehose.js')
       return openFirehose({ ...place, region })
     }
+    case 'nats': {
+      const { openNats } = await import('./nats.js')
+      return openNats(place)
+    }
     case 'ipfix': {
       if (place.transport === 'udp') {
         const { openIpfixOverUdp } = await import('./ipfix-udp.js')

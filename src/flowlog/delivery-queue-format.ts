@@ -7,9 +7,10 @@ import { type LogFormat, parseLogFormat } from './log-format.js'
 
 /**
  * What a queue holds behind the two values: the record as a line of the flow log, with the interface
- * before it; or all that is known of the flow (flow-line.ts), with its session before it.
+ * before it; or as JSON, with the name of the session before it; or all that is known of the flow
+ * (flow-line.ts), with where it was seen before it.
  */
-export type QueueContent = 'lines' | 'flows'
+export type QueueContent = 'lines' | 'json' | 'flows'
 
 /** Records end in a file for every so many seconds: how long one waits at most before it is on its way. */
 export const QUEUE_SECONDS = 10

@@ -19,6 +19,19 @@ describe('the place that a URL names', () => {
       place: { kind: 'ipfix', transport: 'tcp', host: '2001:db8::1', port: 99 },
       name: 'ipfix+tcp://[2001:db8::1]:99',
     },
+    {
+      url: 'nats://10.0.0.1,[::1]:99/flows-1?replicas=2',
+      place: {
+        kind: 'nats',
+        servers: [
+          { host: '10.0.0.1', port: 4222 },
+          { host: '::1', port: 99 },
+        ],
+        stream: 'flows-1',
+        replicas: 2,
+      },
+      name: 'nats://10.0.0.1:4222,[::1]:99/flows-1',
+    },
   ])('$url', ({ url, place, name }) => {
     expect(parsePlace(url)).toEqual(place)
     expect(placeName(parsePlace(url))).toBe(name)
@@ -28,6 +41,10 @@ describe('the place that a URL names', () => {
     ['ipfix+udp://host:0', 'ipfix+udp://host:port'],
     ['ipfix+udp://host:99?mtu=100', 'ipfix+udp://host:port'],
     ['ipfix+tcp://host:99?mtu=1500', 'ipfix+tcp://host:port'],
+    ['nats://host', 'nats://host:port/stream'],
+    ['nats://host,:1/flows', 'nats://host:port/stream'],
+    ['nats://host/a.b', 'nats://host:port/stream'],
+    ['nats://host/flows?replicas=9', 'nats://host:port/stream'],
     ['ipfix+tcp://', 'ipfix+tcp://host:port'],
     ['ipfix://host', 's3://bucket/prefix, cloudwatch-logs://group'],
   ])('%s is none, and what is expected is said', (url, form) => {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { OperatorError } from '../../errors.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
@@ -6,6 +7,10 @@ import { duplicatesOption, integerBetween } from '../options.js'
 import { addMetadataOptions, fieldsText, LOG_FORMAT } from './metadata-options.js'
 import type { FlowLogOptions } from './options.js'
 import { startTable } from './start-table.js'
+
+const EITHER = 'name capture files, or a stream with --from, not both'
+const ONLY_STREAMS = 'only a stream can be followed: name one with --from'
+const NOTHING_NAMED = 'name capture files, or a stream with --from nats://host:port/stream'
 
 /** `mirrortap flow-log`: capture files into VPC flow log records. */
 export function addFlowLog(program: Command): void {
@@ -17,7 +22,7 @@ export function addFlowLog(program: Command): void {
         'records as aggregation windows close. Every record says ACCEPT: rejected traffic is never ' +
         "mirrored. Parquet files have AWS's column names and types; - in text is null there.",
     )
-    .argument('<file...>', 'capture files')
+    .argument('[file...]', 'capture files')
     .option('--log-format <format>', LOG_FORMAT)
     .addOption(
       new Option('--max-aggregation-interval <seconds>', 'longest time that one record covers')
@@ -47,6 +52,13 @@ export function addFlowLog(program: Command): void {
       1_048_576,
     )
   command.addOption(fileModeOption()).addOption(duplicatesOption())
+  command
+    .optionsGroup('From a stream:')
+    .option(
+      '--from <url>',
+      'records that listen --deliver brought there, in place of capture files: nats://host:port/stream, up to the last one there is at the start',
+    )
+    .option('--follow', 'with --from: go on with records to come, until a signal')
   addLifetimeOptions(command)
   addOfflineOptions(command)
   addMetadataOptions(command)
@@ -57,10 +69,18 @@ export function addFlowLog(program: Command): void {
         '\nExamples:\n  mirrortap flow-log capture.pcap -o flows.log.gz\n' +
         "  mirrortap flow-log capture.pcap --log-format '${srcaddr} ${dstaddr} ${tcp-flags}'\n" +
         '  tcpdump -i eth0 -U -w - | mirrortap flow-log --max-aggregation-interval 60 -\n' +
-        '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/',
+        '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/\n' +
+        '  mirrortap flow-log --from nats://10.0.0.5:4222/flows --follow --format json',
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
       applyFileMode(options.fileMode)
+      if (options.from !== undefined) {
+        if (files.length > 0) throw new OperatorError(EITHER, { exitCode: 2 })
+        const { flowLogFrom } = await import('./from.js')
+        return flowLogFrom(options.from, options)
+      }
+      if (options.follow === true) throw new OperatorError(ONLY_STREAMS, { exitCode: 2 })
+      if (files.length === 0) throw new OperatorError(NOTHING_NAMED, { exitCode: 2 })
       const table = startTable(files, options)
       try {
         const { flowLog } = await import('./run.js')

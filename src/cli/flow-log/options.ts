@@ -1,6 +1,19 @@
 import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { OfflineCliOptions } from '../offline-options.js'
 
+/** What the ending of a file's name says. */
+export const FORMATS = {
+  byEnding: {
+    log: 'text',
+    txt: 'text',
+    json: 'json',
+    jsonl: 'json',
+    ndjson: 'json',
+    parquet: 'parquet',
+  },
+  usual: 'text',
+} as const
+
 export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
   maxAggregationInterval: '60' | '600'
@@ -10,4 +23,7 @@ export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   perHourPartition?: true
   maxFlows: number
   fileMode?: number
+  /** A stream in place of capture files. */
+  from?: string
+  follow?: true
 }

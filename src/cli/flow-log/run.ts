@@ -15,22 +15,10 @@ import { formatOfOutput } from '../output-format.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import { metadataOf } from './metadata-options.js'
-import type { FlowLogOptions } from './options.js'
+import { type FlowLogOptions, FORMATS } from './options.js'
 
 type Options = FlowLogOptions & Record<string, unknown>
 type Format = NonNullable<FlowLogOptions['format']>
-
-const FORMATS = {
-  byEnding: {
-    log: 'text',
-    txt: 'text',
-    json: 'json',
-    jsonl: 'json',
-    ndjson: 'json',
-    parquet: 'parquet',
-  },
-  usual: 'text',
-} as const
 
 /** Packets may be a second late, and the window's records leave when a later one has come. */
 const CLOCK_LAG_SECONDS = 2

@@ -309,7 +309,7 @@ function addFlowLogs(command: Command): void {
     .option('--per-hour-partition', 'a directory for each hour')
     .option(
       '--deliver <url>',
-      'where the default flow log is delivered to, besides --flow-log-dir: s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, ipfix+udp://host:port or ipfix+tcp://host:port; may be repeated',
+      'where the default flow log is delivered to, besides --flow-log-dir: s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port; may be repeated',
       collect,
     )
     .option(

@@ -120,6 +120,10 @@ export function addQuery(program: Command): void {
       parseSort,
     )
     .option('--top <number>', 'the first rows of the answer only', integerBetween(1, 2 ** 31 - 1))
+    .option(
+      '--from <url>',
+      'besides the files, the records that listen --deliver brought to nats://host:port/stream, up to the last one there is at the start',
+    )
     .option('--log-format <format>', 'fields of flow logs that have no header')
     .option('--state <file>', 'what listen keeps with --state, for traffic_mirror_sessions')
     .addOption(

@@ -11,6 +11,7 @@ export interface QueryCliOptions extends OfflineCliOptions, LifetimeCliOptions {
   top?: number
   output: string
   state?: string
+  from?: string
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   maxFlows: number

@@ -1,7 +1,8 @@
-import { createReadStream, rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { createReadStream, createWriteStream, rmSync } from 'node:fs'
+import { mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { OperatorError } from '../../errors.js'
 import { damageProblem } from '../../offline/problems.js'
 import { CaptureInput } from '../../pcap/capture-input.js'
@@ -35,7 +36,22 @@ export async function runQuery(
   names: readonly string[],
   options: QueryCliOptions,
 ): Promise<void> {
-  await stoppable((stop) => ask(sql, names, options, stop))
+  await stoppable(async (stop) => {
+    const { from } = options
+    if (from === undefined) return ask(sql, names, options, stop)
+    await inTemporaryDirectory(async (directory) => {
+      const file = join(directory, 'stream.jsonl')
+      await stop.interrupts(fetchStream(from, file, stop.abortSignal))
+      await ask(sql, [...names, file], options, stop)
+    })
+  })
+}
+
+/** DuckDB reads files: the records of the stream become one. */
+async function fetchStream(url: string, file: string, signal: AbortSignal): Promise<void> {
+  const { readStream } = await import('../stream-input.js')
+  await pipeline(readStream(url, { follow: false, signal }), createWriteStream(file))
+  if ((await stat(file)).size === 0) throw new OperatorError(`${url}: the stream has no records`)
 }
 
 async function ask(

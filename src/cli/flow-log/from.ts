@@ -1,0 +1,85 @@
+import { OperatorError } from '../../errors.js'
+import { parseLogFormat } from '../../flowlog/log-format.js'
+import { Output } from '../../sink/text-output.js'
+import { failWith } from '../offline-input.js'
+import { formatOfOutput } from '../output-format.js'
+import { stoppable } from '../process/stop.js'
+import { counted, sayWritten } from '../process/written.js'
+import { readStream } from '../stream-input.js'
+import { type FlowLogOptions, FORMATS } from './options.js'
+
+/** Writes the records that are in a stream. Throws OperatorError. */
+export async function flowLogFrom(url: string, options: FlowLogOptions): Promise<void> {
+  const { output, follow = false } = options
+  const format = formatOfOutput(output, options.format, FORMATS)
+  if (format === 'parquet' || output.endsWith('/')) {
+    throw new OperatorError(
+      'records of a stream are written as text or json to one file: mirrortap query --from writes Parquet',
+      { exitCode: 2 },
+    )
+  }
+  const lines = new StreamLines(format, options.logFormat)
+  await stoppable(async (stop) => {
+    const out = new Output(output)
+    try {
+      out.write(lines.header)
+      for await (const data of readStream(url, { follow, signal: stop.abortSignal })) {
+        for (const line of Buffer.from(data).toString().split('\n')) {
+          if (line !== '') out.write(lines.of(line))
+        }
+        if (follow) out.sink.flush()
+        await out.room()
+        if (!out.open) break
+      }
+      await out.close()
+    } catch (error) {
+      await out.discard()
+      throw error
+    }
+  })
+  sayWritten(counted(lines.records, 'record'), output)
+  if (lines.wrong > 0) {
+    failWith([`${counted(lines.wrong, 'line')} of the stream are no flow log records; left out`])
+  }
+}
+
+/** Records as they are to be written. */
+class StreamLines {
+  readonly header: string
+  records = 0
+  wrong = 0
+  readonly #isText: boolean
+  /** Undefined: all that a record has, as it is. */
+  readonly #names: readonly string[] | undefined
+
+  constructor(format: 'text' | 'json', logFormat: string | undefined) {
+    this.#isText = format === 'text'
+    const isWhole = !this.#isText && logFormat === undefined
+    this.#names = isWhole ? undefined : parseLogFormat(logFormat).fields.map(({ name }) => name)
+    this.header = this.#isText ? `${this.#names!.join(' ')}\n` : ''
+  }
+
+  /** Empty for what is no record. */
+  of(line: string): string {
+    const record = recordOf(line)
+    if (record === undefined) {
+      this.wrong++
+      return ''
+    }
+    this.records++
+    const names = this.#names
+    if (names === undefined) return `${line}\n`
+    if (this.#isText) return `${names.map((name) => record[name] ?? '-').join(' ')}\n`
+    return `${JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])))}\n`
+  }
+}
+
+function recordOf(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isRecord ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,79 @@
+import type { JsMsg } from '@nats-io/jetstream'
+import { LRUCache } from 'lru-cache'
+import { OperatorError } from '../errors.js'
+import { type NatsPlace, placeName } from './delivery-url.js'
+import {
+  connectJetStream,
+  type JetStream,
+  natsFailure,
+  STREAM_NOT_FOUND,
+} from './nats-connection.js'
+
+/** What is asked of a server at a time. */
+const MESSAGES = 64
+/** How often a server that is gone is looked for. */
+const RECONNECTS = 20
+
+/** Ids of the last messages: one that a publisher stored twice is given once. */
+const IDS_KEPT = 100_000
+
+export interface ReadRules {
+  /** Goes on with messages to come. Otherwise it ends with the last one there is at the start. */
+  readonly follow: boolean
+  readonly signal: AbortSignal
+}
+
+/** The messages of a stream from its first: JSON lines each. Rejects with OperatorError. */
+export async function* readNats(
+  place: NatsPlace,
+  rules: ReadRules,
+): AsyncGenerator<Uint8Array, void, void> {
+  let jetStream: JetStream | undefined
+  try {
+    jetStream = await connectJetStream(place, { task: 'reading from NATS', reconnects: RECONNECTS })
+    yield* messagesOf(place, jetStream, rules)
+  } catch (error) {
+    if (error instanceof OperatorError) throw error
+    if (jetStream?.codeOf(error) === STREAM_NOT_FOUND) {
+      throw new OperatorError(`${placeName(place)}: there is no such stream`)
+    }
+    throw new OperatorError(`${placeName(place)}: ${natsFailure(error).message}`)
+  } finally {
+    await jetStream?.connection.close()
+  }
+}
+
+async function* messagesOf(
+  { stream }: NatsPlace,
+  { client, manager, connection }: JetStream,
+  { follow, signal }: ReadRules,
+): AsyncGenerator<Uint8Array, void, void> {
+  const { state } = await manager.streams.info(stream)
+  if (state.messages === 0 && !follow) return
+  const consumer = await client.consumers.get(stream)
+  const messages = await consumer.consume({ max_messages: MESSAGES })
+  const stop = () => messages.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  void connection.closed().then(stop)
+  const known = new LRUCache<string, true>({ max: IDS_KEPT })
+  try {
+    if (signal.aborted) return
+    for await (const message of messages) {
+      const id = message.headers?.get('Nats-Msg-Id') ?? ''
+      if (id === '' || !known.has(id)) yield message.data
+      if (id !== '') known.set(id, true)
+      if (!follow && isLast(message, state.last_seq)) return
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    messages.stop()
+  }
+  if (!signal.aborted) {
+    throw new OperatorError('no server can be reached any more: what has been read is not all')
+  }
+}
+
+/** The last one that there was may have been removed meanwhile. */
+function isLast({ seq, info }: JsMsg, last: number): boolean {
+  return seq >= last || info.pending === 0
+}
