@@ -28,6 +28,8 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   keepFiles?: number
   keepBytes?: number
   flowLogDir?: string
+  keepTotal?: number
+  keepFree?: number
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   fileFormat: 'plain-text' | 'parquet'
