@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 const MAY_IMPORT: Record<string, readonly string[]> = {
   wire: [],
   'errors.ts': [],
+  'durations.ts': [],
   'nearest-name.ts': [],
   'sleep.ts': [],
   'visible.ts': [],
@@ -42,6 +43,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'sink',
     'wire',
     'errors.ts',
+    'durations.ts',
   ],
   aws: ['control', 'mirror', 'sink', 'wire', 'errors.ts', 'sleep.ts'],
   deliver: ['aws', 'flowlog', 'mirror', 'sink', 'wire', 'errors.ts'],
@@ -57,8 +59,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'wire',
     'errors.ts',
     'visible.ts',
+    'durations.ts',
   ],
   dashboard: ['api', 'deliver', 'session', 'sink'],
+  metrics: ['api', 'appliance', 'deliver', 'session', 'sink', 'wire', 'durations.ts'],
   library: [
     'analyze',
     'appliance',

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Change } from '../control/state.js'
+import type { Latency } from '../durations.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
 import type { FlowBatch } from './captured-flows.js'
@@ -136,6 +137,10 @@ export class Member {
   /** When a thread in this place last showed that it runs. */
   get lastBeat(): number {
     return this.#progress.lastBeat
+  }
+
+  get latency(): Latency {
+    return this.#progress.latency
   }
 
   /** Since when its oldest operation at the disk has been under way, as far as it could say. */

@@ -113,9 +113,10 @@ export class Pool {
       return since.length === 0 ? undefined : Math.max(0, now - Math.min(...since))
     }
     return {
-      workers: this.#members.map(({ lastBeat }, index) => ({
+      workers: this.#members.map(({ lastBeat, latency }, index) => ({
         worker: index + 1,
         silentMs: Math.max(0, now - lastBeat),
+        latency,
       })),
       waitingMs: Object.fromEntries(
         WRITES.map((what) => [what, waitingMs(what)]),

@@ -1,3 +1,4 @@
+import { type Latency, QUANTILES } from '../durations.js'
 import { monotonicMs } from '../sink/disk.js'
 
 /** What a receiving thread writes, each with turns of its own at the disk. */
@@ -6,7 +7,9 @@ export type Written = (typeof WRITES)[number]
 
 const BEAT = 0
 const WRITES_AT = 1
-const CELLS = WRITES_AT + WRITES.length
+const LATENCY_AT = WRITES_AT + WRITES.length
+const QUANTILES_AT = LATENCY_AT + 2
+const CELLS = QUANTILES_AT + QUANTILES.length
 
 /**
  * Signs of life of a receiving thread, in shared memory: they are read without asking the thread, which
@@ -39,6 +42,20 @@ export class Progress {
   writingSince(what: Written): number | undefined {
     return this.#cells[WRITES_AT + WRITES.indexOf(what)] || undefined
   }
+
+  noteLatency({ count, sumSeconds, quantiles }: Latency): void {
+    this.#cells[LATENCY_AT] = count
+    this.#cells[LATENCY_AT + 1] = sumSeconds
+    this.#cells.set(quantiles, QUANTILES_AT)
+  }
+
+  get latency(): Latency {
+    return {
+      count: this.#cells[LATENCY_AT]!,
+      sumSeconds: this.#cells[LATENCY_AT + 1]!,
+      quantiles: [...this.#cells.subarray(QUANTILES_AT)],
+    }
+  }
 }
 
 /** What is known of the receiving threads without asking them. */
@@ -48,6 +65,8 @@ export interface PoolProgress {
     readonly worker: number
     /** Since it last showed that it runs; while one is started again, since the last of its predecessor. */
     readonly silentMs: number
+    /** From the kernel to the end of their way, one datagram of each batch. */
+    readonly latency: Latency
   }[]
   /** How long the oldest operation at the disk has been under way; undefined when none is. */
   readonly waitingMs: Readonly<Record<Written, number | undefined>>

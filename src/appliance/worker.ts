@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Change } from '../control/state.js'
+import { Durations } from '../durations.js'
 import { OperatorError } from '../errors.js'
 import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { Receivers } from '../receive/receivers.js'
@@ -16,6 +17,8 @@ import { Progress } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 
 const TICK_MS = 250
+/** Ticks between two looks at the latency. */
+const LATENCY_TICKS = 8
 /** Datagrams between two looks at the totals: what a sudden death may leave uncounted. A power of two. */
 const TOTALS_EVERY = 64
 /** After a crash: how long finishing the files may take. */
@@ -31,6 +34,7 @@ const column = new Column(
 const receivers = new Receivers()
 const totals = new SharedTotals(options.totals)
 const progress = new Progress(options.progress)
+const durations = new Durations()
 let timer: NodeJS.Timeout | undefined
 
 /** What a column is told of the others. */
@@ -84,6 +88,7 @@ async function leave(error: unknown, isFinal: boolean): Promise<void> {
 const crashed = (error: unknown): void => crash(error, false)
 
 let sinceTotals = 0
+let ticks = 0
 
 /** Says now and then what has been counted, where it outlives the thread. */
 function noteTotals(): void {
@@ -100,6 +105,7 @@ async function open(port: number, onDatagram: OnDatagram): Promise<Receiver> {
     reusePort: options.workers > 1,
     firstOfGroup: options.index === 0,
     onDatagram,
+    onBatch: (microseconds) => durations.record(microseconds),
     takeOver: options.takeOver?.[receivers.opened.length],
     // Another in its place would stand last in the kernel's group, and be sent what is another's.
     onError: (error) => crash(error, true),
@@ -120,6 +126,8 @@ function tick(): void {
   const { captures, flowLogs } = column.disks
   progress.noteWrites('captures', captures.waitingSince)
   progress.noteWrites('flow logs', flowLogs?.waitingSince)
+  ticks = (ticks + 1) % LATENCY_TICKS
+  if (ticks === 0) progress.noteLatency(durations.latency)
   progress.beat()
 }
 

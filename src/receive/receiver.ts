@@ -69,6 +69,8 @@ export interface ReceiverOptions {
   /** A socket left by a thread that died, in place of a new one. */
   takeOver?: LeftSocket | undefined
   onDatagram: OnDatagram
+  /** Behind the datagrams that were read together: how long ago the first of them had come, in microseconds. */
+  onBatch?: (microseconds: number) => void
   /** The socket failed while open; the receiver has stopped. */
   onError: (error: Error) => void
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DropCounter } from '../sys/drop-counter.js'
 import {
+  CLOCK_REALTIME,
   EAGAIN,
   ECONNREFUSED,
   EINTR,
@@ -9,6 +10,7 @@ import {
   MSG_DONTWAIT,
   systemError,
 } from '../sys/libc.js'
+import { wordsOf } from '../sys/mmsghdr.js'
 import { ReadLoop } from '../sys/read-loop.js'
 import { Datagram } from '../wire/packet.js'
 import { MessageBatch } from './message-batch.js'
@@ -60,6 +62,8 @@ class RecvmmsgReceiver implements Receiver {
   readonly #drops: DropCounter
   readonly #dropsKnown: boolean
   readonly #loop: ReadLoop
+  readonly #time = Buffer.alloc(16)
+  readonly #timeWords = wordsOf(this.#time)
   #released = false
   /** Of the batch that is being handed over: datagrams behind the one that was last. */
   #left = 0
@@ -105,16 +109,30 @@ class RecvmmsgReceiver implements Receiver {
   #readBatch(): number {
     const batch = this.#batch
     const datagram = this.#datagram
-    const { onDatagram } = this.#options
+    const { onDatagram, onBatch } = this.#options
     const { fd } = this.#socket
     const count = this.#libc.recvmmsg(fd, batch.messages, batch.slots, MSG_DONTWAIT, null)
     if (count < 0) return this.#readFailed()
+    let seconds = 0
+    let nanoseconds = 0
     for (let slot = 0; slot < count; slot++) {
       this.#left = count - slot - 1
       batch.show(slot, datagram)
+      if (slot === 0) {
+        seconds = datagram.seconds
+        nanoseconds = datagram.nanoseconds
+      }
       onDatagram(datagram)
     }
+    if (count > 0 && onBatch !== undefined) onBatch(this.#microsecondsSince(seconds, nanoseconds))
     return count
+  }
+
+  /** By the clock that the kernel stamps datagrams with, which Node gives in whole milliseconds. */
+  #microsecondsSince(seconds: number, nanoseconds: number): number {
+    this.#libc.clock_gettime(CLOCK_REALTIME, this.#time)
+    const words = this.#timeWords
+    return (words[0]! - seconds) * 1e6 + (words[2]! - nanoseconds) / 1000
   }
 
   #readFailed(): 0 | -1 {

@@ -215,7 +215,7 @@ export interface SessionReport {
   bytes: number
 }
 
-const SESSION_COUNTS = [
+export const SESSION_COUNTS = [
   'received',
   'accepted',
   'captured',

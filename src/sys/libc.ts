@@ -32,6 +32,8 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Buffer): number
   /** 0 when there is no such interface. */
   if_nametoindex(name: string): number
+  /** Into a struct timespec of 16 octets. */
+  clock_gettime(clock: number, time: Buffer): number
   /** Of the last call that answered -1; to be read before anything else is called. */
   errno(): number
   /** Where the memory lies, for pointers inside structs. It does not move; the caller keeps it alive. */
@@ -70,6 +72,7 @@ export const IPV6_MTU_DISCOVER = 23
 export const IPV6_RECVERR = 25
 export const IPV6_V6ONLY = 26
 export const UDP_NO_CHECK6_RX = 102
+export const CLOCK_REALTIME = 0
 export const SOL_SOCKET = 1
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
@@ -167,6 +170,7 @@ function declare(koffi: Koffi): Libc {
     close: libc.func('int close(int)'),
     ioctl: ioctlOf(libc.func('int ioctl(int, unsigned long, ...)')),
     if_nametoindex: libc.func('uint32_t if_nametoindex(const char *)'),
+    clock_gettime: libc.func('int clock_gettime(int, void *)'),
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
     watch(fd, onReadable) {

@@ -40,8 +40,14 @@ export const NO_COUNTS = {
   failed: 0,
 }
 
+export const NO_LATENCY = { count: 0, sumSeconds: 0, quantiles: [0, 0, 0, 0] }
+
 /** Of an appliance where all is well. */
-export const QUIET = { workers: [{ worker: 1, silentMs: 100 }], waitingMs: {}, auditLinesLost: 0 }
+export const QUIET = {
+  workers: [{ worker: 1, silentMs: 100, latency: NO_LATENCY }],
+  waitingMs: {},
+  auditLinesLost: 0,
+}
 
 export interface ApiSetting {
   ec2?: readonly Action[]

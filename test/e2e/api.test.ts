@@ -42,7 +42,7 @@ describe.skipIf(!IS_BUILT)(`the API of listen${NEEDS_BUILD}`, UNHURRIED, () => {
   test('load balancers find it well by HTTP and by TCP, and the ledger is a page', async () => {
     const api = ['--api', `${HOST}:0`, '--no-auth', '--health', `${HOST}:0`]
     const appliance = new Appliance(api)
-    const [, health] = await appliance.says(/^health checks by HTTP on (\S+)$/m)
+    const [, health] = await appliance.says(/^health checks by HTTP, and \/metrics, on (\S+)$/m)
     for (const path of ['/', '/healthz', '/readyz']) {
       const answer = await fetch(`${health}${path}`)
       expect([path, answer.status, await answer.text()]).toEqual([path, 200, 'ok\n'])

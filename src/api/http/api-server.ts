@@ -9,6 +9,7 @@ import {
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { Refused } from '../../aws/protocol/protocol.js'
 import { HeaderFields, type RequestHead, splitTarget } from '../../aws/protocol/request.js'
+import { Durations } from '../../durations.js'
 import { OperatorError } from '../../errors.js'
 import { errnoOf } from '../../sink/write-error.js'
 import { Bodies, beginningOf } from './body.js'
@@ -108,6 +109,8 @@ type PageReply = Omit<Reply, 'body'> & { readonly body: string | Buffer }
 export class ApiServer {
   /** Turned away for `limits.requests`. */
   turnedAway = 0
+  /** From the head of a request to the end of its reply. */
+  readonly durations = new Durations()
   readonly #options: ApiServerOptions
   readonly #limits: ApiLimits
   readonly #routes: ReadonlyMap<string, Route>
@@ -233,7 +236,11 @@ export class ApiServer {
     if (connection !== undefined) Object.assign(connection, { request, reply: response })
     // A client that goes is no error of ours.
     response.on('error', () => undefined)
+    const began = performance.now()
     response.on('close', () => {
+      if (!this.#endless.has(response)) {
+        this.durations.record((performance.now() - began) * 1000)
+      }
       if (connection !== undefined) connection.idleSince = performance.now()
       // It was told that the connection would last.
       if (this.#closed !== undefined) request.socket.destroySoon()

@@ -25,7 +25,7 @@ export function addApiOptions(command: Command): Command {
     .optionsGroup('API:')
     .option(
       '--api <address:port>',
-      'the AWS-compatible API, /health, /readyz and /ledger (default: 127.0.0.1:4780)',
+      'the AWS-compatible API, /health, /ledger and /metrics (default: 127.0.0.1:4780)',
       parseApiAddress,
     )
     .option('--no-api', 'do not start the AWS API')
@@ -45,7 +45,7 @@ export function addHealthOptions(command: Command): Command {
   return command
     .option(
       '--health <address:port>',
-      '/healthz and /readyz (also as /) without a key, for load balancers that check by HTTP',
+      '/healthz, /readyz (also as /) and /metrics without a key, for load balancers and Prometheus',
       parseApiAddress,
     )
     .option(

@@ -98,7 +98,7 @@ export function addListen(program: Command): void {
       checkFollowing(chosen)
       checkKeeping(chosen)
       applyFileMode(chosen.fileMode)
-      await listen(chosen, metadataOf(chosen), declared)
+      await listen(chosen, metadataOf(chosen), program.version()!, declared)
     })
 }
 

@@ -17,8 +17,9 @@ import { LiveFeed } from '../../dashboard/live-feed.js'
 import { dashboardPages } from '../../dashboard/pages.js'
 import { OperatorError } from '../../errors.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
+import { metricsPage } from '../../metrics/metrics-page.js'
 import { type ApiCliOptions, DEFAULT_API } from './api-options.js'
-import { readinessFacts, type Watched } from './watched.js'
+import { metricsFacts, readinessFacts, type Watched } from './watched.js'
 
 /** What AWS's clients assume, and what its emulators answer as. */
 const DEFAULT_REGION = 'us-east-1'
@@ -113,6 +114,7 @@ async function serve(
       alive,
       readiness('/readyz', () => readinessFacts(watched)),
       ledgerPage(watched.ledger),
+      metricsPage(() => metricsFacts(watched), true),
       ...dashboardPages(),
       feed.route,
       ...(visitors === undefined ? [] : [visitors.signIn, visitors.signOut]),
@@ -121,6 +123,7 @@ async function serve(
     onProblem: say,
   })
 
+  watched.api = { server, audit }
   const whose = path === undefined ? 'for everybody on this host' : `access keys in ${path}`
   say(`API on ${server.url}, region ${region}, account ${accountId}, ${whose}`)
   sayDashboard(server.url, keys?.credentials.values().next().value, say)

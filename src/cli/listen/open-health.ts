@@ -2,9 +2,10 @@ import { ApiServer } from '../../api/http/api-server.js'
 import { bindAddress } from '../../api/http/loopback.js'
 import { alive, readiness, unreadiness } from '../../api/http/probes.js'
 import { TcpCheck } from '../../api/http/tcp-check.js'
+import { metricsPage } from '../../metrics/metrics-page.js'
 import type { HealthCliOptions } from './api-options.js'
 import type { Bound } from './listening-text.js'
-import { readinessFacts, type Watched } from './watched.js'
+import { metricsFacts, readinessFacts, type Watched } from './watched.js'
 
 export interface Closable {
   close(): Promise<void>
@@ -29,13 +30,18 @@ export async function openHealth(
       host: await bindAddress(health.host, false, '--health'),
       port: health.port,
       dispatcher: undefined,
-      routes: [alive, readiness('/readyz', facts), readiness('/', facts)],
+      routes: [
+        alive,
+        readiness('/readyz', facts),
+        readiness('/', facts),
+        metricsPage(() => metricsFacts(watched), false),
+      ],
       as: { name: 'the health check', option: '--health', orElse: '' },
       onProblem: say,
     })
     opened.push(server)
     taken = server.port
-    say(`health checks by HTTP on ${server.url}`)
+    say(`health checks by HTTP, and /metrics, on ${server.url}`)
   }
   if (tcpCheck === false) return opened
   const isReady = () => unreadiness(facts(), Date.now()).length === 0

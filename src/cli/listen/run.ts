@@ -47,11 +47,12 @@ const REDRAW_MS = 1000
 export async function listen(
   options: ListenOptions,
   metadata: MetadataValues,
+  version: string,
   declared?: ConfiguredResources,
 ): Promise<void> {
   const of = withRegion(metadata, options)
   await stoppable(
-    (stop) => runAppliance(options, of, declared, stop),
+    (stop) => runAppliance(options, of, version, declared, stop),
     () => say('SIGHUP: nothing is read anew; restart to change the configuration'),
   )
 }
@@ -65,6 +66,7 @@ function withRegion(metadata: MetadataValues, { control }: ListenOptions): Metad
 async function runAppliance(
   options: ListenOptions,
   metadata: MetadataValues,
+  version: string,
   declared: ConfiguredResources | undefined,
   stop: Stop,
 ): Promise<void> {
@@ -143,6 +145,13 @@ async function runAppliance(
     const ledger = async (): Promise<LedgerReport> =>
       withRemoved(await pool.report(), bound?.removed)
     const watched: Watched = {
+      version,
+      receiveBuffer: {
+        asked: options.receiveBuffer,
+        // The kernel counts twice what it grants.
+        granted: pool.listening.receiveBufferBytes / 2,
+      },
+      api: undefined,
       progress: () => progressOf(pool, plane),
       ledger,
       spaces: () => spaces.latest,

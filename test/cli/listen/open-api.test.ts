@@ -25,6 +25,9 @@ async function open(options: ApiCliOptions, metadata = {}): Promise<Opened> {
   const said: string[] = []
   const actions = { ec2: [create], networkFirewall: [] }
   const server = await openApi(options, metadata, actions, (line) => said.push(line), {
+    version: '0.0.0',
+    receiveBuffer: { asked: 1, granted: 1 },
+    api: undefined,
     progress: () => QUIET,
     spaces: () => [],
     deliveries: () => [],
