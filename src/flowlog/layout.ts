@@ -10,7 +10,7 @@ const CALENDAR_YEARS = 400
 const CALENDAR_SECONDS = 146_097 * 86_400
 
 /** Stands in paths for an account or a region that was not configured, as AWS writes an unknown account. */
-const UNKNOWN = 'unknown'
+export const UNKNOWN_IN_PATHS = 'unknown'
 
 /** As `CreateFlowLogs` spells it. */
 export type FileFormat = 'plain-text' | 'parquet'
@@ -118,7 +118,7 @@ export function bucketOf(endSeconds: number, bucketSeconds = BUCKET_SECONDS): nu
 }
 
 function pathPart(what: string, value: string | undefined): string {
-  if (value === undefined || value === '' || value === '-') return UNKNOWN
+  if (value === undefined || value === '' || value === '-') return UNKNOWN_IN_PATHS
   if (!/^[A-Za-z0-9-]{1,64}$/.test(value)) {
     throw new OperatorError(
       `the ${what} '${value}' names a directory: use letters, digits and hyphens only`,

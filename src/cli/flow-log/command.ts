@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
+import { DIALECTS } from '../../flowlog/ddl.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
@@ -52,6 +53,12 @@ export function addFlowLog(program: Command): void {
       1_048_576,
     )
   command.addOption(fileModeOption()).addOption(duplicatesOption())
+  command.addOption(
+    new Option(
+      '--print-ddl <engine>',
+      'instead of records, the SQL that makes a table of flow logs of this format, and a view that merges what several appliances saw of a flow; name the place above AWSLogs/, such as s3://bucket/prefix/',
+    ).choices(DIALECTS),
+  )
   command
     .optionsGroup('From a stream:')
     .option(
@@ -74,6 +81,10 @@ export function addFlowLog(program: Command): void {
     )
     .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
       applyFileMode(options.fileMode)
+      if (options.printDdl !== undefined) {
+        const { printDdl } = await import('./print-ddl.js')
+        return printDdl(options.printDdl, files, options)
+      }
       if (options.from !== undefined) {
         if (files.length > 0) throw new OperatorError(EITHER, { exitCode: 2 })
         const { flowLogFrom } = await import('./from.js')

@@ -1,3 +1,4 @@
+import type { Dialect } from '../../flowlog/ddl.js'
 import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { OfflineCliOptions } from '../offline-options.js'
 
@@ -25,5 +26,6 @@ export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   fileMode?: number
   /** A stream in place of capture files. */
   from?: string
+  printDdl?: Dialect
   follow?: true
 }
