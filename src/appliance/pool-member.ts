@@ -125,10 +125,6 @@ export class Member {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  noteRecordsLost(records: number): void {
-    this.#thread?.order({ type: 'records-lost', records })
-  }
-
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
     if (this.#thread !== undefined) return this.#thread.operate(order, onBatch)
     return Promise.reject(this.#failure ?? new Error(`${this.#place} is being started again`))

@@ -10,6 +10,7 @@ import { addIndex } from './index-captures/command.js'
 import { addListen } from './listen/command.js'
 import { addMirror } from './mirror/command.js'
 import { addQuery } from './query/command.js'
+import { addTop } from './top/command.js'
 
 /** In the order of the help. */
 const COMMANDS = [
@@ -22,6 +23,7 @@ const COMMANDS = [
   addFind,
   addIndex,
   addMirror,
+  addTop,
   addCompletion,
 ]
 

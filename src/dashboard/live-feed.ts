@@ -46,7 +46,27 @@ const SESSION_FIELDS = [
   'packetLength',
 ] as const satisfies readonly (keyof SessionReport)[]
 
+export type SessionFields = Pick<SessionReport, (typeof SESSION_FIELDS)[number]>
+
 type SessionRow = readonly (string | number | null)[]
+
+/** A state as it is told. Without a ledger, and what follows it, while a receiving thread hangs. */
+export interface LiveState {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly failures: readonly string[]
+  readonly workers: Progress['workers']
+  readonly spaces: readonly Space[]
+  readonly deliveries: readonly DeliveryStatus[]
+  readonly ledger?: Omit<LedgerReport, 'sessions'>
+  /** Of each row of `sessions`, in order. */
+  readonly fields?: readonly (keyof SessionFields)[]
+  /** Whether `sessions` has all of them, or those that have changed since the state before. */
+  readonly all?: boolean
+  readonly sessions?: readonly SessionRow[]
+  /** Names of sessions that are no more. */
+  readonly gone?: readonly string[]
+}
 
 interface Viewer {
   readonly to: Writable
@@ -133,7 +153,7 @@ export class LiveFeed {
     const { facts } = this.#options
     const progress = facts.progress()
     const at = Date.now()
-    const common = {
+    const common: LiveState = {
       at,
       failures: failuresOf(progress),
       workers: progress.workers,
@@ -141,7 +161,7 @@ export class LiveFeed {
       deliveries: facts.deliveries(),
     }
     if (report === undefined) {
-      this.#tell(() => event('state', common))
+      this.#tell(() => stateEvent(common))
       return
     }
     const { sessions, ...ledger } = report
@@ -161,10 +181,10 @@ export class LiveFeed {
     this.#tell((viewer) => {
       if (viewer.needsAll) {
         viewer.needsAll = false
-        all ??= event('state', { ...state, all: true, sessions: [...this.#rows.values()] })
+        all ??= stateEvent({ ...state, all: true, sessions: [...this.#rows.values()] })
         return all
       }
-      changes ??= event('state', {
+      changes ??= stateEvent({
         ...state,
         all: false,
         sessions: rows.flatMap(([name, row]) => (isSame(before.get(name), row) ? [] : [row])),
@@ -187,6 +207,10 @@ const HISTORY_COLUMNS = ['at', 'received', 'kernelLost', 'bytes']
 
 function isSame(one: SessionRow | undefined, other: SessionRow): boolean {
   return one?.every((value, index) => value === other[index]) ?? false
+}
+
+function stateEvent(state: LiveState): Buffer {
+  return event('state', state)
 }
 
 /** JSON has no ends of lines in it. */

@@ -14,6 +14,7 @@ const NEEDED = {
   find: [],
   index: [],
   mirror: ['--read', 'x', '--to', '127.0.0.1:1', '--vni', '1'],
+  top: [],
 }
 const COMMANDS = Object.keys(NEEDED)
 const PACKAGE = join(import.meta.dirname, '../../package.json')

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
-import { Appliance, IS_BUILT, NEEDS_BUILD, UNHURRIED } from './program.js'
+import { Appliance, IS_BUILT, mirrortap, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 /** Debian's. */
 const CHROMIUM = '/usr/bin/chromium'
@@ -50,12 +50,27 @@ describe.skipIf(!IS_BUILT)(`the dashboard of listen${NEEDS_BUILD}`, UNHURRIED, (
     },
   )
 
-  test('signs in by a link with keys, and shows nothing without', async () => {
+  test('signs in by a link that top prints, and shows nothing without keys', async () => {
     const credentials = join(temporaryDirectory(), 'credentials')
     const appliance = new Appliance(['--api', `${HOST}:0`, '--credentials', credentials])
-    const [, url] = await appliance.says(/^dashboard on (\S+)$/m)
+    const [, url] = await appliance.says(/^dashboard on (\S+)\/ /m)
     expect((await fetch(url!)).status).toBe(200)
-    expect((await fetch(`${url}events`)).status).toBe(403)
+    expect((await fetch(`${url}/events`)).status).toBe(403)
+
+    const asked = mirrortap(['top', '--link', '--api', url!, '--credentials', credentials])
+    expect(await asked.ended()).toBe(0)
+    const [, link, token] = /^(\S+)#(\S+)\n$/.exec(asked.stdout.toString())!
+    expect(link).toBe(`${url}/`)
+    const headers = { Authorization: `Bearer ${token}`, Origin: url! }
+    expect((await fetch(`${url}/sign-in`, { method: 'POST', headers })).status).toBe(204)
+
+    const key = ['--api', url!, '--credentials', credentials]
+    const lines = mirrortap(['top', '--updates', '3', ...key])
+    expect(await lines.ended()).toBe(0)
+    expect(lines.stderr).toBe('')
+    expect(lines.stdout.toString()).toMatch(
+      /^(\d{4}-\S+Z 0 packets\/s 0 bit\/s 0 received, 0 lost by the kernel, [^\n]+\n){2}$/,
+    )
     expect(await appliance.stop()).toBe(0)
   })
 })

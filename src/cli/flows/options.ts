@@ -13,5 +13,4 @@ export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   sort?: SortOrder
   top?: number
   maxFlows: number
-  names: boolean
 }

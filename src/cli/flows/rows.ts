@@ -1,5 +1,4 @@
 import { decimalSeconds, formatMoment } from '../../analyze/quantities.js'
-import { communityId } from '../../application/community-id.js'
 import type { FlowPair } from '../../flow/flow-pair.js'
 import { ageOf, type FlowRow } from '../../flow/flow-row.js'
 import type { PointInTime } from '../../offline/offline.js'
@@ -11,20 +10,8 @@ import { formatWords } from '../../wire/address.js'
 /** The session of a row, by its index. */
 export type Sessions = (session: number) => SessionReport
 
-/** The names of both ends of a row. */
-export type Names = (row: FlowRow) => {
-  readonly source: string | undefined
-  readonly destination: string | undefined
-}
-
-/** What a row of a flow says as JSON; without `names` nothing of them. */
-export function flowJson(
-  row: FlowRow,
-  sessions: Sessions,
-  names: Names | undefined,
-  at: PointInTime,
-) {
-  const named = names?.(row)
+/** What a row of a flow says as JSON. */
+export function flowJson(row: FlowRow, sessions: Sessions, at: PointInTime) {
   return {
     ...sessionJson(row, sessions),
     srcAddr: formatWords(row.ipVersion, row.packetSource),
@@ -40,20 +27,12 @@ export function flowJson(
     tcpFlags: row.tcpFlags,
     state: row.state,
     direction: row.direction ?? null,
-    ...(named && { srcName: named.source ?? null, dstName: named.destination ?? null }),
-    communityId: communityId(row) ?? null,
   }
 }
 
 /** What a connection says as JSON: `orig` and `resp` are Zeek's words for who sent first, and the other. */
-export function pairJson(
-  pair: FlowPair,
-  sessions: Sessions,
-  names: Names | undefined,
-  at: PointInTime,
-) {
+export function pairJson(pair: FlowPair, sessions: Sessions, at: PointInTime) {
   const { originator, responder } = pair
-  const named = names?.(pair)
   return {
     ...sessionJson(pair, sessions),
     origAddr: formatWords(pair.ipVersion, pair.packetSource),
@@ -73,8 +52,6 @@ export function pairJson(
     respTcpFlags: responder.tcpFlags,
     state: pair.state,
     direction: pair.direction ?? null,
-    ...(named && { origName: named.source ?? null, respName: named.destination ?? null }),
-    communityId: communityId(pair) ?? null,
   }
 }
 
@@ -120,21 +97,6 @@ export function pairColumns(
     STATE,
     ...(isVertical ? [DIRECTION] : []),
   ]
-}
-
-/** Of the ends that have names. */
-export function nameColumns(
-  rows: readonly FlowRow[],
-  names: Names,
-  arePairs: boolean,
-): Column<FlowRow>[] {
-  const column = (name: string, end: 'source' | 'destination'): Column<FlowRow>[] =>
-    rows.some((row) => names(row)[end] !== undefined)
-      ? [{ name, cell: (row) => names(row)[end] ?? '-', min: 12, drop: 8 }]
-      : []
-  return arePairs
-    ? [...column('originator name', 'source'), ...column('responder name', 'destination')]
-    : [...column('source name', 'source'), ...column('destination name', 'destination')]
 }
 
 function sessionColumn(sessions: Sessions, hasSessions: boolean): Column<FlowRow> {

@@ -152,8 +152,9 @@ function sayDashboard(
   credential: Credential | undefined,
   say: (line: string) => void,
 ): void {
-  const token = credential && process.stderr.isTTY ? `#${signInToken(credential)}` : ''
-  say(`dashboard on ${url}/${token}`)
+  if (credential === undefined) say(`dashboard on ${url}/`)
+  else if (process.stderr.isTTY) say(`dashboard on ${url}/#${signInToken(credential)}`)
+  else say(`dashboard on ${url}/ ("mirrortap top --link" prints the link that signs in)`)
 }
 
 /** The secret is for the eyes of whoever started it; a log is read by others. */

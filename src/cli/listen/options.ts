@@ -28,8 +28,6 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   keepFiles?: number
   keepBytes?: number
   flowLogDir?: string
-  keepTotal?: number
-  keepFree?: number
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   fileFormat: 'plain-text' | 'parquet'

@@ -47,6 +47,11 @@ export function print(text: string): void {
   process.stdout.write(asPrinted(text))
 }
 
+/** What draws the screen of a terminal: control sequences, and text that has been made visible before. */
+export function draw(text: string): void {
+  process.stdout.write(text)
+}
+
 /** Lines as they may go to standard output: as they are, but for a terminal. */
 export function asPrinted(text: string): string {
   return process.stdout.isTTY ? visibleLines(text) : text

@@ -1,7 +1,8 @@
 /* Charts of the dashboard: uPlot, the global of uplot.js, for traffic; a canvas a row for sessions. */
 
 const root = document.documentElement
-const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim()
+/** A colour of the style sheet, as it is in this mode. */
+export const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim()
 const two = (value) => String(value).padStart(2, '0')
 
 /** `1234` as `1.23 k`. */
@@ -106,7 +107,7 @@ export class TrafficChart {
 }
 
 /** The last minute of a session: as high as its own maximum. */
-export function drawSparkline(canvas, rates) {
+export function drawSparkline(canvas, rates, stroke) {
   const scale = devicePixelRatio || 1
   const { clientWidth: width, clientHeight: height } = canvas
   if (canvas.width !== Math.round(width * scale)) {
@@ -123,7 +124,7 @@ export function drawSparkline(canvas, rates) {
   const y = (rate) => height - 1.5 - (rate / high) * (height - 3)
   pen.beginPath()
   for (const [index, rate] of rates.entries()) pen.lineTo(x(index), y(rate))
-  pen.strokeStyle = colour('kept')
+  pen.strokeStyle = stroke
   pen.lineWidth = 1.25
   pen.stroke()
   pen.lineTo(width, height)

@@ -2,7 +2,7 @@
  * The dashboard: what the appliance tells once a second, as text and pictures. Names come from packets,
  * files and clients: they become text, never markup.
  */
-import { drawSparkline, scaled, TrafficChart } from './charts.js'
+import { colour, drawSparkline, scaled, TrafficChart } from './charts.js'
 import { startFlowCaptures } from './flow-captures.js'
 
 const element = (id) => document.getElementById(id)
@@ -410,7 +410,8 @@ function showRows() {
   while (body.rows.length < last - first + 2) body.append(newRow())
   space(body.rows[0], first)
   space(body.rows[last - first + 1], order.length - last)
-  for (let index = first; index < last; index++) fill(body.rows[index - first + 1], index)
+  const stroke = colour('kept')
+  for (let index = first; index < last; index++) fill(body.rows[index - first + 1], index, stroke)
 }
 
 function newRow() {
@@ -438,7 +439,7 @@ function space(tr, rows) {
   }
 }
 
-function fill(tr, index) {
+function fill(tr, index, stroke) {
   const session = order[index]
   tr.className = ''
   tr.ariaHidden = null
@@ -448,7 +449,7 @@ function fill(tr, index) {
     cell.hidden = false
     cell.style.height = ''
     if (key === undefined) {
-      drawSparkline(cell.firstChild, rates.get(String(session.session)) ?? [])
+      drawSparkline(cell.firstChild, rates.get(String(session.session)) ?? [], stroke)
       continue
     }
     const shown = text === undefined ? String(session[key] ?? '–') : text(session)
