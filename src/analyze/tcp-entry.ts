@@ -20,10 +20,12 @@ export const WINDOW_SHIFT = 16
 /** When NEXT last moved. */
 export const MOVED_SECONDS = 3
 export const MOVED_NANOSECONDS = 4
-/** Of the SYN, where one was seen. */
+/** Of the SYN, where one was seen; else one less than the lowest number that was, which is the SYN's if nothing was lost. */
 export const FIRST_SEQUENCE = 5
 /** Round trip of the handshake in nanoseconds, 0 while it is not known; the same in both directions. */
 export const ROUND_TRIP = 6
+/** NEXT of the connection that had these ports before, where there was one. */
+export const FORMER_NEXT = 7
 
 /** Anything but RST has been seen of this direction. */
 export const BEGUN = 0x01
@@ -43,6 +45,10 @@ export const CONNECTED = 0x80
 export const IS_ANSWER = 0x1000
 /** Went on behind its SYN: it was answered, whether that was seen or not. */
 export const WENT_ON = 0x2000
+/** FORMER_NEXT holds. */
+export const HAS_FORMER = 0x4000
+/** Of both directions: that connection was reset. */
+export const FORMER_RESET = 0x8000
 /** Gaps open in this direction. */
 export const GAPS_SHIFT = 8
 export const GAPS_MASK = 0xf << GAPS_SHIFT

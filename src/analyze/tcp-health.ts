@@ -21,6 +21,9 @@ import {
   CONNECTED,
   DIRECTION_WORDS,
   FIRST_SEQUENCE,
+  FORMER_NEXT,
+  FORMER_RESET,
+  HAS_FORMER,
   IS_ANSWER,
   MOVED_NANOSECONDS,
   MOVED_SECONDS,
@@ -46,8 +49,10 @@ const WINDOW_MAX = 2 ** 30
 /** Data this far behind its turn was sent again, where the round trip is not known, in nanoseconds. */
 const REORDERING_NS = 3_000_000
 
-/** A SYN that comes after the data behind it has overtaken no more than this. */
-const SYN_LATE = 65_535
+/** A number that was not seen yet may lie this far ahead: packets were lost, or are not here yet. */
+const AHEAD = 65_535
+/** What is late of the connection that had the ports before is of its last so many numbers. */
+const FORMER_LATE = 2 ** 20
 
 /** How long handshakes took; see `roundTrips` in analysis-report.ts. */
 export interface RoundTrips {
@@ -98,15 +103,27 @@ export class TcpHealth {
     const mine = flow * 2 * DIRECTION_WORDS + direction * DIRECTION_WORDS
     const theirs = flow * 2 * DIRECTION_WORDS + (1 - direction) * DIRECTION_WORDS
     const flags = frame.tcpFlags
-    if ((flags & TCP_RST) !== 0) {
+    const sequence = i32(bytes, at + TCP_SEQUENCE)
+    const acknowledgment = i32(bytes, at + TCP_ACKNOWLEDGMENT)
+    const isReset = (flags & TCP_RST) !== 0
+    const hasSyn = (flags & TCP_SYN) !== 0
+    if (isReset) counts.resets++
+    if (!hasSyn && ((words[mine + STATE]! | words[theirs + STATE]!) & HAS_FORMER) !== 0) {
+      if (this.#isOfFormer(mine, theirs, sequence, acknowledgment, flags)) {
+        if (isReset) this.#resetFormer(mine, theirs, counts)
+        else if (length > 0 || (flags & TCP_FIN) !== 0) {
+          counts.outOfOrder++
+          this.gaps.noteOutOfOrder(mine)
+        }
+        return
+      }
+    }
+    if (isReset) {
       // Whoever resets may know little of the sequence numbers; they say nothing.
-      counts.resets++
       words[mine + STATE]! |= RST_SEEN
       return
     }
-    const sequence = i32(bytes, at + TCP_SEQUENCE)
-    const acknowledgment = i32(bytes, at + TCP_ACKNOWLEDGMENT)
-    if ((flags & TCP_SYN) !== 0) {
+    if (hasSyn) {
       const isAnswer = (flags & TCP_ACK) !== 0
       if (!this.#syn(flow, mine, theirs, sequence, length, isAnswer, counts)) return
       if (isAnswer) {
@@ -161,6 +178,52 @@ export class TcpHealth {
     this.gaps.clear(flow)
   }
 
+  /**
+   * Whether a segment is of the connection that had these ports before: a number of it lies near
+   * the end of what its side has sent in that one, and not all are what this one would have.
+   */
+  #isOfFormer(
+    mine: number,
+    theirs: number,
+    sequence: number,
+    acknowledgment: number,
+    flags: number,
+  ): boolean {
+    const hasAck = (flags & TCP_ACK) !== 0
+    // RST that answers a segment without ACK has 0 for a number of its own.
+    const isSequenced = !hasAck || (flags & TCP_RST) === 0 || sequence !== 0
+    const own = isSequenced ? this.#holdsFormer(mine, sequence) : undefined
+    const other = hasAck ? this.#holdsFormer(theirs, acknowledgment) : undefined
+    if (own === false || other === false || (own ?? other) === undefined) return false
+    const isOwn = isSequenced ? this.#holds(mine, sequence) : undefined
+    const isOther = hasAck ? this.#holds(theirs, acknowledgment) : undefined
+    return isOwn === false || isOther === false || (isOwn ?? isOther) === undefined
+  }
+
+  /** Whether a number may be of this side in the connection before; undefined where that is not known. */
+  #holdsFormer(direction: number, number: number): boolean | undefined {
+    const words = this.#words
+    if ((words[direction + STATE]! & HAS_FORMER) === 0) return undefined
+    const behind = (words[direction + FORMER_NEXT]! - number) | 0
+    return behind >= -AHEAD && behind <= FORMER_LATE
+  }
+
+  /** The same of this connection. */
+  #holds(direction: number, number: number): boolean | undefined {
+    const words = this.#words
+    if ((words[direction + STATE]! & BEGUN) === 0) return undefined
+    const first = words[direction + FIRST_SEQUENCE]!
+    return (number - first) >>> 0 <= ((words[direction + NEXT]! - first) >>> 0) + AHEAD
+  }
+
+  #resetFormer(mine: number, theirs: number, counts: TcpCounts): void {
+    const words = this.#words
+    if (((words[mine + STATE]! | words[theirs + STATE]!) & FORMER_RESET) === 0) {
+      counts.resetConnections++
+    }
+    words[mine + STATE]! |= FORMER_RESET
+  }
+
   /** A SYN. False when it says nothing new. */
   #syn(
     flow: number,
@@ -181,8 +244,9 @@ export class TcpHealth {
         words[mine + STATE]! |= SYN_REPEATED
         return false
       }
-      const behind = (words[mine + NEXT]! - ((sequence + 1 + length) | 0)) | 0
-      if ((state & SYN_SEEN) === 0 && behind >= 0 && behind <= SYN_LATE) {
+      const lowest = (words[mine + FIRST_SEQUENCE]! + 1) | 0
+      const isLowest = ((sequence + 1) | 0) === lowest || ((sequence + 1 + length) | 0) === lowest
+      if ((state & SYN_SEEN) === 0 && isLowest) {
         counts.outOfOrder++
         this.gaps.noteOutOfOrder(mine)
         words[mine + STATE]! |= SYN_SEEN | SYN_REPEATED | (isAnswer ? IS_ANSWER : 0)
@@ -190,7 +254,7 @@ export class TcpHealth {
         return false
       }
       // The ports are used again.
-      if (!isAnswer) this.end(flow, counts)
+      if (!isAnswer) this.#startOver(flow, mine, theirs, counts)
       else {
         this.gaps.end(flow, mine < theirs ? 0 : 1, counts)
         words.fill(0, mine, mine + DIRECTION_WORDS)
@@ -199,6 +263,24 @@ export class TcpHealth {
     words[mine + FIRST_SEQUENCE] = sequence
     words[mine + STATE]! |= BEGUN | SYN_SEEN | (isAnswer ? IS_ANSWER : 0)
     return true
+  }
+
+  /** The ports are used by another connection from here on. */
+  #startOver(flow: number, mine: number, theirs: number, counts: TcpCounts): void {
+    const words = this.#words
+    const states = words[mine + STATE]! | words[theirs + STATE]!
+    const reset = (states & RST_SEEN) === 0 ? 0 : FORMER_RESET
+    const [myState, myNext] = [words[mine + STATE]!, words[mine + NEXT]!]
+    const [theirState, theirNext] = [words[theirs + STATE]!, words[theirs + NEXT]!]
+    this.end(flow, counts)
+    if ((myState & BEGUN) !== 0) {
+      words[mine + STATE] = HAS_FORMER | reset
+      words[mine + FORMER_NEXT] = myNext
+    }
+    if ((theirState & BEGUN) !== 0) {
+      words[theirs + STATE] = HAS_FORMER | reset
+      words[theirs + FORMER_NEXT] = theirNext
+    }
   }
 
   /** A SYN with ACK: how long the way from here to the server and back took. */
@@ -213,6 +295,7 @@ export class TcpHealth {
     const words = this.#words
     const state = words[theirs + STATE]!
     if ((state & BEGUN) === 0) return
+    this.#noteLowest(theirs, acknowledgment)
     words[theirs + ACKED] = acknowledgment
     words[theirs + STATE]! |= ACK_SEEN
     if (!timed || !isClear(state) || words[theirs + NEXT] !== acknowledgment) return
@@ -235,6 +318,7 @@ export class TcpHealth {
     const words = this.#words
     const state = words[theirs + STATE]!
     if ((state & BEGUN) === 0) return
+    this.#noteLowest(theirs, acknowledgment)
     if ((state & ACK_SEEN) === 0 || ((acknowledgment - words[theirs + ACKED]!) | 0) > 0) {
       words[theirs + ACKED] = acknowledgment
       words[theirs + STATE]! |= ACK_SEEN
@@ -294,6 +378,7 @@ export class TcpHealth {
     const end = (sequence + length + fin) | 0
     if ((state & BEGUN) === 0) {
       words[mine + STATE]! |= BEGUN
+      words[mine + FIRST_SEQUENCE] = (sequence - 1) | 0
       this.#move(mine, end, seconds, nanoseconds)
       return
     }
@@ -330,6 +415,7 @@ export class TcpHealth {
     counts: TcpCounts,
   ): void {
     const words = this.#words
+    this.#noteLowest(mine, sequence)
     const next = words[mine + NEXT]!
     const isLonger = ((end - next) | 0) > 0
     const old = ((isLonger ? next : end) - sequence) | 0
@@ -345,6 +431,14 @@ export class TcpHealth {
       this.gaps.noteRetransmission(mine)
     }
     if (isLonger) this.#move(mine, end, seconds, nanoseconds)
+  }
+
+  /** A number of this side, in a segment of its own or acknowledged; what a SYN begins is known already. */
+  #noteLowest(direction: number, number: number): void {
+    const words = this.#words
+    if ((words[direction + STATE]! & SYN_SEEN) !== 0) return
+    const before = (number - 1 - words[direction + FIRST_SEQUENCE]!) | 0
+    if (before < 0 && before > -WINDOW_MAX) words[direction + FIRST_SEQUENCE] = (number - 1) | 0
   }
 
   #move(direction: number, next: number, seconds: number, nanoseconds: number): void {

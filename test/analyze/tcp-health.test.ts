@@ -51,6 +51,13 @@ const HANDSHAKE = [SYN, SYN_ACK, ACK]
 const data = (at: number, seq: number, length = 100): Shot => client({ at, seq, length })
 const acknowledges = (at: number, ack: number): Shot => server({ at, seq: 1, ack })
 
+/** Another connection of the same ports, its first numbers given. */
+const next = (at: number, seq = 1_000_000, theirs = 2_000_000): Shot[] => [
+  client({ at, flags: TCP_SYN, seq }),
+  server({ at: at + 10, flags: TCP_SYN | TCP_ACK, seq: theirs, ack: seq + 1 }),
+  client({ at: at + 11, seq: seq + 1, ack: theirs + 1, length: 100 }),
+]
+
 const NOTHING_WRONG: Partial<Record<TcpCountName, number>> = {
   refused: 0,
   unanswered: 0,
@@ -245,6 +252,63 @@ describe('TcpHealth', () => {
       name: 'a SYN that comes behind its own data',
       shots: [SYN_ACK, ACK, data(12, 1), { ...SYN, nanoseconds: 13_000_000 }],
       counts: { connections: 1, attempted: 1, outOfOrder: 1 },
+    },
+    {
+      name: 'a SYN that comes behind its own data, which came in another order',
+      shots: [data(12, 101), data(13, 1), { ...SYN, nanoseconds: 14_000_000 }],
+      counts: { connections: 1, attempted: 1, retransmissions: 1, outOfOrder: 1 },
+    },
+    {
+      name: 'a SYN a little below what was sent, of another connection',
+      shots: [data(12, 60_001), data(13, 60_101), ...next(100, 20_000)],
+      counts: { connections: 2, attempted: 1, completed: 1 },
+    },
+    {
+      name: 'data, FIN and ACK that come behind the SYN of the next connection',
+      shots: [
+        ...HANDSHAKE,
+        data(20, 1),
+        client({ at: 100, flags: TCP_SYN, seq: 1_000_000 }),
+        data(101, 101),
+        client({ at: 102, seq: 201, flags: TCP_FIN | TCP_ACK }),
+        acknowledges(103, 202),
+        ...next(104).slice(1),
+        server({ at: 120, seq: 1, ack: 202, flags: TCP_FIN | TCP_ACK }),
+      ],
+      counts: { connections: 2, attempted: 2, completed: 2, outOfOrder: 3 },
+    },
+    {
+      name: 'RST of the connection before, twice',
+      shots: [
+        ...HANDSHAKE,
+        data(20, 1),
+        ...next(100),
+        client({ at: 130, seq: 101, flags: TCP_RST }),
+        client({ at: 131, seq: 101, flags: TCP_RST }),
+        client({ at: 132, seq: 1_000_101, ack: 2_000_001, length: 100 }),
+      ],
+      counts: { connections: 2, completed: 2, resets: 2, resetConnections: 1 },
+    },
+    {
+      name: 'RST that refuses the next connection, whose numbers go on behind the last',
+      shots: [
+        ...HANDSHAKE,
+        data(20, 1),
+        client({ at: 100, flags: TCP_SYN, seq: 2000 }),
+        server({ at: 101, seq: -S, ack: 2001, flags: TCP_RST | TCP_ACK }),
+      ],
+      counts: { connections: 2, completed: 1, refused: 1, resets: 1, resetConnections: 1 },
+    },
+    {
+      name: 'a next connection whose numbers begin just behind the last',
+      shots: [
+        ...HANDSHAKE,
+        data(20, 1),
+        ...next(100, 70_000, 71_000),
+        client({ at: 120, seq: 70_101, ack: 71_001, length: 100 }),
+        server({ at: 121, seq: 71_001, ack: 70_201, length: 50 }),
+      ],
+      counts: { connections: 2, attempted: 2, completed: 2 },
     },
     {
       name: 'a jump further than any window',
