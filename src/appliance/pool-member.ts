@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Change } from '../control/state.js'
 import type { Latency } from '../durations.js'
+import { OperatorError } from '../errors.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
+import { monotonicMs } from '../sink/disk.js'
 import type { FlowBatch } from './captured-flows.js'
 import type { FlowCaptureOutcome } from './column.js'
 import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
-import { Progress, type Written } from './progress.js'
+import { Progress, silenceText, type Written } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 import { type Death, WorkerThread } from './worker-thread.js'
 
@@ -15,6 +17,24 @@ const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000]
 const OF_LATE_MS = 600_000
 /** How long a report of what a thread counts now may take, before what it last noted is all there is. */
 const REPORT_MS = 2000
+/** How long a thread may show no sign of life before nobody waits for it any more: with a flow operation, and at the end. */
+const PATIENCE_MS = { operation: 10_000, stop: 20_000 }
+/** Where all was held up, the thread may show one a little later than this is found. */
+const RECOVERY_MS = 1000
+/** How long ending a thread that hangs may take: one held by the kernel ends with the process. */
+const TERMINATE_MS = 2000
+
+/** A thread hangs: nobody waits for it any more. */
+export class HungThread extends OperatorError {
+  /** From 1 on. */
+  readonly worker: number
+
+  constructor(worker: number, silentMs: number, outcome: string) {
+    super(`${silenceText(worker, silentMs)}${outcome}`)
+    this.worker = worker
+  }
+}
+
 /** Sessions of threads that died are listed up to this many; of others only the sum is kept. */
 const LISTED_MAX = 65_536
 
@@ -32,6 +52,8 @@ export interface MemberOptions {
   readonly onFilesLeft: () => void
   /** For tests: in place of RESTART_DELAYS_MS. */
   readonly restartDelaysMs?: readonly number[]
+  /** For tests: in place of PATIENCE_MS. */
+  readonly patienceMs?: typeof PATIENCE_MS
   /** No thread will take this place again. */
   readonly onFailure: (error: Error) => void
 }
@@ -126,7 +148,9 @@ export class Member {
   }
 
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
-    if (this.#thread !== undefined) return this.#thread.operate(order, onBatch)
+    if (this.#thread !== undefined) {
+      return this.#whileItRuns(this.#thread.operate(order, onBatch), 'operation', '')
+    }
     return Promise.reject(this.#failure ?? new Error(`${this.#place} is being started again`))
   }
 
@@ -167,7 +191,18 @@ export class Member {
     // What waits at its socket is still to be received.
     while (this.#restarting !== undefined) await this.#restarting
     this.mayRestart = false
-    return this.#ask('stop')
+    const outcome = '; the files it was writing stay .part until the next start finishes them'
+    try {
+      return await this.#whileItRuns(this.#ask('stop'), 'stop', outcome)
+    } catch (error) {
+      if (!(error instanceof HungThread)) throw error
+      const thread = this.#thread
+      this.#thread = undefined
+      this.#keep(this.#totals.report())
+      await Promise.race([thread?.terminate(), delay(TERMINATE_MS, undefined, { ref: false })])
+      this.#fail(error)
+      return this.#sum(undefined)
+    }
   }
 
   async terminate(): Promise<void> {
@@ -175,6 +210,32 @@ export class Member {
     this.#hurry.abort()
     await this.#restarting
     await this.#thread?.terminate()
+  }
+
+  /** What the thread answers. Rejects with HungThread when it shows no sign of life for too long meanwhile. */
+  async #whileItRuns<T>(
+    answer: Promise<T>,
+    what: keyof typeof PATIENCE_MS,
+    outcome: string,
+  ): Promise<T> {
+    const ended = new AbortController()
+    const patienceMs = (this.#options.patienceMs ?? PATIENCE_MS)[what]
+    const silence = this.#silence(patienceMs, outcome, ended.signal)
+    silence.catch(() => undefined)
+    answer.catch(() => undefined)
+    return Promise.race([answer, silence]).finally(() => ended.abort())
+  }
+
+  async #silence(patienceMs: number, outcome: string, signal: AbortSignal): Promise<never> {
+    const silentMs = (): number => monotonicMs() - this.lastBeat
+    for (;;) {
+      await delay(Math.max(patienceMs - silentMs(), RECOVERY_MS), undefined, { signal })
+      if (silentMs() < patienceMs) continue
+      await delay(RECOVERY_MS, undefined, { signal })
+      if (silentMs() >= patienceMs) {
+        throw new HungThread(this.#options.data.index + 1, silentMs(), outcome)
+      }
+    }
   }
 
   async #ask(type: 'report' | 'stop'): Promise<LedgerReport> {

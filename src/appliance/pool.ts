@@ -4,8 +4,8 @@ import { monotonicMs } from '../sink/disk.js'
 import { CapturedFlows } from './captured-flows.js'
 import type { FlowCaptureOutcome, FlowOperationRequest } from './column.js'
 import type { FlowOrder } from './messages.js'
-import { Member, type MemberOptions } from './pool-member.js'
-import { type PoolProgress, WRITES, type Written } from './progress.js'
+import { HungThread, Member, type MemberOptions } from './pool-member.js'
+import { type PoolProgress, SILENT_MS, silenceText, WRITES, type Written } from './progress.js'
 
 export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   /** What the control plane knows, as changes of nothing; asked whenever a worker starts. */
@@ -18,6 +18,8 @@ export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   adopt?: () => Promise<void>
   /** For tests: how long to wait before each restart, in milliseconds. */
   restartDelaysMs?: readonly number[]
+  /** For tests: how long a thread that hangs is waited for, in milliseconds. */
+  patienceMs?: NonNullable<MemberOptions['patienceMs']>
   /** A worker is gone for good, which may be before `start` has resolved; the others still receive. */
   onFailure: (error: Error) => void
 }
@@ -47,12 +49,19 @@ export class Pool {
   readonly #members: readonly Member[]
   #stopped: Promise<LedgerReport> | undefined
   readonly #adoption: Adopting
+  readonly #onProblem: (line: string) => void
   #nextOperation = 0
 
-  private constructor(members: readonly Member[], listening: Listening, adoption: Adopting) {
+  private constructor(
+    members: readonly Member[],
+    listening: Listening,
+    adoption: Adopting,
+    onProblem: (line: string) => void,
+  ) {
     this.#members = members
     this.listening = listening
     this.#adoption = adoption
+    this.#onProblem = onProblem
   }
 
   /** Starts the workers one after another: the order in which they bind is their place in the kernel's group. */
@@ -64,6 +73,7 @@ export class Pool {
       adopt,
       mirror = () => [],
       restartDelaysMs,
+      patienceMs,
       ...data
     } = options
     const adoption = new Adopting(adopt, onProblem)
@@ -86,6 +96,7 @@ export class Pool {
           onFilesLeft,
           onFailure,
           ...(restartDelaysMs !== undefined && { restartDelaysMs }),
+          ...(patienceMs !== undefined && { patienceMs }),
         })
         members.push(member)
         const ready = await member.start()
@@ -93,7 +104,7 @@ export class Pool {
       }
       if (options.workers > 1) await members[0]!.steer()
       for (const member of members) member.mayRestart = true
-      return new Pool(members, listening!, adoption)
+      return new Pool(members, listening!, adoption, onProblem)
     } catch (error) {
       await Promise.all(members.map((member) => member.terminate()))
       throw error
@@ -122,6 +133,12 @@ export class Pool {
         WRITES.map((what) => [what, waitingMs(what)]),
       ) as PoolProgress['waitingMs'],
     }
+  }
+
+  /** Why a flow operation would not have all flows now: a thread hangs. */
+  get silence(): string | undefined {
+    const silent = this.progress.workers.find(({ silentMs }) => silentMs >= SILENT_MS)
+    return silent && silenceText(silent.worker, silent.silentMs)
   }
 
   /** Has every worker follow the control plane; resolves when all do. Rejects when one has failed. */
@@ -164,18 +181,28 @@ export class Pool {
     this.#refuseWhenStopped()
     const id = this.#nextOperation++
     const flows = new CapturedFlows(limit)
+    let isOver = false
     const answers = await Promise.allSettled(
       this.#members.map((member) =>
-        member.operate({ type, id, request }, (batch) => flows.add(batch, member)),
+        member.operate({ type, id, request }, (batch) => {
+          // One that hung may go on when nobody waits for it.
+          if (!isOver) flows.add(batch, member)
+        }),
       ),
     )
+    isOver = true
+    const hung = answers.flatMap((answer) =>
+      answer.status === 'rejected' && answer.reason instanceof HungThread ? answer.reason : [],
+    )
+    for (const { message } of hung)
+      this.#onProblem(`a flow operation goes on without it: ${message}`)
     const outcomes = answers.flatMap((answer) =>
       answer.status === 'fulfilled' ? [answer.value] : [],
     )
     if (outcomes.length === 0) throw (answers[0] as PromiseRejectedResult).reason
     let reason = outcomes.find(({ status }) => status !== 'COMPLETED')?.reason ?? null
     if (flows.refused > 0) reason = 'More flows matched than a result may hold'
-    if (outcomes.length < answers.length) reason = 'A receiving thread has failed'
+    if (outcomes.length < answers.length) reason = reasonOf(hung[0])
     return { status: reason === null ? 'COMPLETED' : 'COMPLETED_WITH_ERRORS', reason, flows }
   }
 
@@ -196,6 +223,12 @@ export class Pool {
     if (sum === undefined) throw (answers[0] as PromiseRejectedResult).reason
     return sum
   }
+}
+
+/** As the API has it: letters, digits and blanks. */
+function reasonOf(hung: HungThread | undefined): string {
+  if (hung === undefined) return 'A receiving thread has failed'
+  return `Receiving thread ${hung.worker} does not answer`
 }
 
 /** Has files adopted after each death, one time after the other. */

@@ -5,6 +5,14 @@ import { monotonicMs } from '../sink/disk.js'
 export const WRITES = ['captures', 'flow logs'] as const
 export type Written = (typeof WRITES)[number]
 
+/** A receiving thread shows four times a second that it runs; its longest pauses take milliseconds. */
+export const SILENT_MS = 3000
+
+/** `receiving thread 2 has not answered for 3.4 s`. */
+export function silenceText(worker: number, silentMs: number): string {
+  return `receiving thread ${worker} has not answered for ${Math.round(silentMs / 100) / 10} s`
+}
+
 const BEAT = 0
 const WRITES_AT = 1
 const LATENCY_AT = WRITES_AT + WRITES.length

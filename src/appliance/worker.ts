@@ -133,11 +133,13 @@ function tick(): void {
 
 async function stop(): Promise<void> {
   clearInterval(timer)
+  timer = setInterval(() => progress.beat(), TICK_MS)
   // The counter of what was lost is read last, and goes with the socket.
   await receivers.close()
   await Promise.all([...operations, changing])
   tick()
   await column.close()
+  clearInterval(timer)
   tell({ type: 'done', report: column.report() })
   parentPort!.close()
 }

@@ -47,6 +47,7 @@ export const QUIET = {
   workers: [{ worker: 1, silentMs: 100, latency: NO_LATENCY }],
   waitingMs: {},
   auditLinesLost: 0,
+  deliveries: [],
 }
 
 export interface ApiSetting {

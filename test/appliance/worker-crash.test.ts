@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { health } from '../../src/api/http/health.js'
+import { FlowOperations, momentOf } from '../../src/api/network-firewall/flow-operations.js'
 import { Pool, type PoolOptions } from '../../src/appliance/pool.js'
+import { OperatorError } from '../../src/errors.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
 import { chooseReceiver } from '../../src/receive/open.js'
 import { adoptParts } from '../../src/recover/adoption.js'
@@ -236,5 +238,41 @@ describe.skipIf(!IS_BUILT)(`a receiving thread that dies${NEEDS_BUILD}`, UNHURRI
     await expect.poll(told, { timeout: 60_000 }).toEqual({ status: 200, failures: [] })
     expect(await pool.stop()).toMatchObject({ received: 401, accepted: 401, workerRestarts: 0 })
     expect(failures).toEqual([])
+  })
+
+  const hung =
+    'and one that hangs is waited for no longer than it may be, by flow operations and the end'
+  test.skipIf(!HAS_RECVMMSG)(hung, async () => {
+    const patienceMs = { operation: 100, stop: 100 }
+    const { pool, dir, captures, said, failures, send } = await start(2, 'recvmmsg', { patienceMs })
+    for (let sent = 0; sent < 200; sent++) await send(VNIS[sent % 2]!)
+    await expect.poll(async () => (await pool.report()).received, { timeout: 60_000 }).toBe(200)
+
+    writeFileSync(gateIn(dir), '')
+    await send(VNIS[0]!, fatal('stall'))
+    const silence = /^receiving thread 1 has not answered for \d+(\.\d)? s/
+    await expect.poll(() => pool.silence, { timeout: 60_000 }).toMatch(silence)
+    const operations = new FlowOperations(pool)
+    expect(() => operations.requireAnswers()).toThrow(
+      expect.objectContaining({ code: 'InternalServerError', status: 500 }),
+    )
+    // One that was begun before has what the other thread knows.
+    const request = { minimumAgeSeconds: 0, filters: [], ...momentOf(Date.now()) }
+    const { status, reason } = await pool.captureFlows(request)
+    expect({ status, reason }).toEqual({
+      status: 'COMPLETED_WITH_ERRORS',
+      reason: 'Receiving thread 1 does not answer',
+    })
+    expect(said.filter((line) => line.startsWith('a flow operation goes on without'))).toHaveLength(
+      1,
+    )
+
+    const { received } = await pool.stop()
+    expect(received).toBeGreaterThanOrEqual(200 - 64)
+    expect(failures).toEqual([expect.objectContaining({ message: expect.stringMatching(silence) })])
+    expect(failures[0]).toBeInstanceOf(OperatorError)
+    const names = readdirSync(captures, { recursive: true, encoding: 'utf8' })
+    expect(names.filter((name) => name.endsWith('.part'))).toHaveLength(1)
+    expect(names.filter((name) => name.endsWith('.pcap'))).toHaveLength(1)
   })
 })

@@ -55,6 +55,8 @@ function start(operations: FlowOperations, type: FlowOperationType): Run {
     const scope = readScope(input)
     const minimumAgeSeconds = readMinimumAge(input)
     const filters = readFilters(input)
+    // Of a thread that hangs no session is known.
+    operations.requireAnswers()
     await operations.requireSession(firewall)
     const operation = operations.start({ type, firewall, scope, minimumAgeSeconds, filters })
     return {

@@ -14,6 +14,8 @@ export interface FlowSource {
   flushFlows(request: FlowOperationRequest, limit: number): Promise<FlowSourceResult>
   /** Names of the sessions there are now. */
   sessions(): Promise<readonly string[]>
+  /** Why it cannot give all flows now; undefined while it can. */
+  readonly silence: string | undefined
 }
 
 export interface FlowSourceResult {
@@ -97,6 +99,12 @@ export class FlowOperations {
   /** Throws ResourceNotFoundException where the session that the firewall stands for is not there (any more). */
   async requireSession({ session, arn }: Firewall): Promise<void> {
     if (session !== undefined && !(await this.sessions()).includes(session)) throw noFirewall(arn)
+  }
+
+  /** Throws InternalServerError where flows would be missing, or be waited for in vain. */
+  requireAnswers(): void {
+    const { silence } = this.#source
+    if (silence !== undefined) throw new ApiError('InternalServerError', silence, 500)
   }
 
   /** Resolves when every operation begun so far is over. */

@@ -104,6 +104,7 @@ async function serve(
     ...withAudit(watched.progress(), audit),
     api: server.counts,
     auditLinesLost: audit?.lost,
+    deliveries: watched.deliveries(),
   })
   const server: ApiServer = await ApiServer.start({
     host: address,

@@ -34,4 +34,39 @@ describe('health', () => {
     expect(answer.status).toBe(503)
     expect(await answer.json()).toMatchObject({ status: 'failing', failures })
   })
+
+  test('shows what waits for each destination, and is well all the same', async () => {
+    const now = Date.now()
+    const delivery = (name: string, oldest?: number, errorMessage?: string) => ({
+      what: 'fl-1',
+      destination: `s3://${name}`,
+      waitingFiles: oldest === undefined ? 0 : 3,
+      waitingBytes: oldest === undefined ? 0 : 4096,
+      oldest,
+      failures: errorMessage === undefined ? 0 : 2,
+      errorMessage,
+    })
+    const idle = Array.from({ length: 70 }, (_, index) => delivery(`idle-${index}`))
+    const deliveries = [...idle, delivery('new', now), delivery('old', now - 90_000, 'it is away')]
+    const { url } = await startApi({
+      routes: [health(() => ({ ...QUIET, deliveries, api: NO_COUNTS }))],
+    })
+    const answer = await fetch(`${url}/health`)
+    expect(answer.status).toBe(200)
+    const told = (await answer.json()) as { deliveries: unknown[]; deliveriesOmitted: number }
+    expect(told.deliveries.slice(0, 3)).toEqual([
+      {
+        of: 'fl-1',
+        destination: 's3://old',
+        waitingFiles: 3,
+        waitingBytes: 4096,
+        oldestWaitingSeconds: expect.closeTo(90, -2),
+        failures: 2,
+        lastError: 'it is away',
+      },
+      expect.objectContaining({ destination: 's3://new', lastError: null }),
+      expect.objectContaining({ waitingFiles: 0, oldestWaitingSeconds: null }),
+    ])
+    expect([told.deliveries.length, told.deliveriesOmitted]).toEqual([64, 8])
+  })
 })

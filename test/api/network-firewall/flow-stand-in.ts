@@ -33,6 +33,7 @@ export function flowsOf(count: number, firstSeconds = 0): CapturedFlows {
 export class FlowStandIn implements FlowSource {
   readonly asked: Asked[] = []
   names: string[] = ['vni-7_10.0.0.1', 'tms-1']
+  silence: string | undefined
   readonly #waiting: { resolve: (result: FlowSourceResult) => void; reject: (e: Error) => void }[] =
     []
 
