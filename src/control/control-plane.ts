@@ -58,8 +58,6 @@ export class ControlPlane {
   #isFailing = false
   /** What has not ended in time; until it has, nothing is changed. Never rejects. */
   #overdue: Promise<void> | undefined
-  /** Whether the file may hold a change that was not made. */
-  #isFileAhead = false
 
   private constructor(options: ControlPlaneOptions, file: StateFile | undefined, state: State) {
     this.#options = options
@@ -118,8 +116,8 @@ export class ControlPlane {
   /**
    * Does `work` after all changes before it. Resolves with its result when what it changed
    * is saved and told; rejects with what it throws, having changed nothing. A disk that hangs has it
-   * refused, and taken back should it be saved after all; a listener that hangs has it answered
-   * with a refusal that says that it is made.
+   * refused, and never counted should it be written after all; where that is too late, or a listener hangs, it
+   * is answered with a refusal that says that it is made.
    */
   change<T>(work: (draft: Draft) => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -208,7 +206,7 @@ export class ControlPlane {
     let untold: { readonly error: unknown } | undefined
     if (state !== this.#state) {
       try {
-        await this.#save(state, { changes, tokenUses })
+        if (!(await this.#save(state, { changes, tokenUses }))) untold = { error: unsaved() }
       } catch (error) {
         // What refused one of them may be another that was not saved.
         for (const waiting of batch) waiting.failed(error)
@@ -217,7 +215,7 @@ export class ControlPlane {
       this.#state = state
       if (changes.length > 0) {
         await this.#tell(changes).catch((error: unknown) => {
-          untold = { error }
+          untold ??= { error }
         })
       }
     }
@@ -228,33 +226,35 @@ export class ControlPlane {
     }
   }
 
-  async #save(state: State, changes: StateChanges): Promise<void> {
-    const refused = (): Refusal =>
-      new Refusal('ServiceUnavailable', 'The change cannot be saved and was not made')
+  /**
+   * Throws a refusal where the changes are not saved, and never will be. Returns whether they are known
+   * to be: a disk may hang when it is too late for a refusal.
+   */
+  async #save(state: State, changes: StateChanges): Promise<boolean> {
     const file = this.#file
-    if (file === undefined) return
+    if (file === undefined) return true
+    let isRefused = false
+    let isDecided = false
+    const saving = file.write(state, changes, () => {
+      isDecided = !isRefused
+      return isDecided
+    })
     try {
-      const saving = file.write(state, this.#isFileAhead ? undefined : changes)
       if ((await within(saving, this.#patienceMs)) === undefined) {
-        this.#isFileAhead = true
-        this.#wait(saving.then(() => this.#takeBack(file)))
+        this.#wait(saving)
+        isRefused = !isDecided
         throw new OperatorError(`the state has not been saved for ${this.#patienceMs / 1000} s`)
       }
-      this.#isFileAhead = false
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error
       if (!this.#isFailing) this.#options.onProblem(`${error.message}; the API refuses changes`)
       this.#isFailing = true
-      throw refused()
+      if (isDecided && this.#overdue !== undefined) return false
+      throw new Refusal('ServiceUnavailable', 'The change cannot be saved and was not made')
     }
     if (this.#isFailing) this.#options.onProblem('the state is saved again; the API takes changes')
     this.#isFailing = false
-  }
-
-  /** What was refused meanwhile is on the disk. */
-  async #takeBack(file: StateFile): Promise<void> {
-    await file.write(this.#state)
-    this.#isFileAhead = false
+    return true
   }
 
   async #tell(changes: readonly Change[]): Promise<void> {
@@ -269,7 +269,7 @@ export class ControlPlane {
 
   #wait(overdue: Promise<void>): void {
     const settled = overdue
-      // A save that failed after all has nothing to take back; and what listens says itself what is wrong.
+      // After a save that failed, the next writes everything; and what listens says itself what is wrong.
       .catch(() => undefined)
       .finally(() => {
         if (this.#overdue === settled) this.#overdue = undefined
@@ -299,6 +299,13 @@ export class ControlPlane {
 }
 
 /** Those of the configuration are there in place of saved ones. */
+function unsaved(): Refusal {
+  return new Refusal(
+    'ServiceUnavailable',
+    'The change is made, but it is not known to be saved, since the disk does not answer; do not repeat it',
+  )
+}
+
 function withInterfaces(state: State, configured: readonly NetworkInterface[]): State {
   if (configured.length === 0) return state
   const interfaces = new Map(state.resources.interfaces)

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import writeFileAtomic from 'write-file-atomic'
 import { OperatorError } from '../errors.js'
 import { syncDirectory } from '../sink/directory.js'
 import { Disk } from '../sink/disk.js'
@@ -12,8 +11,14 @@ import { journalHeader, journalLine, journalOf, type StateChanges } from './stat
 import { readStateFiles } from './state-reader.js'
 import { STATE_VERSION } from './state-schema.js'
 
-/** How write-file-atomic ends the name of a file that is to be renamed: with a hash, longer than numbers of people's copies. */
+/** How the name of a file ends that is to be renamed: with a number longer than those of people's copies. */
 const LEFT_OVER = /^\.\d{6,10}$/
+
+/** In place of the first digit of a line's checksum until the line is to count. */
+const UNCOMMITTED = '-'.charCodeAt(0)
+
+/** Whether what is on the disk by now is to count; asked once, and no answer is taken back. */
+export type MayCommit = () => boolean
 
 /** How much a journal may hold before the file is written whole again, where the file itself is smaller. */
 const JOURNAL_BYTES_MIN = 1024 * 1024
@@ -81,21 +86,28 @@ export class StateFile {
   /**
    * Resolves when the state would survive a power failure. `changes` lead to it from the state
    * saved before; without them all of it is written. Throws OperatorError; the state before is there then.
+   *
+   * All is on the disk, and counts for nothing yet, when `mayCommit` is asked; then one byte, or a rename, makes
+   * it count. So what is refused meanwhile is never read again, whenever the process is killed.
    */
-  write(state: State, changes?: StateChanges): Promise<void> {
-    return this.disk.run(() => this.#write(state, changes))
+  write(state: State, changes?: StateChanges, mayCommit: MayCommit = () => true): Promise<void> {
+    return this.disk.run(() => this.#write(state, changes, mayCommit))
   }
 
-  async #write(state: State, changes: StateChanges | undefined): Promise<void> {
+  async #write(
+    state: State,
+    changes: StateChanges | undefined,
+    mayCommit: MayCommit,
+  ): Promise<void> {
     const found = await this.#identify()
     if (found !== undefined && found !== this.#identity) throw this.#taken()
     const journal = this.#journal
     if (changes === undefined || journal === undefined || found === undefined) {
-      await this.#writeWhole(state)
+      await this.#writeWhole(state, mayCommit)
     } else if (journal.length > journal.lengthMax || this.#needsWhole(state)) {
-      await this.#writeWhole(state)
+      await this.#writeWhole(state, mayCommit)
     } else {
-      await this.#append(journal, journalLine(changes))
+      await this.#append(journal, journalLine(changes), mayCommit)
     }
   }
 
@@ -108,16 +120,25 @@ export class StateFile {
     return untoldOf(state).some((value, index) => value !== this.#untold[index])
   }
 
-  async #writeWhole(state: State): Promise<void> {
+  async #writeWhole(state: State, mayCommit: MayCommit): Promise<void> {
+    const before = this.#journal
     this.#journal = undefined
     const name = randomUUID()
     const text = this.#format(state, name)
+    const temporary = `${this.#path}.${randomInt(1e9, 1e10)}`
     try {
-      await writeFileAtomic(this.#path, text, { mode: 0o600 })
+      await writeTemporary(temporary, text, this.#path)
+      if (!mayCommit()) {
+        await rm(temporary)
+        this.#journal = before
+        return
+      }
+      await rename(temporary, this.#path)
       await syncDirectory(dirname(this.#path))
       // It continues the file before; should it be there again after a crash, its name says so.
       await rm(journalOf(this.#path), { force: true })
     } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined)
       throw new WriteError(this.#path, error)
     } finally {
       this.#identity = await this.#identify()
@@ -126,10 +147,14 @@ export class StateFile {
     this.#untold = untoldOf(state)
   }
 
-  async #append(journal: Journal, line: string): Promise<void> {
+  async #append(journal: Journal, line: string, mayCommit: MayCommit): Promise<void> {
     const path = journalOf(this.#path)
     const isNew = journal.length === 0
-    const bytes = Buffer.from(isNew ? journalHeader(journal.name) + line : line)
+    const header = isNew ? journalHeader(journal.name) : ''
+    const bytes = Buffer.from(header + line)
+    const digit = bytes.subarray(header.length, header.length + 1)
+    const committed = Buffer.from(digit)
+    digit[0] = UNCOMMITTED
     // Until it is known to be on the disk, the next save had better write everything.
     this.#journal = undefined
     try {
@@ -139,11 +164,21 @@ export class StateFile {
           this.#journal = journal
           throw this.#taken()
         }
-        await appendWhole(file, bytes, journal.length)
+        await writeAt(file, bytes, journal.length)
+        if (isNew) await syncDirectory(dirname(path))
+        if (!mayCommit()) {
+          await file.truncate(journal.length)
+          this.#journal = journal
+          return
+        }
+        await writeAt(file, committed, journal.length + header.length)
+      } catch (error) {
+        // What goes wrong here too is no news: the next save writes everything, under another name.
+        if (this.#journal === undefined) await file.truncate(journal.length).catch(() => undefined)
+        throw error
       } finally {
         await file.close()
       }
-      if (isNew) await syncDirectory(dirname(path))
     } catch (error) {
       throw error instanceof OperatorError ? error : new WriteError(path, error)
     }
@@ -218,17 +253,25 @@ function untoldOf({ declared, followed, applianceTags }: State): readonly unknow
   return [declared, followed, applianceTags]
 }
 
-/** Writes all of `bytes` from `at` on, to the disk; where that fails, takes back what there is of it. */
-async function appendWhole(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+/** Writes all of `bytes` from `at` on, to the disk. */
+async function writeAt(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
+  }
+  await file.datasync()
+}
+
+/** Writes a file that is to take the place of another, and to belong to the same user. */
+async function writeTemporary(path: string, text: string, inPlaceOf: string): Promise<void> {
+  const owner = await stat(inPlaceOf).catch(() => undefined)
+  const file = await open(path, 'wx', 0o600)
   try {
-    for (let done = 0; done < bytes.length; ) {
-      done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
-    }
-    await file.datasync()
-  } catch (error) {
-    // What goes wrong here too is no news: the next save writes everything, under another name.
-    await file.truncate(at).catch(() => undefined)
-    throw error
+    // Who may not give files away keeps it.
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid).catch(() => undefined)
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -2,11 +2,12 @@ import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ControlPlane } from '../../src/control/control-plane.js'
 import { createFilter, deleteFilter } from '../../src/control/filters.js'
 import { Refusal } from '../../src/control/refusal.js'
 import type { Change } from '../../src/control/state.js'
+import { StateFile } from '../../src/control/state-file.js'
 import { OperatorError } from '../../src/errors.js'
 import { FILTER, SESSION, TARGET } from '../mirror/sample-resources.js'
 
@@ -91,6 +92,48 @@ describe('ControlPlane.change', () => {
     gate.emit('open')
     await make()
     expect(plane.resources.filters.size).toBe(2)
+  })
+
+  test('is refused where the disk hangs before it counts, and is made where it hangs after', async () => {
+    const problems: string[] = []
+    const stateFile = temporaryFile()
+    const plane = await ControlPlane.open({
+      stateFile,
+      patienceMs: 300,
+      onProblem: (line) => problems.push(line),
+    })
+    const told: Change[] = []
+    plane.follow((changes) => void told.push(...changes))
+    const { write } = StateFile.prototype
+    onTestFinished(() => void vi.restoreAllMocks())
+    let thaw = (): void => undefined
+    const hang = () => new Promise<void>((resolve) => (thaw = resolve))
+    const spy = vi.spyOn(StateFile.prototype, 'write')
+    const make = () => plane.change((draft) => createFilter(draft, NOTHING))
+
+    spy.mockImplementationOnce(async function (this: StateFile, state, changes, mayCommit) {
+      await hang()
+      return write.call(this, state, changes, mayCommit)
+    })
+    await expect(make()).rejects.toThrow('The change cannot be saved and was not made')
+    thaw()
+    spy.mockImplementationOnce(async function (this: StateFile, state, changes, mayCommit) {
+      expect(mayCommit!()).toBe(true)
+      await write.call(this, state, changes)
+      await hang()
+    })
+    await expect(make()).rejects.toThrow(/^The change is made, but it is not known to be saved, /)
+    await expect(make()).rejects.toThrow(/ this one was not made$/)
+    thaw()
+    // Where the disk is slow beside other tests, it may take another.
+    await vi.waitFor(make, { timeout: 60_000 })
+    await plane.close()
+    expect(plane.resources.filters.size).toBeGreaterThanOrEqual(2)
+    expect(told.length).toBe(plane.resources.filters.size)
+    const saved = await ControlPlane.open({ stateFile, onProblem: noProblem })
+    expect([...saved.resources.filters.keys()]).toEqual([...plane.resources.filters.keys()])
+    expect(problems.slice(0, 1)).toEqual([expect.stringMatching(/the API refuses changes$/)])
+    expect(problems.at(-1)).toBe('the state is saved again; the API takes changes')
   })
 
   test('is nothing when it throws, whatever it had begun', async () => {

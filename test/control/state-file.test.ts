@@ -1,4 +1,6 @@
 import {
+  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -362,5 +364,46 @@ describe('the journal of a state file', () => {
     rmSync(`${path}.journal`, { recursive: true })
     await file.write(next, { changes: [], tokenUses: [] })
     expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(next))
+  })
+
+  test('and the file count only what was committed, whenever the process is killed', async () => {
+    const path = temporaryFile()
+    const file = new StateFile(path)
+    const empty = await file.open(noProblem)
+    const withFilters = (...filters: (typeof FILTER)[]): State => ({
+      ...empty,
+      resources: { ...empty.resources, filters: new Map(filters.map((each) => [each.id, each])) },
+    })
+    const other = { ...FILTER, id: 'tmf-00000000000000002' }
+    const first = withFilters(FILTER)
+    const both = withFilters(FILTER, other)
+    const adding = (after: typeof FILTER) => ({
+      changes: [{ table: 'filters', id: after.id, before: undefined, after }] as Change[],
+      tokenUses: [],
+    })
+    let copies = 0
+    /** Asked in the midst of a save, by a process that is killed before it hears the answer, and by one that refuses. */
+    const refusing = async (before: State, after: State, changes?: ReturnType<typeof adding>) => {
+      let read: Promise<State> | undefined
+      await file.write(after, changes, () => {
+        const copy = `${path}.copy-${++copies}`
+        for (const name of ['', '.journal']) {
+          if (existsSync(path + name)) copyFileSync(path + name, copy + name)
+        }
+        read = new StateFile(copy).open(noProblem)
+        return false
+      })
+      expect(plain((await read)!)).toEqual(plain(before))
+      expect(readdirSync(dirname(path)).filter((name) => /\d{6}$/.test(name))).toEqual([])
+    }
+    await refusing(empty, first, adding(FILTER))
+    await file.write(first, adding(FILTER))
+    await refusing(first, both, adding(other))
+    await refusing(first, both)
+    await refusing(first, both, adding(other))
+    const bytes = readFileSync(`${path}.journal`)
+    await file.write(both, adding(other))
+    expect(readFileSync(`${path}.journal`).subarray(0, bytes.length)).toEqual(bytes)
+    expect(plain(await new StateFile(path).open(noProblem))).toEqual(plain(both))
   })
 })
