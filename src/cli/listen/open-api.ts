@@ -8,6 +8,7 @@ import { bindAddress } from '../../api/http/loopback.js'
 import { alive, readiness } from '../../api/http/probes.js'
 import { signInToken, Visitors } from '../../api/http/visitors.js'
 import { connectionsWithin } from '../../appliance/file-limits.js'
+import type { LineLimits } from '../../appliance/line-limit.js'
 import type { Action } from '../../aws/protocol/action.js'
 import { makeServices } from '../../aws/protocol/service.js'
 import type { Credential } from '../../aws/sigv4/credentials.js'
@@ -36,6 +37,12 @@ export function regionAndAccount(metadata: MetadataValues): { region: string; ac
   }
 }
 
+/** How lines for the operator are said: at the start, and those of a kind that clients can cause. */
+export interface Lines {
+  say(line: string): void
+  readonly limits: LineLimits
+}
+
 /**
  * Serves the API, and says where and with which keys; undefined without one.
  *
@@ -46,7 +53,7 @@ export async function openApi(
   options: ApiCliOptions,
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
-  say: (line: string) => void,
+  lines: Lines,
   watched: Watched,
 ): Promise<ApiServer | undefined> {
   const { api, credentials, auth, auditLog } = options
@@ -54,10 +61,10 @@ export async function openApi(
   const isAskedFor =
     typeof api === 'object' || credentials !== undefined || auth === false || auditLog !== undefined
   try {
-    return await serve(options, metadata, actions, say, watched)
+    return await serve(options, metadata, actions, lines, watched)
   } catch (error) {
     if (isAskedFor || !(error instanceof OperatorError)) throw error
-    say(`without the API: ${error.message}`)
+    lines.say(`without the API: ${error.message}`)
     return undefined
   }
 }
@@ -66,9 +73,10 @@ async function serve(
   options: ApiCliOptions,
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
-  say: (line: string) => void,
+  { say, limits }: Lines,
   watched: Watched,
 ): Promise<ApiServer> {
+  const sayOfRequests = limits.about('requests to the API')
   const { host, port } = typeof options.api === 'object' ? options.api : DEFAULT_API
   const isOpen = options.auth === false
   const { region, accountId } = regionAndAccount(metadata)
@@ -76,7 +84,9 @@ async function serve(
   const path = isOpen ? undefined : (options.credentials ?? defaultCredentialsPath())
   const keys = path === undefined ? undefined : await openCredentials(path)
   const audit =
-    options.auditLog === undefined ? undefined : await AuditLog.open(options.auditLog, say)
+    options.auditLog === undefined
+      ? undefined
+      : await AuditLog.open(options.auditLog, limits.about('the audit log'))
 
   const verifier =
     keys === undefined
@@ -97,7 +107,7 @@ async function serve(
     audit,
     region,
     accountId,
-    onProblem: say,
+    onProblem: sayOfRequests,
     now: Date.now,
   })
   const facts = (): HealthFacts => ({
@@ -121,7 +131,7 @@ async function serve(
       ...(visitors === undefined ? [] : [visitors.signIn, visitors.signOut]),
     ],
     limits: connectionLimits(),
-    onProblem: say,
+    onProblem: sayOfRequests,
   })
 
   watched.api = { server, audit }

@@ -5,6 +5,7 @@ import { TcpCheck } from '../../api/http/tcp-check.js'
 import { metricsPage } from '../../metrics/metrics-page.js'
 import type { HealthCliOptions } from './api-options.js'
 import type { Bound } from './listening-text.js'
+import type { Lines } from './open-api.js'
 import { metricsFacts, readinessFacts, type Watched } from './watched.js'
 
 export interface Closable {
@@ -19,7 +20,7 @@ export async function openHealth(
   options: HealthCliOptions & { bind: string },
   { port, genevePort }: Pick<Bound, 'port' | 'genevePort'>,
   watched: Watched,
-  say: (line: string) => void,
+  { say, limits }: Lines,
 ): Promise<Closable[]> {
   const { health, tcpCheck, bind } = options
   const facts = () => readinessFacts(watched)
@@ -37,7 +38,7 @@ export async function openHealth(
         metricsPage(() => metricsFacts(watched), false),
       ],
       as: { name: 'the health check', option: '--health', orElse: '' },
-      onProblem: say,
+      onProblem: limits.about('health checks'),
     })
     opened.push(server)
     taken = server.port

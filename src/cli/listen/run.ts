@@ -4,7 +4,7 @@ import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
 import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
-import { LineLimit } from '../../appliance/line-limit.js'
+import { LineLimit, LineLimits } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
 import { regionInHost } from '../../aws/follow/ec2-client.js'
@@ -41,6 +41,8 @@ import type { ListenOptions } from './options.js'
 import { progressOf, type Watched } from './watched.js'
 
 const REDRAW_MS = 1000
+/** How often it is looked whether a minute of limited lines is over. */
+const MINUTES_MS = 1000
 
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
 export async function listen(
@@ -73,12 +75,15 @@ async function runAppliance(
   const places = placesOf(options)
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
+  // Receiving threads have limits of their own.
+  const limits = new LineLimits(say)
+  const minutes = setInterval(() => limits.tick(Math.floor(Date.now() / 1000)), MINUTES_MS)
   try {
     // It may be in a directory that has just been made.
     if (options.stats !== undefined) checkStats(options.stats)
     const plane = await openControlPlane(
       { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
-      say,
+      limits.about('the state'),
     )
     const following = await openFollowing(options, {
       plane,
@@ -92,7 +97,7 @@ async function runAppliance(
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
-    const deliveries = openDeliveries(options, metadata, places, column)
+    const deliveries = openDeliveries(options, metadata, places, column, limits.about('deliveries'))
     deliveries?.start(plane.resources.flowLogs.values())
     const pool = await Pool.start({
       workers: options.workers,
@@ -154,8 +159,8 @@ async function runAppliance(
       deliveries: () => deliveries?.statuses ?? [],
     }
     const open = async (): Promise<Closable[]> => {
-      const api = await openApi(options, metadata, actions, say, watched)
-      const health = await openHealth(options, pool.listening, watched, say)
+      const api = await openApi(options, metadata, actions, { say, limits }, watched)
+      const health = await openHealth(options, pool.listening, watched, { say, limits })
       return [...(api === undefined ? [] : [api]), ...health]
     }
     const servers = await open().catch(async (error: unknown) => {
@@ -176,6 +181,7 @@ async function runAppliance(
 
     const report = await pool.stop()
     await deliveries?.stop()
+    limits.sayOmitted()
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
     directories.release()
@@ -183,6 +189,8 @@ async function runAppliance(
   } catch (error) {
     directories.abandon()
     throw error
+  } finally {
+    clearInterval(minutes)
   }
 }
 
@@ -201,6 +209,7 @@ function openDeliveries(
   metadata: MetadataValues,
   places: readonly Place[],
   { flowLog }: ColumnOptions,
+  onProblem: (line: string) => void,
 ): FlowLogDeliveries | undefined {
   if (directory === undefined || flowLog === undefined || deliver === false) return undefined
   const defaultId = places.length === 0 ? undefined : defaultFlowLogId(directory)
@@ -212,7 +221,7 @@ function openDeliveries(
     others: queueDirectory(directory),
   }
   const { region } = regionAndAccount(metadata)
-  return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem: say })
+  return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem })
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {

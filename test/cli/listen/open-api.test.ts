@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DescribeVpcsCommand, EC2Client } from '@aws-sdk/client-ec2'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ApiServer } from '../../../src/api/http/api-server.js'
+import { LineLimits } from '../../../src/appliance/line-limit.js'
 import type { Action } from '../../../src/aws/protocol/action.js'
 import type { ApiCliOptions } from '../../../src/cli/listen/api-options.js'
 import { openApi } from '../../../src/cli/listen/open-api.js'
@@ -21,18 +22,30 @@ interface Opened {
   said: string[]
 }
 
-async function open(options: ApiCliOptions, metadata = {}): Promise<Opened> {
-  const said: string[] = []
-  const actions = { ec2: [create], networkFirewall: [] }
-  const server = await openApi(options, metadata, actions, (line) => said.push(line), {
-    version: '0.0.0',
-    receiveBuffer: { asked: 1, granted: 1 },
-    api: undefined,
-    progress: () => QUIET,
-    spaces: () => [],
-    deliveries: () => [],
-    ledger: async () => new Ledger().report({ kernelLost: 0, sessions: [] }),
-  })
+async function open(
+  options: ApiCliOptions,
+  metadata = {},
+  ec2 = [create],
+  said: string[] = [],
+  limits = new LineLimits((line) => said.push(line)),
+): Promise<Opened> {
+  const say = (line: string): void => void said.push(line)
+  const actions = { ec2, networkFirewall: [] }
+  const server = await openApi(
+    options,
+    metadata,
+    actions,
+    { say, limits },
+    {
+      version: '0.0.0',
+      receiveBuffer: { asked: 1, granted: 1 },
+      api: undefined,
+      progress: () => QUIET,
+      spaces: () => [],
+      deliveries: () => [],
+      ledger: async () => new Ledger().report({ kernelLost: 0, sessions: [] }),
+    },
+  )
   if (server !== undefined) onTestFinished(() => server.close())
   return { server, said }
 }
@@ -46,6 +59,30 @@ function exported(said: readonly string[]): Record<string, string> {
 }
 
 describe('openApi', () => {
+  test('says a bounded number of lines about requests, and how many were left out', async () => {
+    const failing: Action = {
+      name: 'DescribeTags',
+      run: () => {
+        throw new TypeError('a bug')
+      },
+    }
+    const said: string[] = []
+    const limits = new LineLimits((line) => said.push(line))
+    const { server } = await open({ api: LOCAL, auth: false }, {}, [failing], said, limits)
+    const start = said.length
+    for (let sent = 0; sent < 100; sent++) {
+      const answer = await fetch(server!.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'Action=DescribeTags&Version=2016-11-15',
+      })
+      expect(answer.status).toBe(500)
+    }
+    expect(said.slice(start)).toHaveLength(60)
+    limits.tick(Math.floor(Date.now() / 1000) + 60)
+    expect(said.at(-1)).toBe('lines about requests to the API left out: 40')
+  })
+
   test('says how to use the key it made, and the SDK does', async () => {
     const credentials = join(temporaryDirectory(), 'keys', 'credentials')
     const metadata = { region: 'eu-west-1', 'account-id': '111122223333' }
@@ -76,6 +113,7 @@ describe('openApi', () => {
     const again = await open({ api: LOCAL, credentials })
     expect(again.said).toEqual([
       `API on ${again.server!.url}, region us-east-1, account 000000000000, access keys in ${credentials}`,
+      `dashboard on ${again.server!.url}/`,
     ])
   })
 
@@ -86,13 +124,17 @@ describe('openApi', () => {
     const { said } = await open({ api: LOCAL })
     const path = join(directory, 'mirrortap', 'credentials')
     expect(statSync(path).mode & 0o777).toBe(0o600)
-    expect(said[1]).toBe(`made an access key in ${path}; to use it:`)
+    expect(said[1]).toMatch(/^dashboard on /)
+    expect(said[2]).toBe(`made an access key in ${path}; to use it:`)
   })
 
   test('lets everybody on this host in with --no-auth, and writes who did what', async () => {
     const auditLog = join(temporaryDirectory(), 'audit.jsonl')
     const { server, said } = await open({ api: LOCAL, auth: false, auditLog })
-    expect(said).toEqual([expect.stringMatching(/^API on .*, for everybody on this host$/)])
+    expect(said).toEqual([
+      expect.stringMatching(/^API on .*, for everybody on this host$/),
+      expect.stringMatching(/^dashboard on /),
+    ])
     const response = await fetch(`${server!.url}/?Action=CreateTags&Version=2016-11-15`)
     expect(await response.text()).toContain('<region>us-east-1</region>')
     expect(JSON.parse(readFileSync(auditLog, 'utf8'))).toMatchObject({
