@@ -17,6 +17,7 @@ const THREADS = [
   'src/offline/table-worker.ts',
   'src/flowlog/spool-worker.ts',
   'src/deliver/delivery-worker.ts',
+  'src/forward/forward-worker.ts',
 ]
 
 const input = {

@@ -7,7 +7,7 @@
  * - `ERR_LOG_FORMAT`: a format of flow logs is wrong
  * - `ERR_CAPTURE_FORMAT`: a file is no capture file, or one that cannot be read here
  * - `ERR_CAPTURE_DAMAGED`: a capture file was read up to its damage
- * - `ERR_NO_RECVMMSG`, `ERR_NO_PACKET_SOCKET`: this host, or the optional package koffi, does not allow it
+ * - `ERR_NO_RECVMMSG`, `ERR_NO_PACKET_SOCKET`, `ERR_NO_TAP`: this host, or the optional package koffi, does not allow it
  * - `ERR_FAILED`: none of these; `message` says what
  */
 export type ErrorCode =
@@ -18,7 +18,15 @@ export type ErrorCode =
   | 'ERR_CAPTURE_DAMAGED'
   | 'ERR_NO_RECVMMSG'
   | 'ERR_NO_PACKET_SOCKET'
+  | 'ERR_NO_TAP'
   | 'ERR_FAILED'
+
+/** What is wrong with these is what was asked for. */
+const USAGE: ReadonlySet<string> = new Set<ErrorCode>([
+  'ERR_OPTION',
+  'ERR_FILTER',
+  'ERR_LOG_FORMAT',
+])
 
 /**
  * An error that whoever runs the program can mend: a file that is not there, a port that is
@@ -39,7 +47,7 @@ export class OperatorError extends Error {
 
   constructor(message: string, options: { cause?: unknown; exitCode?: 1 | 2; code?: string } = {}) {
     super(message, { cause: options.cause })
-    this.exitCode = options.exitCode ?? 1
+    this.exitCode = options.exitCode ?? (USAGE.has(options.code ?? '') ? 2 : 1)
     this.code =
       options.code ??
       systemCodeOf(options.cause) ??

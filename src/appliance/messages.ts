@@ -22,6 +22,8 @@ export interface WorkerOptions {
   takeOver?: readonly (LeftSocket | undefined)[]
   /** What the control plane knows at the start, as changes of nothing. */
   mirror: readonly Change[]
+  /** Where each worker puts packets for other tools, by its index; see PacketRingWriter. */
+  forward?: readonly SharedArrayBuffer[]
   receiver: {
     choice: ReceiverChoice
     host: string

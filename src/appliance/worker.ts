@@ -11,8 +11,9 @@ import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { Receivers } from '../receive/receivers.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
 import type { FlowBatch } from './captured-flows.js'
-import { Column, type ColumnOptions } from './column.js'
+import { Column, type ColumnOptions, type ColumnOutlets } from './column.js'
 import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
+import { PacketRingWriter } from './packet-ring.js'
 import { Progress } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 
@@ -30,12 +31,17 @@ const column = new Column(
   columnOptions(options),
   (line) => tell({ type: 'problem', line }),
   (path) => tell({ type: 'finished', path }),
+  outlets(options),
 )
 const receivers = new Receivers()
 const totals = new SharedTotals(options.totals)
 const progress = new Progress(options.progress)
 const durations = new Durations()
 let timer: NodeJS.Timeout | undefined
+
+function outlets({ forward, index }: WorkerOptions): ColumnOutlets {
+  return forward === undefined ? {} : { forward: new PacketRingWriter(forward[index]!) }
+}
 
 /** What a column is told of the others. */
 function columnOptions({ column, index, workers, steer }: WorkerOptions): ColumnOptions {

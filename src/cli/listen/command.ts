@@ -65,6 +65,7 @@ export function addListen(program: Command): void {
   addLifetimeOptions(command)
   addCaptures(command)
   addFlowLogs(command)
+  addForwarding(command)
   addApiOptions(command)
   addHealthOptions(command)
   addFollowing(command)
@@ -252,6 +253,23 @@ function addCaptures(command: Command): void {
       '--keep-bytes <size>',
       'bytes of finished capture files to keep per session (default: all)',
       parseSize,
+    )
+}
+
+function addForwarding(command: Command): void {
+  command
+    .optionsGroup('Packets to other tools:')
+    .option(
+      '--pcap-over-ip <place>',
+      'give every reader that connects to ADDR:PORT the unwrapped packets from then on, as a pcap file without an end; ' +
+        'a port alone is on 127.0.0.1, and ADDR:PORT=EXPRESSION gives those that match a pcap-filter(7) expression, ' +
+        'such as 57012=vni 7; may be repeated (default: none)',
+      collect,
+    )
+    .option(
+      '--tap <name>',
+      'put the unwrapped packets on a tap device of this name, where other tools listen as on any interface; ' +
+        'Linux, as root or with CAP_NET_ADMIN (default: none)',
     )
 }
 

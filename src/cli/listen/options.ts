@@ -40,6 +40,9 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   networkInterfaceId?: readonly string[]
   /** Seconds. */
   controlInterval: number
+  /** ADDR:PORT, or ADDR:PORT=EXPRESSION. */
+  pcapOverIp?: readonly string[]
+  tap?: string
   state?: string
   config?: string
   duration?: number

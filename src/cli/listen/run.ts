@@ -33,6 +33,7 @@ import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { reserveDiskThreads } from './disk-threads.js'
 import { openFollowing } from './follow.js'
+import { openForward } from './forwarding.js'
 import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
@@ -99,6 +100,7 @@ async function runAppliance(
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
     const deliveries = openDeliveries(options, metadata, places, column, limits.about('deliveries'))
     deliveries?.start(plane.resources.flowLogs.values())
+    const forward = await openForward(options, say)
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
@@ -107,6 +109,7 @@ async function runAppliance(
         transitGateways: plane.transitGateways,
       },
       mirror: () => changesTo(plane),
+      ...(forward && { forward: forward.rings }),
       receiver: {
         choice: options.receiver,
         host: options.bind,
@@ -125,6 +128,9 @@ async function runAppliance(
         deliveries?.scan()
       },
       onFailure: (error) => stop.fail(error),
+    }).catch(async (error: unknown) => {
+      await forward?.stop()
+      throw error
     })
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
@@ -165,6 +171,7 @@ async function runAppliance(
     }
     const servers = await open().catch(async (error: unknown) => {
       await pool.stop()
+      await forward?.stop()
       throw error
     })
     const followed = following?.().catch((error: Error) => stop.fail(error))
@@ -180,6 +187,7 @@ async function runAppliance(
     await plane.close()
 
     const report = await pool.stop()
+    await forward?.stop()
     await deliveries?.stop()
     limits.sayOmitted()
     for (const line of formatLedger(report)) say(line)
