@@ -61,3 +61,75 @@ function systemCodeOf(error: unknown): string | undefined {
   const { code } = error
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
+
+/** What a system call was for, as far as it matters to what can be done when it fails. */
+type Purpose = 'read' | 'write' | 'serve' | 'receive' | 'capture'
+
+/**
+ * What the operator can do when a system call fails, by errno and by what the call was for.
+ * Those of `read` go on from the name of the file. Words in braces are filled in by `adviceOn`.
+ */
+const ADVICE: Readonly<Record<string, Partial<Record<Purpose, string>>>> = {
+  EACCES: {
+    read: 'may not be read; run as a user who may',
+    write: 'no permission; change its owner or mode, or write elsewhere',
+    serve: 'no permission; ports below 1024 need root, name a higher one with {option} ADDR:PORT',
+    receive:
+      'no permission to bind UDP port {port}: run as root or with CAP_NET_BIND_SERVICE, or give a port from 1024 up',
+    capture: 'no permission to read {name}: run as root or with CAP_NET_RAW',
+  },
+  EADDRINUSE: {
+    serve: 'it is taken; name another with {option} ADDR:PORT{orElse}',
+    receive:
+      'UDP port {port} of {host} is taken: stop who has it ("ss -ulpn sport = :{port}"; a VXLAN interface of the kernel\'s shows no process), or give another port',
+  },
+  EADDRNOTAVAIL: {
+    serve: 'this host has no such address; name one of its own with {option} ADDR:PORT',
+    receive: '{host} is not an address of this host: give one of {addresses}, 0.0.0.0 or ::',
+  },
+  EAFNOSUPPORT: {
+    receive: 'this host does not speak the protocol of {host}: give 0.0.0.0',
+  },
+  EBADF: { read: 'is closed; give it a capture or name a file' },
+  EDQUOT: { write: 'the disk quota is used up; raise it or free some space' },
+  EEXIST: { write: 'the name is taken by something else; choose another' },
+  EFBIG: { write: 'the largest file size allowed here is reached (ulimit -f)' },
+  EIO: { write: 'the device reports an error; look at the kernel log' },
+  EISDIR: {
+    read: 'is a directory; name a file in it',
+    write: 'that is a directory; name a file in it',
+  },
+  EMFILE: {
+    read: 'cannot be opened: too many open files; raise the limit (ulimit -n)',
+    write: 'too many open files; raise the limit (ulimit -n)',
+    receive: 'no file descriptor is left for the socket: raise the limit ("ulimit -n")',
+  },
+  ENAMETOOLONG: { write: 'the name is too long' },
+  ENFILE: { write: 'the system has too many open files' },
+  ENOENT: {
+    read: 'does not exist; check the path',
+    write: 'the directory does not exist; create it first',
+  },
+  ENOSPC: { write: 'no space left on the device; free some' },
+  ENOTDIR: {
+    read: 'does not exist; check the path',
+    write: 'a part of the path is not a directory',
+  },
+  EPERM: {
+    read: 'may not be read; run as a user who may',
+    write: 'not permitted; change its owner or mode, or write elsewhere',
+    capture: 'no permission to read {name}: run as root or with CAP_NET_RAW',
+  },
+  EPIPE: { write: 'the reader has gone' },
+  EROFS: { write: 'the file system is read-only; write elsewhere' },
+}
+
+/** What to do about a failed system call; undefined where nothing better is known than its message. */
+export function adviceOn(
+  error: unknown,
+  purpose: Purpose,
+  words: Readonly<Record<string, string | number>> = {},
+): string | undefined {
+  const advice = ADVICE[systemCodeOf(error) ?? '']?.[purpose]
+  return advice?.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(words[name]))
+}

@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   receive: ['sys', 'wire', 'errors.ts'],
   pcap: ['wire', 'sink', 'errors.ts'],
   flowlog: ['wire', 'flow', 'sink', 'errors.ts', 'nearest-name.ts'],
-  recover: ['pcap', 'flowlog', 'sink'],
+  recover: ['pcap', 'flowlog', 'sink', 'errors.ts'],
   filter: ['wire', 'errors.ts', 'nearest-name.ts'],
   mirror: ['wire'],
   control: ['mirror', 'wire', 'sink', 'errors.ts'],

@@ -48,7 +48,7 @@ export interface AnalysisReport {
 }
 
 /** What a finding is about, most important first. */
-export const FINDING_KINDS = [
+const FINDING_KINDS = [
   'damage',
   'loss',
   'fragments-missing',
@@ -168,7 +168,7 @@ export interface ServiceRow {
   bytes: number
 }
 
-export interface Approximate {
+interface Approximate {
   /** How many there were room for; beyond, the lightest were let go. */
   dropped: number
   /** Octets that a row may lack at most; 0: everything is exact. */
@@ -200,7 +200,7 @@ export interface Conversations extends Approximate {
   matrix: { addresses: string[]; bytes: number[][]; packets: number[][] }
 }
 
-export interface ConversationRow {
+interface ConversationRow {
   a: string
   b: string
   aToBPackets: number
@@ -234,7 +234,7 @@ export interface FlowSummary {
   direction: 'ingress' | 'egress' | null
 }
 
-export interface TcpReport extends Record<TcpCountName, number> {
+interface TcpReport extends Record<TcpCountName, number> {
   /** Flows with most segments sent again, out of their order or missing. */
   worst: TroubledFlow[]
 }

@@ -1,7 +1,7 @@
 import { Float64Histogram } from 'hdr-histogram-js'
 
 /** `bytes`: octets. `ns`: nanoseconds. */
-export type Unit = 'bytes' | 'packets' | 'ns'
+type Unit = 'bytes' | 'packets' | 'ns'
 
 /** As data. Percentiles are at most 0.1 % above the true value; min, max and mean are exact. */
 export interface DistributionReport {

@@ -11,7 +11,7 @@ import type { SessionFacts } from './session-facts.js'
 import type { TcpHealth } from './tcp-health.js'
 import { Top } from './top.js'
 
-export interface FlowTotalsOptions {
+interface FlowTotalsOptions {
   tracker: FlowTracker
   tcp: TcpHealth
   /** Of the session with that index. */

@@ -1,7 +1,7 @@
 import { decimalSeconds } from './quantities.js'
 
 /** As data: moments and their distance as decimal seconds; null where there was none. */
-export interface SpanReport {
+interface SpanReport {
   first: string | null
   last: string | null
   span: string | null

@@ -55,7 +55,7 @@ const AHEAD = 65_535
 const FORMER_LATE = 2 ** 20
 
 /** How long handshakes took; see `roundTrips` in analysis-report.ts. */
-export interface RoundTrips {
+interface RoundTrips {
   readonly handshake: Distribution
   readonly synToSynAck: Distribution
   readonly synAckToAck: Distribution

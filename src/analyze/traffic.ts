@@ -18,7 +18,7 @@ import { TimeSeries } from './time-series.js'
 const SESSION_LINES = 64
 const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
 
-export interface TrafficOptions {
+interface TrafficOptions {
   tracker: FlowTracker
   tcp: TcpHealth
 }

@@ -74,7 +74,7 @@ export interface Queue {
 }
 
 /** What flow logs need to know of the column. */
-export interface FlowLogsSurroundings {
+interface FlowLogsSurroundings {
   /** As they are; `interfacesChanged` says that they have changed. */
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
   readonly transitGateways: readonly TransitGateway[]

@@ -9,7 +9,7 @@ const BUDGET = 1024
 /** Rows handed over at once: 176 KiB. */
 const BATCH_ROWS = 2048
 
-export interface FlowWalkOptions {
+interface FlowWalkOptions {
   capture: FlowCapture
   /** The session that has an index now. */
   sessionAt: (index: number) => Session

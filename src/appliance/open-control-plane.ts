@@ -9,7 +9,7 @@ import { REGISTERED_MAX } from './column.js'
 import { interfaceMetadata } from './registered-metadata.js'
 import { inOrder, rivalOf } from './session-registry.js'
 
-export interface ControlPlaneSetting {
+interface ControlPlaneSetting {
   readonly stateFile: string | undefined
   readonly declared: ConfiguredResources | undefined
   readonly sessionKey: SessionKey

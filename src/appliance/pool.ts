@@ -25,7 +25,7 @@ export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
 }
 
 /** What came of opening the sockets. */
-export interface Listening {
+interface Listening {
   readonly receiver: 'dgram' | 'recvmmsg'
   readonly port: number
   readonly genevePort: number | undefined
@@ -33,7 +33,7 @@ export interface Listening {
   readonly receiveBufferBytes: number
 }
 
-export interface FlowOperationResult extends FlowCaptureOutcome {
+interface FlowOperationResult extends FlowCaptureOutcome {
   flows: CapturedFlows
 }
 

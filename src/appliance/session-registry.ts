@@ -13,7 +13,7 @@ import type { Session } from '../session/session.js'
 import type { SessionAddress, SessionDirectory, SessionKey } from '../session/session-directory.js'
 import { parseAddress, parseMac } from '../wire/address.js'
 
-export interface SessionRegistryOptions {
+interface SessionRegistryOptions {
   readonly sessions: SessionDirectory
   /** What tells sessions apart; by VNI alone interfaces have no say. */
   readonly key: SessionKey

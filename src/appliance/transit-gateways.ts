@@ -13,7 +13,7 @@ import type {
 import { type Cidr, cidrContains, MAPPED_WORD, parseAddress, parseCidr } from '../wire/address.js'
 
 /** One of the two attachments that a flow crosses a transit gateway at. */
-export interface AttachmentMetadata {
+interface AttachmentMetadata {
   readonly attachmentId: string
   readonly metadata: SessionMetadata
 }
@@ -28,7 +28,7 @@ export interface Crossing {
 }
 
 /** An attachment by itself, for what is said of it where no flow is. */
-export interface QuietAttachment extends AttachmentMetadata {
+interface QuietAttachment extends AttachmentMetadata {
   readonly gatewayId: string
   readonly vpcId: string
 }

@@ -13,7 +13,7 @@ export interface SessionLog {
 }
 
 /** What was said of the windows of an interface, by one session of it or several. */
-export interface InterfaceWindows {
+interface InterfaceWindows {
   readonly sessions: Set<Session>
   /** With records, or said to be without. */
   readonly seen: SeenWindows

@@ -18,7 +18,7 @@ export interface Made {
 }
 
 /** A client's token counts for one operation of one account. */
-export interface TokenOfClient {
+interface TokenOfClient {
   readonly operation: string
   readonly accountId: string
   readonly token: string

@@ -27,7 +27,7 @@ export interface ControlPlaneOptions {
 }
 
 /** Hears of changes, in order. */
-export type ChangeListener = (changes: readonly Change[]) => void | Promise<void>
+type ChangeListener = (changes: readonly Change[]) => void | Promise<void>
 
 const PATIENCE_MS = 5000
 

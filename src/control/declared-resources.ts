@@ -21,18 +21,20 @@ import {
   endpointOf,
   flowLogResourceType,
   INVENTORY,
+  RESOURCES,
   type WrittenConfiguration,
   type WrittenFlowLog,
   type WrittenResources,
 } from './resource-schema.js'
+import { YamlFile } from './yaml-file.js'
 
 /** A target, and where its datagrams go when the file says so. */
-export interface DeclaredTarget extends MirrorTarget {
+interface DeclaredTarget extends MirrorTarget {
   readonly endpoint: { readonly host: string; readonly port: number } | undefined
 }
 
 /** The resources of a file. All that sessions name is there. */
-export interface DeclaredResources {
+interface DeclaredResources {
   readonly interfaces: readonly NetworkInterface[]
   readonly targets: readonly DeclaredTarget[]
   readonly filters: readonly MirrorFilter[]
@@ -45,8 +47,13 @@ type WrittenRule = NonNullable<Written<'TrafficMirrorFilters'>['IngressFilterRul
 /** Whose resources they are when the file does not say. */
 const OWNER = '000000000000'
 
+/** The mirror resources of a YAML file. Throws ReadError, or OperatorError (exit code 2). */
+export function readSessionFile(path: string): DeclaredResources {
+  return declaredResources(YamlFile.read('the session file', path).valueOf(RESOURCES))
+}
+
 /** The model's resources of a value that RESOURCES took. */
-export function declaredResources(written: WrittenResources): DeclaredResources {
+function declaredResources(written: WrittenResources): DeclaredResources {
   return {
     interfaces: written.NetworkInterfaces.map(interfaceOf),
     targets: written.TrafficMirrorTargets.map(targetOf),

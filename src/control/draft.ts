@@ -1,19 +1,50 @@
 import type { FlowLog, NetworkInterface, Tag, TransitGateway } from '../mirror/resources.js'
 import { noteFlowLog } from './flow-log-index.js'
-import { type IdPrefix, makeId } from './ids.js'
+import { type IdPrefix, makeId, unknownId } from './ids.js'
 import { LayeredMap } from './layered-map.js'
 import type { Quotas } from './quotas.js'
-import { Refusal } from './refusal.js'
+import { Refusal, type RefusalCode } from './refusal.js'
 import type { Change, Followed, ResourceOf, Resources, State, Table, TokenUse } from './state.js'
 import { noteEntry, sizeOf, sizeOfResources } from './stored-size.js'
+import { withTags } from './tags.js'
 
 /** What an operation may look at beside the state. */
-export interface Surroundings {
+interface Surroundings {
   readonly quotas: Quotas
   readonly transitGateways: readonly TransitGateway[]
   /** Milliseconds since the epoch. */
   readonly now: number
 }
+
+/** What the refusals of a table's resources say. */
+const KINDS = {
+  sessions: {
+    prefix: 'tms',
+    limit: 'TrafficMirrorSessionLimitExceeded',
+    plural: 'traffic mirror sessions',
+  },
+  targets: {
+    prefix: 'tmt',
+    limit: 'TrafficMirrorTargetLimitExceeded',
+    plural: 'traffic mirror targets',
+  },
+  filters: {
+    prefix: 'tmf',
+    limit: 'TrafficMirrorFilterLimitExceeded',
+    plural: 'traffic mirror filters',
+  },
+  flowLogs: { prefix: 'fl', limit: 'FlowLogsLimitExceeded', plural: 'flow logs' },
+} as const satisfies Partial<
+  Record<Table, { prefix: IdPrefix; limit: RefusalCode; plural: string }>
+>
+
+/** What clients make. */
+type MadeTable = keyof typeof KINDS
+
+const USED_BY_SESSIONS = {
+  targets: { member: 'targetId', inUse: 'TrafficMirrorTargetInUse', name: 'Target' },
+  filters: { member: 'filterId', inUse: 'TrafficMirrorFilterInUse', name: 'Filter' },
+} as const
 
 /**
  * The state as one operation would leave it. Dropped when the operation throws, so
@@ -54,6 +85,34 @@ export class Draft {
     for (;;) {
       const id = makeId(prefix)
       if (![sessions, targets, filters, flowLogs].some((table) => table.has(id))) return id
+    }
+  }
+
+  /** The tags of a new resource. Throws Refusal where they are too many or not allowed. */
+  newTags(wanted: readonly Tag[]): Tag[] {
+    return withTags([], wanted, this.quotas.tagsPerResource)
+  }
+
+  /** Throws Refusal when the table has no room for one more. */
+  requireRoom(table: MadeTable): void {
+    if (this.resources[table].size < this.quotas[table]) return
+    const { limit, plural } = KINDS[table]
+    throw new Refusal(limit, `The maximum number of ${plural} is ${this.quotas[table]}`)
+  }
+
+  /** The resource of that id. Throws Refusal when there is none. */
+  existing<T extends MadeTable>(table: T, id: string): ResourceOf[T] {
+    const resource = (this.resources[table] as ReadonlyMap<string, ResourceOf[T]>).get(id)
+    if (resource === undefined) throw unknownId(KINDS[table].prefix, id)
+    return resource
+  }
+
+  /** Throws Refusal when a session names the target or filter. */
+  requireUnused(table: 'targets' | 'filters', id: string): void {
+    const { member, inUse, name } = USED_BY_SESSIONS[table]
+    for (const session of this.resources.sessions.values()) {
+      if (session[member] !== id) continue
+      throw new Refusal(inUse, `Cannot delete ${id} . ${name} is in use by ${session.id}`)
     }
   }
 

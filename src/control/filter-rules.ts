@@ -2,26 +2,24 @@ import { FILTER_RULE, type FilterRule, type MirrorFilter } from '../mirror/resou
 import { parseCidr } from '../wire/address.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import type { Draft } from './draft.js'
-import { existingFilter } from './filters.js'
 import { unknownId } from './ids.js'
 import { modified } from './modification.js'
 import { Refusal } from './refusal.js'
 import type { Resources } from './state.js'
-import { withTags } from './tags.js'
 
-export type NewRule = Omit<FilterRule, 'id'>
+type NewRule = Omit<FilterRule, 'id'>
 
-export type RuleChange = { readonly [M in keyof Omit<NewRule, 'tags'>]?: NewRule[M] | undefined }
+type RuleChange = { readonly [M in keyof Omit<NewRule, 'tags'>]?: NewRule[M] | undefined }
 
 export function createRule(draft: Draft, filterId: string, wanted: NewRule): FilterRule {
-  const filter = existingFilter(draft, filterId)
+  const filter = draft.existing('filters', filterId)
   if (filter.rules.length >= draft.quotas.rulesPerFilter) {
     throw new Refusal(
       'TrafficMirrorFilterRuleLimitExceeded',
       `The maximum number of rules of a traffic mirror filter is ${draft.quotas.rulesPerFilter}`,
     )
   }
-  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  const tags = draft.newTags(wanted.tags)
   const rule = { ...wanted, id: newRuleId(draft), tags }
   checkRule(filter, rule)
   draft.put('filters', { ...filter, rules: [...filter.rules, rule] })

@@ -1,25 +1,18 @@
 import type { MirrorFilter, NetworkService } from '../mirror/resources.js'
 import type { Draft } from './draft.js'
-import { unknownId } from './ids.js'
 import { Refusal } from './refusal.js'
-import { withTags } from './tags.js'
 
-export type NewFilter = Pick<MirrorFilter, 'description' | 'tags'>
+type NewFilter = Pick<MirrorFilter, 'description' | 'tags'>
 
 /** A filter without rules accepts nothing. */
 export function createFilter(draft: Draft, wanted: NewFilter): MirrorFilter {
-  if (draft.resources.filters.size >= draft.quotas.filters) {
-    throw new Refusal(
-      'TrafficMirrorFilterLimitExceeded',
-      `The maximum number of traffic mirror filters is ${draft.quotas.filters}`,
-    )
-  }
+  draft.requireRoom('filters')
   const filter = {
     id: draft.newId('tmf'),
     description: wanted.description,
     networkServices: [],
     rules: [],
-    tags: withTags([], wanted.tags, draft.quotas.tagsPerResource),
+    tags: draft.newTags(wanted.tags),
   }
   draft.put('filters', filter)
   return filter
@@ -27,14 +20,8 @@ export function createFilter(draft: Draft, wanted: NewFilter): MirrorFilter {
 
 /** With its rules. */
 export function deleteFilter(draft: Draft, id: string): void {
-  existingFilter(draft, id)
-  for (const session of draft.resources.sessions.values()) {
-    if (session.filterId !== id) continue
-    throw new Refusal(
-      'TrafficMirrorFilterInUse',
-      `Cannot delete ${id} . Filter is in use by ${session.id}`,
-    )
-  }
+  draft.existing('filters', id)
+  draft.requireUnused('filters', id)
   draft.remove('filters', id)
 }
 
@@ -44,7 +31,7 @@ export function modifyNetworkServices(
   id: string,
   change: { add: readonly NetworkService[]; remove: readonly NetworkService[] },
 ): MirrorFilter {
-  const filter = existingFilter(draft, id)
+  const filter = draft.existing('filters', id)
   const both = change.add.find((service) => change.remove.includes(service))
   if (both !== undefined) {
     throw new Refusal(
@@ -56,10 +43,4 @@ export function modifyNetworkServices(
   const modified = { ...filter, networkServices: [...new Set([...kept, ...change.add])] }
   draft.put('filters', modified)
   return modified
-}
-
-export function existingFilter(draft: Draft, id: string): MirrorFilter {
-  const filter = draft.resources.filters.get(id)
-  if (filter === undefined) throw unknownId('tmf', id)
-  return filter
 }

@@ -10,19 +10,13 @@ import { flowLogsOf } from './flow-log-index.js'
 import { unknownId } from './ids.js'
 import { inventoryOf } from './inventory.js'
 import { Refusal } from './refusal.js'
-import { withTags } from './tags.js'
 
 export type NewFlowLog = Omit<FlowLog, 'id' | 'createdAt'>
 
 export function createFlowLog(draft: Draft, wanted: NewFlowLog): FlowLog {
-  if (draft.resources.flowLogs.size >= draft.quotas.flowLogs) {
-    throw new Refusal(
-      'FlowLogsLimitExceeded',
-      `The maximum number of flow logs is ${draft.quotas.flowLogs}`,
-    )
-  }
+  draft.requireRoom('flowLogs')
   checkResource(draft, wanted)
-  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  const tags = draft.newTags(wanted.tags)
   const flowLog = { ...wanted, id: draft.newId('fl'), createdAt: draft.now, tags }
   checkFlowLog(draft, flowLog)
   draft.put('flowLogs', flowLog)
@@ -30,7 +24,7 @@ export function createFlowLog(draft: Draft, wanted: NewFlowLog): FlowLog {
 }
 
 export function deleteFlowLog(draft: Draft, id: string): void {
-  if (!draft.resources.flowLogs.has(id)) throw unknownId('fl', id)
+  draft.existing('flowLogs', id)
   draft.remove('flowLogs', id)
 }
 

@@ -5,7 +5,7 @@
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
  */
-export const REFUSALS = [
+const REFUSALS = [
   'FlowLogAlreadyExists',
   'FlowLogsLimitExceeded',
   'IdempotentParameterMismatch',

@@ -1,12 +1,12 @@
 import type { Tag } from '../mirror/resources.js'
 import type { Draft } from './draft.js'
 import { filterOfRule, replaceRule } from './filter-rules.js'
-import { prefixOf, unknownId } from './ids.js'
+import { prefixOf } from './ids.js'
 import { Refusal } from './refusal.js'
 import { withTags } from './tags.js'
 
 /** A tag to delete. Without a value any value will do; an empty one stands for itself. */
-export interface TagChoice {
+interface TagChoice {
   readonly key: string
   readonly value?: string | undefined
 }
@@ -45,7 +45,6 @@ function retag(draft: Draft, id: string, change: (tags: readonly Tag[]) => Tag[]
   const table = ({ tms: 'sessions', tmt: 'targets', tmf: 'filters', fl: 'flowLogs' } as const)[
     prefix
   ]
-  const resource = draft.resources[table].get(id)
-  if (resource === undefined) throw unknownId(prefix, id)
+  const resource = draft.existing(table, id)
   draft.put(table, { ...resource, tags: change(resource.tags) })
 }

@@ -7,32 +7,24 @@ import {
 } from '../mirror/resources.js'
 import { VNI_MAX } from '../wire/vxlan.js'
 import type { Draft } from './draft.js'
-import { unknownId } from './ids.js'
 import { modified } from './modification.js'
 import { Refusal } from './refusal.js'
-import { withTags } from './tags.js'
 
 /** Without `virtualNetworkId` one is drawn that no session has. */
-export type NewSession = Omit<MirrorSession, 'id' | 'virtualNetworkId'> & {
+type NewSession = Omit<MirrorSession, 'id' | 'virtualNetworkId'> & {
   readonly virtualNetworkId: number | undefined
 }
 
 /** Neither the interface nor, but by the operations of tags, the tags of a session can be changed. */
-export type SessionChange = {
+type SessionChange = {
   readonly [M in keyof Omit<MirrorSession, 'id' | 'ownerId' | 'networkInterfaceId' | 'tags'>]?:
     | MirrorSession[M]
     | undefined
 }
 
 export function createSession(draft: Draft, wanted: NewSession): MirrorSession {
-  const { sessions } = draft.resources
-  if (sessions.size >= draft.quotas.sessions) {
-    throw new Refusal(
-      'TrafficMirrorSessionLimitExceeded',
-      `The maximum number of traffic mirror sessions is ${draft.quotas.sessions}`,
-    )
-  }
-  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  draft.requireRoom('sessions')
+  const tags = draft.newTags(wanted.tags)
   const session = withDefaults(draft, { ...wanted, id: draft.newId('tms'), tags })
   checkReferences(draft, session)
   checkSession(draft, session)
@@ -47,7 +39,7 @@ export function modifySession(
   change: SessionChange,
   remove: readonly string[],
 ): MirrorSession {
-  const session = existingSession(draft, id)
+  const session = draft.existing('sessions', id)
   const next = withDefaults(draft, modified(MIRROR_SESSION, session, change, remove))
   checkReferences(draft, next)
   checkSession(draft, next)
@@ -56,14 +48,8 @@ export function modifySession(
 }
 
 export function deleteSession(draft: Draft, id: string): void {
-  existingSession(draft, id)
+  draft.existing('sessions', id)
   draft.remove('sessions', id)
-}
-
-function existingSession(draft: Draft, id: string): MirrorSession {
-  const session = draft.resources.sessions.get(id)
-  if (session === undefined) throw unknownId('tms', id)
-  return session
 }
 
 type Incomplete = Omit<MirrorSession, 'virtualNetworkId'> & {
@@ -97,9 +83,8 @@ function isTaken(vni: number, draft: Draft): boolean {
 }
 
 function checkReferences(draft: Draft, session: MirrorSession): void {
-  const { targets, filters } = draft.resources
-  if (!targets.has(session.targetId)) throw unknownId('tmt', session.targetId)
-  if (!filters.has(session.filterId)) throw unknownId('tmf', session.filterId)
+  draft.existing('targets', session.targetId)
+  draft.existing('filters', session.filterId)
 }
 
 /**

@@ -1,19 +1,12 @@
 import type { MirrorTarget } from '../mirror/resources.js'
 import type { Draft } from './draft.js'
-import { unknownId } from './ids.js'
 import { Refusal } from './refusal.js'
-import { withTags } from './tags.js'
 
-export type NewTarget = Omit<MirrorTarget, 'id'>
+type NewTarget = Omit<MirrorTarget, 'id'>
 
 export function createTarget(draft: Draft, wanted: NewTarget): MirrorTarget {
-  if (draft.resources.targets.size >= draft.quotas.targets) {
-    throw new Refusal(
-      'TrafficMirrorTargetLimitExceeded',
-      `The maximum number of traffic mirror targets is ${draft.quotas.targets}`,
-    )
-  }
-  const tags = withTags([], wanted.tags, draft.quotas.tagsPerResource)
+  draft.requireRoom('targets')
+  const tags = draft.newTags(wanted.tags)
   const target = { ...wanted, id: draft.newId('tmt'), tags }
   checkTarget(draft, target)
   draft.put('targets', target)
@@ -21,14 +14,8 @@ export function createTarget(draft: Draft, wanted: NewTarget): MirrorTarget {
 }
 
 export function deleteTarget(draft: Draft, id: string): void {
-  if (!draft.resources.targets.has(id)) throw unknownId('tmt', id)
-  for (const session of draft.resources.sessions.values()) {
-    if (session.targetId !== id) continue
-    throw new Refusal(
-      'TrafficMirrorTargetInUse',
-      `Cannot delete ${id} . Target is in use by ${session.id}`,
-    )
-  }
+  draft.existing('targets', id)
+  draft.requireUnused('targets', id)
   draft.remove('targets', id)
 }
 

@@ -21,7 +21,7 @@ const UNKNOWN = 'unknown'
 const STREAM_NAME_MAX = 512
 const SUFFIX = '-all'
 
-export interface CloudWatchLogsPlace {
+interface CloudWatchLogsPlace {
   readonly group: string
   readonly region: string
   /** For tests: how long the other side may say nothing, in milliseconds. */

@@ -11,7 +11,7 @@ const ENDING_MS = 5000
 /** Before the thread is started again. */
 const RESTART_MS = 5000
 
-export interface DeliveriesOptions {
+interface DeliveriesOptions {
   readonly onProblem: (line: string) => void
   /** A delivery that was to end has: nothing of it is left to deliver. */
   readonly onEnded?: (name: string) => void

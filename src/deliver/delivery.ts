@@ -34,7 +34,7 @@ export interface DeliveryStatus {
   readonly errorMessage: string | undefined
 }
 
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly name: string
   /** What is delivered, as messages call it. */
   readonly what: string

@@ -13,7 +13,7 @@ const RECORD_BYTES_MAX = 1_024_000
 /** What is in memory at a time. */
 const CHUNK = { records: RECORDS_MAX, bytes: CALL_BYTES_MAX }
 
-export interface FirehosePlace {
+interface FirehosePlace {
   readonly stream: string
   readonly region: string
   /** For tests: how long the other side may say nothing, in milliseconds. */

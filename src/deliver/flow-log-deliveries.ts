@@ -17,7 +17,7 @@ const KEPT = '.deliver'
 const DEFAULT_ID_FILE = 'default-flow-log-id'
 const SPEC = '.json'
 
-export interface FlowLogDeliveriesOptions {
+interface FlowLogDeliveriesOptions {
   /** Of all flow logs. */
   readonly directory: string
   readonly region: string

@@ -18,7 +18,7 @@ const CONTENT_TYPES: readonly (readonly [ending: string, type: string])[] = [
   ['.pcap', 'application/vnd.tcpdump.pcap'],
 ]
 
-export interface S3Place {
+interface S3Place {
   readonly bucket: string
   readonly prefix: string
   readonly region: string

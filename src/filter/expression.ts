@@ -49,7 +49,7 @@ export interface Cast {
   readonly token: Token
 }
 
-export interface Encapsulation {
+interface Encapsulation {
   readonly kind: 'vlan' | 'mpls' | 'pppoes' | 'pppoed'
   /** VLAN, label or session; undefined is any. */
   readonly number: Token | undefined
@@ -65,7 +65,7 @@ export interface Comparison {
   readonly right: Value
 }
 
-export const OPERATORS = ['+', '-', '*', '/', '%', '&', '|', '^', '<<', '>>'] as const
+const OPERATORS = ['+', '-', '*', '/', '%', '&', '|', '^', '<<', '>>'] as const
 
 export type Operator = (typeof OPERATORS)[number]
 

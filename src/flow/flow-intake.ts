@@ -10,7 +10,7 @@ export const GRACE_SECONDS = 1
 /** What is older than `settled` by more than this is not late: the clock was set back, or was ahead before. */
 export const STEP_SECONDS = 10
 /** So many packets in a row, or so many times of the timer, move the clock back. */
-export const STEP_VOTES = 8
+const STEP_VOTES = 8
 
 /**
  * What a packet passes on its way to a flow table: the packet clock, the wait of

@@ -10,7 +10,7 @@ import { TCP_ACK, TCP_ECE, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TCP_URG } from '.
  * Anything else is established once both sides have spoken.
  */
 export const STATE_NEW = 0
-export const STATE_ESTABLISHED = 1
+const STATE_ESTABLISHED = 1
 export const STATE_CLOSING = 2
 export const STATE_CLOSED = 3
 export const STATE_MASK = 0x3

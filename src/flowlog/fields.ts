@@ -30,7 +30,7 @@ import {
 export type FieldType = 'int32' | 'int64' | 'string'
 
 /** Where a field's value comes from. Wherever there is none, a `-` is written. */
-export type Filling =
+type Filling =
   /** The log format: one value for the whole log. */
   | { readonly from: 'format' }
   /** Configured, and true of the interface: it holds for NODATA and SKIPDATA too. `tag`: see metadata.ts. */

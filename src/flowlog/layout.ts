@@ -16,7 +16,7 @@ export const UNKNOWN_IN_PATHS = 'unknown'
 export type FileFormat = 'plain-text' | 'parquet'
 
 /** What is not a flow log but waits for its delivery must not be taken for one. */
-export type LayoutFormat = FileFormat | 'queue'
+type LayoutFormat = FileFormat | 'queue'
 
 const EXTENSIONS: Readonly<Record<LayoutFormat, string>> = {
   queue: '.queue.gz',

@@ -11,7 +11,7 @@ import type { RecordOutput } from './record-output.js'
 /** Octets of text that may wait before `room` waits for them. */
 const PENDING_MAX = 8 * 1024 * 1024
 
-export interface RecordDirectoryOptions {
+interface RecordDirectoryOptions {
   directory: string
   layout: LayoutOptions
   encoder: RecordEncoder

@@ -20,7 +20,7 @@ export interface RecordOutput {
   close(): Promise<void>
 }
 
-export interface RecordFileOptions {
+interface RecordFileOptions {
   /** `-` is standard output. */
   target: string
   encoder: RecordEncoder

@@ -6,7 +6,7 @@ import type { SessionMetadata } from './metadata.js'
 import { addressOf, numberOf, wordOf } from './record-values.js'
 
 /** How a value is spelled: bare with `-` for none, or as JSON with `null` for none. */
-export type Spelling = 'text' | 'json'
+type Spelling = 'text' | 'json'
 
 const QUOTE = 0x22
 

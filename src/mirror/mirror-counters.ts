@@ -8,7 +8,7 @@ import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from '../wir
  *
  * https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirror-cloudwatch.html
  */
-export interface MirrorMetrics {
+interface MirrorMetrics {
   NetworkMirrorIn: number
   NetworkMirrorOut: number
   NetworkPacketsMirrorIn: number

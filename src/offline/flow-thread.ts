@@ -36,7 +36,7 @@ import {
 import { takeRecord } from './record-words.js'
 import type { TableThread } from './table-thread.js'
 
-export interface FlowThreadOptions {
+interface FlowThreadOptions {
   thread: TableThread
   /** See WindowReportsOptions. */
   complete: OnFlowRecord

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { promisify } from 'node:util'
-import { OperatorError } from '../errors.js'
+import { adviceOn, OperatorError } from '../errors.js'
 import { COMPRESSION_MAGIC_LEN } from './decompressor.js'
 
 const openFile = promisify(open)
@@ -11,17 +11,6 @@ const closeFile = promisify(close)
 
 const STDIN = 0
 const NOTHING = Buffer.alloc(0)
-
-/** What to do about the ways in which opening and reading fail. */
-const ADVICE: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist; check the path',
-  ENOTDIR: 'does not exist; check the path',
-  EACCES: 'may not be read; run as a user who may',
-  EPERM: 'may not be read; run as a user who may',
-  EISDIR: 'is a directory; name the capture files in it',
-  EMFILE: 'cannot be opened: too many open files; raise ulimit -n',
-  EBADF: 'is closed; give it a capture or name a file',
-}
 
 /**
  * The octets of a file, a pipe or standard input. What goes wrong with them is
@@ -151,7 +140,8 @@ export class CaptureInput {
 
 function refuse(name: string, error: unknown): never {
   if (error instanceof OperatorError) throw error
-  const { code = '', message } = error as NodeJS.ErrnoException
-  const advice = ADVICE[code] ?? `cannot be read: ${message}; check the disk and the path`
+  const advice =
+    adviceOn(error, 'read') ??
+    `cannot be read: ${(error as Error).message}; check the disk and the path`
   throw new OperatorError(`${name} ${advice}`, { cause: error })
 }

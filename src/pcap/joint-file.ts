@@ -11,7 +11,7 @@ const OTHERS = 'other-sessions'
 /** In a pcap file nothing tells sessions apart. */
 const ALL = 'all'
 
-export interface JointFileOptions {
+interface JointFileOptions {
   format: CaptureFormat
   /** Octets kept of each frame; 0 keeps all. */
   snaplen: number

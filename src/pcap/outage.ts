@@ -1,5 +1,5 @@
 /** After a failure of the disk: seconds until the next attempt, and without loss until it counts as over. */
-export const RETRY_SECONDS = 10
+const RETRY_SECONDS = 10
 
 /**
  * The times in which a session's capture loses packets: says one line when one

@@ -60,7 +60,7 @@ const VERSION_MAJOR = 2
 const VERSION_MINOR = 4
 
 /** Why octets are no file header. */
-export type PcapFault = 'pcap-truncated' | 'pcap-magic' | 'pcap-version'
+type PcapFault = 'pcap-truncated' | 'pcap-magic' | 'pcap-version'
 
 /** What a file header says; filled by `parsePcapHeader`. */
 export interface PcapHeader {

@@ -50,14 +50,14 @@ const USER_APPLICATION = Buffer.from('mirrortap')
 const NANOSECONDS = 9
 const NOTHING = Buffer.alloc(0)
 
-export interface InterfaceText {
+interface InterfaceText {
   /** if_name. */
   readonly name?: string | undefined
   /** opt_comment. */
   readonly comment?: string | undefined
 }
 
-export interface InterfaceStatistics {
+interface InterfaceStatistics {
   interfaceId: number
   /** Frames the interface received (isb_ifrecv) and those of them nobody could take (isb_ifdrop). */
   received: number

@@ -4,7 +4,7 @@ import type { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
 import { type CaptureName, compareCaptureNames, parseCaptureName } from './capture-name.js'
 
-export interface RetentionPolicy {
+interface RetentionPolicy {
   keepFiles: number
   keepBytes: number
   /** Of a worker that shares the directory; it then leaves the others' files alone. Empty: all files. */

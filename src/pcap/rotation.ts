@@ -33,14 +33,14 @@ export interface CapturePolicy {
   suffix: string
 }
 
-export interface CaptureSession {
+interface CaptureSession {
   /** Name of the session's directory. */
   name: string
   linkType: number
   comment: string
 }
 
-export interface CaptureStatistics {
+interface CaptureStatistics {
   /** Files that have got their final name. */
   files: number
   /** Packets and octets in files, the open one included. What a failed disk takes back is taken off again. */

@@ -8,7 +8,7 @@ import type { Packet } from '../wire/packet.js'
 import type { CaptureFormat } from './capture-writer.js'
 import { JointFile, type JointInterface } from './joint-file.js'
 
-export interface SplitCaptureOptions {
+interface SplitCaptureOptions {
   /** Made if it is not there. */
   directory: string
   format: CaptureFormat

@@ -15,7 +15,7 @@ export async function loadDuckDb(load = () => import('@duckdb/node-api')): Promi
   }
 }
 
-export interface ConfinedOptions {
+interface ConfinedOptions {
   /** The only files of the machine that SQL can reach, and the directory of what is made of them. Absolute. */
   files: readonly string[]
   directory: string

@@ -23,7 +23,7 @@ export interface FlowLogSummary {
 }
 
 /** What is read, and how. */
-export interface FlowLogReading {
+interface FlowLogReading {
   readonly input: CaptureInput
   readonly compression: Compression
   readonly wrapping: Wrapping

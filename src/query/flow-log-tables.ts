@@ -8,7 +8,7 @@ import { formatKey, selectLines, selectNone } from './record-format.js'
 import { NO_OUTPUT } from './record-lines.js'
 
 /** What was found in a flow log, or why it could not be read. */
-export interface FlowLogOutcome {
+interface FlowLogOutcome {
   readonly name: string
   readonly summary: FlowLogSummary | undefined
   readonly error: OperatorError | undefined

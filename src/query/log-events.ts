@@ -29,7 +29,7 @@ const EVENT_MAX = 4 * 1024 * 1024
 const KEY_MAX = 16
 
 /** What an event holds: a line, of which it says the format where it names the fields. */
-export interface EventRecord {
+interface EventRecord {
   readonly line: string
   readonly format: RecordFormat | undefined
 }

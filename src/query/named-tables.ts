@@ -6,7 +6,7 @@ import { identifier, quoted } from './duckdb.js'
 export const EXPLAIN = /^\s*EXPLAIN\b(?:\s+ANALYZE\b)?/i
 
 /** A place in the SQL that names a table. */
-export interface NamedTable {
+interface NamedTable {
   /** Without its quotes. */
   readonly name: string
   /** In bytes of the SQL as UTF-8. */

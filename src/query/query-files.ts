@@ -25,7 +25,7 @@ export interface FlowLogFile {
   readonly form: Extract<InputForm, { is: 'log' }>
 }
 
-export interface OtherFile {
+interface OtherFile {
   readonly name: string
   /** A line that says what it is, or why it cannot be read. */
   readonly problem: string

@@ -53,7 +53,7 @@ const SESSION_COLUMNS: readonly (readonly [keyof MirrorSessionRow, string])[] = 
 
 const MIRROR_SESSIONS = 'traffic_mirror_sessions'
 
-export interface QueryOptions {
+interface QueryOptions {
   readonly sql: string
   readonly files: QueryFiles
   /** The column that rows are sorted by, and which way: as is usual for its type where that is not said. */
@@ -366,7 +366,7 @@ function noSource(table: string): OperatorError {
 }
 
 /** What DuckDB says of SQL, data and memory, in one line. */
-export function asOperatorError(error: unknown): unknown {
+function asOperatorError(error: unknown): unknown {
   if (error instanceof OperatorError || !(error instanceof Error)) return error
   const isOfDuckDb = /^[A-Z][A-Za-z ]* (?:Error|exception)\b/.test(error.message)
   const isExtraction = error.message.startsWith('Failed to extract statements: ')

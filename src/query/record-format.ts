@@ -24,7 +24,7 @@ const ALL_FIELDS: FieldSet = {
 
 const TYPES = new Map(ALL_FIELDS.all.map(({ name, type }) => [name, type]))
 
-export const DEFAULT_FORMAT = formatOf(DEFAULT_FIELDS.map(({ name }) => name))
+const DEFAULT_FORMAT = formatOf(DEFAULT_FIELDS.map(({ name }) => name))
 const TRANSIT_GATEWAY_FORMAT = formatOf(TRANSIT_GATEWAY_FIELDS.all.map(({ name }) => name))
 
 export function formatOf(names: readonly string[]): RecordFormat {

@@ -14,7 +14,7 @@ import { quoted } from './duckdb.js'
  * and link-local addresses (RFC 3927, RFC 4291); and those of IPv4 in IPv6 form. Shared address
  * space (100.64.0.0/10, RFC 6598) is not private, as in the registries of IANA.
  */
-export const PRIVATE_BLOCKS = [
+const PRIVATE_BLOCKS = [
   '10.0.0.0/8',
   '127.0.0.0/8',
   '169.254.0.0/16',

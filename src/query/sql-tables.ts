@@ -174,7 +174,7 @@ const PAIR_NAMES: Readonly<Record<string, string>> = {
   dst_port: 'resp_port',
 }
 
-export const PAIRS: CaptureTable = {
+const PAIRS: CaptureTable = {
   name: 'pairs',
   kept: PAIRS_KEPT,
   shown: [

@@ -37,7 +37,7 @@ const ORIGIN_CONTROL = 32
  * (the only ones most datagrams touch) spread over all cache sets. Were they a power of two
  * apart, they would all compete for the same few.
  */
-export const SLOT_LEN = 65_536
+const SLOT_LEN = 65_536
 const STAGGER = 5 * 64
 
 export class MessageBatch {

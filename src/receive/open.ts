@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { OperatorError } from '../errors.js'
+import { adviceOn, OperatorError } from '../errors.js'
 import { loadLibc } from '../sys/libc.js'
 import type { OpenReceiver, Receiver, ReceiverName, ReceiverOptions } from './receiver.js'
 
@@ -47,20 +47,8 @@ export async function openReceiver(
 /** Puts what the kernel said into what the operator can do. */
 function explain(error: NodeJS.ErrnoException, { host, port }: ReceiverOptions): Error {
   if (error instanceof OperatorError) return error
-  const advice = ADVICE[error.code ?? '']
-  if (advice === undefined) return error
-  return new OperatorError(advice(host, port), { cause: error })
-}
-
-const ADVICE: Readonly<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (host, port) =>
-    `UDP port ${port} of ${host} is taken: stop who has it ("ss -ulpn sport = :${port}"; a VXLAN interface of the kernel's shows no process), or give another port`,
-  EACCES: (_host, port) =>
-    `no permission to bind UDP port ${port}: run as root or with CAP_NET_BIND_SERVICE, or give a port from 1024 up`,
-  EADDRNOTAVAIL: (host) =>
-    `${host} is not an address of this host: give one of ${ownAddresses()}, 0.0.0.0 or ::`,
-  EAFNOSUPPORT: (host) => `this host does not speak the protocol of ${host}: give 0.0.0.0`,
-  EMFILE: () => 'no file descriptor is left for the socket: raise the limit ("ulimit -n")',
+  const advice = adviceOn(error, 'receive', { host, port, addresses: ownAddresses() })
+  return advice === undefined ? error : new OperatorError(advice, { cause: error })
 }
 
 function ownAddresses(): string {

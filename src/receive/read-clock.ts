@@ -1,5 +1,5 @@
 /** Where the time comes from, so that tests can turn the hands. */
-export interface TimeSource {
+interface TimeSource {
   /** Wall clock, whole milliseconds since the epoch. */
   wall(): number
   /** Milliseconds with a fraction, from any origin; never goes back. */

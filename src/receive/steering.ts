@@ -35,7 +35,7 @@ import type { Receiver } from './receiver.js'
 export type SteerBy = 'vni' | 'flow'
 
 /** What the sockets receive: VXLAN, or GENEVE that carries IP, UDP and VXLAN, as from a Gateway Load Balancer. */
-export type SteerEncapsulation = 'vxlan' | 'geneve'
+type SteerEncapsulation = 'vxlan' | 'geneve'
 
 /** Distances from the start of VXLAN (X) when no VLAN tag is in the way. */
 const ETHERTYPE = VXLAN_HEADER_LEN + ETHERNET_TYPE

@@ -10,7 +10,7 @@ import { PART } from '../sink/part-file.js'
 import { errnoOf } from '../sink/write-error.js'
 import { PART_KINDS, type PartKind } from './part-kinds.js'
 
-export interface Adoption {
+interface Adoption {
   /** Files that have got their final names. */
   adopted: number
   /** Files in which nothing was whole. */
@@ -22,7 +22,7 @@ export interface Adoption {
 }
 
 /** Whether files of this process may be among those found, which is nothing to speak of. */
-export type AdoptionMode = 'at the start' | 'beside others'
+type AdoptionMode = 'at the start' | 'beside others'
 
 /** A compressed file being made anew; worth nothing if that was interrupted, the part is still there. */
 const ANEW = '.new'

@@ -2,7 +2,7 @@ import { CaptureParser } from '../pcap/capture-parser.js'
 import { PCAP_HEADER_LEN, PCAP_RECORD_HEADER_LEN } from '../pcap/pcap.js'
 
 /** Finds out how much of an unfinished file is whole; takes it piece by piece. */
-export interface PartWalker {
+interface PartWalker {
   push(piece: Buffer): void
   /** Whole packets or records so far. */
   readonly units: number

@@ -26,7 +26,7 @@ export interface AnalysisTextOptions {
   top: number
 }
 
-export type Style = 'bold' | 'red' | 'yellow' | 'green' | 'dim'
+type Style = 'bold' | 'red' | 'yellow' | 'green' | 'dim'
 
 /** A report for people, most important first. */
 export function formatAnalysis(report: AnalysisReport, options: AnalysisTextOptions): string[] {

@@ -6,7 +6,7 @@ import { formatNanoseconds, formatOctets } from '../analyze/quantities.js'
 const LINES_MAX = 7
 
 /** What the scripts of the page draw. */
-export interface ChartData {
+interface ChartData {
   /** Null where no packet has a time. */
   time: {
     start: number

@@ -11,7 +11,7 @@ import type { Packet } from '../wire/packet.js'
  * - `snaplen`: whoever wrote the capture file kept no more.
  * - `unknown`: none of these.
  */
-export const CUT_CAUSES = ['packetLength', 'targetMtu', 'gatewayMtu', 'snaplen', 'unknown'] as const
+const CUT_CAUSES = ['packetLength', 'targetMtu', 'gatewayMtu', 'snaplen', 'unknown'] as const
 
 export type CutCause = (typeof CUT_CAUSES)[number]
 
@@ -23,7 +23,7 @@ const GATEWAY_MTU = [8446, 8426]
 const LENGTHS_MAX = 16
 
 /** As data: what reports carry. */
-export interface CutReport {
+interface CutReport {
   total: number
   /** Only causes that occurred. */
   byCause: Partial<Record<CutCause, number>>

@@ -97,7 +97,7 @@ export class Ledger {
 }
 
 /** A session as the ledger knows it. */
-export interface CountedSession {
+interface CountedSession {
   readonly counters: {
     readonly received: number
     /** Once it is closed: the sums that its counts went into. */

@@ -7,7 +7,7 @@ import { Pipeline, type PipelineOptions } from './pipeline.js'
 import type { Session } from './session.js'
 import { SessionDirectory, type SessionKey } from './session-directory.js'
 
-export interface TapOptions<Counter extends PacketCounter | undefined>
+interface TapOptions<Counter extends PacketCounter | undefined>
   extends Pick<DemuxOptions, 'unknownSessions' | 'vnis' | 'decap' | 'vxlanPort' | 'genevePort'>,
     Pick<PipelineOptions, 'duplicates' | 'filter' | 'openCapture' | 'observe' | 'forward'> {
   /** Sessions that packets open, at once; the one not used for longest goes for the next. */

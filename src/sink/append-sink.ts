@@ -15,7 +15,7 @@ const openAsync = promisify(open)
 const renameAsync = promisify(rename)
 const unlinkAsync = promisify(unlink)
 
-export interface AppendSinkOptions {
+interface AppendSinkOptions {
   pool: BlockPool
   /** At most so many files of a group are open at a time. */
   turns: Turns

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { OperatorError } from '../errors.js'
+import { makeNewFile } from './new-file.js'
 import { errnoOf, WriteError } from './write-error.js'
 
 export const LOCK_NAME = '.mirrortap.lock'
-
-/** What file systems answer that know no hard links. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'])
 
 /** Who wrote a lock. A pid alone is used again, by a container's first process at every start. */
 interface Holder {
@@ -32,10 +30,8 @@ export class DirectoryLock {
   constructor(directory: string) {
     this.#path = join(directory, LOCK_NAME)
     this.#text = `${JSON.stringify(holderOf(process.pid))}\n`
-    const own = `${this.#path}.${randomUUID()}`
     try {
-      writeFileSync(own, this.#text)
-      while (!place(own, this.#path, this.#text)) {
+      while (!makeNewFile(this.#path, this.#text)) {
         const held = readText(this.#path)
         const holder = parse(held)
         if (holder !== undefined && isAlive(holder)) {
@@ -43,12 +39,10 @@ export class DirectoryLock {
             `${directory} is in use by process ${holder.pid}; stop that one or name another directory`,
           )
         }
-        if (held !== undefined) removeStale(this.#path, held, `${own}.stale`)
+        if (held !== undefined) removeStale(this.#path, held)
       }
     } catch (error) {
       throw error instanceof OperatorError ? error : new WriteError(this.#path, error)
-    } finally {
-      rmSync(own, { force: true })
     }
   }
 
@@ -63,27 +57,9 @@ export function lockHolder(directory: string): number | undefined {
   return holder !== undefined && isAlive(holder) ? holder.pid : undefined
 }
 
-/** Gives the file `own` the name `path` too, so that nobody ever reads half a lock. False: the name is taken. */
-function place(own: string, path: string, text: string): boolean {
-  try {
-    linkSync(own, path)
-    return true
-  } catch (error) {
-    const errno = errnoOf(error) ?? ''
-    if (errno === 'EEXIST') return false
-    if (!NO_LINKS.has(errno)) throw error
-  }
-  try {
-    writeFileSync(path, text, { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false
-    throw error
-  }
-}
-
 /** Removes the lock, if it still is the one with that text: another process may have replaced it meanwhile. */
-function removeStale(path: string, text: string, aside: string): void {
+function removeStale(path: string, text: string): void {
+  const aside = `${path}.${randomUUID()}.stale`
   try {
     renameSync(path, aside)
   } catch (error) {
@@ -91,7 +67,7 @@ function removeStale(path: string, text: string, aside: string): void {
     throw error
   }
   const taken = readText(aside)
-  if (taken !== undefined && taken !== text) place(aside, path, taken)
+  if (taken !== undefined && taken !== text) makeNewFile(path, taken)
   rmSync(aside, { force: true })
 }
 

@@ -9,7 +9,7 @@ const closeAsync = promisify(close)
 const RETRY_MS_MIN = 1
 const RETRY_MS_MAX = 32
 
-export interface StreamSinkOptions extends BlockSinkOptions {
+interface StreamSinkOptions extends BlockSinkOptions {
   /** What messages call it; `-` for standard output. */
   name: string
   /** Whether `close` closes the descriptor too. */

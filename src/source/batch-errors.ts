@@ -35,7 +35,7 @@ const POLLFD_EVENTS = 6
 const POLLERR = 0x8
 
 /** `index` is of the socket, `print` of as much of the datagram as came back. */
-export type OnDatagramError = (errno: number, index: number, print: number) => void
+type OnDatagramError = (errno: number, index: number, print: number) => void
 
 export class BatchErrors {
   readonly #libc: Libc

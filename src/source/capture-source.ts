@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { readCapture } from '../pcap/reader.js'
 import type { PacketSink, PacketSource } from './packet-source.js'
 
-export interface CaptureSourceOptions {
+interface CaptureSourceOptions {
   /** Capture files, one after the other; `-` is standard input. */
   files: readonly string[]
   /** Times to read all of them; 0 for ever. */

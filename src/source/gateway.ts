@@ -10,7 +10,7 @@ import { emitUdp, UDP_HEADER_LEN, type UdpHeader } from '../wire/udp.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
 import type { Outlet } from './outlet.js'
 
-export interface GatewayOptions {
+interface GatewayOptions {
   /** Primary address of the mirrored interface: from where the wrapped datagrams come. */
   source: string
   /** Of the Gateway Load Balancer endpoint, the session's target; of the same IP version. */

@@ -4,7 +4,7 @@ import type { FilterTarget } from './interface/packet-socket-filter.js'
 import type { LinkState } from './interface/packet-socket-watch.js'
 import type { PacketSink, PacketSource } from './packet-source.js'
 
-export interface InterfaceSourceOptions {
+interface InterfaceSourceOptions {
   interfaceName: string
   /** What to ask of the kernel, in octets. */
   receiveBufferBytes: number

@@ -71,7 +71,7 @@ function planOfOptions(options: PlanOptions): MirrorPlan {
 }
 
 async function planOfFile(path: string, options: PlanOptions): Promise<MirrorPlan> {
-  const { readSessionFile } = await import('../control/session-file.js')
+  const { readSessionFile } = await import('../control/declared-resources.js')
   const written = readSessionFile(path)
   const plan = planOfInterfaces(
     written,

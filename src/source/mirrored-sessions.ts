@@ -7,7 +7,7 @@ import type { Outlet } from './outlet.js'
 import { Route } from './route.js'
 
 /** A session with where its copies go, and what became of them. */
-export interface RoutedSession {
+interface RoutedSession {
   readonly parts: PlannedSession
   readonly route: Route
 }

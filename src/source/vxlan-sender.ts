@@ -21,7 +21,7 @@ import { SentHistory } from './sent-history.js'
  * in it to put into a frame; `interrupted`, it was still to be sent when all was
  * to stop.
  */
-export type Unsent = 'not-ethernet' | 'interrupted'
+type Unsent = 'not-ethernet' | 'interrupted'
 
 /**
  * MAC addresses of frames made for packets that were captured without any: both

@@ -39,7 +39,7 @@ const OPERATIONS = {
 } as const
 
 /** struct sock_filter: 16 bits of code, two jumps of 8 bits, 32 bits of operand. */
-export const INSTRUCTION_LEN = 8
+const INSTRUCTION_LEN = 8
 
 interface Instruction {
   code: number

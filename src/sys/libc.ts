@@ -111,7 +111,7 @@ const RTLD_NOW_NODELETE = 0x1002
 let loaded: Libc | undefined
 
 /** Who asks, for the message where it cannot be had. */
-export interface LibcPurpose {
+interface LibcPurpose {
   /** Such as `receiving with recvmmsg`. */
   readonly what: string
   readonly code: ErrorCode

@@ -4,7 +4,7 @@ import type { Libc, Watch } from './libc.js'
 const TURN_MS = 2
 const PAUSE_MS = 1
 
-export interface ReadLoopOptions {
+interface ReadLoopOptions {
   /** Of the socket; it never blocks. */
   fd: number
   /** What a full batch has: after a smaller one the queue is empty. */

@@ -53,7 +53,7 @@ export const MAC_GROUP_BIT = 0x01
 export const ETHERTYPE_MIN = 0x0600
 
 /** Addresses are 48-bit whole numbers, the first octet on the wire being the highest. */
-export interface EthernetHeader {
+interface EthernetHeader {
   destination: number
   source: number
   /** EtherType of what follows. */

@@ -8,7 +8,7 @@ export interface HostPort {
   readonly port: number
 }
 
-export interface HostPortRules {
+interface HostPortRules {
   /** The port where none is written; without it one must be. */
   readonly defaultPort?: number
   /** 0 is for those that listen: the kernel then chooses one. */

@@ -25,20 +25,20 @@ import { parseTransport } from './transport.js'
 export const IPV4_HEADER_LEN = 20
 
 /** In the 16-bit word of flags and fragment offset. */
-export const IPV4_DONT_FRAGMENT = 0x4000
+const IPV4_DONT_FRAGMENT = 0x4000
 export const IPV4_MORE_FRAGMENTS = 0x2000
 /** The offset counts units of eight octets. */
 export const IPV4_FRAGMENT_OFFSET_MASK = 0x1fff
 
 /** Where its fields are. */
-export const IPV4_VERSION_IHL = 0
-export const IPV4_TYPE_OF_SERVICE = 1
+const IPV4_VERSION_IHL = 0
+const IPV4_TYPE_OF_SERVICE = 1
 export const IPV4_TOTAL_LENGTH = 2
-export const IPV4_IDENTIFICATION = 4
+const IPV4_IDENTIFICATION = 4
 export const IPV4_FLAGS_OFFSET = 6
 export const IPV4_TIME_TO_LIVE = 8
 export const IPV4_PROTOCOL = 9
-export const IPV4_CHECKSUM = 10
+const IPV4_CHECKSUM = 10
 export const IPV4_SOURCE = 12
 export const IPV4_DESTINATION = 16
 

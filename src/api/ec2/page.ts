@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { ApiError } from '../../aws/protocol/action.js'
+import { makePageToken, readPageToken } from '../page-token.js'
 import type { Parameters } from './parameters.js'
 
 /** Entries of a page where the client does not say. */
@@ -11,14 +11,6 @@ export const PAGE_PARAMETERS = {
   MaxResults: { type: 'integer', min: 5, max: 1000 },
   NextToken: { type: 'string' },
 } as const satisfies Parameters
-
-/** Where a list goes on. */
-interface Position {
-  /** What was asked for: a token is for the same operation with the same filters alone. */
-  readonly question: string
-  /** Key of the last entry of the page before. */
-  readonly after: string
-}
 
 export interface Page<S> {
   /** As `show` shows them. */
@@ -38,7 +30,7 @@ export function pageOf<R, S>(
   show: (item: R) => S,
   { question, maxResults, nextToken }: PageRequest,
 ): Page<S> {
-  const after = nextToken === undefined ? undefined : readToken(nextToken, question)
+  const after = nextToken === undefined ? undefined : readToken(question, nextToken)
   const keyed = [...items]
     .map((item) => ({ key: keyOf(item), item }))
     .filter(({ key }) => after === undefined || key > after)
@@ -56,34 +48,19 @@ export function pageOf<R, S>(
   const hasMore = keyed.length > page.length && last !== undefined
   return {
     items: page,
-    nextToken: hasMore ? makeToken({ question, after: last.key }) : undefined,
+    nextToken: hasMore ? makePageToken(question, last.key) : undefined,
   }
 }
 
-export interface PageRequest {
+interface PageRequest {
   /** Operation and filters, as text. */
   readonly question: string
   readonly maxResults: number | undefined
   readonly nextToken: string | undefined
 }
 
-function makeToken(position: Position): string {
-  return Buffer.concat([digestOf(position), Buffer.from(position.after)]).toString('base64url')
-}
-
-function readToken(token: string, question: string): string {
-  const octets = Buffer.from(token, 'base64url')
-  const after = octets.toString('utf8', DIGEST_LEN)
-  // Not base64url, not ours, or of another question: all the same.
-  if (makeToken({ question, after }) !== token) {
-    throw new ApiError('InvalidNextToken', 'The token is not valid for this request')
-  }
-  return after
-}
-
-const DIGEST_LEN = 12
-
-/** Tells tokens from text that is none. Secret it need not be: it only says where to go on. */
-function digestOf({ question, after }: Position): Buffer {
-  return createHash('sha256').update(`${question}\0${after}`).digest().subarray(0, DIGEST_LEN)
+function readToken(question: string, token: string): string {
+  const after = readPageToken(question, token)
+  if (after !== undefined) return after
+  throw new ApiError('InvalidNextToken', 'The token is not valid for this request')
 }

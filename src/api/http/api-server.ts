@@ -10,7 +10,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { Refused } from '../../aws/protocol/protocol.js'
 import { HeaderFields, type RequestHead, splitTarget } from '../../aws/protocol/request.js'
 import { Durations } from '../../durations.js'
-import { OperatorError } from '../../errors.js'
+import { adviceOn, OperatorError } from '../../errors.js'
 import { errnoOf } from '../../sink/write-error.js'
 import { Bodies, beginningOf } from './body.js'
 import { Connections, clientOf, isUnderWay } from './connections.js'
@@ -79,7 +79,7 @@ const NO_CALLS = { answered: 0, refused: 0, failed: 0 }
 /** How often Node looks for slow clients. */
 const LOOK_EVERY_MS = 1000
 
-export interface ApiServerOptions {
+interface ApiServerOptions {
   /** An IP address. */
   readonly host: string
   /** 0 picks one. */
@@ -94,7 +94,7 @@ export interface ApiServerOptions {
   readonly onProblem: (line: string) => void
 }
 
-export interface ServerName {
+interface ServerName {
   readonly name: string
   readonly option: string
   /** What else could be done where the address cannot be had. */
@@ -464,11 +464,6 @@ function explain(
   { name, option, orElse }: ServerName = THE_API,
 ): string {
   const code = errnoOf(error) ?? ''
-  const advices: Readonly<Record<string, string>> = {
-    EADDRINUSE: `it is taken; name another with ${option} ADDR:PORT${orElse}`,
-    EADDRNOTAVAIL: `this host has no such address; name one of its own with ${option} ADDR:PORT`,
-    EACCES: `no permission; ports below 1024 need root, name a higher one with ${option} ADDR:PORT`,
-  }
-  const advice = advices[code] ?? (error as Error).message
+  const advice = adviceOn(error, 'serve', { option, orElse }) ?? (error as Error).message
   return `${name} cannot listen on ${address}: ${advice}${code === '' ? '' : ` (${code})`}`
 }

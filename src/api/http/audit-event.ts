@@ -10,7 +10,7 @@ const USER_AGENT_MAX = 1024
 const LOOKS_LIKE_KEY_ID = /^[A-Z0-9]{1,128}$/
 
 /** One call, as the audit log tells it. */
-export interface AuditedCall {
+interface AuditedCall {
   readonly time: Date
   readonly service: Service
   /** Who: undefined accessKeyId and all when the signature proved nobody. */

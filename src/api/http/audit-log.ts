@@ -18,7 +18,7 @@ const PATIENCE_MS = 3000
 const LINES_MAX = 1000
 const BYTES_MAX = 4 * 1024 * 1024
 
-export interface AuditLogLimits {
+interface AuditLogLimits {
   readonly patienceMs: number
   readonly linesMax: number
   readonly bytesMax: number

@@ -15,7 +15,7 @@ import type { Visitors } from './visitors.js'
 const UNPROVEN_LINES = 60
 const UNPROVEN_WINDOW_MS = 60_000
 
-export interface DispatcherOptions {
+interface DispatcherOptions {
   readonly services: Services
   /** undefined lets everybody in. */
   readonly verifier: Verifier | undefined
@@ -37,7 +37,7 @@ export interface Reply {
 }
 
 /** What a head is worth: its body is read, and answered. */
-export interface Admitted {
+interface Admitted {
   /** Whether it is known who sends the body. */
   readonly isProven: boolean
   readonly service: Service

@@ -10,7 +10,7 @@ export interface ReadinessFacts {
 }
 
 /** What waits to be delivered to one destination. */
-export interface Backlog {
+interface Backlog {
   readonly what: string
   readonly destination: string
   readonly waitingFiles: number

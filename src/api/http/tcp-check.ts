@@ -6,7 +6,7 @@ const LOOK_EVERY_MS = 500
 /** Connections at a time; each is closed as soon as it is taken. */
 const CONNECTIONS_MAX = 64
 
-export interface TcpCheckOptions {
+interface TcpCheckOptions {
   readonly host: string
   readonly port: number
   readonly isReady: () => boolean

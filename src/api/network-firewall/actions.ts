@@ -6,6 +6,7 @@ import {
   type Output,
 } from '../../aws/protocol/action.js'
 import type { ControlPlane } from '../../control/control-plane.js'
+import { makePageToken } from '../page-token.js'
 import { type Firewall, firewallOf } from './firewall-arn.js'
 import { listTagsForResource, tagResource, untagResource } from './firewall-tags.js'
 import { describeFirewall, describeFirewallMetadata, listFirewalls } from './firewalls.js'
@@ -13,6 +14,7 @@ import { flowMember } from './flow-member.js'
 import { type FlowOperation, type FlowOperations, momentOf } from './flow-operations.js'
 import {
   type FlowOperationType,
+  positionOf,
   readFilters,
   readFirewallArn,
   readMaxResults,
@@ -23,7 +25,6 @@ import {
   readScope,
   type Scope,
 } from './members.js'
-import { makePageToken, readPageToken } from './page-token.js'
 
 /**
  * The flow operations of Network Firewall (API 2020-11-12) on the flows of this
@@ -107,7 +108,9 @@ function list(operations: FlowOperations): Run {
         FlowOperationStatus: operation.status,
       })),
       NextToken:
-        found.length > page.length ? makePageToken(question, page.at(-1)!.number) : undefined,
+        found.length > page.length
+          ? makePageToken(question, String(page.at(-1)!.number))
+          : undefined,
     }
   }
 }
@@ -128,7 +131,7 @@ function listResults(operations: FlowOperations): Run {
     return {
       ...head(operation),
       Flows: flows,
-      NextToken: end < length ? makePageToken(operation.id, end) : undefined,
+      NextToken: end < length ? makePageToken(operation.id, String(end)) : undefined,
     }
   }
 }
@@ -149,10 +152,6 @@ function head(operation: FlowOperation) {
 
 function readFirewall(input: Input, caller: Caller): Firewall {
   return firewallOf(readFirewallArn(input), caller)
-}
-
-function positionOf(question: string, token: string | undefined): number | undefined {
-  return token === undefined ? undefined : readPageToken(question, token)
 }
 
 /** The operation that a request names, on the firewall and in the scope that it names. */

@@ -8,16 +8,17 @@ import {
   untagAppliance,
 } from '../../control/resource-tags.js'
 import type { Tag } from '../../mirror/resources.js'
+import { makePageToken } from '../page-token.js'
 import { type Firewall, firewallOf } from './firewall-arn.js'
 import type { FlowOperations } from './flow-operations.js'
 import {
+  positionOf,
   readNextToken,
   readResourceArn,
   readTagKeys,
   readTagPageLength,
   readTags,
 } from './members.js'
-import { makePageToken, readPageToken } from './page-token.js'
 
 type Run = Action['run']
 
@@ -32,13 +33,12 @@ export function listTagsForResource(operations: FlowOperations, plane: ControlPl
     const firewall = await readResource(operations, input, caller)
     const length = readTagPageLength(input)
     const question = `tags of ${firewall.arn}`
-    const token = readNextToken(input)
-    const begin = token === undefined ? 0 : readPageToken(question, token)
+    const begin = positionOf(question, readNextToken(input)) ?? 0
     const tags = tagsOf(plane, firewall)
     const end = begin + length
     return {
       Tags: tags.slice(begin, end).map(({ key, value }) => ({ Key: key, Value: value })),
-      NextToken: end < tags.length ? makePageToken(question, end) : undefined,
+      NextToken: end < tags.length ? makePageToken(question, String(end)) : undefined,
     }
   }
 }

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { type Action, ApiError, type Caller, type Input } from '../../aws/protocol/action.js'
 import type { ControlPlane } from '../../control/control-plane.js'
 import type { NetworkInterface } from '../../mirror/resources.js'
+import { makePageToken } from '../page-token.js'
 import { APPLIANCE, type Firewall, firewallNamed, firewallOf } from './firewall-arn.js'
 import { tagsOf } from './firewall-tags.js'
 import type { FlowOperations } from './flow-operations.js'
 import {
+  positionOf,
   readAnyFirewallArn,
   readFirewallArn,
   readFirewallName,
@@ -13,7 +15,6 @@ import {
   readNextToken,
   readVpcIds,
 } from './members.js'
-import { makePageToken, readPageToken } from './page-token.js'
 
 type Run = Action['run']
 
@@ -22,8 +23,7 @@ export function listFirewalls(operations: FlowOperations, plane: ControlPlane): 
     const maxResults = readMaxResults(input)
     const vpcIds = readVpcIds(input)
     const question = JSON.stringify(['ListFirewalls', vpcIds])
-    const token = readNextToken(input)
-    const begin = token === undefined ? 0 : readPageToken(question, token)
+    const begin = positionOf(question, readNextToken(input)) ?? 0
     const found = [APPLIANCE, ...[...(await operations.sessions())].sort()]
       .map((name) => firewallNamed(name, caller))
       .filter((firewall) => vpcIds.length === 0 || isIn(vpcIds, interfacesOf(plane, firewall)))
@@ -31,7 +31,7 @@ export function listFirewalls(operations: FlowOperations, plane: ControlPlane): 
     const end = begin + page.length
     return {
       Firewalls: page.map(({ name, arn }) => ({ FirewallName: name, FirewallArn: arn })),
-      NextToken: end < found.length ? makePageToken(question, end) : undefined,
+      NextToken: end < found.length ? makePageToken(question, String(end)) : undefined,
     }
   }
 }

@@ -1,6 +1,7 @@
 import { ApiError, type Input } from '../../aws/protocol/action.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
 import type { Tag } from '../../mirror/resources.js'
+import { readPageToken } from '../page-token.js'
 
 /**
  * Members of the requests of Network Firewall, each with the
@@ -116,6 +117,14 @@ export function readMaxResults(input: Input): number {
 
 export function readNextToken(input: Input): string | undefined {
   return readText(input, 'NextToken', 1, 4096, /^[0-9A-Za-z:/+=]+$/)
+}
+
+/** The number that a token of this question holds; undefined without a token. */
+export function positionOf(question: string, token: string | undefined): number | undefined {
+  if (token === undefined) return undefined
+  const position = readPageToken(question, token)
+  if (position !== undefined && /^\d+$/.test(position)) return Number(position)
+  throw invalid('NextToken is not valid for this request')
 }
 
 /** Filters as they were sent, and as flows are held against them. An empty list lets every flow pass. */

@@ -2,7 +2,7 @@ import { OperatorError } from '../../errors.js'
 import { sleep } from '../../sleep.js'
 import { CallFailure } from './ec2-client.js'
 
-export interface SessionFollowerOptions<R> {
+interface SessionFollowerOptions<R> {
   /** Rejects with CallFailure or OperatorError. */
   readonly read: (signal: AbortSignal) => Promise<R>
   /**

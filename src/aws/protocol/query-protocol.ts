@@ -13,7 +13,7 @@ import { element, emitMembers, escapeXml } from './xml.js'
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
  */
 
-export const EC2_VERSION = '2016-11-15'
+const EC2_VERSION = '2016-11-15'
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = `http://ec2.amazonaws.com/doc/${EC2_VERSION}/`

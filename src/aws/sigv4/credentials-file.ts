@@ -1,19 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { OperatorError } from '../../errors.js'
 import { ensureDirectory, syncDirectory } from '../../sink/directory.js'
+import { makeNewFile } from '../../sink/new-file.js'
 import { ReadError } from '../../sink/read-error.js'
 import { errnoOf, WriteError } from '../../sink/write-error.js'
 import { type Credential, parseCredentials } from './credentials.js'
@@ -28,10 +19,7 @@ const SECRET_OCTETS = 30
 const FILE_MODE = 0o600
 const READABLE_BY_OTHERS = 0o077
 
-/** What file systems answer that know no hard links. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'])
-
-export interface OpenedCredentials {
+interface OpenedCredentials {
   /** By access key id; at least one. */
   readonly credentials: Map<string, Credential>
   /** The pair made just now, or undefined when the file was there. To be shown once. */
@@ -62,7 +50,8 @@ export async function openCredentials(path: string): Promise<OpenedCredentials> 
   const made: Credential = { userName: 'default', ...randomPair() }
   ensureDirectory(dirname(path))
   try {
-    if (await place(path, textOf(made))) {
+    if (makeNewFile(path, textOf(made), FILE_MODE)) {
+      await syncDirectory(dirname(path))
       return { credentials: new Map([[made.accessKeyId, made]]), made, isExposed: false }
     }
   } catch (error) {
@@ -98,29 +87,4 @@ function randomPair(): { accessKeyId: string; secretAccessKey: string } {
 function textOf({ userName, accessKeyId, secretAccessKey }: Credential): string {
   const key = `aws_access_key_id = ${accessKeyId}`
   return `[${userName}]\n${key}\naws_secret_access_key = ${secretAccessKey}\n`
-}
-
-/** Makes a file that is whole from its first moment. False when the name is taken. */
-async function place(path: string, text: string): Promise<boolean> {
-  const own = `${path}.${randomUUID()}`
-  try {
-    const fd = openSync(own, 'wx', FILE_MODE)
-    try {
-      writeFileSync(fd, text)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    try {
-      linkSync(own, path)
-    } catch (error) {
-      if (errnoOf(error) === 'EEXIST') return false
-      if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error
-      renameSync(own, path)
-    }
-    await syncDirectory(dirname(path))
-    return true
-  } finally {
-    rmSync(own, { force: true })
-  }
 }

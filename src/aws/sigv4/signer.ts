@@ -11,7 +11,7 @@ import {
 } from './signing.js'
 
 /** A request that is still to be sent. */
-export interface UnsignedRequest {
+interface UnsignedRequest {
   readonly method: 'GET' | 'POST'
   /** Escaped; `/` when it is left out. */
   readonly path?: string

@@ -6,7 +6,7 @@ import type { Credential } from './credentials.js'
 import { readSignature, type Signature } from './signature.js'
 import { signatureOf, TERMINATOR } from './signing.js'
 
-export interface VerifierOptions {
+interface VerifierOptions {
   /** By access key id. */
   readonly credentials: ReadonlyMap<string, Credential>
   /** The only one that requests may be meant for. */

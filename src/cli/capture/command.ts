@@ -3,15 +3,9 @@ import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import {
-  collect,
-  collectVnis,
-  integerBetween,
-  parseDuration,
-  parsePort,
-  parseSize,
-} from '../options.js'
+import { collect, collectVnis, integerBetween, parseDuration, parseSize } from '../options.js'
 import { checkStats } from '../process/stats-file.js'
+import { addReceivingOptions } from '../receiving-options.js'
 import type { CaptureOptions } from './options.js'
 
 const LIVE_ONLY = ['bind', 'port', 'receiver', 'receiveBuffer', 'duration']
@@ -107,26 +101,11 @@ function addWriting(command: Command): void {
 }
 
 function addReceiving(command: Command): void {
-  command
-    .optionsGroup('From the network:')
-    .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
-    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
-    .option(
-      '--geneve-port <number>',
-      'UDP port of GENEVE (default: off; with --read 6081)',
-      parsePort,
-    )
-    .addOption(
-      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
-        .choices(['auto', 'recvmmsg', 'dgram'])
-        .default('auto'),
-    )
-    .addOption(
-      new Option('--receive-buffer <size>', 'socket receive buffer to request from the kernel')
-        .argParser(parseSize)
-        .default(64 * 2 ** 20, '64MiB'),
-    )
-    .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
+  addReceivingOptions(command.optionsGroup('From the network:'), 'off; with --read 6081').option(
+    '--duration <time>',
+    'stop after so long, such as 10m',
+    parseDuration,
+  )
 }
 
 function addReading(command: Command): void {

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { OperatorError } from '../../errors.js'
-import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
@@ -14,9 +13,9 @@ import {
   parseControl,
   parseDuration,
   parseInterfaceId,
-  parsePort,
   parseSize,
 } from '../options.js'
+import { addReceivingOptions } from '../receiving-options.js'
 import { addApiOptions, addHealthOptions } from './api-options.js'
 import type { ListenOptions } from './options.js'
 
@@ -118,11 +117,13 @@ function giveDirectory(command: Command): void {
 /** Takes the options of a configuration, and answers with the resources it declares. */
 async function read(command: Command, path: string): Promise<ConfiguredResources> {
   const { applyConfig } = await import('./config.js')
-  const { readConfigResources, RESOURCE_KEYS } = await import('./config-resources.js')
-  const { FILTERS_KEY, readConfigFilters } = await import('./config-filters.js')
-  await applyConfig(command, path, [...RESOURCE_KEYS, FILTERS_KEY])
-  command.setOptionValueWithSource('filters', readConfigFilters(path), 'config')
-  return readConfigResources(path)
+  const { RESOURCE_KEYS, resourcesIn } = await import('./config-resources.js')
+  const { FILTERS_KEY, filtersIn } = await import('./config-filters.js')
+  const { YamlFile } = await import('../../control/yaml-file.js')
+  const config = YamlFile.read('the configuration', path)
+  applyConfig(command, config, [...RESOURCE_KEYS, FILTERS_KEY])
+  command.setOptionValueWithSource('filters', filtersIn(config), 'config')
+  return resourcesIn(config)
 }
 
 /** Refuses options that would be ignored: who gives them believes otherwise. Throws OperatorError (exit code 2). */
@@ -157,26 +158,12 @@ function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions)
 }
 
 function addReceiving(command: Command): void {
-  command
-    .optionsGroup('Receiving:')
-    .option('--bind <address>', 'address to receive on; :: takes IPv4 as well', '0.0.0.0')
-    .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
-    .option('--geneve-port <number>', 'UDP port of GENEVE (default: off; usual: 6081)', parsePort)
-    .addOption(
-      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
-        .choices(['auto', 'recvmmsg', 'dgram'])
-        .default('auto'),
-    )
+  addReceivingOptions(command.optionsGroup('Receiving:'), 'off; usual: 6081')
     .option('--workers <number>', 'receiving threads', integerBetween(1, WORKERS_MAX), 1)
     .addOption(
       new Option('--steer <what>', 'what one worker receives whole: a session (vni) or a flow')
         .choices(['vni', 'flow'])
         .default('vni'),
-    )
-    .addOption(
-      new Option('--receive-buffer <size>', 'socket receive buffer to request from the kernel')
-        .argParser(parseSize)
-        .default(parseSize('64MiB'), '64MiB'),
     )
 }
 

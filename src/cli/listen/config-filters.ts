@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { fields, listOf, refuse, someText, text, whole } from '../../control/schema-fields.js'
-import { parseYaml } from '../../control/session-file.js'
+import type { YamlFile } from '../../control/yaml-file.js'
 import { OperatorError } from '../../errors.js'
 import { ExpressionFilter } from '../../filter/expression-filter.js'
 import type { NamedFilter } from '../../session/session-filter.js'
@@ -33,6 +32,6 @@ const CONFIGURATION = z.preprocess(
 )
 
 /** The filters of single sessions. Throws OperatorError (exit code 2): file, line, what is wrong. */
-export function readConfigFilters(path: string): readonly NamedFilter[] {
-  return parseYaml(readFileSync(path, 'utf8'), path, CONFIGURATION)[FILTERS_KEY] ?? []
+export function filtersIn(config: YamlFile): readonly NamedFilter[] {
+  return config.valueOf(CONFIGURATION)[FILTERS_KEY] ?? []
 }

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { type ConfiguredResources, configuredResources } from '../../control/declared-resources.js'
 import { CONFIGURED_LISTS, CONFIGURED_RESOURCES } from '../../control/resource-schema.js'
-import { parseYaml } from '../../control/session-file.js'
+import type { YamlFile } from '../../control/yaml-file.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
 import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
 
@@ -9,8 +8,8 @@ import { fieldsOfResource } from '../../flowlog/transit-gateway-fields.js'
 export const RESOURCE_KEYS = CONFIGURED_LISTS
 
 /** The mirror resources that a configuration declares. Throws OperatorError (exit code 2): file, line, what is wrong. */
-export function readConfigResources(path: string): ConfiguredResources {
-  const found = parseYaml(readFileSync(path, 'utf8'), path, CONFIGURED_RESOURCES)
+export function resourcesIn(config: YamlFile): ConfiguredResources {
+  const found = config.valueOf(CONFIGURED_RESOURCES)
   const resources = configuredResources(found, Date.now())
   return {
     ...resources,

@@ -1,30 +1,21 @@
-import { readFileSync } from 'node:fs'
 import type { Command, Option } from 'commander'
+import { z } from 'zod'
+import type { YamlFile } from '../../control/yaml-file.js'
 import { OperatorError } from '../../errors.js'
 import { nearestName } from '../../nearest-name.js'
-import { ReadError } from '../../sink/read-error.js'
 
 /**
- * Takes options from a YAML file: `port: 4789`, names as on the command line
- * without the dashes. What the command line says wins. Keys in `besides` are
- * somebody else's. Throws ReadError, or OperatorError (exit code 2) that names the file and the key.
+ * Takes options from a configuration: `port: 4789`, names as on the command line without the
+ * dashes. The command line wins. Keys in `others` are not options. Throws OperatorError
+ * (exit code 2) that names the file and the key.
  */
-export async function applyConfig(
+export function applyConfig(
   command: Command,
-  path: string,
-  besides: readonly string[] = [],
-): Promise<void> {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ReadError('the configuration', path, error)
-  }
-  const [{ parseYaml }, { z }] = await Promise.all([
-    import('../../control/session-file.js'),
-    import('zod'),
-  ])
-  const values = parseYaml(text, path, z.unknown())
+  config: YamlFile,
+  others: readonly string[] = [],
+): void {
+  const path = config.name
+  const values = config.valueOf(z.unknown())
   // All comments: nothing is set.
   if (values === null) return
   if (typeof values !== 'object' || Array.isArray(values)) {
@@ -34,10 +25,10 @@ export async function applyConfig(
   }
   const byName = new Map(command.options.map((option) => [nameOf(option), option]))
   for (const [name, value] of Object.entries(values)) {
-    if (besides.includes(name)) continue
+    if (others.includes(name)) continue
     const option = byName.get(name)
     if (option === undefined || name === 'config') {
-      const nearest = nearestName(name, [...byName.keys(), ...besides])
+      const nearest = nearestName(name, [...byName.keys(), ...others])
       const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`
       throw new OperatorError(`${path}: there is no option "${name}"${hint}`, { exitCode: 2 })
     }

@@ -108,7 +108,7 @@ async function writtenOf(
   const endpoints = new Map<string, Endpoint>()
   let networkInterface: NetworkInterface = { id, addresses: [] }
   if (options.session !== undefined) {
-    const { readSessionFile } = await import('../../control/session-file.js')
+    const { readSessionFile } = await import('../../control/declared-resources.js')
     const { interfaces, targets, filters, sessions } = readSessionFile(options.session)
     if (sessions.length > 0 || filters.length > 0) {
       throw new OperatorError(

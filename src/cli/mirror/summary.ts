@@ -6,7 +6,7 @@ import type { VxlanSender } from '../../source/vxlan-sender.js'
 import { print, say } from '../process/console.js'
 
 /** All that counted something. */
-export interface MirrorRun {
+interface MirrorRun {
   readonly sessions: MirroredSessions
   readonly source: MirrorSource
   readonly sender: VxlanSender

@@ -1,10 +1,10 @@
-import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
 import type { LedgerReport } from '../../session/ledger.js'
 import { WriteError } from '../../sink/write-error.js'
 import { print } from './console.js'
 import { sayWritten } from './written.js'
-
-const PART = '.part'
 
 /** Throws OperatorError where `writeStats` would have to: rather now than after a month. */
 export function checkStats(path: string): void {
@@ -13,8 +13,7 @@ export function checkStats(path: string): void {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
       throw Object.assign(new Error('a directory'), { code: 'EISDIR' })
     }
-    closeSync(openSync(path + PART, 'w'))
-    rmSync(path + PART)
+    accessSync(dirname(path), constants.W_OK)
   } catch (error) {
     throw new WriteError(path, error)
   }
@@ -28,8 +27,7 @@ export function writeStats(path: string, report: LedgerReport): void {
     return
   }
   try {
-    writeFileSync(path + PART, text)
-    renameSync(path + PART, path)
+    writeFileAtomic.sync(path, text)
     sayWritten('the ledger was', path)
   } catch (error) {
     throw new WriteError(path, error)

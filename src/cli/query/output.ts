@@ -11,7 +11,7 @@ const LAID_OUT_ROWS = 1000
 
 type Row = readonly DuckDBValue[]
 
-export interface WrittenAnswer {
+interface WrittenAnswer {
   readonly rows: number
   /** Columns that the terminal has no room for. */
   readonly leftOut: readonly string[]

@@ -51,7 +51,7 @@ const HEADROOM = 64
 /** What MessageBatch says of cache lines. */
 const STAGGER = 5 * 64
 /** Frames put together by offloads are shorter but for IPv6 jumbograms (BIG TCP), which are cut. */
-export const FRAME_SLOT_LEN = 65_536 + 64
+const FRAME_SLOT_LEN = 65_536 + 64
 
 /** Behind the two hardware addresses. */
 const TAG_AT = 12

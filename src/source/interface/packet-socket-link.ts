@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { OperatorError } from '../../errors.js'
+import { adviceOn, OperatorError } from '../../errors.js'
 import { type Libc, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFMTU, systemError } from '../../sys/libc.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../wire/link-type.js'
 
@@ -79,10 +79,8 @@ export function readableLink(link: Link, name: string): Link {
 /** Why socket(2) has just given no packet socket. */
 export function noSocket(libc: Libc, name: string): Error {
   const error = systemError(libc, 'socket')
-  if (error.code !== 'EPERM' && error.code !== 'EACCES') return error
-  return new OperatorError(`no permission to read ${name}: run as root or with CAP_NET_RAW`, {
-    cause: error,
-  })
+  const advice = adviceOn(error, 'capture', { name })
+  return advice === undefined ? error : new OperatorError(advice, { cause: error })
 }
 
 function interfaceNames(): string {

@@ -40,7 +40,7 @@ import { type LinkState, LinkWatch } from './packet-socket-watch.js'
 export type PacketDirection = 'egress' | 'ingress' | 'other'
 
 /** Receives one frame. It and the memory it lies in are overwritten as soon as the call returns. */
-export type OnPacket = (packet: Packet, direction: PacketDirection) => void
+type OnPacket = (packet: Packet, direction: PacketDirection) => void
 
 export interface PacketSocketOptions {
   interfaceName: string

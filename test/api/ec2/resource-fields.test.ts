@@ -4,10 +4,10 @@ import { stringify } from 'yaml'
 import type { Input } from '../../../src/aws/protocol/action.js'
 import { configuredResources } from '../../../src/control/declared-resources.js'
 import { CONFIGURED_RESOURCES } from '../../../src/control/resource-schema.js'
-import { parseYaml } from '../../../src/control/session-file.js'
 import type { Resources } from '../../../src/control/state.js'
 import type { Replay } from '../../../src/control/state-journal.js'
 import { readStateFiles } from '../../../src/control/state-reader.js'
+import { YamlFile } from '../../../src/control/yaml-file.js'
 import type { Field, Fields } from '../../../src/mirror/fields.js'
 import { FILTER_RULE, MIRROR_SESSION } from '../../../src/mirror/resources.js'
 import { temporaryDirectory } from '../../support/temporary.js'
@@ -128,7 +128,7 @@ describe('every field', () => {
         ...Object.fromEntries(all),
       })
       const declared = configuredResources(
-        parseYaml(stringify(written), 'x', CONFIGURED_RESOURCES),
+        new YamlFile('x', stringify(written)).valueOf(CONFIGURED_RESOURCES),
         0,
       )
       const [resource] = [...declared.filters.flatMap(({ rules }) => rules), ...declared.sessions]

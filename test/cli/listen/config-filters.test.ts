@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readConfigFilters } from '../../../src/cli/listen/config-filters.js'
+import { filtersIn } from '../../../src/cli/listen/config-filters.js'
+import { YamlFile } from '../../../src/control/yaml-file.js'
 import { OperatorError } from '../../../src/errors.js'
 import { temporaryDirectory } from '../../support/temporary.js'
 import { runMain } from '../run-main.js'
@@ -12,7 +13,9 @@ function fileOf(yaml: string): string {
   return path
 }
 
-describe('readConfigFilters', () => {
+const read = (path: string): YamlFile => YamlFile.read('the configuration', path)
+
+describe('filtersIn', () => {
   test('reads the filters of sessions, by VNI, by name and by both', () => {
     const path = fileOf(`
 port: 4789
@@ -23,7 +26,7 @@ filters:
   - { session: tms-web, filter: 'udp[0:2] = 53' }
   - { vni: 8, session: vni-8_10.0.0.1, filter: '' }
 `)
-    expect(readConfigFilters(path)).toEqual([
+    expect(filtersIn(read(path))).toEqual([
       { vni: 7, filter: 'tcp port 443' },
       { session: 'tms-web', filter: 'udp[0:2] = 53' },
       { vni: 8, session: 'vni-8_10.0.0.1', filter: '' },
@@ -31,7 +34,7 @@ filters:
   })
 
   test.each(['', '# nothing\n', 'port: 1', 'filters: []'])('finds none in "%s"', (yaml) => {
-    expect(readConfigFilters(fileOf(yaml))).toEqual([])
+    expect(filtersIn(read(fileOf(yaml)))).toEqual([])
   })
 
   test.each([
@@ -48,11 +51,11 @@ filters:
       'filters[1].filter is wrong at column 5, "prot"',
     ],
   ])('refuses "%s" with line %i: %s', (yaml, line, says) => {
-    const read = (): unknown => readConfigFilters(fileOf(yaml))
-    expect(read).toThrow(OperatorError)
-    expect(read).toThrow(new RegExp(`mirrortap\\.yaml(:| line )${line}\\b|line ${line}\\b`))
-    expect(read).toThrow(says)
-    expect(read).toThrow(/^[^\n]+$/)
+    const taken = (): unknown => filtersIn(read(fileOf(yaml)))
+    expect(taken).toThrow(OperatorError)
+    expect(taken).toThrow(new RegExp(`mirrortap\\.yaml(:| line )${line}\\b|line ${line}\\b`))
+    expect(taken).toThrow(says)
+    expect(taken).toThrow(/^[^\n]+$/)
   })
 })
 

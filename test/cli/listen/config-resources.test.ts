@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readConfigResources } from '../../../src/cli/listen/config-resources.js'
+import { resourcesIn } from '../../../src/cli/listen/config-resources.js'
+import { YamlFile } from '../../../src/control/yaml-file.js'
 import { OperatorError } from '../../../src/errors.js'
 import { DEFAULT_LOG_FORMAT } from '../../../src/flowlog/log-format.js'
 import { temporaryDirectory } from '../../support/temporary.js'
@@ -9,7 +10,7 @@ import { temporaryDirectory } from '../../support/temporary.js'
 function read(yaml: string) {
   const path = join(temporaryDirectory(), 'mirrortap.yaml')
   writeFileSync(path, yaml)
-  return readConfigResources(path)
+  return resourcesIn(YamlFile.read('the configuration', path))
 }
 
 const SESSION = `
@@ -35,7 +36,7 @@ TransitGatewayAttachments:
     CidrBlocks: [10.1.0.0/16, 'fd00:1::/56']
 `
 
-describe('readConfigResources', () => {
+describe('resourcesIn', () => {
   test.each(['', '# port: 5000\n', 'port: 5000\nno-api: true\n'])('finds none in %j', (yaml) => {
     expect(read(yaml)).toEqual({
       interfaces: [],

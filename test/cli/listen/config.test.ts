@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { applyConfig } from '../../../src/cli/listen/config.js'
 import { integerBetween, parsePort, parseSize } from '../../../src/cli/options.js'
+import { YamlFile } from '../../../src/control/yaml-file.js'
 import { OperatorError } from '../../../src/errors.js'
 import { temporaryDirectory } from '../../support/temporary.js'
 
@@ -26,7 +27,7 @@ async function optionsWith(yaml: string, ...args: string[]): Promise<Record<stri
   const path = join(temporaryDirectory(), 'mirrortap.yaml')
   writeFileSync(path, yaml)
   const parsed = command(...args)
-  await applyConfig(parsed, path)
+  applyConfig(parsed, YamlFile.read('the configuration', path))
   return parsed.opts()
 }
 
@@ -87,8 +88,8 @@ describe('applyConfig', () => {
     await expect(refused).rejects.toThrow(/^[^\n]*[^\n:]$/)
   })
 
-  test('refuses a file that is not there', async () => {
-    await expect(applyConfig(command(), '/no/such.yaml')).rejects.toThrow(
+  test('refuses a file that is not there', () => {
+    expect(() => YamlFile.read('the configuration', '/no/such.yaml')).toThrow(
       'cannot read the configuration /no/such.yaml: it does not exist; check the path (ENOENT)',
     )
   })

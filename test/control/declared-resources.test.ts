@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readSessionFile } from '../../src/control/declared-resources.js'
 import { RESOURCES } from '../../src/control/resource-schema.js'
-import { parseYaml, readSessionFile } from '../../src/control/session-file.js'
+import { YamlFile } from '../../src/control/yaml-file.js'
 import { OperatorError } from '../../src/errors.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -325,7 +326,7 @@ describe('readSessionFile', () => {
       'tms-web',
       'tms-two',
     )
-    const { message } = refusalOf(() => parseYaml(WHOLE + second, 'x', RESOURCES))
+    const { message } = refusalOf(() => new YamlFile('x', WHOLE + second).valueOf(RESOURCES))
     expect(message).toMatch(
       /TrafficMirrorSessions\[1\]\.SessionNumber is there already, not 32766$/,
     )
@@ -333,7 +334,9 @@ describe('readSessionFile', () => {
 
   test('refuses a rule number twice in a direction, not in two', () => {
     const rule = /( {6}- \{ RuleNumber: 100.*\n)/
-    const { message } = refusalOf(() => parseYaml(WHOLE.replace(rule, '$1$1'), 'x', RESOURCES))
+    const { message } = refusalOf(() =>
+      new YamlFile('x', WHOLE.replace(rule, '$1$1')).valueOf(RESOURCES),
+    )
     expect(message).toMatch(/EgressFilterRules\[1\]\.RuleNumber is there already/)
   })
 

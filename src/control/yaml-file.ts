@@ -3,54 +3,58 @@ import { type Document, isMap, isNode, LineCounter, parseDocument, visit } from 
 import type { z } from 'zod'
 import { OperatorError } from '../errors.js'
 import { ReadError } from '../sink/read-error.js'
-import { type DeclaredResources, declaredResources } from './declared-resources.js'
-import { RESOURCES } from './resource-schema.js'
 
 /** As much of a wrong value as a line can show. */
 const SHOWN_MAX = 40
 
-/**
- * The mirror resources of a YAML file. Throws ReadError, or OperatorError (exit code 2): file, line,
- * what is wrong, what is allowed.
- */
-export function readSessionFile(path: string): DeclaredResources {
-  let source: string
-  try {
-    source = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ReadError('the session file', path, error)
-  }
-  return declaredResources(parseYaml(source, path, RESOURCES))
-}
+/** A YAML file, read and parsed once, whoever takes what from it. */
+export class YamlFile {
+  /** As messages call it. */
+  readonly name: string
+  readonly #lines = new LineCounter()
+  readonly #document: Document.Parsed
+  readonly #value: unknown
 
-/**
- * The value of a YAML text that `schema` takes. Throws OperatorError (exit code 2) with
- * `name`, the line and the first thing that is wrong there; the messages of the schema's
- * issues are to be sentences without a subject, as those of schema-fields.ts are.
- */
-export function parseYaml<T extends z.ZodType>(
-  source: string,
-  name: string,
-  schema: T,
-): z.output<T> {
-  const lines = new LineCounter()
-  const document = parseDocument(source, {
-    lineCounter: lines,
-    prettyErrors: false,
-    // Keys that are no text are refused below like other unknown ones.
-    logLevel: 'error',
-  })
-  const lineAt = (offset: number): number => lines.linePos(offset).line
-  const [error] = document.errors
-  if (error !== undefined) {
-    throw problemAt(name, lineAt(error.pos[0]), error.message.split('\n')[0]!)
+  /** `what` is what the file is for, such as `the configuration`. Throws ReadError, or what the constructor throws. */
+  static read(what: string, path: string): YamlFile {
+    try {
+      return new YamlFile(path, readFileSync(path, 'utf8'))
+    } catch (error) {
+      throw error instanceof OperatorError ? error : new ReadError(what, path, error)
+    }
   }
-  const value = plainValueOf(document, (offset, message) =>
-    problemAt(name, lineAt(offset), message),
-  )
-  return checked(value, schema, (path, said) =>
-    problemAt(name, lineAt(offsetOf(document, path)), said),
-  )
+
+  /** Throws OperatorError (exit code 2) with `name`, the line and what is wrong there. */
+  constructor(name: string, source: string) {
+    this.name = name
+    this.#document = parseDocument(source, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      // Keys that are no text are refused by the schemas, like other unknown ones.
+      logLevel: 'error',
+    })
+    const [error] = this.#document.errors
+    if (error !== undefined) throw this.#problemAt(error.pos[0], error.message.split('\n')[0]!)
+    this.#value = plainValueOf(this.#document, (offset, message) =>
+      this.#problemAt(offset, message),
+    )
+  }
+
+  /**
+   * What the file holds, as `schema` takes it. Throws OperatorError (exit code 2) with the name,
+   * the line and the first thing that is wrong there; the messages of the schema's issues are to
+   * be sentences without a subject, as those of schema-fields.ts are.
+   */
+  valueOf<T extends z.ZodType>(schema: T): z.output<T> {
+    return checked(this.#value, schema, (path, said) =>
+      this.#problemAt(offsetOf(this.#document, path), said),
+    )
+  }
+
+  #problemAt(offset: number, message: string): OperatorError {
+    const { line } = this.#lines.linePos(offset)
+    return new OperatorError(`${this.name}:${line}: ${message}`, { exitCode: 2 })
+  }
 }
 
 type Path = readonly (string | number)[]
@@ -94,10 +98,6 @@ function plainValueOf(
     })
     throw refuse(offset, (error as Error).message)
   }
-}
-
-function problemAt(name: string, line: number, message: string): OperatorError {
-  return new OperatorError(`${name}:${line}: ${message}`, { exitCode: 2 })
 }
 
 /** `TrafficMirrorFilters[0].IngressFilterRules[2].RuleAction`. */
