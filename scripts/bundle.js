@@ -20,12 +20,14 @@ const THREADS = [
   'src/forward/forward-worker.ts',
 ]
 
+/** @satisfies {import('rolldown').InputOptions} */
 const input = {
   platform: 'node',
   // Node's own modules and packages, but for what rolldown itself adds.
   external: /^(?!@oxc-project)[@a-z]/,
   resolve: { extensionAlias: { '.js': ['.ts'] } },
 }
+/** @satisfies {import('rolldown').OutputOptions} */
 const output = { dir: DIRECTORY, format: 'cjs', sourcemap: true }
 
 rmSync(DIRECTORY, { recursive: true, force: true })

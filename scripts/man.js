@@ -7,7 +7,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 
 // What the bundler of the last build left says that these files are CommonJS.
 rmSync('dist/cli/package.json', { force: true })
-const { createProgram } = await import('../dist/cli/program.js')
+/** @type {string} The bundler removes it, so that checks of types do not find it. */
+const path = '../dist/cli/program.js'
+/** @type {typeof import('../src/cli/program.js')} */
+const { createProgram } = await import(path)
 
 const program = createProgram()
 const help = program.createHelp()

@@ -40,7 +40,11 @@ export class ApiCaller {
 
   async #ask(service, fields, text) {
     const body = Buffer.from(text)
-    const unsigned = { method: 'POST', headers: { host: this.#url.host, ...fields }, body }
+    const unsigned = {
+      method: /** @type {const} */ ('POST'),
+      headers: { host: this.#url.host, ...fields },
+      body,
+    }
     const scope = { region: REGION, service, at: new Date() }
     const headers = signRequest(unsigned, this.#credential, scope)
     const { status, reply } = await new Promise((resolve, reject) => {
@@ -124,7 +128,7 @@ export class ApiLoad {
     try {
       await this.#do(kind, turn)
     } catch (error) {
-      this.errors.push(`${kind}: ${error.message}`)
+      this.errors.push(`${kind}: ${/** @type {Error} */ (error).message}`)
     }
     const histogram = this.latency.get(kind) ?? build({ numberOfSignificantValueDigits: 3 })
     this.latency.set(kind, histogram)

@@ -206,11 +206,11 @@ function latencyRows(what, { latency, errors }) {
 const rows = []
 const latencies = []
 const errors = []
-for (const [what, parts] of [
-  ['packets', { packets: true, requests: false }],
-  ['requests', { packets: false, requests: true }],
-  ['both', { packets: true, requests: true }],
-]) {
+for (const [what, parts] of Object.entries({
+  packets: { packets: true, requests: false },
+  requests: { packets: false, requests: true },
+  both: { packets: true, requests: true },
+})) {
   const { row, load } = await measure(what, parts)
   rows.push(row)
   if (parts.requests) latencies.push(...latencyRows(what, load))

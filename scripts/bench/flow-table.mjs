@@ -86,13 +86,14 @@ const before = process.memoryUsage.rss()
 const random = xorshift(7)
 const million = new FlowTracker({ capacity: 1_000_000, sessions: 2, lifetime: LIFETIMES.nfw })
 const frame = new Frame()
-frame.bytes = Buffer.alloc(8)
+const addresses = Buffer.alloc(8)
+frame.bytes = addresses
 frame.ipVersion = 4
 frame.srcAt = 0
 frame.dstAt = 4
 for (let flow = 0; flow < 1_000_000; flow++) {
-  frame.bytes.writeUInt32BE(random(), 0)
-  frame.bytes.writeUInt32BE(random(), 4)
+  addresses.writeUInt32BE(random(), 0)
+  addresses.writeUInt32BE(random(), 4)
   million.track(frame, 1, 1_700_000_000, 0)
 }
 const octets = (process.memoryUsage.rss() - before) / million.table.count
@@ -126,7 +127,9 @@ async function timed(name, walk) {
 
 const request = { minimumAgeSeconds: 0, filters: [], atSeconds: 1_700_000_001, atNanoseconds: 0 }
 const label = { session: 'vni-1_10.0.0.1', vni: 1, source: '10.0.0.1' }
-const session = { report: () => label }
+const session = /** @type {import('../../dist/session/session.js').Session} */ (
+  /** @type {unknown} */ ({ report: () => label })
+)
 
 async function walked(flush, onTurn) {
   const other = keeper()

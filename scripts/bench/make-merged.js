@@ -87,6 +87,7 @@ function inOrder(packets, rounds) {
 }
 
 async function load(directory) {
+  /** @type {{ captures: number, octets: number, packets: { bytes: Buffer, original: number, time: number }[] }} */
   const source = { captures: 0, octets: 0, packets: [] }
   const sum = { packets: 0, bytes: 0, flows: 0 }
   for (const truthName of readdirSync(directory).sort()) {

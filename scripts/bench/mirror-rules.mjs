@@ -26,7 +26,9 @@ function random(below) {
   return (x >>> 0) % below
 }
 
+/** @returns {import('../../dist/mirror/resources.js').MirrorFilter} */
 function filterOf(version) {
+  /** @type {import('../../dist/mirror/resources.js').FilterRule[]} */
   const rules = []
   for (let number = 1; number <= RULES; number++) {
     rules.push({
@@ -86,8 +88,18 @@ function measure(name, frames, decide) {
   console.log(`${name.padEnd(40)} ${best.toFixed(1).padStart(6)} ns, ${share} % mirrored`)
 }
 
+/** @returns {import('../../dist/mirror/evaluator.js').SessionParts} */
 const session = (sessionNumber) => ({
-  session: { id: '', sessionNumber, virtualNetworkId: sessionNumber, tags: [] },
+  session: {
+    id: '',
+    ownerId: '',
+    networkInterfaceId: '',
+    targetId: '',
+    filterId: '',
+    sessionNumber,
+    virtualNetworkId: sessionNumber,
+    tags: [],
+  },
   filter: filterOf(4),
 })
 

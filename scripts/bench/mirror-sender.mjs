@@ -19,7 +19,11 @@ const [what, how, port, total, length, flows] = process.argv.slice(2)
 /** What one recvmmsg brings. */
 const BATCH = 64
 
-const sockets = await openOuterSockets('127.0.0.1', Number(port), how)
+const sockets = await openOuterSockets(
+  '127.0.0.1',
+  Number(port),
+  /** @type {import('../../dist/source/open.js').SendHow} */ (how),
+)
 const stride = Number(length)
 const memory = Buffer.alloc(Number(flows) * stride)
 for (let flow = 0; flow < Number(flows); flow++) writeFrame(memory, flow * stride, flow)
@@ -53,7 +57,16 @@ const ways = {
   async sender(packets) {
     const signal = new AbortController().signal
     const sender = new VxlanSender(new Pace({ kind: 'max' }, systemClock(signal)), signal)
-    const session = { sessionNumber: 1, virtualNetworkId: 7 }
+    const session = {
+      id: '',
+      ownerId: '',
+      networkInterfaceId: '',
+      targetId: '',
+      filterId: '',
+      sessionNumber: 1,
+      virtualNetworkId: 7,
+      tags: [],
+    }
     const evaluator = new MirrorEvaluator([{ session, filter: undefined }], {
       neverMirrored: 'mirror',
     })

@@ -9,19 +9,22 @@ import { openReceiver } from '../../dist/receive/open.js'
 const [choice, receiveBufferBytes] = process.argv.slice(2)
 let received = 0
 let octets = 0
-const receiver = await openReceiver(choice, {
-  host: '127.0.0.1',
-  port: 0,
-  receiveBufferBytes: Number(receiveBufferBytes),
-  reusePort: false,
-  onDatagram(datagram) {
-    received++
-    octets += datagram.end - datagram.start
+const receiver = await openReceiver(
+  /** @type {import('../../dist/receive/open.js').ReceiverChoice} */ (choice),
+  {
+    host: '127.0.0.1',
+    port: 0,
+    receiveBufferBytes: Number(receiveBufferBytes),
+    reusePort: false,
+    onDatagram(datagram) {
+      received++
+      octets += datagram.end - datagram.start
+    },
+    onError(error) {
+      throw error
+    },
   },
-  onError(error) {
-    throw error
-  },
-})
+)
 const delay = monitorEventLoopDelay({ resolution: 10 })
 delay.enable()
 
@@ -29,11 +32,11 @@ process.on('message', async (message) => {
   if (message === 'stop') {
     await receiver.close()
     const kernelLost = receiver.kernelDrops()
-    process.send({ received, octets, kernelLost, loopDelayMs: delay.max / 1e6 })
+    process.send?.({ received, octets, kernelLost, loopDelayMs: delay.max / 1e6 })
     process.disconnect()
   } else {
     delay.reset()
-    process.send('reset')
+    process.send?.('reset')
   }
 })
-process.send({ port: receiver.address.port, granted: receiver.receiveBufferBytes })
+process.send?.({ port: receiver.address.port, granted: receiver.receiveBufferBytes })

@@ -15,7 +15,7 @@ export function isInstalled(program) {
 /** Reads a file once, so that it lies in the page cache as far as there is room. */
 export function warm(path) {
   const block = Buffer.allocUnsafeSlow(4 << 20)
-  const fd = openSync(path)
+  const fd = openSync(path, 'r')
   while (readSync(fd, block, 0, block.length, null) > 0);
   closeSync(fd)
 }
@@ -25,6 +25,9 @@ export function warm(path) {
  * the largest resident set in MB (both null without /usr/bin/time). `output` takes
  * what it writes to stdout; without it that is thrown away. Throws with what it
  * said when it fails.
+ *
+ * @param {readonly string[]} command
+ * @param {{ scratch: string, output?: string }} where
  */
 export async function run(command, { scratch, output }) {
   const report = `${scratch}/time`
@@ -35,10 +38,10 @@ export async function run(command, { scratch, output }) {
   const said = []
   const start = process.hrtime.bigint()
   const child = spawn(program, args, { stdio: ['ignore', stdout, 'pipe'], timeout: LONGEST_MS })
-  child.stderr.on('data', (chunk) => said.push(chunk))
+  child.stderr?.on('data', (chunk) => said.push(chunk))
   const [code] = await once(child, 'close')
   const seconds = Number(process.hrtime.bigint() - start) / 1e9
-  if (output !== undefined) closeSync(stdout)
+  if (typeof stdout === 'number') closeSync(stdout)
   if (code !== 0) throw new Error(`${command.join(' ')}: exit ${code}\n${Buffer.concat(said)}`)
   if (!hasTime) return { seconds, cpuSeconds: null, rssMB: null }
   const [user, system, kilobytes] = readFileSync(report, 'latin1').trim().split(' ').map(Number)
