@@ -9,7 +9,10 @@ export function addReceivingOptions(command: Command, geneveDefault: string): Co
     .option('--port <number>', 'UDP port of VXLAN, 0 picks one', parsePort, VXLAN_PORT)
     .option('--geneve-port <number>', `UDP port of GENEVE (default: ${geneveDefault})`, parsePort)
     .addOption(
-      new Option('--receiver <name>', 'recvmmsg on Linux with koffi, dgram anywhere')
+      new Option(
+        '--receiver <name>',
+        'how to receive: recvmmsg (Linux with koffi) or dgram (everywhere)',
+      )
         .choices(['auto', 'recvmmsg', 'dgram'])
         .default('auto'),
     )

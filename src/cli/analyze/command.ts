@@ -13,15 +13,15 @@ export function addAnalyze(program: Command): void {
         'who talks to whom, TCP health, what was lost or cut. Mirrored packets are unwrapped.',
     )
     .argument('<file...>', 'capture files')
-    .addOption(new Option('--json', 'all of it as one JSON object, in place of text'))
+    .addOption(new Option('--json', 'print everything as one JSON object instead of text'))
     .option(
       '--report <file>',
-      'write an HTML page that needs no network, too: FILE.html or .htm, - is standard output',
+      'also write an HTML page that needs no network: FILE.html or .htm; - is standard output',
     )
-    .option('--top <number>', 'rows of each list', integerBetween(1, 1000), 10)
+    .option('--top <number>', 'rows in each list', integerBetween(1, 1000), 10)
     .option(
       '--max-flows <number>',
-      'connections held at most; beyond, the least valuable are summed up early',
+      'connections in the flow table; when it is full, the least important are summed up early',
       integerBetween(1, 16_777_216),
       1_048_576,
     )

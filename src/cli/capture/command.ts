@@ -66,7 +66,7 @@ export function addCapture(program: Command): void {
 
 function addWriting(command: Command): void {
   command
-    .requiredOption('-w, --write <file>', 'what to write; - is standard output')
+    .requiredOption('-w, --write <file>', 'file to write; - is standard output')
     .option('-c, --count <packets>', 'stop after this many packets', integerBetween(1, 1e15))
     .option(
       '-s, --snaplen <bytes>',
@@ -75,7 +75,11 @@ function addWriting(command: Command): void {
       0,
     )
     .addOption(fileModeOption())
-    .option('--vni <numbers>', 'these VXLAN network identifiers only: 7 or 7,8', collectVnis)
+    .option(
+      '--vni <numbers>',
+      'only these VXLAN network identifiers, such as 7 or 7,8',
+      collectVnis,
+    )
     .option(
       '-C, --rotate-size <size>',
       'start a new file after this size; a bare number is millions of bytes',
@@ -92,7 +96,7 @@ function addWriting(command: Command): void {
       integerBetween(1, 1e9),
     )
     .addOption(
-      new Option('--format <format>', 'default: by the name of the file').choices([
+      new Option('--format <format>', 'format of the file (default: by its name)').choices([
         'pcap',
         'pcapng',
       ]),
@@ -103,7 +107,7 @@ function addWriting(command: Command): void {
 function addReceiving(command: Command): void {
   addReceivingOptions(command.optionsGroup('From the network:'), 'off; with --read 6081').option(
     '--duration <time>',
-    'stop after so long, such as 10m',
+    'stop after this time, such as 10m',
     parseDuration,
   )
 }
@@ -114,20 +118,20 @@ function addReading(command: Command): void {
     .addOption(
       new Option(
         '-r, --read <file>',
-        'pcap, pcapng, gzip, zstd, once for each file; - is standard input',
+        'read this capture file (pcap, pcapng, gzip or zstd); may be repeated; - is standard input',
       )
         .argParser(collect)
         .conflicts(LIVE_ONLY),
     )
     .addOption(
-      new Option('--decap <how>', 'take one mirror layer (VXLAN, GENEVE) off, or none')
+      new Option('--decap <how>', 'unwrap one mirror layer (VXLAN, GENEVE), or none')
         .choices(['auto', 'none'])
         .default('auto'),
     )
     .option('--vxlan-port <number>', 'UDP port of VXLAN', integerBetween(1, 65_535), VXLAN_PORT)
     .option(
       '--split',
-      'one file a session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',
+      'write one file per session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',
     )
 }
 

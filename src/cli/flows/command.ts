@@ -15,7 +15,7 @@ export function addFlows(program: Command): void {
         'for each direction. Mirrored packets are unwrapped and kept apart by session.',
     )
     .argument('<file...>', 'capture files')
-    .option('--json', 'an array of objects in place of a table')
+    .option('--json', 'print an array of objects instead of a table')
     .addOption(
       new Option(
         '--vertical',
@@ -35,12 +35,12 @@ export function addFlows(program: Command): void {
     )
     .option(
       '--top <number>',
-      'the first rows only; without --sort those of the most bytes',
+      'print only the first rows; without --sort, those with the most bytes',
       integerBetween(1, 16_777_216),
     )
     .option(
       '--max-flows <number>',
-      'connections held at most; beyond, the oldest are put out early',
+      'connections in the flow table; when it is full, the oldest are printed early',
       integerBetween(1, 16_777_216),
       4_194_304,
     )
@@ -48,7 +48,7 @@ export function addFlows(program: Command): void {
     .option('--open', 'open flows only, as StartFlowCapture of Network Firewall sees them')
     .option(
       '--minimum-flow-age-in-seconds <number>',
-      'leave younger flows out',
+      'leave out younger flows',
       integerBetween(0, 2 ** 31),
       0,
     )

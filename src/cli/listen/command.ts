@@ -72,9 +72,12 @@ export function addListen(program: Command): void {
   command
     .optionsGroup('Running:')
     .addOption(fileModeOption())
-    .option('--state <file>', 'keeps what the API makes across restarts (default: memory)')
-    .option('--config <file>', 'all of these as YAML, and mirror resources; the command line wins')
-    .option('--duration <time>', 'stop after so long, such as 10m', parseDuration)
+    .option('--state <file>', 'keep what the API creates across restarts (default: in memory only)')
+    .option(
+      '--config <file>',
+      'read options and mirror resources from YAML; the command line takes precedence',
+    )
+    .option('--duration <time>', 'stop after this time, such as 10m', parseDuration)
     .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
     .addHelpText(
       'after',
@@ -159,9 +162,9 @@ function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions)
 
 function addReceiving(command: Command): void {
   addReceivingOptions(command.optionsGroup('Receiving:'), 'off; usual: 6081')
-    .option('--workers <number>', 'receiving threads', integerBetween(1, WORKERS_MAX), 1)
+    .option('--workers <number>', 'number of receiving threads', integerBetween(1, WORKERS_MAX), 1)
     .addOption(
-      new Option('--steer <what>', 'what one worker receives whole: a session (vni) or a flow')
+      new Option('--steer <what>', 'what stays within one worker: a session (vni) or a flow')
         .choices(['vni', 'flow'])
         .default('vni'),
     )
@@ -171,7 +174,7 @@ function addSessions(command: Command): void {
   command
     .optionsGroup('Sessions and flows:')
     .addOption(
-      new Option('--session-key <key>', 'what tells sessions apart')
+      new Option('--session-key <key>', 'what identifies a session')
         .choices(['source+vni', 'vni'])
         .default('source+vni'),
     )
@@ -210,7 +213,7 @@ function addSessions(command: Command): void {
 function addCaptures(command: Command): void {
   command
     .optionsGroup('Packet captures:')
-    .option('--capture-dir <dir>', 'packet captures: DIR/<session>/<UTC start>.pcap')
+    .option('--capture-dir <dir>', 'write packet captures: DIR/<session>/<UTC start>.pcap')
     .addOption(
       new Option('--capture-format <format>', 'format of capture files')
         .choices(['pcap', 'pcapng'])
@@ -227,7 +230,10 @@ function addCaptures(command: Command): void {
         .default(parseSize('100MB'), '100MB'),
     )
     .addOption(
-      new Option('--rotate-interval <time>', 'files end at multiples of this on the clock, UTC')
+      new Option(
+        '--rotate-interval <time>',
+        'start a new file at multiples of this time of the UTC clock',
+      )
         .argParser(parseDuration)
         .default(parseDuration('60s'), '60s'),
     )
@@ -298,10 +304,10 @@ function collectTargets(text: string, before: readonly string[] = []): readonly 
 function addFlowLogs(command: Command): void {
   command
     .optionsGroup('Flow logs:')
-    .option('--flow-log-dir <dir>', "flow logs, in AWS's own key layout below DIR")
+    .option('--flow-log-dir <dir>', "write flow logs below DIR, in AWS's key layout")
     .option('--log-format <format>', LOG_FORMAT)
     .addOption(
-      new Option('--max-aggregation-interval <seconds>', 'a record spans at most this')
+      new Option('--max-aggregation-interval <seconds>', 'longest time that one record covers')
         .choices(['60', '600'])
         .default('600'),
     )
@@ -310,8 +316,8 @@ function addFlowLogs(command: Command): void {
         .choices(['plain-text', 'parquet'])
         .default('plain-text'),
     )
-    .option('--hive-compatible-partitions', 'year=2026/month=11/… in paths')
-    .option('--per-hour-partition', 'a directory for each hour')
+    .option('--hive-compatible-partitions', 'use Hive partitions (year=2026/month=11/…) in paths')
+    .option('--per-hour-partition', 'use one directory for each hour')
     .option(
       '--deliver <url>',
       'where the default flow log is delivered to, besides --flow-log-dir: s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port; may be repeated',

@@ -109,38 +109,50 @@ export function addQuery(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        'of the answer (default: table, or what the name of the output says)',
+        'format of the answer (default: by the name of --output, else table)',
       ).choices(['table', 'csv', 'json', 'parquet']),
     )
-    .option('-o, --output <file>', '- is standard output', '-')
-    .option('--vertical', 'as a table with a line for each field')
+    .option('-o, --output <file>', 'where to write the answer; - is standard output', '-')
+    .option('--vertical', 'print a line for each field instead of a row')
     .option(
       '--sort <column>',
-      'of the answer; numbers descend, all else ascends, unless :asc or :desc follows',
+      'sort the answer by this column: numbers descend, others ascend, unless :asc or :desc follows',
       parseSort,
     )
-    .option('--top <number>', 'the first rows of the answer only', integerBetween(1, 2 ** 31 - 1))
+    .option(
+      '--top <number>',
+      'keep only the first rows of the answer',
+      integerBetween(1, 2 ** 31 - 1),
+    )
     .option(
       '--from <url>',
       'besides the files, the records that listen --deliver brought to nats://host:port/stream, up to the last one there is at the start',
     )
     .option('--log-format <format>', 'fields of flow logs that have no header')
-    .option('--state <file>', 'what listen keeps with --state, for traffic_mirror_sessions')
+    .option('--state <file>', 'state file of listen, for the table traffic_mirror_sessions')
     .addOption(
-      new Option('--max-aggregation-interval <seconds>', 'a record of captures spans at most this')
+      new Option(
+        '--max-aggregation-interval <seconds>',
+        'longest time that one record of a capture covers',
+      )
         .choices(['60', '600'])
         .default('600'),
     )
-    .option('--max-flows <number>', 'connections held', integerBetween(1, 16_777_216), 4_194_304)
+    .option(
+      '--max-flows <number>',
+      'connections in the flow table',
+      integerBetween(1, 16_777_216),
+      4_194_304,
+    )
     .addOption(
-      new Option('--memory-limit <size>', 'for tables and what is computed of them')
+      new Option('--memory-limit <size>', 'memory for tables and computations')
         .argParser(parseSize)
         .default(parseSize('1GiB'), '1GiB'),
     )
     .addOption(
       new Option(
         '--temporary-limit <size>',
-        'for what does not fit in that, in a directory of its own',
+        'disk space for what does not fit in memory, in a temporary directory',
       )
         .argParser(parseSize)
         .default(parseSize('16GiB'), '16GiB'),
