@@ -9,7 +9,7 @@ export function nearestName(typed: string, names: Iterable<string>): string | un
   let nearest: string | undefined
   let fewest = Math.floor(word.length / 2) + 1
   for (const name of names) {
-    // At least so many letters are missing or too many.
+    // At least this many letters are missing or too many.
     if (Math.abs(name.length - word.length) >= fewest) continue
     const slips = countSlips(word, name)
     if (slips < fewest) {

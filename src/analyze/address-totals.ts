@@ -43,7 +43,7 @@ export class AddressTotals {
     this.#pairs = new HeavyKeys({ keyWords: 2 * WORDS, sums: 4, capacity: PAIRS_MAX })
   }
 
-  /** Takes a connection that is still in the table: packets and octets of direction 0, then of 1. */
+  /** Takes a connection that is still in the table: packets and bytes of direction 0, then of 1. */
   add(
     table: FlowTable,
     flow: number,

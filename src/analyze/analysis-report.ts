@@ -12,8 +12,8 @@ import type { SeriesReport } from './time-series.js'
  * holds. Names stay; what is added later gets new ones.
  *
  * Moments are strings of decimal seconds since the epoch with nine digits.
- * `bytes` of frames are octets on the wire with their link layer, by the IP header
- * where a frame was cut; those of flows are octets of IP, as in flow logs.
+ * `bytes` of frames are bytes on the wire with their link layer, by the IP header
+ * where a frame was cut; those of flows are bytes of IP, as in flow logs.
  */
 export interface AnalysisReport {
   version: 1
@@ -29,7 +29,7 @@ export interface AnalysisReport {
   flows: Flows
   tcp: TcpReport
   distributions: {
-    /** Octets on the wire of every frame, behind the mirror's wrapping. */
+    /** Bytes on the wire of every frame, after the mirror's wrapping. */
     frameSize: DistributionReport
     /** Between a packet of a file and the one before it, in the order of the file. */
     interArrival: DistributionReport
@@ -84,7 +84,7 @@ export interface FileReport {
   snaplen: number
   interfaces: number
   packets: number
-  /** Octets of the packets on the wire, and of those that the file holds, mirror wrapping included. */
+  /** Bytes of the packets on the wire, and of those that the file holds, mirror wrapping included. */
   bytes: number
   capturedBytes: number
   /** Packets that hold less than was on the wire. */
@@ -138,7 +138,7 @@ export interface SessionAnalysis {
   last: string | null
   /** One direction each. */
   flows: number
-  /** Packets in flows, and their octets of IP, seen from the mirrored interface. */
+  /** Packets in flows, and their bytes of IP, seen from the mirrored interface. */
   directions: Record<'ingress' | 'egress' | 'unknown', { packets: number; bytes: number }>
   malformed: number
   duplicates: number
@@ -171,7 +171,7 @@ export interface ServiceRow {
 interface Approximate {
   /** How many there were room for; beyond, the lightest were let go. */
   dropped: number
-  /** Octets that a row may lack at most; 0: everything is exact. */
+  /** Bytes that a row may lack at most; 0: everything is exact. */
   lackBytesMax: number
 }
 

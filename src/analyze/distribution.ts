@@ -1,6 +1,6 @@
 import { Float64Histogram } from 'hdr-histogram-js'
 
-/** `bytes`: octets. `ns`: nanoseconds. */
+/** `bytes`: bytes. `ns`: nanoseconds. */
 type Unit = 'bytes' | 'packets' | 'ns'
 
 /** As data. Percentiles are at most 0.1 % above the true value; min, max and mean are exact. */

@@ -28,7 +28,7 @@ const MALFORMED = 2 * PROTOCOLS
 const OTHER_TYPES = MALFORMED + 1
 const FIRST_TYPE = OTHER_TYPES + 1
 
-/** Frames and octets by protocol. */
+/** Frames and bytes by protocol. */
 export class ProtocolCounts {
   readonly #packets = new Float64Array(FIRST_TYPE + ETHER_TYPES_MAX)
   readonly #bytes = new Float64Array(FIRST_TYPE + ETHER_TYPES_MAX)

@@ -57,7 +57,7 @@ export function decimalSeconds(seconds: number, nanoseconds: number): string {
 export function formatMoment(moment: string): string {
   const [seconds, fraction] = moment.split('.') as [string, string]
   const date = new Date(Number(seconds) * 1000)
-  // A clock gone wild is no date that JavaScript knows.
+  // A clock that jumped may give a time that is no date in JavaScript.
   if (Number.isNaN(date.getTime())) return `${moment} s after 1970`
   const text = date.toISOString().replace('T', ' ').slice(0, -5)
   const digits = fraction.endsWith('000') ? fraction.slice(0, 6) : fraction

@@ -10,7 +10,7 @@
 
 /** Words of one direction; an entry has two of them. */
 export const DIRECTION_WORDS = 8
-/** The sequence number that comes next: behind the highest seen. */
+/** The sequence number that comes next: after the highest seen. */
 export const NEXT = 0
 /** The highest acknowledgment that the other side has sent. */
 export const ACKED = 1
@@ -37,13 +37,13 @@ export const SYN_IS_LAST = 0x08
 /** ACKED holds. */
 export const ACK_SEEN = 0x10
 export const RST_SEEN = 0x20
-/** The octet at NEXT was sent into a closed window, to see whether it has opened. */
+/** The byte at NEXT was sent into a closed window, to see whether it has opened. */
 export const PROBED = 0x40
 /** Of the side that connects: its handshake is over. */
 export const CONNECTED = 0x80
 /** Its SYN had ACK: of the side that was connected to. */
 export const IS_ANSWER = 0x1000
-/** Went on behind its SYN: it was answered, whether that was seen or not. */
+/** Went on after its SYN: it was answered, whether that was seen or not. */
 export const WENT_ON = 0x2000
 /** FORMER_NEXT holds. */
 export const HAS_FORMER = 0x4000
@@ -58,7 +58,7 @@ export const GAPS_MAX = 8
 
 /** Words of one direction in the second array. */
 export const TROUBLE_WORDS = 20
-/** Two words a gap: its first sequence number and the one behind its last. */
+/** Two words a gap: its first sequence number and the one after its last. */
 export const GAPS = 0
 export const RETRANSMITTED = 16
 export const OUT_OF_ORDER = 17

@@ -25,7 +25,7 @@ export interface FlowBatch {
 
 /**
  * The rows of a flow capture, kept as they came: in no order but always the same,
- * ROW_BYTES octets each, made into objects when they are looked at.
+ * ROW_BYTES bytes each, made into objects when they are looked at.
  */
 export class CapturedFlows {
   /** Rows held. */

@@ -94,7 +94,7 @@ const INTERVALS = [60, 600] as const
 
 /** How long after a bucket's end its file waits for stragglers: the timer's lag twice, and a second. */
 const GRACE_SECONDS = 3
-/** Octets of text that may wait for the compressor. */
+/** Bytes of text that may wait for the compressor. */
 const DEFAULT_PENDING_MAX = 64 * 1024 * 1024
 const RESOURCE_PENDING_MAX = 16 * 1024 * 1024
 
@@ -268,7 +268,7 @@ export class FlowLogs {
     for (const destination of this.#destinations()) destination.tick(nowSeconds)
   }
 
-  /** Publishes what there is; what goes wrong is said. */
+  /** Publishes what there is. Errors are reported, not thrown. */
   async close(): Promise<void> {
     await Promise.all([...this.#destinations()].map((destination) => this.#close(destination)))
   }
@@ -415,7 +415,7 @@ export class FlowLogs {
     }
   }
 
-  /** Of each interface at most one session, for nothing is said of a window twice. */
+  /** Of each interface at most one session, for nothing is reported of a window twice. */
   *#sessionsIn(end: number, lost: number, window: WindowLogs): Iterable<SessionWindow> {
     for (const session of this.#of.sessions()) {
       const windows = window.windowsOf(session)

@@ -4,7 +4,7 @@ export const LINES_A_MINUTE = 60
 const MINUTE = 60
 
 /**
- * Passes lines on for the operator, so many a minute. How many were left out is said when the
+ * Passes lines on for the operator, this many a minute. How many were left out is reported when the
  * minute is over.
  */
 export class LineLimit {

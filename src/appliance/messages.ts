@@ -84,6 +84,6 @@ export type Notice =
       readonly code: string | undefined
       readonly report?: LedgerReport
     }
-  /** A bug has ended the worker, which exits behind this. */
+  /** A bug has ended the worker, which exits after this. */
   | { readonly type: 'crashed'; readonly message: string; readonly report: LedgerReport }
   | { readonly type: 'done'; readonly report: LedgerReport }

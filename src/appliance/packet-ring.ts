@@ -39,7 +39,7 @@ const NAME_LEN = 3
 const SOURCE_LEN = 4
 const VNI = 5
 
-/** Memory for a ring of at least so many bytes, 64 KiB or more; to be shared where two threads use it. */
+/** Memory for a ring of at least this many bytes, 64 KiB or more; to be shared where two threads use it. */
 export function ringMemory(bytes: number, isShared: true): SharedArrayBuffer
 export function ringMemory(bytes: number, isShared: boolean): SharedArrayBuffer | ArrayBuffer
 export function ringMemory(bytes: number, isShared: boolean): SharedArrayBuffer | ArrayBuffer {
@@ -129,7 +129,7 @@ export class PacketRingWriter implements PacketForward {
     return true
   }
 
-  /** Where an entry of so many bytes, its head included, is to be written; -1 where there is no room. */
+  /** Where an entry of this many bytes, its head included, is to be written; -1 where there is no room. */
   #reserve(bytes: number): number {
     const length = (bytes + 7) & ~7
     const size = this.#mask + 1

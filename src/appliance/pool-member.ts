@@ -50,7 +50,7 @@ export interface MemberOptions {
   readonly onFinished: (path: string) => void
   /** Finishes files that a thread which died has left. Never rejects. */
   readonly onFilesLeft: () => void
-  /** For tests: in place of RESTART_DELAYS_MS. */
+  /** For tests: instead of RESTART_DELAYS_MS. */
   readonly restartDelaysMs?: readonly number[]
   /** For tests: in place of PATIENCE_MS. */
   readonly patienceMs?: typeof PATIENCE_MS
@@ -263,7 +263,7 @@ export class Member {
     this.#thread = undefined
     this.#keep(death.report ?? this.#totals.report())
     this.#options.onFilesLeft()
-    // Else whoever waits for it to be ready hears of it.
+    // Otherwise those who wait for it to be ready get the error.
     if (wasReady) {
       if (this.mayRestart && !death.isFinal) this.#restart(death.error)
       else this.#fail(death.error)

@@ -206,7 +206,7 @@ export class Pool {
     return { status: reason === null ? 'COMPLETED' : 'COMPLETED_WITH_ERRORS', reason, flows }
   }
 
-  /** What they are asked behind the order to stop they do not answer. */
+  /** What they are asked after the order to stop they do not answer. */
   #refuseWhenStopped(): void {
     if (this.#stopped !== undefined) throw new Error('the receiving threads were told to stop')
   }

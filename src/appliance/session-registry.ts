@@ -19,7 +19,7 @@ interface SessionRegistryOptions {
   readonly key: SessionKey
   /** As they are; `interfaceChanged` tells of one that has changed. */
   readonly interfaces: ReadonlyMap<string, NetworkInterface>
-  /** Hears of a session that was registered or modified; `before` is undefined for a new one. */
+  /** Is told of a session that was registered or modified; `before` is undefined for a new one. */
   readonly onChange: (
     session: Session,
     now: MirrorSession,

@@ -71,7 +71,7 @@ function fail(error: unknown): void {
 
 let isEnding = false
 
-/** Before the first packet there is nothing to save; behind it, files are finished and counts reported. */
+/** Before the first packet there is nothing to save; after it, files are finished and counts reported. */
 function crash(error: unknown, isFinal: boolean): void {
   // What else comes of it has no meaning: the first is the cause.
   if (isEnding) return

@@ -33,7 +33,7 @@ const STREAMS = 4096
 const HEAD_MAX = 8192
 /** QUIC connections whose hello is not complete. */
 const QUIC_CONNECTIONS = 1024
-/** After so many seconds an Initial packet is of another connection. */
+/** After this many seconds an Initial packet is of another connection. */
 const QUIC_HANDSHAKE_SECONDS = 30
 /** QUIC packets looked at in one datagram. */
 const COALESCED_MAX = 4
@@ -146,7 +146,7 @@ export class ApplicationReader {
     }
     const offset = (sequence - head.first) | 0
     if (offset < 0 || offset >= HEAD_MAX) {
-      // Not what was waited for: of a later connection, or long behind what was lost.
+      // Not what was waited for: of a later connection, or long after what was lost.
       if (offset < 0 && offset + end - start <= 0) return
       this.#heads.delete(frame, session, false)
       this.#giveUp(head)
@@ -305,7 +305,7 @@ function isDnsPort(port: number): boolean {
   return port === DNS_PORT || port === MDNS_PORT || port === LLMNR_PORT
 }
 
-/** Where the packet ends, as far as it was captured; what is behind its IP packet is padding. */
+/** Where the packet ends, as far as it was captured; what is after its IP packet is padding. */
 function endOf(frame: Frame): number {
   const ipEnd = frame.ipAt + frame.ipLength
   return ipEnd < frame.end ? ipEnd : frame.end

@@ -8,7 +8,7 @@ export class ByteRanges {
   /** [from, to) of what has come, in order and apart. */
   #ranges: (readonly [from: number, to: number])[] = []
 
-  /** `max`: bytes kept; what lies behind them is left out. */
+  /** `max`: bytes kept; what lies after them is left out. */
   constructor(max: number) {
     this.#max = max
   }

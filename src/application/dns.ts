@@ -123,7 +123,7 @@ export function parseDns(bytes: Uint8Array, start: number, end: number): DnsMess
   }
 }
 
-/** The message in a TCP segment, behind its length (RFC 1035 §4.2.2); undefined where it is not in there whole. */
+/** The message in a TCP segment, after its length (RFC 1035 §4.2.2); undefined where it is not in there whole. */
 export function parseDnsOverTcp(
   bytes: Uint8Array,
   start: number,
@@ -221,7 +221,7 @@ class MessageReader {
     return name
   }
 
-  /** The name at the current place, which is then behind it. */
+  /** The name at the current place, which is then after it. */
   #name(): string | undefined {
     const bytes = this.#bytes
     const labels: string[] = []

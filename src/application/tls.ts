@@ -52,7 +52,7 @@ export interface ServerHello {
 
 export type Hello = ClientHello | ServerHello
 
-/** `more`: it goes on behind `end`; undefined: it is none. */
+/** `more`: it goes on after `end`; undefined: it is none. */
 export type HelloSoFar = Hello | 'more' | undefined
 
 /** Whether a stream that begins so may begin with a hello. */
@@ -124,7 +124,7 @@ function parseFragments(
 }
 
 /**
- * Reads the handshake message that begins at `start`; what lies behind `end` was not seen.
+ * Reads the handshake message that begins at `start`; what lies after `end` was not seen.
  * Undefined where it is no hello.
  */
 export function parseHandshake(bytes: Uint8Array, start: number, end: number): Hello | undefined {

@@ -120,7 +120,7 @@ export class Transactions implements ApplicationSink {
   }
 
   #dns(ends: Ends, message: DnsMessage): void {
-    // Whoever hears of it answers, to all.
+    // Any host that receives it may answer, to all.
     const isMulticast = ends.sourcePort !== DNS_PORT && ends.destinationPort !== DNS_PORT
     if (isMulticast) {
       const side = message.isResponse ? { response: message } : { query: message }

@@ -14,7 +14,7 @@ import type { Stop } from './process/stop.js'
 const BLOCKS_A_TURN = 64
 
 /**
- * The options as the offline pipeline takes them. `onProblem` hears of packets that the
+ * The options as the offline pipeline takes them. `onProblem` is told of packets that the
  * filter cannot be asked about. Throws OperatorError for a filter that is wrong.
  */
 export async function offlineOptions(

@@ -42,7 +42,7 @@ function quantity(text: string, units: Readonly<Record<string, number>>): number
   return Number(match[1]) * units[match[2]!]!
 }
 
-/** `64MiB`, `100MB`, `1500` → octets. */
+/** `64MiB`, `100MB`, `1500` → bytes. */
 export function parseSize(text: string): number {
   const octets = quantity(text, SIZE_UNITS)
   if (octets === undefined || octets < 1) {
@@ -77,7 +77,7 @@ export const parsePort = integerBetween(0, 65_535)
 /** A VXLAN network identifier, 24 bits. */
 export const parseVni = integerBetween(0, VNI_MAX)
 
-/** Collects the values of an option that may be repeated. It takes one at a time: words behind it are not its own. */
+/** Collects the values of an option that may be repeated. It takes one at a time: words after it are not its own. */
 export function collect(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text]
 }

@@ -26,7 +26,7 @@ export interface ControlPlaneOptions {
   readonly patienceMs?: number
 }
 
-/** Hears of changes, in order. */
+/** Is told of changes, in order. */
 type ChangeListener = (changes: readonly Change[]) => void | Promise<void>
 
 const PATIENCE_MS = 5000

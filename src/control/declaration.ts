@@ -10,7 +10,7 @@ import { checkTarget } from './targets.js'
 export type Declaration = { readonly [T in Table]?: readonly ResourceOf[T][] | undefined }
 
 /**
- * Puts the declared resources into the draft, in place of saved ones with their ids. Throws
+ * Puts the declared resources into the draft, instead of saved ones with their ids. Throws
  * Refusal for the first that cannot be, and gives `onProblem` a line for each saved
  * one that is replaced or has lost what it refers to.
  */

@@ -1,7 +1,7 @@
 import type { Tag } from '../mirror/resources.js'
 import { Refusal } from './refusal.js'
 
-/** Unicode characters, not octets. The guide says 128 for keys, the API's own page 127. */
+/** Unicode characters, not bytes. The guide says 128 for keys, the API's own page 127. */
 const KEY_LENGTH_MAX = 128
 const VALUE_LENGTH_MAX = 256
 

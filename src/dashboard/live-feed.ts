@@ -76,7 +76,7 @@ interface Viewer {
 
 /**
  * The state of the appliance once a second as server-sent events (HTML Standard, section 9.2), made once
- * for all who read: the first has every session, those behind it what has changed. Made only while
+ * for all who read: the first has every session, those after it what has changed. Made only while
  * somebody reads, and a while longer.
  */
 export class LiveFeed {

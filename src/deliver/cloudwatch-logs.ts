@@ -164,7 +164,7 @@ function streamOf(source: string): string {
   return id.slice(0, STREAM_NAME_MAX - SUFFIX.length) + SUFFIX
 }
 
-/** How many of a batch's events are before one that is young enough, or behind one that is old enough. */
+/** How many of a batch's events are before one that is young enough, or after one that is old enough. */
 function refusedOf(info: RejectedLogEventsInfo | undefined, events: number): number {
   if (info === undefined) return 0
   const tooOld = Math.max(info.tooOldLogEventEndIndex ?? 0, info.expiredLogEventEndIndex ?? 0)

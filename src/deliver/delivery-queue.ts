@@ -26,10 +26,10 @@ export interface QueueOptions {
   readonly journal?: string | undefined
 }
 
-/** First line of a journal; behind it the moment from which on files are delivered. */
+/** First line of a journal; after it the moment from which on files are delivered. */
 const SINCE = '# files finished before this are not delivered: '
 
-/** A file that no retry can deliver gets this behind its name, and stays. */
+/** A file that no retry can deliver gets this after its name, and stays. */
 const UNDELIVERABLE = '.undeliverable'
 
 /**

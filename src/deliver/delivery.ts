@@ -43,14 +43,14 @@ interface DeliveryOptions {
   readonly queue: DeliveryQueue
   readonly destination: Destination
   readonly onProblem: (line: string) => void
-  /** For tests: in place of the constants. */
+  /** For tests: instead of the constants. */
   readonly retryMs?: { readonly first: number; readonly last: number }
 }
 
 /**
  * Brings the files of a queue to a destination, for ever: what fails is tried again after a wait
  * that grows and is never the same for two appliances (AWS Architecture Blog, "Exponential Backoff
- * And Jitter"). A failure is said when it begins and when it is over.
+ * And Jitter"). A failure is reported when it begins and when it is over.
  */
 export class Delivery {
   readonly #options: DeliveryOptions

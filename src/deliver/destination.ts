@@ -34,7 +34,7 @@ export interface Destination {
   readonly concurrency: number
   /**
    * Resolves when the other side has confirmed all of the file. Rejects with DeliveryError to be
-   * called again with the same file, and may then go on behind what was confirmed; with
+   * called again with the same file, and may then go on after what was confirmed; with
    * Undeliverable for a file that never can be; with the reason of `signal` once that is aborted.
    * Calls `onArrived` when a part of the file has been confirmed.
    */

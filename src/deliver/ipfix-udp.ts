@@ -16,10 +16,10 @@ const HEADERS_LEN = { udp4: 20 + 8, udp6: 40 + 8 }
 /** Templates are repeated, since a datagram with them may be lost and collectors forget (RFC 7011 §8.4). */
 const REFRESH = { messages: 200, milliseconds: 60_000 }
 
-/** So many datagrams at a time, with a pause behind them: a collector's buffer holds about a hundred. */
+/** This many datagrams at a time, with a pause after them: a collector's buffer holds about a hundred. */
 const BURST = 16
 const PAUSE_MS = 10
-/** How long behind a chunk one may hear that nobody listens there. */
+/** How long after a chunk one may hear that nobody listens there. */
 const LISTEN_MS = 50
 
 /** What is sent again when it turns out that nobody listens. */

@@ -33,7 +33,7 @@ const NEWLINE = 0x0a
 const DAMAGED = new Set(['Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT'])
 
 /**
- * The records of a queue's file behind the first `skipped`, in chunks: the same ones at each call
+ * The records of a queue's file after the first `skipped`, in chunks: the same ones at each call
  * that begins where a chunk began. Where the file is damaged, what is before the damage comes
  * first; then it rejects with Undeliverable. Otherwise it rejects with the file system's error.
  */
@@ -85,7 +85,7 @@ class Malformed extends Error {
   override readonly name = 'Malformed'
 }
 
-/** The lines behind the header. */
+/** The lines after the header. */
 async function* linesOf(path: string): AsyncGenerator<Buffer> {
   // Its errors are those of the iteration.
   const text = pipeline(createReadStream(path), createGunzip(), () => undefined)

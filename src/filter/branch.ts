@@ -107,7 +107,7 @@ function link(condition: Condition, yes: Target, no: Target, tests: Tests): Targ
 export function inOrder(entry: Target): Branch[] {
   const order: Branch[] = []
   const seen = new Set<Branch>()
-  // A branch is put down when it is met again, all behind it being down by then.
+  // A branch is put down when it is met again, all after it being down by then.
   const waiting: { branch: Branch; isOpen: boolean }[] = []
   const visit = (target: Target): void => {
     if (typeof target === 'boolean' || seen.has(target)) return

@@ -17,9 +17,9 @@ export interface Field {
 export type Test = '=' | '>' | '>=' | 'any'
 
 /**
- * An expression as tests on the octets of a frame of one link type.
+ * An expression as tests on the bytes of a frame of one link type.
  *
- * Evaluated from the left, `or` and `and` as far as needed. A test on octets that
+ * Evaluated from the left, `or` and `and` as far as needed. A test on bytes that
  * a frame does not have refuses the whole frame, whatever stands around it: so
  * BPF does, and a filter inside `not` must not accept what it could not look at.
  */
@@ -50,7 +50,7 @@ export type Condition =
 export type Operand =
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'length' }
-  /** `index` octets behind the field's place. */
+  /** `index` bytes after the field's place. */
   | { readonly kind: 'load'; readonly field: Field; readonly index: Operand | undefined }
   | { readonly kind: 'negative'; readonly of: Operand }
   | {

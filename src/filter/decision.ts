@@ -22,7 +22,7 @@ export interface FilterSubject {
   readonly isFiled?: boolean
 }
 
-/** The packet that is being decided on, for what its octets do not tell. */
+/** The packet that is being decided on, for what its bytes do not tell. */
 export interface Present {
   packet: Packet
   frame: Frame
@@ -30,7 +30,7 @@ export interface Present {
 }
 
 /**
- * Octets on the wire, as a capture file says them: what a mirrored packet had before
+ * Bytes on the wire, as a capture file says them: what a mirrored packet had before
  * the session cut it, as far as its IP header tells.
  */
 export function lengthOf({ packet, frame, subject }: Present): number {

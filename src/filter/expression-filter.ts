@@ -22,7 +22,7 @@ const UNREADABLE = -1
  * Mirrored frames are Ethernet, so an expression must make sense of that. Frames of
  * other link types, which capture files and GENEVE bring, get a program of their own
  * when the first comes; where the expression asks for what they do not have (`ether
- * host` of raw IP) they are refused, and `onProblem` hears of it once.
+ * host` of raw IP) they are refused, and `onProblem` is told of it once.
  */
 export class ExpressionFilter {
   readonly text: string

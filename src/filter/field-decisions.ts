@@ -60,7 +60,7 @@ export function equalityDecision(
   return undefined
 }
 
-/** Whether any of some bits of two octets is set, as in the fragment offset. */
+/** Whether any of some bits of two bytes is set, as in the fragment offset. */
 export function anyBitDecision(
   offset: number,
   bits: number,

@@ -4,7 +4,7 @@ import { lengthOf, NOT_THERE, type Present, type Reader } from './decision.js'
 import type { Operator } from './expression.js'
 import { calculate } from './operands.js'
 
-/** Octets of the IPv4 header that begins at `at`. */
+/** Bytes of the IPv4 header that begins at `at`. */
 export function ipv4HeaderLength(bytes: Uint8Array, at: number): number {
   return 4 * (u8(bytes, at) & 0x0f)
 }
@@ -76,7 +76,7 @@ function calculation(operator: Operator, left: Reader, right: Reader): Reader {
   }
 }
 
-/** `index` octets behind the place of `field`. */
+/** `index` bytes after the place of `field`. */
 function indexedReader({ base, at: offset, ipv4At, size }: Field, index: Reader): Reader {
   if (base !== 'behind-ipv4') {
     return (bytes, start, end) => {

@@ -132,7 +132,7 @@ function macCondition(layer: LinkLayer, identifier: Identifier): Condition {
   return macIs(layer, macOctets(token.text), qualifiers.direction, qualifiers.token)
 }
 
-/** Whether the Ethernet header has an address of six octets. */
+/** Whether the Ethernet header has an address of six bytes. */
 export function macIs(
   layer: LinkLayer,
   octets: Buffer,
@@ -160,7 +160,7 @@ function macOctets(text: string): Buffer {
   return Buffer.from(octets, 'hex')
 }
 
-/** An address that is shorter than four octets is a network: `net 10.1`, `host 10.1`. */
+/** An address that is shorter than four bytes is a network: `net 10.1`, `host 10.1`. */
 function ipv4Block({ token, mask, qualifiers }: Identifier): Block {
   const isNet = qualifiers.address === 'net'
   const { word, bits } = token.kind === 'number' ? ipv4Number(token, isNet) : dotted(token)
@@ -172,7 +172,7 @@ function ipv4Block({ token, mask, qualifiers }: Identifier): Block {
   return { words: [word], masks: [bitsSet] }
 }
 
-/** A number alone is the whole address; of a network it is the first octets: `net 10`. */
+/** A number alone is the whole address; of a network it is the first bytes: `net 10`. */
 function ipv4Number(token: Token, isNet: boolean): { word: number; bits: number } {
   let word = token.value
   let bits = 32

@@ -50,13 +50,13 @@ type Kind =
  * Where things are in the frames of one link type, and how these say what they
  * carry: libpcap's own rules, so that a filter selects what tcpdump's would.
  *
- * `vlan`, `mpls` and `pppoes` move the places for all that is said after them,
- * even behind an `or`; that is how pcap-filter(7) defines them.
+ * `vlan`, `mpls` and `pppoes` move the places for all that is reported after them,
+ * even after an `or`; that is how pcap-filter(7) defines them.
  */
 export class LinkLayer {
   readonly #linkType: number
   #kind: Kind
-  /** Offsets in the frame: the link header, its type field, what lies behind it. */
+  /** Offsets in the frame: the link header, its type field, what lies after it. */
   #headerAt = 0
   #typeAt = 0
   #payloadAt = 0
@@ -100,13 +100,13 @@ export class LinkLayer {
     return frameField(this.#payloadAt + MPLS_LABEL_LEN * this.#labels + at, size)
   }
 
-  /** A field behind the IPv4 header. */
+  /** A field after the IPv4 header. */
   behindIpv4(at: number, size: 1 | 2 | 4): Field {
     const ipv4At = this.network(0, 1).at
     return { base: 'behind-ipv4', ipv4At, at: ipv4At + at, size }
   }
 
-  /** A field behind the OSI network layer's 802.2 header. */
+  /** A field after the OSI network layer's 802.2 header. */
   behindLlc(at: number, size: 1 | 2 | 4): Field {
     return this.network((this.#kind === 'ethernet' ? 3 : 0) + at, size)
   }
@@ -160,7 +160,7 @@ export class LinkLayer {
     return any(...families.map((family) => equals(field, family)))
   }
 
-  /** A tag, of one VLAN where that is given; then moves behind it. */
+  /** A tag, of one VLAN where that is given; then moves after it. */
   vlan(number: Token | undefined, token: Token): Condition {
     if (this.#labels > 0) throw refusal(token, 'behind "mpls" there are no tags')
     if (this.#kind !== 'ethernet') throw refusal(token, `frames of ${this.name} have no tags`)
@@ -177,7 +177,7 @@ export class LinkLayer {
     return all(isTagged, equals(control, numberUpTo(number, 0xfff), 0xfff))
   }
 
-  /** A label, of one value where that is given; then moves behind it. */
+  /** A label, of one value where that is given; then moves after it. */
   mpls(number: Token | undefined, token: Token): Condition {
     const isLabel = this.#seesLabel(token)
     const label = this.network(0, 4)
@@ -195,7 +195,7 @@ export class LinkLayer {
     throw refusal(token, `frames of ${this.name} have no labels`)
   }
 
-  /** A PPPoE session, of one number where that is given; then moves behind its header. */
+  /** A PPPoE session, of one number where that is given; then moves after its header. */
   pppoes(number: Token | undefined, token: Token): Condition {
     const isSession = this.carries(ETHERTYPE_PPPOE_SESSION, token)
     const id = this.network(0, 4)

@@ -32,10 +32,10 @@ const LENGTH_MAX = 1500
 const SLL_802_2 = 0x0004
 const SLL_802_3 = 0x0001
 
-/** A field at an offset behind the type. */
+/** A field at an offset after the type. */
 type Payload = (at: number, size: 1 | 2 | 4) => Field
 
-/** Ethernet II by its type; 802.3 by the access points behind its length. */
+/** Ethernet II by its type; 802.3 by the access points after its length. */
 export function isEthernetType(
   protocol: number,
   type: Field,

@@ -6,7 +6,7 @@ import { refusal } from './token.js'
 
 /** What is said of a token that cannot stand where it does. */
 
-/** A token behind a condition that is complete. */
+/** A token after a condition that is complete. */
 export function noContinuation(token: Token): Error {
   return (
     notSupported(token) ??

@@ -30,7 +30,7 @@ export function parseExpression(text: string): Expression | undefined {
   return expression
 }
 
-/** An expression with the qualifiers that an identifier behind `and` or `or` takes over. */
+/** An expression with the qualifiers that an identifier after `and` or `or` takes over. */
 interface Parsed {
   readonly expression: Expression
   readonly qualifiers: Qualifiers | undefined
@@ -38,7 +38,7 @@ interface Parsed {
 
 /**
  * The grammar of libpcap by recursive descent. `not` binds tightest; `and` and
- * `or` bind equally, from the left; and an identifier alone behind one of them
+ * `or` bind equally, from the left; and an identifier alone after one of them
  * takes over the qualifiers before it: `tcp dst port 80 or 443`.
  */
 class Parser {
@@ -54,7 +54,7 @@ class Parser {
     return this.#rest(this.#term(before))
   }
 
-  /** Whatever follows `first` behind `and` and `or`. */
+  /** Whatever follows `first` after `and` and `or`. */
   #rest(first: Parsed): Parsed {
     let { qualifiers } = first
     const rest: Chain['rest'][number][] = []
@@ -111,7 +111,7 @@ class Parser {
     return { expression: this.#values.comparison(left), qualifiers: undefined }
   }
 
-  /** Whether what comes is an identifier by itself, behind any negations and parentheses. */
+  /** Whether what comes is an identifier by itself, after any negations and parentheses. */
   #seesIdentifier(): boolean {
     const reader = this.#reader
     let ahead = 0

@@ -37,7 +37,7 @@ const WITH_PORTS: ReadonlyMap<string | undefined, readonly number[]> = new Map([
 
 /**
  * `port 53`, `udp dst port domain`, `portrange 6000-6010`. Only where there is a port
- * to see: not in later fragments of IPv4, and behind no extension header of IPv6.
+ * to see: not in later fragments of IPv4, and after no extension header of IPv6.
  */
 export function portCondition(layer: LinkLayer, identifier: Identifier): Condition {
   const { qualifiers } = identifier

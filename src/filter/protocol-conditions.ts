@@ -88,7 +88,7 @@ export function protocolCondition(layer: LinkLayer, word: ProtocolWord, token: T
 
 /**
  * IP of a version, or of either, with a protocol. Of IPv6 the next header, or the
- * one behind a fragment header, as tcpdump looks.
+ * one after a fragment header, as tcpdump looks.
  */
 export function ipProtocol(
   layer: LinkLayer,

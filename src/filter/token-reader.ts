@@ -15,7 +15,7 @@ export class TokenReader {
     this.#tokens = tokens
   }
 
-  /** The token that comes next, or one so many after it. */
+  /** The token that comes next, or the one this many tokens later. */
   peek(ahead = 0): Token {
     return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)]!
   }

@@ -6,7 +6,7 @@ import { OperatorError } from '../errors.js'
  * - `keyword`: a word of the language, under its main spelling (`length` is `len`, `&&` is `and`)
  * - `name`: any other word, `80-90` and `len-2` included, and what a backslash takes out of the language
  * - `number`: decimal, 0x…, 0… for octal, or a named constant such as `tcp-syn`; 32 bits
- * - `ipv4`: two to four decimal octets; `ipv6`, `mac`
+ * - `ipv4`: two to four decimal bytes; `ipv6`, `mac`
  * - `symbol`: brackets, arithmetic and comparison
  */
 export interface Token {

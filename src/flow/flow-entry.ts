@@ -10,7 +10,7 @@
  * address, then the lower port, so both directions find the same entry.
  */
 
-/** glibc hands out large blocks 16 octets behind the start of a page: this far on a cache line begins. */
+/** glibc hands out large blocks 16 bytes after the start of a page: this far on a cache line begins. */
 export const ALIGNMENT = 48
 
 /** 32-bit words of a hot entry; Float64 fields are at half their index in the Float64 view. */
@@ -20,7 +20,7 @@ export const HASH = 0
 export const SESSION = 1
 /** Where sessions come from capture files their indices are below this, more than any mirror target sees. */
 export const SESSION_INDICES = 65_537
-/** Protocol in the low octet, IP version in the second. */
+/** Protocol in the low byte, IP version in the second. */
 export const KIND = 2
 /** KIND is at least this where the addresses are IPv6. */
 export const KIND_IPV6 = 0x600
@@ -38,9 +38,9 @@ export const DEADLINE = 12
 export const WINDOW_END = 13
 /** Life-cycle bits, see flow-state.ts. */
 export const STATE = 14
-/** Four octets, lowest first: flags in this window of direction 0 and 1, flags ever of direction 0 and 1. */
+/** Four bytes, lowest first: flags in this window of direction 0 and 1, flags ever of direction 0 and 1. */
 export const FLAGS = 15
-/** Packets and octets of a direction since the flow began, Float64: exact to 2^53. */
+/** Packets and bytes of a direction since the flow began, Float64: exact to 2^53. */
 export const PACKETS_0 = 16 / 2
 export const BYTES_0 = 18 / 2
 export const PACKETS_1 = 20 / 2

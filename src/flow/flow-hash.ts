@@ -11,7 +11,7 @@ import {
 } from './flow-entry.js'
 
 /**
- * Keyed hash of a flow key by simple tabulation: every octet of the key picks a
+ * Keyed hash of a flow key by simple tabulation: every byte of the key picks a
  * random word from a table of its own, and the words are XORed.
  *
  * The tables are random for each process, so a sender who chooses the keys

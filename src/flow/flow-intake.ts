@@ -9,7 +9,7 @@ export const GRACE_SECONDS = 1
 
 /** What is older than `settled` by more than this is not late: the clock was set back, or was ahead before. */
 export const STEP_SECONDS = 10
-/** So many packets in a row, or so many times of the timer, move the clock back. */
+/** This many packets in a row, or this many times of the timer, move the clock back. */
 const STEP_VOTES = 8
 
 /**

@@ -50,7 +50,7 @@ export function readFlowKey(
   return flipped ? 1 : 0
 }
 
-/** Below, at or above 0 as the address at `left` is before, the same as or behind that at `right`. */
+/** Below, at or above 0 as the address at `left` is before, the same as or after that at `right`. */
 function compareIpv6(bytes: Uint8Array, left: number, right: number): number {
   for (let word = 0; word < 16; word += 4) {
     const difference = u32(bytes, left + word) - u32(bytes, right + word)

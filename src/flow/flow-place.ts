@@ -7,7 +7,7 @@ export const PLACE_WORDS = 18
 export const PLACE_SECONDS = 12
 export const PLACE_NANOSECONDS = 13
 export const PLACE_IP_LENGTH = 14
-/** TCP flags in the low octet, then the bits below. */
+/** TCP flags in the low byte, then the bits below. */
 export const PLACE_BITS = 15
 /** Of TCP, where the packet has flags: nothing but later fragments and frames cut before the flags has none. */
 export const PLACE_SEQUENCE = 16

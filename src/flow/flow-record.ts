@@ -35,7 +35,7 @@ export class FlowRecord {
   destinationPort = 0
   protocol = 0
   packets = 0
-  /** Octets by the IP headers' length fields: what was on the wire, not what was captured. */
+  /** Bytes by the IP headers' length fields: what was on the wire, not what was captured. */
   bytes = 0
   /** Time of the first and of the last packet in the window. */
   startSeconds = 0
@@ -46,7 +46,7 @@ export class FlowRecord {
   /** The window, whole seconds, half-open. */
   windowStart = 0
   windowEnd = 0
-  /** TCP flags in the manner of VPC flow logs: FIN, SYN, RST of all packets, ACK only where SYN was set too. */
+  /** TCP flags in the style of VPC flow logs: FIN, SYN, RST of all packets, ACK only where SYN was set too. */
   vpcTcpFlags = 0
   /** Those that VPC flow logs leave out and transit gateways do not: PSH, URG and, as 64, ACK of any packet. */
   otherTcpFlags = 0

@@ -87,7 +87,7 @@ export function isOpening(tcpFlags: number): boolean {
   return (tcpFlags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN
 }
 
-/** Flags in the manner of VPC flow logs: FIN, SYN and RST of any packet, ACK only beside SYN. */
+/** Flags in the style of VPC flow logs: FIN, SYN and RST of any packet, ACK only beside SYN. */
 export const VPC_FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK
 /** Beside them, what those of transit gateways add: PSH and URG, and in the place of ECE the ACK of any packet. */
 const ACK_OF_ANY = TCP_ECE
@@ -109,7 +109,7 @@ export function flagsOfAny(vpcFlags: number, otherFlags: number): number {
   return vpcFlags | (otherFlags & ~ACK_OF_ANY) | ((otherFlags & ACK_OF_ANY) === 0 ? 0 : TCP_ACK)
 }
 
-/** Flags in the manner of transit gateways: of any packet; 0 where there was nothing but ACK. */
+/** Flags in the style of transit gateways: of any packet; 0 where there was nothing but ACK. */
 export function transitGatewayFlags(vpcFlags: number, otherFlags: number): number {
   const flags = flagsOfAny(vpcFlags, otherFlags)
   return flags === TCP_ACK ? 0 : flags

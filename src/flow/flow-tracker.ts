@@ -135,7 +135,7 @@ export class FlowTracker implements PacketCounter {
 
   /**
    * Moves the clock forward from a timer, so that a quiet session is written out
-   * too, and back where that was set back. `seconds` must lie behind every packet that the receiver may still hold.
+   * too, and back where that was set back. `seconds` must lie after every packet that the receiver may still hold.
    */
   advance(seconds: number): void {
     this.#intake.advance(seconds)

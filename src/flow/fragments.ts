@@ -192,7 +192,7 @@ export class Fragments {
     this.#hash.hash(key, 0)
   }
 
-  /** Where the entry of `#key` lies; made, in place of the oldest, if there is none that is fresh. */
+  /** Where the entry of `#key` lies; made, instead of the oldest, if there is none that is fresh. */
   #find(seconds: number): number {
     const entries = this.#entries
     const bucket = this.#key[HASH]! & (BUCKETS - 1)

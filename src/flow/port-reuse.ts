@@ -8,7 +8,7 @@ import { beginsWith, hasNumbersOf, isNumbered } from './tcp-numbers.js'
 /**
  * Which of two connections a packet belongs to that used the same ports one
  * after the other. Packets overtake each other on their way here, so a SYN may
- * come behind the end of its own connection, and the end of a connection behind
+ * come after the end of its own connection, and the end of a connection after
  * the SYN of the next: their sequence numbers tell.
  *
  * A connection whose ports are used again is set aside in the table until its

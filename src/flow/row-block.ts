@@ -5,7 +5,7 @@ import { STATE_NAMES } from './flow-state.js'
 const ROW_WORDS = 22
 export const ROW_BYTES = ROW_WORDS * 4
 const SESSION = 0
-/** Protocol in the low octet, then IP version, TCP flags, and state and direction together. */
+/** Protocol in the low byte, then IP version, TCP flags, and state and direction together. */
 const KIND = 1
 /** Source port in the upper half. */
 const PORTS = 2

@@ -2,7 +2,7 @@ const DAY = 86_400
 
 /**
  * Times are kept in 32 bits. From this second on, in the year 2097, they are kept
- * as the distance from the first such time, so that a file with a clock gone wild
+ * as the distance from the first such time, so that a file whose clock jumps
  * still has its order; both are whole days, so that windows stay aligned.
  */
 export const FAR = 46_600 * DAY

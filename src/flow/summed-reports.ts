@@ -14,7 +14,7 @@ export interface AggregationWindow {
   onWindow?: (windowStart: number, windowEnd: number) => void
 }
 
-/** Packets and octets of direction 0, then of direction 1. */
+/** Packets and bytes of direction 0, then of direction 1. */
 const COUNTS = 4
 /**
  * Words of a flow: first and last millisecond of each direction, counted from the window's start,
@@ -30,7 +30,7 @@ const WORDS = 6
  * Records of windows longer than those that the table counts in: adds up what a flow's records
  * say until its longer window, or the flow, is over. No packet touches it, only records
  * do, so that it costs nothing but when windows end; memory is laid out
- * once, 56 octets for each entry of the table.
+ * once, 56 bytes for each entry of the table.
  */
 export class SummedReports {
   readonly #table: FlowTable

@@ -3,9 +3,9 @@ import { MAPPED_WORD } from '../wire/address.js'
  * Numbers, addresses and words as ASCII, written into a block in place.
  *
  * Each function writes at `at` and returns the offset just past what it wrote.
- * They write four octets at a time, so up to PUT_SLACK octets behind that offset
+ * They write four bytes at a time, so up to PUT_SLACK bytes after that offset
  * are overwritten too: callers have proved that they are free and inside the
- * view. (Octet by octet, a default flow log record took 335 ns in place of 190.)
+ * view. (Byte by byte, a default flow log record took 335 ns instead of 190.)
  */
 
 export const PUT_SLACK = 3
@@ -15,7 +15,7 @@ export const MAX_ADDRESS_LEN = 39
 
 const COLON = 0x3a
 
-/** Text that is written often: its octets as little-endian words. */
+/** Text that is written often: its bytes as little-endian words. */
 export class Ascii {
   readonly length: number
   readonly words: Uint32Array
@@ -68,7 +68,7 @@ export function putDecimal(view: DataView, at: number, value: number): number {
 /** One to four digits. */
 function putShort(view: DataView, at: number, value: number): number {
   const length = value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4
-  // The leading zeros are the low octets: shifted out.
+  // The leading zeros are the low bytes: shifted out.
   view.setUint32(at, FOUR_DIGITS[value]! >>> (32 - 8 * length), true)
   return at + length
 }

@@ -6,13 +6,13 @@ import { type LogFormat, parseLogFormat } from './log-format.js'
  */
 
 /**
- * What a queue holds behind the two values: the record as a line of the flow log, with the interface
+ * What a queue holds after the two values: the record as a line of the flow log, with the interface
  * before it; or as JSON, with the name of the session before it; or all that is known of the flow
  * (flow-line.ts), with where it was seen before it.
  */
 export type QueueContent = 'lines' | 'json' | 'flows'
 
-/** Records end in a file for every so many seconds: how long one waits at most before it is on its way. */
+/** Seconds that a file of records covers: the longest time that a record waits before delivery begins. */
 export const QUEUE_SECONDS = 10
 
 /** Fields before those of the flow log: CloudWatch Logs wants a stream for each interface, and each event's time. */

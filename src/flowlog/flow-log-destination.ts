@@ -15,7 +15,7 @@ export interface FlowLogStatistics {
 
 /**
  * Where the records of one flow log go. FlowLogDirectory is one; others would deliver
- * to a bucket, a log group or a stream. A destination keeps nothing of a record behind
+ * to a bucket, a log group or a stream. A destination keeps nothing of a record after
  * `write`, holds a bounded amount of what is on its way, and counts what it loses.
  */
 export interface FlowLogDestination {

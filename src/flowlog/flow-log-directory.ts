@@ -33,7 +33,7 @@ export interface FlowLogDirectoryOptions {
   encoder: RecordEncoder
   /** How long after a bucket's end its file stays open for stragglers. */
   graceSeconds: number
-  /** Most octets of text not yet compressed; Infinity for offline work, which awaits `drained`. */
+  /** Most bytes of text not yet compressed; Infinity for offline work, which awaits `drained`. */
   pendingBytesMax: number
   /** Whose turns it shares; by default it has its own. */
   disk?: Disk
@@ -41,7 +41,7 @@ export interface FlowLogDirectoryOptions {
   filesMax?: number
   /** That of all flow logs of a thread; without one, `filesMax` alone bounds the files. */
   files?: FileBudget
-  /** Octets of text after which a file is published and another begun. */
+  /** Bytes of text after which a file is published and another begun. */
   fileBytesMax?: number
   /** How long records may lie where a killed process would lose them; 10 s unless said otherwise. */
   flushSeconds?: number
@@ -125,7 +125,7 @@ export class FlowLogDirectory implements FlowLogDestination {
     }
   }
 
-  /** Octets taken and not yet with the operating system. */
+  /** Bytes taken and not yet with the operating system. */
   get pendingBytes(): number {
     let octets = 0
     for (const { sink } of this.#open.values()) octets += sink.pendingBytes
@@ -133,7 +133,7 @@ export class FlowLogDirectory implements FlowLogDestination {
     return octets
   }
 
-  /** So many files are on their way to their names that a record might be lost; `drained` mends that. */
+  /** This many files are on their way to their names that a record might be lost; `drained` mends that. */
   get isFull(): boolean {
     return this.#closing.size >= this.#filesMax
   }

@@ -5,7 +5,7 @@ import { OperatorError } from '../errors.js'
 /** Files are named after, and hold the records that end in, spans of this length. */
 export const BUCKET_SECONDS = 300
 
-/** So many years later, dates fall on the same days. JavaScript has none after the year 275760, and other names for those after 9999. */
+/** This many years later, dates fall on the same days. JavaScript has none after the year 275760, and other names for those after 9999. */
 const CALENDAR_YEARS = 400
 const CALENDAR_SECONDS = 146_097 * 86_400
 

@@ -6,7 +6,7 @@ import type { TransitGatewayValues } from './transit-gateway-fields.js'
 /** What no packet carries, as the operator or the session's record gives it. */
 export type MetadataValues = { readonly [Name in ConfiguredFieldName]?: string | undefined }
 
-/** The longest value, encoded. A tag of 256 characters of four octets each, percent-encoded, fits. */
+/** The longest value, encoded. A tag of 256 characters of four bytes each, percent-encoded, fits. */
 export const MAX_METADATA_LEN = 3072
 
 const INT32_MAX = 2 ** 31 - 1
@@ -22,7 +22,7 @@ const NULL = new Ascii('null')
 
 /**
  * What is configured for one session, encoded once so that a record's encoder
- * only copies octets. Immutable; one instance serves every record of its session.
+ * only copies bytes. Immutable; one instance serves every record of its session.
  *
  * A value left out, empty, or `-` is written `-`.
  */
@@ -31,7 +31,7 @@ export class SessionMetadata {
   readonly text: readonly Ascii[]
   /** By the same index: its JSON, or `null`. */
   readonly json: readonly Ascii[]
-  /** Octets of the longest entry of `text` and of `json`. */
+  /** Bytes of the longest entry of `text` and of `json`. */
   readonly textLengthMax: number
   readonly jsonLengthMax: number
 

@@ -12,7 +12,7 @@ import { ParquetColumns } from './parquet-columns.js'
 const GROUP_ROWS_MAX = 32_768
 const GROUP_OCTETS_MAX = 16 * 1024 * 1024
 
-/** Of 1 to 9: a fifth of the time less than by default, for 3 % more octets. */
+/** Of 1 to 9: a fifth of the time less than by default, for 3 % more bytes. */
 const GZIP_LEVEL = 4
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema']

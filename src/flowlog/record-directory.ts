@@ -8,7 +8,7 @@ import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'
 import type { RecordOutput } from './record-output.js'
 
-/** Octets of text that may wait before `room` waits for them. */
+/** Bytes of text that may wait before `room` waits for them. */
 const PENDING_MAX = 8 * 1024 * 1024
 
 interface RecordDirectoryOptions {

@@ -9,11 +9,11 @@ export interface RecordEncoder {
   /** What a file starts with, its newline included; empty where the form knows no header. */
   headerLine(): string
 
-  /** Octets no line of a session with this metadata exceeds, its newline included. */
+  /** Bytes no line of a session with this metadata exceeds, its newline included. */
   maxLineLength(metadata: SessionMetadata): number
 
   /**
-   * Writes the record's line at `at`, where `maxLineLength(metadata)` octets are
+   * Writes the record's line at `at`, where `maxLineLength(metadata)` bytes are
    * free, and returns the offset just past its newline. The line is ASCII.
    */
   encode(record: FlowRecord, metadata: SessionMetadata, bytes: Buffer, at: number): number

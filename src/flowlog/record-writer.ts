@@ -9,7 +9,7 @@ import type { RecordEncoder } from './record-encoder.js'
  * leave of it is given back. Does not own the sink.
  */
 export class RecordWriter {
-  /** Octets the sink has taken. */
+  /** Bytes the sink has taken. */
   bytes = 0
 
   readonly #sink: ByteSink

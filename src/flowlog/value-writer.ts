@@ -77,7 +77,7 @@ export class ValueWriter {
     this.#onlyEgress = onlyEgress
   }
 
-  /** Writes one value at `at` and returns the offset just past it; see ascii.ts for the slack behind it. */
+  /** Writes one value at `at` and returns the offset just past it; see ascii.ts for the slack after it. */
   write(record: FlowRecord, metadata: SessionMetadata, view: DataView, at: number): number {
     switch (this.#from) {
       case NUMBER:

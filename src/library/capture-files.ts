@@ -36,7 +36,7 @@ export interface CaptureReadingOptions {
   /** Connections held at most, 262,144; beyond, the least valuable end early. */
   maxFlows?: number
   /**
-   * Hears what was wrong with a file once everything readable in it has been used. Without it the
+   * Is told what was wrong with a file once everything readable in it has been used. Without it the
    * first problem is thrown after the last item.
    */
   onProblem?: (problem: OperatorError) => void

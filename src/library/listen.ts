@@ -86,7 +86,7 @@ export interface ListenOptions {
   resources?: MirrorResources
   /** A pcap-filter(7) expression: keep only packets that match; `vni` and `session` work too. */
   filter?: string
-  /** Filters of single sessions, in place of `filter`; the first that names a session is its. */
+  /** Filters of single sessions, instead of `filter`; the first that names a session is its. */
   filters?: readonly NamedFilter[]
   /** What to do with packets that two sessions mirrored: `keep`, the default, `mark` or `drop`. */
   duplicates?: DuplicateMode

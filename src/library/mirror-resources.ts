@@ -15,7 +15,7 @@ export interface DeclaredMirror {
 }
 
 /**
- * Checks resources that a program declares, as those of a configuration file are. `say` hears of
+ * Checks resources that a program declares, as those of a configuration file are. `say` is told of
  * sessions that nothing tells apart. Throws OperatorError that names the place.
  */
 export async function declareMirror(

@@ -15,7 +15,7 @@ const NOT_MIRRORED: FilterSubject = { vni: null, name: null }
  *
  *     const isWanted = compileFilter('tcp port 443 and vni 7')
  *
- * `onProblem` hears once of each link type that the expression makes no sense for; packets of it
+ * `onProblem` is told once of each link type that the expression makes no sense for; packets of it
  * are not wanted. Throws OperatorError (`ERR_FILTER`) that names the column and the word.
  */
 export function compileFilter(expression: string, onProblem?: (line: string) => void): PacketTest {

@@ -92,7 +92,7 @@ export class PacketStream implements AsyncIterable<Lent<MirroredPacket>> {
 }
 
 /**
- * Flow log records as their windows end, yours to keep. At most so many wait: who takes them too
+ * Flow log records as their windows end, yours to keep. At most this many wait: who takes them too
  * slowly loses the newest, in `lost`, and holds nothing up. To be read by one loop; leaving it
  * closes the stream.
  */

@@ -5,7 +5,7 @@ import {
   type SessionTotals,
 } from '../session/ledger.js'
 
-/** Sessions with series of their own: so many that are registered, and so many others. */
+/** Sessions with series of their own: this many that are registered, and this many others. */
 const SHOWN_MAX = 256
 
 export interface SessionLabels {

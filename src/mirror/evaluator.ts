@@ -83,7 +83,7 @@ export class MirrorEvaluator<Parts extends SessionParts = SessionParts> {
     return index
   }
 
-  /** Octets that the session keeps of a frame of `length`, behind the VXLAN header. */
+  /** Bytes that the session keeps of a frame of `length`, after the VXLAN header. */
   keptOf(index: number, length: number): number {
     const packetLength = this.#packetLengths[index]!
     return length < packetLength ? length : packetLength

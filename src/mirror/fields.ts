@@ -159,7 +159,7 @@ function modelValue(kind: Kind, said: unknown): unknown {
     case 'structure':
       return membersOf(kind.fields, said as object)
     case 'format':
-      // Without the bits behind the prefix, as EC2 keeps blocks of addresses.
+      // Without the bits after the prefix, as EC2 keeps blocks of addresses.
       return kind.format === 'cidr' ? formatCidr(parseCidr(said as string)!) : said
     default:
       return said

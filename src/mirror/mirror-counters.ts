@@ -2,7 +2,7 @@ import { DIRECTION_UNKNOWN, EGRESS, INGRESS, type PacketDirection } from '../wir
 
 /**
  * What became of the packets that a session was to mirror, under the names of
- * CloudWatch (namespace AWS/EC2). Octets are those of the frames as the interface
+ * CloudWatch (namespace AWS/EC2). Bytes are those of the frames as the interface
  * had them, without what the mirror puts around or cuts off. Skipped is what a
  * filter accepted and what was not sent all the same.
  *

@@ -150,7 +150,7 @@ export const MIRROR_SESSION = {
   targetId: { aws: 'TrafficMirrorTargetId', is: reference('tmt'), filter: true },
   filterId: { aws: 'TrafficMirrorFilterId', is: reference('tmf'), filter: true },
   /**
-   * Bytes kept of each frame, behind the VXLAN header; undefined keeps all. The guide wants at least
+   * Bytes kept of each frame, after the VXLAN header; undefined keeps all. The guide wants at least
    * 35 of IPv4 and 55 of IPv6, and does not say that EC2 insists.
    */
   packetLength: {

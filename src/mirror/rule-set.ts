@@ -184,7 +184,7 @@ function inOrder(rules: readonly FilterRule[], direction: TrafficDirection): Fil
     .sort((a, b) => a.ruleNumber - b.ruleNumber)
 }
 
-/** The rules that see packets of this IP version, one behind the other. */
+/** The rules that see packets of this IP version, one after the other. */
 function compiled(rules: readonly FilterRule[], version: 4 | 6): Int32Array {
   return Int32Array.from(rules.flatMap((rule) => rowOf(rule, version)))
 }

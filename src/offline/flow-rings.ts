@@ -48,7 +48,7 @@ export const RECORDS_TAKEN = 3
 export const CALL = 4
 /** 1 while the reader sleeps until that. */
 export const READER_SLEEPS = 5
-/** It is to be woken when so many segments of packets have been taken, or half the records' ring is full. */
+/** It is to be woken when this many segments of packets have been taken, or half the records' ring is full. */
 export const WAKE_AT = 6
 /** 1 while the flow thread sleeps until packets are published. */
 export const TABLE_SLEEPS = 7

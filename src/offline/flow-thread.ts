@@ -230,7 +230,7 @@ export class FlowThread implements PacketCounter {
     this.#takeRecords()
   }
 
-  /** Hands over the records of at most so many segments; returns whether there were any. */
+  /** Hands over the records of at most this many segments; returns whether there were any. */
   #takeRecords(segments = Number.POSITIVE_INFINITY): boolean {
     const rings = this.#rings
     const { state, records, recordCounts } = rings

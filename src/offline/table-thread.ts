@@ -33,7 +33,7 @@ export class TableThread {
     const workerData: TableThreadData = { memory: this.rings.memory, table: options }
     this.#worker = new Worker(new URL('./table-worker.js', import.meta.url), { workerData })
     this.failure = new Promise((_resolve, reject) => this.#worker.once('error', reject))
-    // Whoever waits hears of it.
+    // Those who await it get the error; this avoids an unhandled rejection.
     this.failure.catch(() => undefined)
   }
 

@@ -118,7 +118,7 @@ function takeSegment(): boolean {
 try {
   rehearse(time, (record) => {
     onRecord(record)
-    // None of those is anybody's.
+    // These records belong to no session: drop them.
     filled = 0
   })
   while (!takeSegment());

@@ -13,7 +13,7 @@ const STDIN = 0
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The octets of a file, a pipe or standard input. What goes wrong with them is
+ * The bytes of a file, a pipe or standard input. What goes wrong with them is
  * an OperatorError that names it.
  */
 export class CaptureInput {
@@ -54,7 +54,7 @@ export class CaptureInput {
     }
   }
 
-  /** Fills `block` from `at` on with the next octets of a regular file; returns how many, 0 at its end. */
+  /** Fills `block` from `at` on with the next bytes of a regular file; returns how many, 0 at its end. */
   read(block: Buffer, at: number): number {
     try {
       return readSync(this.#fd, block, at, block.length - at, null)
@@ -90,7 +90,7 @@ export class CaptureInput {
   }
 
   /**
-   * The octets of a pipe as they arrive, the first piece long enough to tell a
+   * The bytes of a pipe as they arrive, the first piece long enough to tell a
    * compressed capture by.
    */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {

@@ -9,7 +9,7 @@ export interface CaptureInterface {
 /** What a listed interface takes, beside the characters of its name. */
 const LISTED_LEN = 64
 const LIST_LEN_MAX = 8 * 1024 * 1024
-/** Any program that captures from so many kinds of link would be the first. */
+/** Any program that captures from this many kinds of link would be the first. */
 const LINK_TYPES_MAX = 256
 
 /** What is kept of the interfaces of a file, whose number and names are the writer's to choose. */

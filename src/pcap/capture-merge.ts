@@ -6,7 +6,7 @@ import { type ByteRange, type CaptureSummary, type ReadOptions, readCapture } fr
 
 /** Files read at a time. Each holds what one block of it brings, and a descriptor. */
 const OPEN_MAX = 64
-/** With packets of so many bytes waiting in them, no other file is begun: a frame may have 128 MiB. */
+/** With packets of this many bytes waiting in them, no other file is begun: a frame may have 128 MiB. */
 const WAITING_OCTETS_MAX = 512 * 1024 * 1024
 
 /** Of many files; the list of a file's interfaces may be long. */
@@ -19,7 +19,7 @@ export interface CaptureOutcome {
   readonly summary: FileSummary | undefined
   /** Why it could not. */
   readonly error: OperatorError | undefined
-  /** So many files overlap in time that this one was begun too late. */
+  /** This many files overlap in time that this one was begun too late. */
   readonly isLate: boolean
 }
 
@@ -181,7 +181,7 @@ class CaptureMerge {
     }
   }
 
-  /** Between blocks of a file, of which so many octets are new. */
+  /** Between blocks of a file, of which this many bytes are new. */
   afterBlock(octets: number): ReturnType<NonNullable<ReadOptions['afterBlock']>> {
     this.#octetsRead += octets
     return this.#options.afterBlock?.(this.#octetsRead)
@@ -252,7 +252,7 @@ class CaptureMerge {
   }
 }
 
-/** Where the packet at the head lies by its time: -1 before that moment, 1 behind it. */
+/** Where the packet at the head lies by its time: -1 before that moment, 1 after it. */
 function compare(
   { headSeconds, headNanoseconds }: PacketQueue,
   seconds: number,

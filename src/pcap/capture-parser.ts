@@ -11,7 +11,7 @@ export type CaptureFileFormat = 'pcap' | 'modified-pcap' | 'pcapng'
 
 /** Where a capture stops making sense. */
 export interface Damage {
-  /** Of the record that is cut or wrong, in octets of the capture, decompressed. */
+  /** Of the record that is cut or wrong, in bytes of the capture, decompressed. */
   readonly offset: number
   readonly message: string
 }
@@ -29,12 +29,12 @@ const LARGE_RECORD = 1024 * 1024
  * unfinished record at the end to the caller; `push` takes pieces of any size
  * and keeps that record itself. It holds no more than one record either way.
  *
- * Every packet is handed over in the same instance of `Packet`, its octets
+ * Every packet is handed over in the same instance of `Packet`, its bytes
  * lying in the piece: it and they are overwritten when the call returns. Nothing
  * is thrown but what `onPacket` throws.
  */
 export class CaptureParser {
-  /** Octets of the capture behind us: the header and all whole records. */
+  /** Bytes of the capture behind us: the header and all whole records. */
   octets = 0
   /** Why the file as a whole cannot be read, and what to do: a predicate, to follow its name. */
   refusal: string | undefined = undefined
@@ -56,7 +56,7 @@ export class CaptureParser {
     this.#onPacket = onPacket
   }
 
-  /** Undefined until the file's first octets are there. */
+  /** Undefined until the file's first bytes are there. */
   get format(): CaptureFileFormat | undefined {
     const format = this.#format
     if (format === undefined) return undefined
@@ -88,15 +88,15 @@ export class CaptureParser {
     return this.refusal !== undefined || this.damage !== undefined
   }
 
-  /** Octets that must lie behind the offset `parse` returned for another call to get anywhere. */
+  /** Bytes that must lie after the offset `parse` returned for another call to get anywhere. */
   get wanted(): number {
     return this.#format?.wanted ?? MAGIC_LEN
   }
 
   /**
    * Hands over the packets of all whole records in `bytes[start, end)`, which
-   * continues the capture at `octets`. Returns the offset of the first octet it
-   * did not use; those from there on are to be given again, with more behind them.
+   * continues the capture at `octets`. Returns the offset of the first byte it
+   * did not use; those from there on are to be given again, with more after them.
    */
   parse(bytes: Buffer, start: number, end: number): number {
     if (this.stopped) return end
@@ -132,7 +132,7 @@ export class CaptureParser {
   }
 
   /**
-   * The capture is over. `left`: octets the caller of `parse` still held; they
+   * The capture is over. `left`: bytes the caller of `parse` still held; they
    * belong to a record that is cut.
    */
   end(left = this.#keptLength): void {

@@ -26,7 +26,7 @@ export const CAPTURE_FORMATS = ['pcap', 'pcapng'] as const
 
 export type CaptureFormat = (typeof CAPTURE_FORMATS)[number]
 
-/** The last whole second that a format can hold, behind a 32-bit count of seconds or a 64-bit one of nanoseconds. */
+/** The last whole second that a format can hold, after a 32-bit count of seconds or a 64-bit one of nanoseconds. */
 export const LAST_SECOND: Readonly<Record<CaptureFormat, number>> = {
   pcap: 4_294_967_295,
   pcapng: 18_446_744_072,
@@ -55,8 +55,8 @@ const NO_OPTIONS = Buffer.alloc(0)
 const LONGEST_WRITTEN = SINK_BLOCK_LEN - 64
 
 /**
- * Up to this many octets a loop copies, above it `Buffer.copy`. Measured, ns a copy: the loop
- * 46 for 54 octets, 51 for 64, 77 for 100, 157 for 200; `Buffer.copy` 60 for all of them on
+ * Up to this many bytes a loop copies, above it `Buffer.copy`. Measured, ns a copy: the loop
+ * 46 for 54 bytes, 51 for 64, 77 for 100, 157 for 200; `Buffer.copy` 60 for all of them on
  * Node 20, which makes a view of the source, and about 40 on Node 24. `set(subarray())` takes 70.
  */
 const LOOP_COPY_MAX = 64
@@ -70,7 +70,7 @@ const LOOP_COPY_MAX = 64
  * is a file that opens. Only ever whole records go into the sink.
  */
 export class CaptureWriter {
-  /** Octets this writer put into the sink, the header included. */
+  /** Bytes this writer put into the sink, the header included. */
   octets = 0
   /** Packets this writer put into the sink. */
   packets = 0

@@ -4,7 +4,7 @@ import { GzipMember } from './gzip-member.js'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
-/** Octets of a file that say whether and how it is compressed. */
+/** Bytes of a file that say whether and how it is compressed. */
 export const COMPRESSION_MAGIC_LEN = 4
 
 const GZIP_MAGIC = 0x1f8b
@@ -143,7 +143,7 @@ export class Decompressor {
     const stream = this.#stream
     if (stream !== undefined) {
       await this.#step(() => stream.end())
-      // A member that ends here has no checksum behind it.
+      // A member that ends here has no checksum after it.
       if (this.#compression === 'gzip') this.#fault ??= new Error('unexpected end of file')
     } else if (this.#compression === 'gzip') {
       if (this.#gzip.isBegun) this.#fault = new Error('unexpected end of file')

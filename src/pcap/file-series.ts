@@ -5,7 +5,7 @@ import { formatTimeName } from './time-name.js'
 export interface SeriesPolicy {
   /** -w; with an interval a pattern for formatTimeName. */
   path: string
-  /** -C: once a file is larger than this, in octets before compression, the next packet begins another; Infinity: never. */
+  /** -C: once a file is larger than this, in bytes before compression, the next packet begins another; Infinity: never. */
   rotateBytes: number
   /** -G: whole seconds after which the next file begins; Infinity: never. */
   rotateSeconds: number
@@ -25,7 +25,7 @@ const COMPRESSION = /\.(?:gz|zst)$/
  */
 export class FileSeries {
   readonly #policy: SeriesPolicy
-  /** Octets of a number; 0: no leading zeros, and none at all on the first file. */
+  /** Bytes of a number; 0: no leading zeros, and none at all on the first file. */
   readonly #width: number
   readonly #isTimed: boolean
   #origin = 0

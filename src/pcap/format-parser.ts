@@ -2,7 +2,7 @@ import type { CaptureInterfaces } from './capture-interfaces.js'
 import { DEFAULT_SNAPLEN } from './pcap.js'
 
 /**
- * Takes the records of one format out of octets that lie in memory.
+ * Takes the records of one format out of bytes that lie in memory.
  *
  * `CaptureParser` finds out the format, makes one of these, and feeds it.
  */
@@ -12,18 +12,18 @@ export interface FormatParser {
   /** Descriptions of what follows that were read: the file header of pcap, sections and interfaces of pcapng. */
   readonly descriptions: number
   /**
-   * After `parse`: octets that must lie behind the offset it returned before
+   * After `parse`: bytes that must lie after the offset it returned before
    * calling it again can get anywhere.
    */
   readonly wanted: number
   /** Why the file as a whole cannot be read; nothing was handed over and nothing will be. */
   readonly refusal: string | undefined
-  /** What is wrong with the record at the offset `parse` returned; nothing behind it is read. */
+  /** What is wrong with the record at the offset `parse` returned; nothing after it is read. */
   readonly damage: string | undefined
 
   /**
    * Hands over the packets of all whole records in `bytes[start, end)`, `view`
-   * being a view of the same octets. Returns the offset of the first record
+   * being a view of the same bytes. Returns the offset of the first record
    * that is not whole, or not right.
    */
   parse(bytes: Buffer, view: DataView, start: number, end: number): number

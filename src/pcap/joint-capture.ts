@@ -11,18 +11,18 @@ import { JointFile, type JointInterface } from './joint-file.js'
 /** `path` as openSink takes it. */
 export interface JointCaptureOptions extends SeriesPolicy {
   format: CaptureFormat
-  /** Octets kept of each frame; 0 keeps all. */
+  /** Bytes kept of each frame; 0 keeps all. */
   snaplen: number
   /** Packets after which it is complete; Infinity: never. */
   count: number
-  /** Octets that may wait for the disk or the reader; Infinity where the caller awaits `room`. */
+  /** Bytes that may wait for the disk or the reader; Infinity where the caller awaits `room`. */
   limitBytes: number
   /** Of a pcap file, where it is known before the first packet, which else decides. */
   linkType?: number
-  /** Hears of each file of a series before it is begun, and may throw to refuse it. */
+  /** Is told of each file of a series before it is begun, and may throw to refuse it. */
   onFile?: (path: string) => void
   /**
-   * Hears, once, that a packet does not fit into the pcap file for its link type.
+   * Is told, once, that a packet does not fit into the pcap file for its link type.
    * Such packets are left out, unless this throws.
    */
   onOtherLinkType: (message: string) => void
@@ -31,7 +31,7 @@ export interface JointCaptureOptions extends SeriesPolicy {
 /** Packets stamped before the end of an interval may still wait in the socket when the clock passes it. */
 const GRACE_SECONDS = 1
 
-/** Octets that may wait before `room` waits for them. */
+/** Bytes that may wait before `room` waits for them. */
 const PENDING_MAX = 8 * 1024 * 1024
 
 /**

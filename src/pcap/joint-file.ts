@@ -13,7 +13,7 @@ const ALL = 'all'
 
 interface JointFileOptions {
   format: CaptureFormat
-  /** Octets kept of each frame; 0 keeps all. */
+  /** Bytes kept of each frame; 0 keeps all. */
   snaplen: number
 }
 

@@ -22,8 +22,8 @@
  *
  *   0  seconds since the epoch, unsigned
  *   4  microseconds or nanoseconds, as the magic number says
- *   8  captured length: octets of the frame that follow the header
- *  12  original length: octets the frame had on the wire
+ *   8  captured length: bytes of the frame that follow the header
+ *  12  original length: bytes the frame had on the wire
  *  16  modified format only: interface index (4), protocol (2), packet type (1), padding (1)
  *
  * All words are in the byte order of the machine that wrote the file.
@@ -59,7 +59,7 @@ const ORIGINAL = 12
 const VERSION_MAJOR = 2
 const VERSION_MINOR = 4
 
-/** Why octets are no file header. */
+/** Why bytes are no file header. */
 type PcapFault = 'pcap-truncated' | 'pcap-magic' | 'pcap-version'
 
 /** What a file header says; filled by `parsePcapHeader`. */
@@ -98,13 +98,13 @@ export function parsePcapHeader(
   return out.major === VERSION_MAJOR ? undefined : 'pcap-version'
 }
 
-/** Whether the first four octets of a file, in either order, announce this format. */
+/** Whether the first four bytes of a file, in either order, announce this format. */
 export function isPcapMagic(magic: number): boolean {
   return magic === MAGIC_MICROSECONDS || magic === MAGIC_NANOSECONDS || magic === MAGIC_MODIFIED
 }
 
 /**
- * Reads the record header at `start`, `header.recordHeaderLength` octets that
+ * Reads the record header at `start`, `header.recordHeaderLength` bytes that
  * must be there, into `out`: time and original length. Returns the captured
  * length. A fraction of a second or more is carried into the seconds.
  */

@@ -25,7 +25,7 @@ export const BLOCK_ENHANCED_PACKET = 6
 
 /** Type and length before the body. */
 export const BLOCK_HEAD_LEN = 8
-/** The length once more behind it. */
+/** The length once more after it. */
 export const BLOCK_TAIL_LEN = 4
 
 /** Section header: where things are, from the start of the block. */

@@ -116,15 +116,15 @@ export function packetComment(text: string): Buffer {
   return bytes
 }
 
-/** Length of an enhanced packet block around `capturedLength` octets of frame and `optionsLength` of options. */
+/** Length of an enhanced packet block around `capturedLength` bytes of frame and `optionsLength` of options. */
 export function enhancedPacketLength(capturedLength: number, optionsLength = 0): number {
   return EPB_FRAME + padded(capturedLength) + optionsLength + BLOCK_TAIL_LEN
 }
 
 /**
  * Writes everything of an enhanced packet block but the frame, whose
- * `capturedLength` octets belong at the offset returned, and the options, which
- * take the `optionsLength` octets before the last four of the block.
+ * `capturedLength` bytes belong at the offset returned, and the options, which
+ * take the `optionsLength` bytes before the last four of the block.
  */
 export function emitEnhancedPacket(
   interfaceId: number,

@@ -46,7 +46,7 @@ const MAX_INTERFACES = 65536
 /** Interfaces of one section that differ in how their packets are read. The others cost a reference each. */
 const MAX_KINDS = 4096
 
-/** Octets a block of each type has at least; types not listed: head and tail. */
+/** Bytes a block of each type has at least; types not listed: head and tail. */
 const SHORTEST: ReadonlyMap<number, number> = new Map([
   [BLOCK_SECTION_HEADER, SHB_OPTIONS + BLOCK_TAIL_LEN],
   [BLOCK_INTERFACE, IDB_OPTIONS + BLOCK_TAIL_LEN],

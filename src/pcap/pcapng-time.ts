@@ -22,7 +22,7 @@ export const DEFAULT_TSRESOL = 6
  */
 export const LAST_TIME = 18_446_744_073_709
 
-/** The last second of the year 9999, behind which dates have no usual form. */
+/** The last second of the year 9999, after which dates have no usual form. */
 export const LAST_DATE = 253_402_300_799
 
 /** What `TimeScale.convert` fills: a Packet has this shape. */
@@ -41,7 +41,7 @@ export class TimeScale {
   readonly #quickOffset: number
 
   /**
-   * `tsresol`: the octet of the option; the top bit chooses powers of two over
+   * `tsresol`: the byte of the option; the top bit chooses powers of two over
    * powers of ten, the others are the negated exponent. `offset`: whole seconds, 64 bits.
    */
   constructor(tsresol: number, offset: bigint) {

@@ -17,7 +17,7 @@ export interface CaptureSummary {
   readonly outOfRangeTimes: number
   /** Packets whose time is after the year 9999; they were handed over with it. */
   readonly farTimes: number
-  /** Octets of the capture, decompressed: its headers and all whole records. */
+  /** Bytes of the capture, decompressed: its headers and all whole records. */
   readonly octets: number
   /** All of them. */
   readonly interfaceCount: number
@@ -42,13 +42,13 @@ export interface ByteRange {
 }
 
 export interface ReadOptions {
-  /** Opens the file in place of CaptureInput.open, where its beginning has been looked at. */
+  /** Opens the file instead of CaptureInput.open, where its beginning has been looked at. */
   open?: (path: string) => Promise<CaptureInput>
   /** False leaves `interfaces` empty. */
   listInterfaces?: boolean
   /**
    * Called between blocks of input once the format is known, and awaited when
-   * it returns a promise. `octetsRead` counts octets of the file as it is stored,
+   * it returns a promise. `octetsRead` counts bytes of the file as it is stored,
    * compressed or not. Return false to stop reading; the summary then has no damage.
    */
   afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
@@ -57,14 +57,14 @@ export interface ReadOptions {
    * A compressed file, and what is no file, is read from its start to the end of the last.
    */
   ranges?: readonly ByteRange[] | undefined
-  /** Called before `afterBlock`: how far the packets reach that were handed over. Not called behind the last block. */
+  /** Called before `afterBlock`: how far the packets reach that were handed over. Not called after the last block. */
   onParsed?: (parsed: Parsed) => void
 }
 
 /**
- * Octets of a plain file read at a time: what stays in the processor's cache
+ * Bytes of a plain file read at a time: what stays in the processor's cache
  * between the kernel's copy and our reading it. Measured over 64 KiB to 8 MiB,
- * 300 MB of 500-octet packets: 64 KiB to 512 KiB 7.3–7.5 GB/s, 1 MiB 7.1, 4 MiB 5.5, 8 MiB 4.6.
+ * 300 MB of 500-byte packets: 64 KiB to 512 KiB 7.3–7.5 GB/s, 1 MiB 7.1, 4 MiB 5.5, 8 MiB 4.6.
  */
 const BLOCK_LEN = 256 * 1024
 
@@ -81,7 +81,7 @@ const COMPRESSED_BLOCK_LEN = 64 * 1024
  * Reads the capture file at `path` (`-`: standard input) and hands over all its
  * packets, of whatever link type, in the order of the file.
  *
- * The packet and the octets it speaks of are overwritten when `onPacket`
+ * The packet and the bytes it speaks of are overwritten when `onPacket`
  * returns. A file that cannot be opened, or is no capture file, rejects with an
  * OperatorError, an exception of `onPacket` or `afterBlock` with that. Damage further
  * on does not reject: it is in the summary, and every packet before it was handed
@@ -282,7 +282,7 @@ class Reading {
     }
   }
 
-  /** The rest of a compressed file behind its first octets. */
+  /** The rest of a compressed file after its first bytes. */
   *#blocks(first: Buffer): Generator<Buffer, void, undefined> {
     yield first
     const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
@@ -326,7 +326,7 @@ class Reading {
         { code: 'ERR_CAPTURE_FORMAT' },
       )
     }
-    // A record that is cut because the compressed octets are: say the cause.
+    // A record that is cut because the compressed bytes are: say the cause.
     const damage = fault === undefined ? parser.damage : { offset: parser.octets, message: fault }
     return {
       format,

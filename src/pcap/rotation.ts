@@ -20,13 +20,13 @@ import { Retention } from './retention.js'
 export interface CapturePolicy {
   directory: string
   format: CaptureFormat
-  /** Octets kept of each frame; 0 keeps all. */
+  /** Bytes kept of each frame; 0 keeps all. */
   snaplen: number
-  /** Octets after which the next file begins; Infinity: never. Only a single packet makes a file larger. */
+  /** Bytes after which the next file begins; Infinity: never. Only a single packet makes a file larger. */
   rotateBytes: number
   /** Length of a file's interval, which begins at a multiple of it since the epoch; Infinity: never. */
   rotateSeconds: number
-  /** Finished files, and octets in them, that are kept of each session; Infinity: all. */
+  /** Finished files, and bytes in them, that are kept of each session; Infinity: all. */
   keepFiles: number
   keepBytes: number
   /** Stands before the extension, such as `.w2`, where several workers write one session. Else empty. */
@@ -43,7 +43,7 @@ interface CaptureSession {
 interface CaptureStatistics {
   /** Files that have got their final name. */
   files: number
-  /** Packets and octets in files, the open one included. What a failed disk takes back is taken off again. */
+  /** Packets and bytes in files, the open one included. What a failed disk takes back is taken off again. */
   packets: number
   octets: number
   /** Packets offered that are in no file, but for those of other link types. */
@@ -60,7 +60,7 @@ export interface CaptureSurroundings {
   patience(): number
   /** Asked when the session's directory is not there. */
   mayMakeDirectory(): boolean
-  /** Hears one line without its end. */
+  /** Is given one line without its end. */
   onProblem(line: string): void
   /** Packets that `write` took and that are lost after all. */
   onTakenBack(packets: number): void
@@ -100,7 +100,7 @@ const STATISTICS_LEN = statisticsLength({
  * A packet at or past the end of the open file's interval, one from more than a second before it, or
  * one that would make the file too large, starts the next one; a packet that is late by no more
  * than that stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
- * what a disk does: packets it cannot take are counted, `onProblem` hears one
+ * what a disk does: packets it cannot take are counted, `onProblem` is given one
  * line when that begins and one when it is over.
  *
  * Each file has a place in the budget of files from before it is opened until it is closed. One
@@ -115,7 +115,7 @@ export class RotatingCapture {
   readonly #outage: Outage
   #hasRefused = false
   readonly #snaplen: number
-  /** What must still fit behind the last packet. */
+  /** What must still fit after the last packet. */
   readonly #trailerLen: number
 
   #sink: FileSink | undefined
@@ -301,7 +301,7 @@ export class RotatingCapture {
   /** Packets fill blocks while the file is being opened: this thread does not wait for the disk. */
   #begin(start: number, place: Promise<void> | undefined): FileSink {
     const { pool } = this.#around
-    // One behind the other, so that files that begin in one second are numbered in their order.
+    // One after the other, so that files that begin in one second are numbered in their order.
     const part = this.#opening.then(() => place).then(() => pool.disk.run(() => this.#open(start)))
     this.#opening = part.catch(() => undefined)
     return new FileSink(part, {

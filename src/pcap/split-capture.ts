@@ -12,11 +12,11 @@ interface SplitCaptureOptions {
   /** Made if it is not there. */
   directory: string
   format: CaptureFormat
-  /** Octets kept of each frame; 0 keeps all. */
+  /** Bytes kept of each frame; 0 keeps all. */
   snaplen: number
   /** Packets after which it is complete; Infinity: never. */
   count: number
-  /** Hears of each file before it is begun, and may throw to refuse it. */
+  /** Is told of each file before it is begun, and may throw to refuse it. */
   onFile?: (path: string) => void
   /** A packet does not fit into a pcap file for its link type. Throws, or the packet is left out. */
   onOtherLinkType: (message: string) => void
@@ -24,7 +24,7 @@ interface SplitCaptureOptions {
 
 /** Files open at a time. */
 const OPEN_MAX = 16
-/** Octets in memory before `room` waits until all are on the disk. */
+/** Bytes in memory before `room` waits until all are on the disk. */
 const PENDING_MAX = 64 * 1024 * 1024
 
 /**

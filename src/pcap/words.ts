@@ -1,6 +1,6 @@
 /**
  * Numbers in capture files. We write little-endian alone; files are read in
- * whichever order their first octets announce. Callers have proved the index
+ * whichever order their first bytes announce. Callers have proved the index
  * to lie inside.
  */
 

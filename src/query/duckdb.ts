@@ -64,7 +64,7 @@ export function isNumeric({ DuckDBTypeId }: DuckDb, typeId: number): boolean {
   return (typeId >= TINYINT && typeId <= DOUBLE) || [DECIMAL, HUGEINT, UHUGEINT].includes(typeId)
 }
 
-/** From now on at most so many bytes go to the temporary directory, and nothing of the configuration changes. */
+/** From now on at most this many bytes go to the temporary directory, and nothing of the configuration changes. */
 export async function lock({ connection }: Confined, temporaryBytes: number): Promise<void> {
   await connection.run(`SET max_temp_directory_size = '${temporaryBytes}B'`)
   await connection.run('SET lock_configuration = true')

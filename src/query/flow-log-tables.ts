@@ -14,7 +14,7 @@ interface FlowLogOutcome {
   readonly error: OperatorError | undefined
 }
 
-/** Hears of each flow log when it has been read, and between blocks how far it is. */
+/** Is told of each flow log when it has been read, and between blocks how far it is. */
 export interface FlowLogReader {
   readonly onRead: (outcome: FlowLogOutcome) => void
   readonly afterBlock: (bytesRead: number) => void

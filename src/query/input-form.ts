@@ -7,7 +7,7 @@ import { fieldTwice, formatOfHeader, formatOfRecord, type RecordFormat } from '.
 
 /** How the records of a flow log are wrapped. */
 export type Wrapping =
-  /** Lines, behind so many words that are no part of the record. */
+  /** Lines, after this many words that are no part of the record. */
   | { readonly in: 'lines'; readonly before: number; readonly hasHeader: boolean }
   | { readonly in: 'json' }
   | { readonly in: 'csv'; readonly column: number }
@@ -96,7 +96,7 @@ function lineForm(text: string, expected: RecordFormat | undefined): Found | str
     return eventForm({ in: 'csv', column }, messages, expected)
   }
   const words = line.split(' ')
-  // Exports begin a line with its time, `aws logs tail` with the name of the stream behind it.
+  // Exports begin a line with its time, `aws logs tail` with the name of the stream after it.
   for (const before of isTime(words[0]!) ? [1, 2] : [0]) {
     const rest = words.slice(before).join(' ')
     const format = formatOfHeader(rest) ?? formatOfRecord(rest, expected)

@@ -71,9 +71,9 @@ interface QueryOptions {
   /** Has the run read every capture, when the SQL makes that necessary. */
   readonly read: (run: CaptureRun) => Promise<void>
   readonly flowLogs: FlowLogReader
-  /** The SQL is right and needs files, of which so many can be read; what it throws is the end. */
+  /** The SQL is right and needs files, of which this many can be read; what it throws is the end. */
   readonly onNeeded: (readable: number) => void
-  /** Hears of a Parquet file that cannot be read; the others are. */
+  /** Is told of a Parquet file that cannot be read; the others are. */
   readonly onProblem: (line: string) => void
 }
 

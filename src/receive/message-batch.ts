@@ -20,7 +20,7 @@ import type { Datagram } from '../wire/packet.js'
  * The memory one recvmmsg(2) fills: a message header, a source address, a control message
  * and a slot of payload for each datagram, allocated once.
  *
- * struct cmsghdr with SCM_TIMESTAMPNS, 32 octets:
+ * struct cmsghdr with SCM_TIMESTAMPNS, 32 bytes:
  *
  *      0  length   8  level   12  type   16  seconds   24  nanoseconds
  */

@@ -8,7 +8,7 @@ import { MAPPED_WORD, parseAddress } from '../wire/address.js'
  *
  *     sl  local_address rem_address   st tx_queue rx_queue … uid timeout inode ref pointer drops
  *
- * Addresses are words in hexadecimal, printed as the machine holds the octets of the network.
+ * Addresses are words in hexadecimal, printed as the machine holds the bytes of the network.
  */
 const LOCAL_ADDRESS = 1
 const INODE = 9

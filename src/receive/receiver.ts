@@ -11,7 +11,7 @@ export interface Receiver {
   readonly name: ReceiverName
   /** What was bound; `port` is the real one when 0 was asked for. */
   readonly address: { readonly host: string; readonly port: number }
-  /** The receive buffer the kernel granted, in octets as the kernel counts them (it doubles what is asked). */
+  /** The receive buffer the kernel granted, in bytes as the kernel counts them (it doubles what is asked). */
   readonly receiveBufferBytes: number
   /**
    * Datagrams the kernel discarded since the socket was opened, nearly always because the
@@ -57,7 +57,7 @@ export interface ReceiverOptions {
   host: string
   /** 0 lets the kernel choose. */
   port: number
-  /** What to ask of the kernel, in octets. */
+  /** What to ask of the kernel, in bytes. */
   receiveBufferBytes: number
   /** Let several sockets share the port (SO_REUSEPORT). Only `recvmmsg` can. */
   reusePort: boolean
@@ -66,10 +66,10 @@ export interface ReceiverOptions {
    * first socket of a group, or a second process would quietly take part of the traffic.
    */
   firstOfGroup?: boolean
-  /** A socket left by a thread that died, in place of a new one. */
+  /** A socket left by a thread that died, instead of a new one. */
   takeOver?: LeftSocket | undefined
   onDatagram: OnDatagram
-  /** Behind the datagrams that were read together: how long ago the first of them had come, in microseconds. */
+  /** After the datagrams that were read together: how long ago the first of them had come, in microseconds. */
   onBatch?: (microseconds: number) => void
   /** The socket failed while open; the receiver has stopped. */
   onError: (error: Error) => void

@@ -20,7 +20,7 @@ import { UdpSocket } from './udp-socket.js'
 /** From 32 to 256 made no clear difference at 50 kpps, 200 kpps and 500 kpps. */
 const SLOTS = 64
 /**
- * What a pause fills must fit the receive buffer: this is some 1000 datagrams of 1500 octets,
+ * What a pause fills must fit the receive buffer: this is some 1000 datagrams of 1500 bytes,
  * as the kernel counts. With less, datagrams are read as they come.
  */
 const PAUSE_BUFFER_BYTES = 4 << 20
@@ -44,7 +44,7 @@ openRecvmmsg satisfies OpenReceiver
 /**
  * Reads batches with recvmmsg(2), when and how often ReadLoop says.
  *
- * Measured with scripts/bench/receive.mjs (200 octets, loopback, 2 virtual CPUs, Node 20):
+ * Measured with scripts/bench/receive.mjs (200 bytes, loopback, 2 virtual CPUs, Node 20):
  * 1.2–1.7 µs of CPU a datagram at 50 kpps, 0.6–0.9 at 200 kpps, 0.5–0.9 at the 700 kpps the
  * sender could do, without loss; of the last, less than 5 % is spent outside the kernel.
  * dgram.ts takes 2.8–3.8 µs at all rates. A pause of 2 or 4 ms saves a quarter at 10 kpps and
@@ -65,7 +65,7 @@ class RecvmmsgReceiver implements Receiver {
   readonly #time = Buffer.alloc(16)
   readonly #timeWords = wordsOf(this.#time)
   #released = false
-  /** Of the batch that is being handed over: datagrams behind the one that was last. */
+  /** Of the batch that is being handed over: datagrams after the one that was last. */
   #left = 0
   #closed: Promise<void> | undefined
 
@@ -170,7 +170,7 @@ class RecvmmsgReceiver implements Receiver {
     this.#updateDrops()
     // The caller may be inside onDatagram, and the batch it is from not yet handed over.
     await nextTurn()
-    // Twice: a datagram that passed the old filter on another CPU may be queued just behind our last look.
+    // Twice: a datagram that passed the old filter on another CPU may be queued just after our last look.
     for (let look = 0; look < 2; look++) {
       while (!this.#released && this.#readBatch() !== 0) await nextTurn()
       await nextTurn()

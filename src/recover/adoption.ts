@@ -15,7 +15,7 @@ interface Adoption {
   adopted: number
   /** Files in which nothing was whole. */
   removed: number
-  /** Octets that were cut off or removed; of compressed files, as far as they could be decompressed. */
+  /** Bytes that were cut off or removed; of compressed files, as far as they could be decompressed. */
   lostBytes: number
   /** One line a file, for the operator. */
   lines: string[]
@@ -129,7 +129,7 @@ function kindOf(path: string): [string, PartKind] {
   return found
 }
 
-/** The file's octets, decompressed as far as that goes. */
+/** The file's bytes, decompressed as far as that goes. */
 async function* piecesOf(path: string, kind: PartKind): AsyncGenerator<Buffer> {
   const file = createReadStream(path)
   if (!kind.isGzip) {
@@ -179,7 +179,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** The path, or with `-1`, `-2`, … in the manner of capture-name.ts if it is taken. */
+/** The path, or with `-1`, `-2`, … in the style of capture-name.ts if it is taken. */
 function freeName(path: string, extension: string): string {
   if (!existsSync(path)) return path
   const base = path.slice(0, -extension.length)

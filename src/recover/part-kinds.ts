@@ -6,7 +6,7 @@ interface PartWalker {
   push(piece: Buffer): void
   /** Whole packets or records so far. */
   readonly units: number
-  /** Octets up to the end of the last of them, with what must stand before it. */
+  /** Bytes up to the end of the last of them, with what must stand before it. */
   readonly wholeOctets: number
   /** The file is not what its name says. */
   readonly isStrange: boolean
@@ -34,7 +34,7 @@ const NEWLINE = 0x0a
 
 /**
  * Walks a capture file. A power failure can leave zeros where packets were not
- * yet on the disk; in a pcap file they read as packets of no octets at time 0,
+ * yet on the disk; in a pcap file they read as packets of no bytes at time 0,
  * and end it.
  */
 class CaptureWalker implements PartWalker {

@@ -358,7 +358,7 @@ function quantityText(unit: DistributionReport['unit'], value: number | null): s
   if (value === null) return '–'
   if (unit === 'ns') return formatNanoseconds(value)
   if (unit === 'packets') return grouped(value)
-  // Sizes of frames say more to the octet.
+  // Sizes of frames say more to the byte.
   return value < 10_000 ? `${grouped(value)} B` : formatOctets(value)
 }
 

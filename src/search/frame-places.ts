@@ -55,7 +55,7 @@ export function placesOf(linkType: number): LinkPlaces | undefined {
   }
 }
 
-/** Tags that are looked behind, one behind the other. */
+/** Tags that are skipped, one after the other. */
 export const TAGS_MAX = 4
 
 export function isTagType(type: number): boolean {

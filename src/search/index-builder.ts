@@ -24,7 +24,7 @@ import { filterLength, KeySet, probesFor } from './key-filter.js'
 
 /** Bytes of the capture that a block has at least, as long as there are few. */
 const BLOCK_LEN_MIN = 224 * 1024
-/** So many blocks have that length; those after them twice, and so on: an index is read whole. */
+/** This many blocks have that length; those after them twice, and so on: an index is read whole. */
 const BLOCKS_A_LENGTH = 32_768
 
 /** The filter of the whole file: bytes of the capture for each of its own. */

@@ -15,7 +15,7 @@ import {
   parseIndex,
 } from './index-format.js'
 
-/** Behind the name of the capture. */
+/** After the name of the capture. */
 export const INDEX_SUFFIX = '.idx'
 
 /** Of each end of a capture, what tells it from another of the same length and time. */

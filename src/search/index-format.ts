@@ -16,7 +16,7 @@
  *          filter of the whole file
  *          CRC-32 of the head so far (4)
  *
- *          filters of blocks, one behind the other
+ *          filters of blocks, one after the other
  *
  * A block:
  *
@@ -51,7 +51,7 @@ const FLAG_UNLISTED = 0x04
 const FLAG_PLAIN_PCAP = 0x08
 /** It is compressed. */
 const FLAG_COMPRESSED = 0x10
-/** The capture is damaged behind the blocks. */
+/** The capture is damaged after the blocks. */
 const FLAG_DAMAGED = 0x20
 
 /** It describes what follows: a section or an interface of pcapng. */
@@ -87,7 +87,7 @@ export interface IndexBlock {
   readonly isUnfiltered: boolean
   readonly probes: number
   readonly filterCrc: number
-  /** Where its filter lies behind the head. */
+  /** Where its filter lies after the head. */
   readonly filterAt: number
   readonly filterLength: number
 }

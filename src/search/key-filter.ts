@@ -55,7 +55,7 @@ export class KeySet {
   }
 }
 
-/** Bytes of the filter for so many keys of a block of `octets`. */
+/** Bytes of the filter for this many keys of a block of `octets`. */
 export function filterLength(keys: number, octets: number): number {
   const wanted = Math.ceil((keys * BITS_A_KEY) / 8 / FILTER_UNIT) * FILTER_UNIT
   const most = Math.floor((octets * SHARE_MAX) / FILTER_UNIT) * FILTER_UNIT

@@ -25,7 +25,7 @@ export interface SearchOptions extends Omit<Search, 'expression'> {
   readonly files: readonly CaptureFile[]
   /** pcap-filter(7); empty wants every packet. */
   readonly text: string
-  /** Hears of packets that the expression cannot be asked about. */
+  /** Is told of packets that the expression cannot be asked about. */
   readonly onProblem: (line: string) => void
 }
 

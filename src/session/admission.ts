@@ -13,12 +13,12 @@ const WITH_SECOND = { perSecond: 64, atOnce: 64 }
 /** Sessions that take the place of another, with a later packet. */
 const IN_PLACE = { perSecond: 4, atOnce: 16 }
 
-/** A session that packets came for in several seconds is busy until it has been silent for so many. */
+/** A session that packets came for in several seconds is busy until it has been silent for this many. */
 export const BUSY_SECONDS = 60
 
 /**
  * Decides whether a session that nobody registered may open. A sender can make up any number of
- * them: past the first few one is taken up only with its second packet, and only so many are in a
+ * them: past the first few one is taken up only with its second packet, and only a limited number are in a
  * second; fewer where another has to go for it.
  */
 export class Admission {

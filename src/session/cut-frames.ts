@@ -5,8 +5,8 @@ import type { Packet } from '../wire/packet.js'
  * Why frames may arrive shorter than they were, each by the trace it leaves.
  *
  * - `packetLength`: the session's PacketLength: the one length that most cut frames have.
- * - `targetMtu`: the target's MTU of 9001 leaves 8947 octets of IP behind an IPv4
- *   outer header and 8927 behind IPv6 (AWS, "Traffic Mirroring limits").
+ * - `targetMtu`: the target's MTU of 9001 leaves 8947 bytes of IP after an IPv4
+ *   outer header and 8927 after IPv6 (AWS, "Traffic Mirroring limits").
  * - `gatewayMtu`: the same for a Gateway Load Balancer: 8446 and 8426.
  * - `snaplen`: whoever wrote the capture file kept no more.
  * - `unknown`: none of these.
@@ -15,7 +15,7 @@ const CUT_CAUSES = ['packetLength', 'targetMtu', 'gatewayMtu', 'snaplen', 'unkno
 
 export type CutCause = (typeof CUT_CAUSES)[number]
 
-/** Octets of IP that fit, and how far above the documented number a cut has been seen to lie: the 4 octets AWS does not explain. */
+/** Bytes of IP that fit, and how far above the documented number a cut has been seen to lie: the 4 bytes AWS does not explain. */
 const MTU_SLACK = 4
 const TARGET_MTU = [8947, 8927]
 const GATEWAY_MTU = [8446, 8426]
@@ -27,7 +27,7 @@ interface CutReport {
   total: number
   /** Only causes that occurred. */
   byCause: Partial<Record<CutCause, number>>
-  /** Octets that a PacketLength left of each frame; null where none did. */
+  /** Bytes that a PacketLength left of each frame; null where none did. */
   packetLength: number | null
 }
 
@@ -37,7 +37,7 @@ export class CutFrames {
   #snaplen = 0
   #targetMtu = 0
   #gatewayMtu = 0
-  /** The others by what was left of them, in octets; beyond LENGTHS_MAX lengths they are only in `total`. */
+  /** The others by what was left of them, in bytes; beyond LENGTHS_MAX lengths they are only in `total`. */
   readonly #byLength = new Map<number, number>()
 
   /** Counts one frame that is shorter than its IP header, or its file, says. */
@@ -81,7 +81,7 @@ export class CutFrames {
 /** Ethernet's frame check sequence, which some count into a frame's length and do not capture. */
 const FRAME_CHECK_LEN = 4
 
-/** Whether the IP packet of a frame is whole and no more is missing behind it than a checksum. */
+/** Whether the IP packet of a frame is whole and no more is missing after it than a checksum. */
 export function lacksChecksumOnly(packet: Packet, frame: Frame): boolean {
   const missing = packet.originalLength - (packet.end - packet.start)
   return (

@@ -34,7 +34,7 @@ export interface DemuxOptions {
   genevePort?: number | undefined
 }
 
-/** Bytes of packets that may wait behind a fragment whose first has not come. */
+/** Bytes of packets that may wait after a fragment whose first has not come. */
 const HELD_MAX = 4 * 1024 * 1024
 
 /** In place of a fault: it can be read as a tunnel, and is none, or it is not sure that it is. */
@@ -70,7 +70,7 @@ export class Demux {
   readonly #conversations = new Conversations()
   #reassembly: Reassembly | undefined
   readonly #fragment = new Fragment()
-  /** Packets behind a fragment whose first has not come, so that all stay in their order; that is the head. */
+  /** Packets after a fragment whose first has not come, so that all stay in their order; that is the head. */
   readonly #held = new PacketQueue()
   #headExpires = 0
   /** Time of the latest packet that has one. */

@@ -26,7 +26,7 @@ const SESSION = 2
 const SECONDS = 3
 const NANOSECONDS = 4
 
-/** Octets behind the fixed IP header that are compared: ports, sequence numbers, time stamps of TCP and RTP. */
+/** Bytes after the fixed IP header that are compared: ports, sequence numbers, time stamps of TCP and RTP. */
 const BEHIND_OCTETS = 32
 
 /** The word of time to live, protocol and checksum; and that of payload length, next header and hop limit. */
@@ -42,7 +42,7 @@ const NOWHERE = 0x4000_0000
  * AWS mirrors a packet at most once for each interface, so a copy can only come in
  * another session: a retransmission, which comes in the same one, is never taken
  * for one. A copy is equal in all of its IP header but time to live and checksum,
- * and in the first 32 octets behind it but the checksum there; it comes within 5
+ * and in the first 32 bytes after it but the checksum there; it comes within 5
  * ms; and each packet has one. Copies that two sessions cut to different lengths
  * below that are not recognised, nor are those that meet in no worker, nor those of
  * packets that came before a second session did.
@@ -146,7 +146,7 @@ export class Duplicates {
   }
 }
 
-/** Clears the checksum's octets from a word that it begins in (0 to 3) or before (-1). */
+/** Clears the checksum's bytes from a word that it begins in (0 to 3) or before (-1). */
 function maskWithout(offset: number): number {
   switch (offset) {
     case -1:

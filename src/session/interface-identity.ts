@@ -106,7 +106,7 @@ export class InterfaceIdentity {
     const isSource = this.#has(u16(bytes, at + 6), u32(bytes, at + 8))
 
     if (this.#candidates === 0) {
-      // Whoever sent a group frame may be anybody.
+      // The sender of a multicast frame need not be this interface.
       if (toGroup && byAddress === undefined) return undefined
       if (byAddress !== false) this.#add(u16(bytes, at + 6), u32(bytes, at + 8))
       if (byAddress !== true && !toGroup) this.#add(u16(bytes, at), u32(bytes, at + 2))

@@ -198,11 +198,11 @@ export interface SessionReport {
   cut: number
   /** The same by what they point to, see cut-frames.ts; only causes that occurred. */
   cutCauses: Partial<Record<CutCause, number>>
-  /** Octets that the session's PacketLength seems to leave of each frame. */
+  /** Bytes that the session's PacketLength seems to leave of each frame. */
   packetLength: number | null
   /** Of the mirrored interface, once its frames have told. */
   macAddress: string | null
-  /** Octets on the wire, by the frames' own lengths. */
+  /** Bytes on the wire, by the frames' own lengths. */
   bytes: number
 }
 

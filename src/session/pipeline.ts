@@ -158,7 +158,7 @@ export class Pipeline {
   }
 
   #isCopy(session: Session, packet: Packet, frame: Frame): boolean {
-    // What comes twice comes in two sessions.
+    // A copy always arrives in a different session.
     if (session.vni === null || !this.#duplicates.hasSeveralSessions(session.index)) return false
     const { seconds, nanoseconds } = packet
     if (!this.#duplicates.isCopy(frame, session.index, seconds, nanoseconds)) return false

@@ -55,7 +55,7 @@ export class Parts {
   /** Bytes held, and where what the file has of them first ends early. */
   held = 0
   cutAt = LENGTH_MAX
-  /** Runs of parts that came one behind the other, in their order: begin, end, begin, end … */
+  /** Runs of parts that came one after the other, in their order: begin, end, begin, end … */
   readonly runs: number[] = []
 }
 
@@ -366,7 +366,7 @@ function insertRun(runs: number[], begin: number, end: number): number {
     return INSERTED
   }
   if (end > lastEnd) return OVERLAPPING
-  // The first run that ends behind the beginning of the part.
+  // The first run that ends after the beginning of the part.
   let low = 0
   let high = runs.length / 2 - 1
   while (low < high) {

@@ -27,7 +27,7 @@ const KEY_WORDS = 5
 
 /**
  * The open sessions by (outer source, VNI). Of those that packets open there are at
- * most so many. When another comes, the one not used for longest is let go; where anyone
+ * most this many. When another comes, the one not used for longest is let go; where anyone
  * may send, Admission has a say, and the other may be refused. Registered sessions are
  * there until they are closed, and may have several keys or a whole VNI.
  *
@@ -65,7 +65,7 @@ export class SessionDirectory {
   readonly #onOpen: (session: Session) => void
   readonly #onClose: (session: Session, why: 'evicted' | 'deleted') => void
 
-  /** `onClose` hears of a session that was let go or closed, before its index is used again. */
+  /** `onClose` is told of a session that was let go or closed, before its index is used again. */
   constructor(options: {
     max: number
     key: SessionKey

@@ -15,14 +15,14 @@ export interface NamedFilter {
 export interface FilterOptions {
   /** Of sessions that no other filter names; undefined wants every packet. */
   readonly filter?: string | undefined
-  /** The first that names a session is its filter, in place of the general one. */
+  /** The first that names a session is its filter, instead of the general one. */
   readonly filters?: readonly NamedFilter[] | undefined
 }
 
 /**
  * What asks each session's own filter; undefined where every packet is wanted.
  *
- * `onProblem` hears of packets that a filter cannot be asked about. Throws
+ * `onProblem` is told of packets that a filter cannot be asked about. Throws
  * OperatorError (exit code 2) for an expression that is wrong.
  */
 export function openSessionFilter(

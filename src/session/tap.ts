@@ -24,13 +24,13 @@ interface TapOptions<Counter extends PacketCounter | undefined>
   onOpen?: (session: Session) => void
   /** A session has gone, and its flows have ended. */
   onClose?: (session: Session, why: 'evicted' | 'deleted') => void
-  /** Hears of captures that could not be finished. */
+  /** Is told of captures that could not be finished. */
   onProblem?: (line: string) => void
 }
 
 /**
  * All that packets pass, put together: the demultiplexer that finds their session, the
- * pipeline behind it, what counts them into flows, and the ledger that says where each went.
+ * pipeline after it, what counts them into flows, and the ledger that says where each went.
  * It is fed through `demux`, by a receiver or from capture files.
  */
 export class Tap<Counter extends PacketCounter | undefined = undefined> {

@@ -1,7 +1,7 @@
 /** A clock that is behind by more than this has been set back; by less, packets have overtaken each other. */
 const SET_BACK_SECONDS = 10
 
-/** What may be done so often in a second, and so many times at once after a pause. */
+/** What may be done so often in a second, and this many times at once after a pause. */
 export class Tokens {
   readonly #perSecond: number
   readonly #atOnce: number

@@ -17,7 +17,7 @@ const unlinkAsync = promisify(unlink)
 
 interface AppendSinkOptions {
   pool: BlockPool
-  /** At most so many files of a group are open at a time. */
+  /** At most this many files of a group are open at a time. */
   turns: Turns
   /** Units (reserves) that a file begins with and that are worth nothing alone. */
   headerUnits: number

@@ -17,14 +17,14 @@ export class Block {
   /** Where each of the first `units` units ends. When there is no room for another, the block is full. */
   readonly ends: Uint32Array
   units = 0
-  /** Octets filled. */
+  /** Bytes filled. */
   used = 0
-  /** Octets of those that the operating system has. */
+  /** Bytes of those that the operating system has. */
   written = 0
 
   constructor(length: number) {
     this.bytes = Buffer.alloc(length)
-    // 64 octets a unit: the smallest Ethernet frame and its record header are 76.
+    // 64 bytes a unit: the smallest Ethernet frame and its record header are 76.
     this.ends = new Uint32Array(length / 64)
   }
 }
@@ -46,7 +46,7 @@ export class BlockPool {
   #spareBytes = 0
 
   /**
-   * `blocks` of SINK_BLOCK_LEN octets; Infinity for offline work, which waits for its sinks. `disk`: the
+   * `blocks` of SINK_BLOCK_LEN bytes; Infinity for offline work, which waits for its sinks. `disk`: the
    * one that other pools write to as well.
    */
   constructor(blocks: number, disk = new Disk()) {
@@ -54,13 +54,13 @@ export class BlockPool {
     this.limitBytes = blocks * SINK_BLOCK_LEN
   }
 
-  /** Octets of blocks that sinks hold. */
+  /** Bytes of blocks that sinks hold. */
   get usedBytes(): number {
     return this.#allocatedBytes - this.#spareBytes
   }
 
   /**
-   * An empty block with room for at least `length` octets; of SINK_BLOCK_LEN if
+   * An empty block with room for at least `length` bytes; of SINK_BLOCK_LEN if
    * `large` and there is one. Undefined when the limit is reached.
    */
   take(length: number, large: boolean): Block | undefined {

@@ -4,11 +4,11 @@ import { type ByteSink, SINK_BLOCK_LEN } from './byte-sink.js'
 
 export interface BlockSinkOptions {
   pool: BlockPool
-  /** Most octets pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
+  /** Most bytes pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
   limitBytes: number
 }
 
-/** `written` octets of what was asked for have gone out, in order, perhaps before `error`. */
+/** `written` bytes of what was asked for have gone out, in order, perhaps before `error`. */
 export type OnWritten = (error: Error | null, written: number) => void
 
 /** Blocks handed to the operating system in one call: 4 MiB. */
@@ -18,12 +18,12 @@ const NO_BLOCK = Buffer.alloc(0)
 const NO_ENDS = new Uint32Array(0)
 
 /**
- * Fills blocks and sends them out one behind the other: what files, pipes and
+ * Fills blocks and sends them out one after the other: what files, pipes and
  * compressors have in common. At most one write is under way, so whatever has
  * arrived at any moment is a prefix of what was taken.
  *
  * Each `reserve` is one unit. When writing fails, `keptOctets` is where the last
- * unit ends of which every octet, and every octet before it, has gone out.
+ * unit ends of which every byte, and every byte before it, has gone out.
  */
 export abstract class BlockSink implements ByteSink {
   block: Buffer = NO_BLOCK
@@ -43,7 +43,7 @@ export abstract class BlockSink implements ByteSink {
   #writing = false
   #busy = false
   #closed: Promise<void> | undefined
-  /** Octets taken in blocks that were sent. */
+  /** Bytes taken in blocks that were sent. */
   #sentOctets = 0
   #goneOctets = 0
   #keptOctets = 0
@@ -62,7 +62,7 @@ export abstract class BlockSink implements ByteSink {
   /** Everything has gone out, or `error` is set. Finishes and lets go of what lies beneath; may throw. */
   protected abstract release(): Promise<void>
 
-  /** Octets that have gone out, up to the end of the last whole unit. */
+  /** Bytes that have gone out, up to the end of the last whole unit. */
   get keptOctets(): number {
     return this.#keptOctets
   }

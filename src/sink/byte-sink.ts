@@ -6,7 +6,7 @@
  */
 export interface ByteSink {
   /**
-   * Where in `block` `length` octets may be written, now, before anything else
+   * Where in `block` `length` bytes may be written, now, before anything else
    * is called: they count as written from here on and leave in order. -1 when
    * the sink holds all it may hold and took nothing: a mirror cannot be asked to
    * wait, so the caller counts the loss and goes on. `length` is at most
@@ -14,13 +14,13 @@ export interface ByteSink {
    */
   reserve(length: number): number
 
-  /** Makes the last `reserve` shorter by so many octets: for who learns the length of what it writes by writing it. */
+  /** Returns this many bytes at the end of the last `reserve`, for callers that know the length only after writing. */
   giveBack(octets: number): void
 
   /** The block the last successful `reserve` spoke of. */
   readonly block: Buffer
 
-  /** Octets taken and not yet with the operating system. Offline work awaits `drained` when this grows. */
+  /** Bytes taken and not yet with the operating system. Offline work awaits `drained` when this grows. */
   readonly pendingBytes: number
 
   /** The first thing that went wrong (a full disk, a broken pipe), or undefined. */

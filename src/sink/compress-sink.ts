@@ -5,7 +5,7 @@ import { OperatorError } from '../errors.js'
 import { BlockSink, type BlockSinkOptions, type OnWritten } from './block-sink.js'
 import { SINK_BLOCK_LEN } from './byte-sink.js'
 
-/** Compressed octets that may wait beneath before the compressor has to. */
+/** Compressed bytes that may wait beneath before the compressor has to. */
 const BENEATH_BYTES_MAX = 4 * SINK_BLOCK_LEN
 
 /** A compressor of node:zlib: a Transform that can be asked to let out what it holds. */

@@ -17,7 +17,7 @@ const unlinkAsync = promisify(unlink)
 
 export interface FileSinkOptions {
   pool: BlockPool
-  /** Most octets pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
+  /** Most bytes pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
   limitBytes: number
   /**
    * What becomes of the file when writing fails. `keep-whole`: cut after its last

@@ -14,7 +14,7 @@ const openAsync = promisify(open)
 const STDOUT = 1
 
 export interface OpenSinkOptions {
-  /** Most octets pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
+  /** Most bytes pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
   limitBytes: number
   /** Whether a file is to be on the disk before it has its name; by default it is. */
   durable?: boolean

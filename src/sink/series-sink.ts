@@ -5,7 +5,7 @@ import { openSink, openSinkLater } from './open.js'
 const UNBOUNDED = { limitBytes: Number.POSITIVE_INFINITY }
 
 /**
- * One stream of octets, cut into files one behind the other.
+ * One stream of bytes, cut into files one after the other.
  *
  * Files are opened and finished in the background, in order, with at most one
  * other on its way to its name: a writer may begin any number of them without
@@ -18,7 +18,7 @@ export class SeriesSink extends BlockSink {
   #closing: Promise<void> = Promise.resolve()
   /** Where in the stream the files after the one at hand begin. */
   readonly #cuts: { at: number; path: string }[] = []
-  /** Octets of the stream that are with the operating system. */
+  /** Bytes of the stream that are with the operating system. */
   #gone = 0
   #isDiscarded = false
 

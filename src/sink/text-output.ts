@@ -1,7 +1,7 @@
 import type { BlockSink } from './block-sink.js'
 import { openSink } from './open.js'
 
-/** Octets that may wait before `room` waits for them. */
+/** Bytes that may wait before `room` waits for them. */
 const PENDING_MAX = 2 * 1024 * 1024
 
 /**

@@ -1,4 +1,4 @@
-/** The result of `work` if it comes within so many milliseconds, else undefined; the work goes on. Rejects as it does. */
+/** The result of `work` if it comes within this many milliseconds, else undefined; the work goes on. Rejects as it does. */
 export async function within<T>(
   work: Promise<T>,
   ms: number,

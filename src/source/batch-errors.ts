@@ -18,7 +18,7 @@ import { printOf, QUOTE_LEN } from './sent-memory.js'
  *
  *      0  length   8  level   12  type   16  errno   20  origin  21  type  22  code
  *
- * and behind it who sent it. The message itself is the start of the datagram's payload, as far
+ * and after it who sent it. The message itself is the start of the datagram's payload, as far
  * as it was quoted.
  */
 const CONTROL_SPACE = 64
@@ -48,7 +48,7 @@ export class BatchErrors {
   readonly #polled: Buffer
   readonly #fds: readonly number[]
 
-  /** `onError` hears of each datagram that came back. */
+  /** `onError` is told of each datagram that came back. */
   constructor(libc: Libc, fds: readonly number[], onError: OnDatagramError) {
     this.#libc = libc
     this.#fds = fds

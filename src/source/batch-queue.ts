@@ -79,7 +79,7 @@ export class BatchQueue {
     return this.#prints[index]!
   }
 
-  /** Adds a datagram that lies `at` octets behind an address in memory, given in two words. Not when full. */
+  /** Adds a datagram that lies `at` bytes after an address in memory, given in two words. Not when full. */
   push(high: number, low: number, at: number, length: number): void {
     const word = this.count++ * IOVEC_WORDS
     const sum = low + at
@@ -89,7 +89,7 @@ export class BatchQueue {
     this.#words[word + LENGTH] = length
   }
 
-  /** Octets of the datagram of this number. */
+  /** Bytes of the datagram of this number. */
   lengthOf(index: number): number {
     return this.#words[index * IOVEC_WORDS + LENGTH]!
   }

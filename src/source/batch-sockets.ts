@@ -15,7 +15,7 @@ const SEND_BUFFER_BYTES = 4 << 20
  * a datagram would cost a tenth less.
  */
 const BATCH_LEN = 64
-/** So many datagrams, half a millisecond or more, and signals and timers have their turn. */
+/** This many datagrams, half a millisecond or more, and signals and timers have their turn. */
 const TURN_LEN = 512
 /** How long to wait when the socket is full; the network takes 4 MiB in less at 40 Gbit/s. */
 const FULL_PAUSE_MS = 1
@@ -38,12 +38,12 @@ export interface BatchSocketsParts {
  * when these change; that costs 0.1 µs of 1.1 µs a datagram.
  *
  * What the host or the network says against a datagram is counted by its name: EMSGSIZE
- * (more than 65,507 octets), ENOBUFS (the interface's queue is full), ENETUNREACH (no route),
+ * (more than 65,507 bytes), ENOBUFS (the interface's queue is full), ENETUNREACH (no route),
  * EAGAIN (the socket was full for a second), and ECONNREFUSED, EHOSTUNREACH … where ICMP
  * comes back about one that had left, which is then no longer counted as sent. A datagram
  * longer than the MTU of the path is sent in fragments.
  *
- * Why sixteen sockets (200 octets, a virtual cable, 2 virtual CPUs): a datagram costs 1.55 µs
+ * Why sixteen sockets (200 bytes, a virtual cable, 2 virtual CPUs): a datagram costs 1.55 µs
  * of CPU one by one, 1.07 in batches of 64 spread over 16 sockets, 0.97 with 64 for each of
  * them, and 64 sockets no less than 16. A raw socket, which might give each datagram of a
  * batch a source port of its own, costs 1.13 and needs CAP_NET_RAW.

@@ -36,14 +36,14 @@ const MEMORY_LEN = 1024 * 1024
  * Wraps what goes to an outlet as a Gateway Load Balancer does that stands between a mirror
  * source and its target: GENEVE with Amazon's three options, and in it the whole packet that
  * the mirror source sent, IP, UDP and VXLAN. (Gateway Load Balancer guide, "Target groups";
- * Traffic Mirroring guide, "Packet formats".) 68 octets are added over IPv4.
+ * Traffic Mirroring guide, "Packet formats".) 68 bytes are added over IPv4.
  *
  * Two things are made up, since there is neither balancer nor endpoint: the identifier of
  * the endpoint, and the flow cookie, which is the hash of the mirrored flow.
  */
 export class Gateway implements Outlet {
   readonly #outlet: Outlet
-  /** Wrapped datagrams that are on their way, one behind the other. */
+  /** Wrapped datagrams that are on their way, one after the other. */
   readonly #memory = Buffer.alloc(MEMORY_LEN)
   #used = 0
   readonly #geneve = new Geneve()

@@ -6,7 +6,7 @@ import type { PacketSink, PacketSource } from './packet-source.js'
 
 interface InterfaceSourceOptions {
   interfaceName: string
-  /** What to ask of the kernel, in octets. */
+  /** What to ask of the kernel, in bytes. */
   receiveBufferBytes: number
   /** Where the copies go: what this host sends there is not mirrored, or it would never end. */
   targets: readonly FilterTarget[]

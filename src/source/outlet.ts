@@ -5,7 +5,7 @@
 export interface Outlet {
   /** Datagrams the kernel took. */
   readonly sent: number
-  /** Octets of their payloads. */
+  /** Bytes of their payloads. */
   readonly octets: number
   /** Datagrams that were not sent, by error code. */
   readonly notSent: ReadonlyMap<string, number>

@@ -1,7 +1,7 @@
 import { setImmediate as turnOf } from 'node:timers/promises'
 import { sleep } from '../sleep.js'
 
-/** When packets leave: as they were captured, so many a second, or without waiting. */
+/** When packets leave: as they were captured, this many a second, or without waiting. */
 export type Speed =
   | { readonly kind: 'original'; readonly factor: number }
   | { readonly kind: 'rate'; readonly packetsPerSecond: number }
@@ -11,7 +11,7 @@ export type Speed =
 export interface Clock {
   /** Milliseconds since any moment, never going back. */
   now(): number
-  /** Resolves after about so many milliseconds, or sooner when all is to stop. */
+  /** Resolves after about this many milliseconds, or sooner when all is to stop. */
   sleep(ms: number): Promise<void>
   /** Resolves after one turn of the event loop. */
   turn(): Promise<void>
@@ -32,7 +32,7 @@ export function systemClock(signal: AbortSignal): Clock {
 /** So much of the schedule may leave at once: timers are no finer. */
 const BURST_MS = 1
 
-/** After a stall packets leave at most so many times faster than they are due, until on time again. */
+/** After a stall packets leave at most this many times faster than they are due, until on time again. */
 const CATCH_UP = 2
 
 /** A stall longer than this is not made up for: the schedule moves instead. */
@@ -85,7 +85,7 @@ export class Pace {
     return this.#mayLeave(now) ? undefined : this.#untilItMayLeave()
   }
 
-  /** The next packet begins another pass over the same packets, right behind this one. */
+  /** The next packet begins another pass over the same packets, right after this one. */
   restart(): void {
     this.#originSeconds = undefined
   }

@@ -15,7 +15,7 @@ export class PacedSink implements PacketSink {
   readonly #pace: Pace
   readonly #signal: AbortSignal
 
-  /** Packets one behind the other. */
+  /** Packets one after the other. */
   #memory: Buffer = Buffer.allocUnsafe(MEMORY_LEN_FIRST)
   #used = 0
   readonly #ends: number[] = []

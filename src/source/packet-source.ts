@@ -26,6 +26,6 @@ export interface PacketSink {
   /** Sends what was taken; to be awaited between blocks of packets. False when all is to stop. */
   drain(): Promise<boolean>
 
-  /** What follows has times of its own: it begins right behind what came before. */
+  /** What follows has times of its own: it begins right after what came before. */
   restart(): void
 }

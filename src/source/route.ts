@@ -4,7 +4,7 @@ import type { Outlet } from './outlet.js'
 /** Where the copies of one mirror session go, and what became of them. */
 export class Route {
   readonly vni: number
-  /** Octets kept of each frame, behind the VXLAN header; infinite for all. */
+  /** Bytes kept of each frame, after the VXLAN header; infinite for all. */
   readonly packetLength: number
   /** Several sessions of one target share it. */
   readonly outlet: Outlet

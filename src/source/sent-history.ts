@@ -1,7 +1,7 @@
 import type { PacketDirection } from '../wire/frame.js'
 import type { Route } from './route.js'
 
-/** Datagrams whose fate may still change: so many are sent in 10 ms by the fastest of senders. */
+/** Datagrams whose fate may still change: this many are sent in 10 ms by the fastest of senders. */
 const REMEMBERED = 8192
 
 /** Datagrams that were counted as sent, by their tags, which ascend by one. */

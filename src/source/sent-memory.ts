@@ -3,7 +3,7 @@ import { u32 } from '../wire/octets.js'
 /** Datagrams that one socket remembers; a sixteenth of what a target has to answer about in time. */
 const REMEMBERED = 256
 
-/** Octets of a datagram by which it can be found. */
+/** Bytes of a datagram by which it can be found. */
 export const QUOTE_LEN = 136
 
 /**
@@ -38,7 +38,7 @@ export class SentMemory {
 /**
  * What the datagram at `bytes[start, end)` looks like: VNI, lengths, identification, checksum,
  * ports and sequence number of the inner frame, IPv4 or IPv6, and the same where a gateway's
- * headers stand in front, in so far as they are there. Only the first QUOTE_LEN octets count.
+ * headers stand in front, in so far as they are there. Only the first QUOTE_LEN bytes count.
  */
 export function printOf(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start < QUOTE_LEN ? end - start : QUOTE_LEN

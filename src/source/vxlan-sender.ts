@@ -34,7 +34,7 @@ const BATCH_LEN_FIRST = 1024 * 1024
 
 /**
  * Mirrors packets as AWS Traffic Mirroring does: each frame, cut to the packet
- * length, behind a VXLAN header in a datagram of its own, along the route of its
+ * length, after a VXLAN header in a datagram of its own, along the route of its
  * session.
  *
  * Packets are copied with `take` into a batch, which `drain` sends. The batch
@@ -46,7 +46,7 @@ export class VxlanSender {
   readonly #pace: Pace
   readonly #signal: AbortSignal
 
-  /** Datagrams one behind the other, ready to be sent. */
+  /** Datagrams one after the other, ready to be sent. */
   #batch: Buffer = Buffer.allocUnsafe(BATCH_LEN_FIRST)
   #used = 0
   readonly #starts: number[] = []
@@ -55,7 +55,7 @@ export class VxlanSender {
   readonly #seconds: number[] = []
   readonly #nanoseconds: number[] = []
   readonly #directions: PacketDirection[] = []
-  /** Octets of the frames on the interface. */
+  /** Bytes of the frames on the interface. */
   readonly #lengths: number[] = []
 
   /** 1 where the datagram is known not to have been sent. */
@@ -121,7 +121,7 @@ export class VxlanSender {
     return this.#draining
   }
 
-  /** What is taken next has times of its own, right behind those before. */
+  /** What is taken next has times of its own, right after those before. */
   restart(): void {
     this.#pace.restart()
   }

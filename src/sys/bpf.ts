@@ -63,7 +63,7 @@ export class BpfAssembler {
     return this.#push(LD | SIZES[size] | INDIRECT, offset)
   }
 
-  /** A = octets of the packet. */
+  /** A = bytes of the packet. */
   loadLength(): this {
     return this.#push(LD | LENGTH, 0)
   }
@@ -160,7 +160,7 @@ export class BpfAssembler {
       const { code, operand, whenTrue, whenFalse } = instruction
       const always = code === (JMP | JUMP_ALWAYS)
       program.writeUInt16LE(code, at)
-      // Both throw when the label lies behind or too far ahead for eight bits: a bug of ours.
+      // Both throw when the label lies after or too far ahead for eight bits: a bug of ours.
       if (!always) program.writeUInt8(this.#distance(index, whenTrue), at + 2)
       program.writeUInt8(this.#distance(index, whenFalse), at + 3)
       program.writeUInt32LE(always ? this.#distance(index, whenTrue) : operand, at + 4)

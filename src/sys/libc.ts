@@ -28,11 +28,11 @@ export interface Libc {
   poll(entries: Buffer, count: number, milliseconds: number): number
   shutdown(fd: number, how: number): number
   close(fd: number): number
-  /** Of an interface (netdevice(7)): a struct ifreq of 40 octets. */
+  /** Of an interface (netdevice(7)): a struct ifreq of 40 bytes. */
   ioctl(fd: number, request: number, argument: Buffer): number
   /** 0 when there is no such interface. */
   if_nametoindex(name: string): number
-  /** Into a struct timespec of 16 octets. */
+  /** Into a struct timespec of 16 bytes. */
   clock_gettime(clock: number, time: Buffer): number
   /** Of the last call that answered -1; to be read before anything else is called. */
   errno(): number

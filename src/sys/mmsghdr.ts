@@ -1,13 +1,13 @@
 /**
- * struct mmsghdr on LP64, 64 octets, of which recvmmsg(2) and sendmmsg(2) take an array:
+ * struct mmsghdr on LP64, 64 bytes, of which recvmmsg(2) and sendmmsg(2) take an array:
  *
  *      0  name pointer          8  name length     12  (padding)
  *     16  iovec pointer        24  iovec count
  *     32  control pointer      40  control length
  *     48  flags                52  (padding)
- *     56  octets received or sent                  60  (padding)
+ *     56  bytes received or sent                  60  (padding)
  *
- * struct iovec, 16 octets: 0 pointer, 8 length.
+ * struct iovec, 16 bytes: 0 pointer, 8 length.
  */
 export const MESSAGE_LEN = 64
 export const NAME = 0

@@ -22,7 +22,7 @@ interface ReadLoopOptions {
  *
  * Three states. *Reading*: batch after batch until one comes back short, which means that
  * the queue is empty, giving way to the event loop every TURN_MS. *Pausing*: after a turn
- * that found something, PAUSE_MS of sleep; at speed this gathers full batches in place of a
+ * that found something, PAUSE_MS of sleep; at speed this gathers full batches instead of a
  * wake-up per packet, and times do not suffer since the kernel stamps them. *Watching*:
  * after a turn that found nothing, epoll, which costs nothing at all while nobody sends.
  */

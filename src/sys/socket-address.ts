@@ -19,7 +19,7 @@ const IN6_SCOPE = 24
 export interface SocketAddress {
   family: typeof AF_INET | typeof AF_INET6
   bytes: Buffer
-  /** Octets of `bytes` to show the kernel. */
+  /** Bytes of `bytes` to show the kernel. */
   length: number
 }
 

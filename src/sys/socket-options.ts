@@ -14,7 +14,7 @@ const LARGEST_BUFFER = 0x3fff_ffff
 
 const SOCK_FPROG_LEN = 16
 
-/** BPF_RET|BPF_K with 0: accept no octet of anything. */
+/** BPF_RET|BPF_K with 0: accept no byte of anything. */
 const REFUSE_ALL = Buffer.from('0600000000000000', 'hex')
 
 /** An option that is an int. Throws what the kernel answered. */
@@ -28,7 +28,7 @@ export function setOption(
   if (libc.setsockopt(fd, level, option, word(value), 4) < 0) throw systemError(libc, 'setsockopt')
 }
 
-/** What the kernel grants of so many octets, as it counts them: it doubles what is asked. */
+/** What the kernel grants of this many bytes, as it counts them: it doubles what is asked. */
 export function enlargeReceiveBuffer(libc: Libc, fd: number, bytes: number): number {
   return enlarge(libc, fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes)
 }
@@ -57,7 +57,7 @@ export function refuseAll(libc: Libc, fd: number): void {
 
 /** `program` is an array of struct sock_filter; the kernel keeps a copy. */
 export function attachProgram(libc: Libc, fd: number, option: number, program: Buffer): void {
-  // struct sock_fprog: a count and, aligned to eight, where the instructions are: right behind,
+  // struct sock_fprog: a count and, aligned to eight, where the instructions are: right after,
   // in memory that is passed and so is not collected before the call returns.
   const description = Buffer.alloc(SOCK_FPROG_LEN + program.length)
   description.writeUInt16LE(program.length / 8)

@@ -8,7 +8,7 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string
   /** Numbers are set to the right. */
   readonly right?: boolean
-  /** May be shortened to so many columns of a terminal, with …; to less where nothing more can be left out. */
+  /** May be shortened to this many columns of a terminal, with …; to less where nothing more can be left out. */
   readonly min?: number
   /** Where … goes: an address with a port says most at both ends. */
   readonly cut?: 'end' | 'middle'

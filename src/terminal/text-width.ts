@@ -21,7 +21,7 @@ export function widthOf(text: string): number {
   return stringWidth(text)
 }
 
-/** Text of at most `width` columns, with … in place of what was cut off its end, or out of its middle. */
+/** Text of at most `width` columns, with … instead of what was cut off its end, or out of its middle. */
 export function shortened(text: string, width: number, at: 'end' | 'middle' = 'end'): string {
   if (widthOf(text) <= width) return text
   const room = Math.max(width - 1, 0)

@@ -62,7 +62,7 @@ export function formatMac(mac: number): string {
     .replace(/..(?!$)/g, '$&:')
 }
 
-/** Four decimal octets without leading zeros, which some readers would take for octal. */
+/** Four decimal bytes without leading zeros, which some readers would take for octal. */
 export function parseIpv4(text: string): number | undefined {
   const octets = text.split('.')
   if (octets.length !== 4) return undefined
@@ -127,7 +127,7 @@ export function parseMac(text: string): number | undefined {
 export interface Cidr {
   /** How it was written. `::ffff:10.0.0.0/104` is 6 and yet holds IPv4 addresses in IPv6 form. */
   readonly version: 4 | 6
-  /** The first address, four words, IPv4 in IPv6 form; bits behind the prefix are zero. */
+  /** The first address, four words, IPv4 in IPv6 form; bits after the prefix are zero. */
   readonly first: Uint32Array
   /** As written: at most 32 for version 4, 128 for version 6. */
   readonly prefixLength: number
@@ -137,7 +137,7 @@ export interface Cidr {
 
 /**
  * `10.0.0.0/8`, `2001:db8::/32`, or an address alone for a block of one. Bits
- * behind the prefix are cleared, as EC2 does with the blocks it is given.
+ * after the prefix are cleared, as EC2 does with the blocks it is given.
  */
 export function parseCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text)

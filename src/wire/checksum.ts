@@ -7,7 +7,7 @@ import { u8, u16 } from './octets.js'
 
 /**
  * Adds `bytes[start, end)` to `sum` as 16-bit words (RFC 1071 §1); an odd last
- * octet counts as the high half of a word. The sum is exact for any length a
+ * byte counts as the high half of a word. The sum is exact for any length a
  * packet can have; `foldChecksum` finishes it.
  */
 export function addWords(bytes: Uint8Array, start: number, end: number, sum = 0): number {

@@ -12,7 +12,7 @@ import { putU16, putU32 } from './octets.js'
 
 export const ETHERNET_HEADER_LEN = 14
 
-/** What one tag adds behind the type that announces it. */
+/** What one tag adds after the type that announces it. */
 export const VLAN_TAG_LEN = 4
 
 export const ETHERTYPE_IPV4 = 0x0800
@@ -46,13 +46,13 @@ export const ETHERNET_DESTINATION = 0
 export const ETHERNET_SOURCE = 6
 export const ETHERNET_TYPE = 12
 
-/** The bit of the first octet that multicast and broadcast addresses have (IEEE 802 §8.2). */
+/** The bit of the first byte that multicast and broadcast addresses have (IEEE 802 §8.2). */
 export const MAC_GROUP_BIT = 0x01
 
 /** Values below this in the type field are lengths of 802.3 frames (IEEE 802.3 §3.2.6). */
 export const ETHERTYPE_MIN = 0x0600
 
-/** Addresses are 48-bit whole numbers, the first octet on the wire being the highest. */
+/** Addresses are 48-bit whole numbers, the first byte on the wire being the highest. */
 interface EthernetHeader {
   destination: number
   source: number

@@ -32,12 +32,12 @@ export class Frame {
   bytes: Uint8Array = Buffer.alloc(0)
   start = 0
   end = 0
-  /** Octets the frame had on the wire, by whoever captured it. */
+  /** Bytes the frame had on the wire, by whoever captured it. */
   originalLength = 0
 
   /** Where the Ethernet header starts (destination address first), or ABSENT. */
   ethernetAt = ABSENT
-  /** Type of what lies behind all tags; 0 where the link layer names none. */
+  /** Type of what lies after all tags; 0 where the link layer names none. */
   etherType = 0
 
   /** 4 or 6; 0 when the frame carries no IP, and then nothing below holds. */
@@ -46,7 +46,7 @@ export class Frame {
   srcAt = ABSENT
   dstAt = ABSENT
   /**
-   * Octets of the IP packet by its own header, also where the frame was cut. By
+   * Bytes of the IP packet by its own header, also where the frame was cut. By
    * the frame's length where the header says 0 (segmentation offload, jumbograms).
    */
   ipLength = 0
@@ -68,7 +68,7 @@ export class Frame {
   /** Whether the source of the mirrored packet was known then to be an address of the interface. */
   isInterfaceConfirmed = false
 
-  /** Octets on the wire: what the IP header promises when the frame is shorter than that. */
+  /** Bytes on the wire: what the IP header promises when the frame is shorter than that. */
   wireLength(): number {
     const promised = this.ipVersion === 0 ? 0 : this.ipAt - this.start + this.ipLength
     return promised > this.originalLength ? promised : this.originalLength

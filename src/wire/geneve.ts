@@ -173,7 +173,7 @@ export function emitGeneve(header: Geneve, bytes: Uint8Array, start: number): nu
     putU32(bytes, at - 4, header.flowCookie)
   }
 
-  // Version 0, so the first octet is the length alone.
+  // Version 0, so the first byte is the length alone.
   putU8(bytes, start + VERSION_LENGTH, (at - start - GENEVE_HEADER_LEN) >>> 2)
   putU8(bytes, start + FLAGS, header.critical ? FLAG_CRITICAL : 0)
   putU16(bytes, start + PROTOCOL, header.protocol)

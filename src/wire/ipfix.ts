@@ -41,7 +41,7 @@ const DESTINATION_IPV4_ADDRESS: Element = [12, 4]
 const SOURCE_IPV6_ADDRESS: Element = [27, 16]
 const DESTINATION_IPV6_ADDRESS: Element = [28, 16]
 
-/** Behind the addresses, in the order of their offsets. */
+/** After the addresses, in the order of their offsets. */
 const COMMON: readonly Element[] = [
   [7, 2], // sourceTransportPort
   [11, 2], // destinationTransportPort

@@ -27,7 +27,7 @@ export const IPV4_HEADER_LEN = 20
 /** In the 16-bit word of flags and fragment offset. */
 const IPV4_DONT_FRAGMENT = 0x4000
 export const IPV4_MORE_FRAGMENTS = 0x2000
-/** The offset counts units of eight octets. */
+/** The offset counts units of eight bytes. */
 export const IPV4_FRAGMENT_OFFSET_MASK = 0x1fff
 
 /** Where its fields are. */
@@ -80,12 +80,12 @@ export function parseIpv4(frame: Frame): Fault | undefined {
 
 export interface Ipv4Header {
   typeOfService: number
-  /** Octets behind the header, at most 65 515. */
+  /** Bytes after the header, at most 65 515. */
   payloadLength: number
   identification: number
   dontFragment: boolean
   moreFragments: boolean
-  /** Octets, a multiple of eight. */
+  /** Bytes, a multiple of eight. */
   fragmentOffset: number
   timeToLive: number
   protocol: number

@@ -34,7 +34,7 @@ import { parseTransport } from './transport.js'
 export const IPV6_HEADER_LEN = 40
 export const IPV6_FRAGMENT_HEADER_LEN = 8
 
-/** In the fragment header's word of offset and flags. The offset is in octets once the rest is masked off. */
+/** In the fragment header's word of offset and flags. The offset is in bytes once the rest is masked off. */
 export const IPV6_MORE_FRAGMENTS = 0x0001
 export const IPV6_FRAGMENT_OFFSET_MASK = 0xfff8
 
@@ -86,7 +86,7 @@ export function parseIpv6(frame: Frame): Fault | undefined {
       next = u8(bytes, headerAt + IPV6_FRAGMENT_NEXT_HEADER)
       frame.fragmentId = u32(bytes, headerAt + IPV6_FRAGMENT_IDENTIFICATION)
       if ((offsetAndFlags & IPV6_FRAGMENT_OFFSET_MASK) !== 0) {
-        // Nothing behind it is a header.
+        // Nothing after it is a header.
         frame.fragment = FRAGMENT_LATER
         break
       }
@@ -100,7 +100,7 @@ export function parseIpv6(frame: Frame): Fault | undefined {
     ) {
       if (headerAt >= end) return 'ipv6-extension-truncated'
       next = u8(bytes, headerAt)
-      // One octet is enough to name the protocol, but not to say where it begins.
+      // One byte is enough to name the protocol, but not to say where it begins.
       headerAt = end - headerAt < 2 ? end + 1 : headerAt + (u8(bytes, headerAt + 1) + 1) * 8
     } else {
       break
@@ -118,7 +118,7 @@ export interface Ipv6Header {
   trafficClass: number
   /** 20 bits. */
   flowLabel: number
-  /** Octets behind this header, extension headers included. */
+  /** Bytes after this header, extension headers included. */
   payloadLength: number
   nextHeader: number
   hopLimit: number

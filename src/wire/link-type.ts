@@ -17,7 +17,7 @@ export const LINKTYPE_IPV4 = 228
 export const LINKTYPE_IPV6 = 229
 export const LINKTYPE_LINUX_SLL2 = 276
 
-/** DLT_RAW values that older systems wrote into files in place of LINKTYPE_RAW. */
+/** DLT_RAW values that older systems wrote into files instead of LINKTYPE_RAW. */
 const LINKTYPE_RAW_BSD = 12
 const LINKTYPE_RAW_OPENBSD = 14
 
@@ -79,7 +79,7 @@ export function linkTypeName(linkType: number): string {
   return name === undefined ? `link type ${linkType}` : `${name} (${linkType})`
 }
 
-/** Whether the first octet is that of an IP header. */
+/** Whether the first byte is that of an IP header. */
 export function isRawIp(linkType: number): boolean {
   return (
     linkType === LINKTYPE_RAW ||

@@ -50,7 +50,7 @@ const PPP_ADDRESS_CONTROL = 0xff03
 /** Cisco's HDLC, which shares a link type with PPP: address, zero, EtherType. */
 const CISCO_HDLC_UNICAST = 0x0f00
 const CISCO_HDLC_MULTICAST = 0x8f00
-/** What each adds behind the type that announces it, the next type included. */
+/** What each adds after the type that announces it, the next type included. */
 const VN_TAG_LEN = 6
 const E_TAG_LEN = 8
 /** The service tag of a provider backbone bridge, before the customer's Ethernet header. */
@@ -74,7 +74,7 @@ const SNAP_START = 0xaaaa0300
 
 /**
  * Sets `etherType` and `ipAt` of `frame` (whose `bytes`, `start`, `end` are set)
- * to the type and place of what lies behind the link layer.
+ * to the type and place of what lies after the link layer.
  */
 export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
   const { bytes, start, end } = frame
@@ -106,7 +106,7 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
   }
   if (linkType === LINKTYPE_PPP_PPPD || linkType === LINKTYPE_PPP_WITH_DIRECTION) {
     if (length < 2) return 'link-truncated'
-    // pppd writes the direction in place of the address; the control field may follow.
+    // pppd writes the direction instead of the address; the control field may follow.
     const isInAddress = linkType === LINKTYPE_PPP_PPPD && u8(bytes, start + 1) === PPP_CONTROL
     return behindPppHeader(frame, isInAddress ? start + 2 : start + 1)
   }
@@ -182,7 +182,7 @@ function behindType(frame: Frame, type: number, at: number): Fault | undefined {
     if (type >= ETHERTYPE_MIN || end - at < SNAP_HEADER_LEN || u32(bytes, at) !== SNAP_START) break
     type = u16(bytes, at + 6)
     at += SNAP_HEADER_LEN
-    // Behind SNAP a length is no length again.
+    // After SNAP a length is no length again.
     if (type < ETHERTYPE_MIN) break
   }
   frame.etherType = type

@@ -20,9 +20,9 @@ export class Packet {
   nanoseconds = 0
   /** False where the file gives no time (pcapng simple packet blocks); both of the above are then 0. */
   timed = true
-  /** Octets the frame had on the wire; `end - start` of them were captured. */
+  /** Bytes the frame had on the wire; `end - start` of them were captured. */
   originalLength = 0
-  /** LINKTYPE_… of the first octet; see link-type.ts. */
+  /** LINKTYPE_… of the first byte; see link-type.ts. */
   linkType = 1
   /** Where it is from, as numbered by whoever reads several sources as one. */
   origin = 0

@@ -10,11 +10,11 @@ import type { Packet } from './packet.js'
 
 /**
  * Fills `out` from the frame at `bytes[start, end)`, which had `originalLength`
- * octets on the wire. Which way it ran is then unknown.
+ * bytes on the wire. Which way it ran is then unknown.
  *
  * No fault and `ipVersion` 0: a sound frame that carries no IP (ARP, say). On a
  * fault only `bytes`, `start`, `end` and `originalLength` hold, and `ipVersion`
- * is 0. A frame cut behind its IP header is not a fault: a mirror session may
+ * is 0. A frame cut after its IP header is not a fault: a mirror session may
  * cut frames short.
  */
 export function parseFrame(
@@ -35,7 +35,7 @@ export function parseFrame(
   out.direction = DIRECTION_UNKNOWN
   out.isInterfaceConfirmed = false
 
-  // Nearly all mirrored frames: Ethernet with IP right behind it.
+  // Nearly all mirrored frames: Ethernet with IP right after it.
   if (linkType === LINKTYPE_ETHERNET && end - start >= ETHERNET_HEADER_LEN) {
     const type = u16(bytes, start + ETHERNET_TYPE)
     if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) {

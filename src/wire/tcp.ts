@@ -28,7 +28,7 @@ export const TCP_URG = 0x20
 export const TCP_ECE = 0x40
 export const TCP_CWR = 0x80
 
-/** Where its fields are, behind the ports (ports.ts). */
+/** Where its fields are, after the ports (ports.ts). */
 export const TCP_SEQUENCE = 4
 export const TCP_ACKNOWLEDGMENT = 8
 export const TCP_DATA_OFFSET = 12

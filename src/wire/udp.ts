@@ -16,7 +16,7 @@ import { PROTOCOL_UDP } from './protocol.js'
 
 export const UDP_HEADER_LEN = 8
 
-/** Where its fields are, behind the ports (ports.ts). */
+/** Where its fields are, after the ports (ports.ts). */
 export const UDP_LENGTH = 4
 export const UDP_CHECKSUM = 6
 
@@ -26,7 +26,7 @@ const NO_CHECKSUM = 0
 export interface UdpHeader {
   sourcePort: number
   destinationPort: number
-  /** Octets behind the header. */
+  /** Bytes after the header. */
   payloadLength: number
 }
 

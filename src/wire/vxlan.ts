@@ -1,5 +1,5 @@
 /**
- * VXLAN header (RFC 7348 §5), the eight octets between the outer UDP header
+ * VXLAN header (RFC 7348 §5), the eight bytes between the outer UDP header
  * and the mirrored Ethernet frame.
  *
  *      0                   1                   2                   3
@@ -34,7 +34,7 @@ const PLAIN_FLAGS_WORD = 0x0800_0000
 export interface Vxlan {
   /** Network identifier, 24 bits: which mirror session the frame belongs to. */
   vni: number
-  /** Some reserved bit or octet was not zero. Set by parse, not looked at by emit. */
+  /** Some reserved bit or byte was not zero. Set by parse, not looked at by emit. */
   reserved: boolean
 }
 
@@ -63,7 +63,7 @@ export function parseVxlan(
 /**
  * Writes the header at `start` and returns the offset just past it.
  *
- * Every octet is written, reserved ones as zero, so a send buffer that is used
+ * Every byte is written, reserved ones as zero, so a send buffer that is used
  * again cannot leak what it held before.
  */
 export function emitVxlan(header: Pick<Vxlan, 'vni'>, bytes: Uint8Array, start: number): number {

@@ -47,7 +47,7 @@ interface OperationDefinition<P extends Parameters> {
 }
 
 /**
- * An operation from its parts. A dry run ends behind the checks of the parameters and ahead of
+ * An operation from its parts. A dry run ends after the checks of the parameters and ahead of
  * all that depends on what there is.
  */
 export function operation<const P extends Parameters>(

@@ -1,6 +1,6 @@
 /**
  * Whether `text` is what a filter's value describes: `*` is any characters or none, `?` any
- * one, and a backslash takes the meaning from the character behind it. Case counts.
+ * one, and a backslash takes the meaning from the character after it. Case counts.
  *
  * In steps of at most the product of both lengths, whatever the value.
  *
@@ -9,7 +9,7 @@
 export function matchesWildcard(pattern: string, text: string): boolean {
   let p = 0
   let t = 0
-  /** Behind the last `*`, and how far it reaches so far. */
+  /** After the last `*`, and how far it reaches so far. */
   let star = -1
   let reach = 0
   while (t < text.length) {

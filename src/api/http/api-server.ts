@@ -34,11 +34,11 @@ export interface ApiCounts {
 
 /** What one client, or all of them, may take. */
 export interface ApiLimits {
-  /** Octets. A thousand tags on a thousand resources are a tenth of it. */
+  /** Bytes. A thousand tags on a thousand resources are a tenth of it. */
   readonly bodyBytes: number
   /** Bytes that all bodies on their way hold together whose sender is known, and as many all others. */
   readonly bodiesBytes: number
-  /** Octets of request line and header fields. */
+  /** Bytes of request line and header fields. */
   readonly headerBytes: number
   /** Until the header fields are here, and until the whole request is. */
   readonly headersMs: number
@@ -322,7 +322,7 @@ export class ApiServer {
     const { bodyBytes } = this.#limits
     const length = Number(head.headers.get('content-length') ?? 0)
     const isChunked = head.headers.get('transfer-encoding') !== undefined
-    // Of what comes behind, nothing would be the next request.
+    // Of what comes after, nothing would be the next request.
     if (isAsking || isChunked || length > bodyBytes) response.setHeader('Connection', 'close')
     const refused =
       misdirected(head) ?? (length > bodyBytes ? unread('too-large', this.#limits) : undefined)
@@ -362,7 +362,7 @@ export class ApiServer {
     }
   }
 
-  /** Answers at once. What the audit log wants to see of the body is looked at behind that; Node reads past the rest. */
+  /** Answers at once. What the audit log wants to see of the body is looked at after that; Node reads past the rest. */
   async #deny(denied: Denied, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { reply, beginningBytes } = denied
     if (beginningBytes === 0) {
@@ -392,7 +392,7 @@ export class ApiServer {
   #refuse(error: Error, socket: Socket): void {
     const connection = this.#connections.of(socket)
     if (connection?.leftAt !== undefined) {
-      // More rubbish behind the first.
+      // More rubbish after the first.
       if (socket.bytesRead - connection.leftAt > LINGER_BYTES) socket.destroy()
       return
     }

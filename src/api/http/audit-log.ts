@@ -29,7 +29,7 @@ interface AuditLogLimits {
  *
  * The file is opened for each turn of writing, so it may be renamed away at any time (logrotate
  * without copytruncate or signals) and the next line begins a new one. A disk that fails costs lines;
- * one that hangs has some wait, and costs the others. They are counted, and it is said once. `ready`
+ * one that hangs has some wait, and costs the others. They are counted, and it is reported once. `ready`
  * tells beforehand whether a line would get there.
  */
 export class AuditLog {

@@ -11,7 +11,7 @@ import type { AuditLog } from './audit-log.js'
 import { isFromPage } from './loopback.js'
 import type { Visitors } from './visitors.js'
 
-/** Anyone can be refused: what they add to the audit log is bounded to so many lines a minute. */
+/** Anyone can be refused: what they add to the audit log is bounded to this many lines a minute. */
 const UNPROVEN_LINES = 60
 const UNPROVEN_WINDOW_MS = 60_000
 
@@ -52,7 +52,7 @@ interface ProvenHead {
   check(body: Buffer): Credential | Refused
 }
 
-/** A head that is answered as it is, whatever body comes behind it. */
+/** A head that is answered as it is, whatever body comes after it. */
 export interface Denied {
   readonly reply: Reply
   /** How many bytes of the body `audit` wants to see, if it comes to that. */

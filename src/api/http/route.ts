@@ -6,7 +6,7 @@ import type { RequestHead } from '../../aws/protocol/request.js'
  * put a row into the table that the server is started with.
  */
 export interface Route {
-  /** `/health`. `/` is answered only without a query, behind which EC2's actions are. */
+  /** `/health`. `/` is answered only without a query, after which EC2's actions are. */
   readonly path: string
   /** GET, and with it HEAD, unless it says POST, which then has no body. */
   readonly method?: 'GET' | 'POST'

@@ -95,7 +95,7 @@ function taggable(plane: ControlPlane, { session, name }: Firewall): string | un
   )
 }
 
-/** Waits for the change; what refuses it is said in the words of Network Firewall. */
+/** Waits for the change; what refuses it is reported in the words of Network Firewall. */
 async function changing(change: Promise<void>): Promise<void> {
   try {
     await change

@@ -31,7 +31,7 @@ const PAUSE_MAX_MS = 30_000
 
 /**
  * Follows mirror sessions by asking for them again and again. While they cannot be had,
- * those last known stay; that is said once, and so is the end of it. Pauses get longer
+ * those last known stay; that is reported once, and so is the end of it. Pauses get longer
  * with each failure.
  */
 export class SessionFollower<R> {

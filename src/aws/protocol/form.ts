@@ -6,7 +6,7 @@ const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})/
 
 /**
  * Takes apart `application/x-www-form-urlencoded` text, of a body or of a URL's query, given as
- * one character an octet. `a` alone is `a=`; a space comes as `+` or `%20`. undefined when an
+ * one character a byte. `a` alone is `a=`; a space comes as `+` or `%20`. undefined when an
  * escape is cut short, or what comes out is not UTF-8.
  */
 export function parseForm(text: string): Parameter[] | undefined {
@@ -31,7 +31,7 @@ export function splitForm(text: string): Parameter[] {
   return pairs
 }
 
-/** The octets that escaped text stands for, or undefined when an escape is cut short. */
+/** The bytes that escaped text stands for, or undefined when an escape is cut short. */
 export function decodeOctets(text: string): Buffer | undefined {
   if (BAD_ESCAPE.test(text)) return undefined
   const octets = text

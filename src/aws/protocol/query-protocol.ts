@@ -106,7 +106,7 @@ function parametersOf(text: string): Parameter[] {
   return parameters
 }
 
-/** Whether a form has more than so many pairs. */
+/** Whether a form has more than this many pairs. */
 function isLongerThan(text: string, most: number): boolean {
   let pairs = 1
   for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) {

@@ -1,14 +1,14 @@
 /**
  * A request as it was received, body and all, before anything of it is believed.
  *
- * Text is one character for each octet (latin1), as Node hands it over: signatures
- * are over octets, and what they mean is decided after they have been checked.
+ * Text is one character for each byte (latin1), as Node hands it over: signatures
+ * are over bytes, and what they mean is decided after they have been checked.
  */
 export interface ReceivedRequest {
   readonly method: string
   /** Of the target, up to `?`; `/` where an absolute target has none. */
   readonly path: string
-  /** Behind `?`, not decoded; empty when there is none. */
+  /** After `?`, not decoded; empty when there is none. */
   readonly query: string
   readonly headers: HeaderFields
   readonly body: Buffer

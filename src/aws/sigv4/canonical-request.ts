@@ -6,14 +6,14 @@ import type { RequestHead } from '../protocol/request.js'
  * The canonical form of a request, which both sides hash (Signature Version 4, "Create a canonical
  * request", https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
  *
- * Nothing is decoded and written anew that the signer had not: header values are octets as
+ * Nothing is decoded and written anew that the signer had not: header values are bytes as
  * received, and the body enters by its hash alone.
  */
 
 /** Not part of what is signed: it is the signature. */
 const SIGNATURE_PARAMETER = 'X-Amz-Signature'
 
-/** `text` holds one character an octet, as does what comes back. undefined when an escape of the query is cut short. */
+/** `text` holds one character a byte, as does what comes back. undefined when an escape of the query is cut short. */
 export function canonicalRequest(
   head: Pick<RequestHead, 'method' | 'path' | 'query' | 'headers'>,
   signedHeaders: readonly string[],
@@ -44,7 +44,7 @@ function canonicalQuery(query: string): string | undefined {
     .join('&')
 }
 
-/** RFC 3986 §2.3 as it is, any other octet as `%XX`. */
+/** RFC 3986 §2.3 as it is, any other byte as `%XX`. */
 function encodeOctets(octets: Buffer): string {
   return octets
     .toString('latin1')
@@ -64,7 +64,7 @@ function trim(value: string): string {
   return value.replace(/[ \t]+/g, ' ').replace(/^ | $/g, '')
 }
 
-/** Lower-case hexadecimal SHA-256; text is one character an octet. */
+/** Lower-case hexadecimal SHA-256; text is one character a byte. */
 export function sha256(of: string | Buffer): string {
   const hash = createHash('sha256')
   return (typeof of === 'string' ? hash.update(of, 'latin1') : hash.update(of)).digest('hex')

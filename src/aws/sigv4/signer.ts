@@ -15,7 +15,7 @@ interface UnsignedRequest {
   readonly method: 'GET' | 'POST'
   /** Escaped; `/` when it is left out. */
   readonly path?: string
-  /** Behind `?`, escaped; empty when there is none. */
+  /** After `?`, escaped; empty when there is none. */
   readonly query?: string
   /** All of them are signed; `host` must be among them. */
   readonly headers: Readonly<Record<string, string>>

@@ -22,7 +22,7 @@ export function scopeText({ date, region, service, terminator }: Scope): string 
 }
 
 /**
- * The signature of a canonical request, 32 octets. `timestamp` is `20260301T120000Z`.
+ * The signature of a canonical request, 32 bytes. `timestamp` is `20260301T120000Z`.
  *
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */

@@ -19,7 +19,7 @@ interface VerifierOptions {
 
 /**
  * Checks signatures of version 4. A request passes when someone who has a secret of `credentials`
- * signed these octets, for this service and region, around now.
+ * signed these bytes, for this service and region, around now.
  *
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
  */
@@ -38,7 +38,7 @@ export class Verifier {
 
   /**
    * The same before the body is read: all that can be decided by then is, the signature too where
-   * the head says which body it is for. `hasBody`: one comes, for all that is known, behind the head.
+   * the head says which body it is for. `hasBody`: one comes, for all that is known, after the head.
    */
   checkHead(head: RequestHead, service: string, hasBody: boolean): SignedHead | Refused {
     const signature = readSignature(head)

@@ -136,7 +136,7 @@ function addReading(command: Command): void {
 }
 
 /**
- * What the words behind the options are: a filter, but for names of capture files, which are read
+ * What the words after the options are: a filter, but for names of capture files, which are read
  * with those of --read. Throws OperatorError (exit code 2) where nothing is read.
  */
 function takeWords(words: readonly string[], options: CaptureOptions): void {

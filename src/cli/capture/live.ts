@@ -18,7 +18,7 @@ import type { CaptureOptions } from './options.js'
 
 /** Sessions open at once. Beyond, one that comes back is counted anew. */
 const SESSIONS_MAX = 4096
-/** Octets that may wait for the disk or the reader; packets beyond are lost to the file. */
+/** Bytes that may wait for the disk or the reader; packets beyond are lost to the file. */
 const PENDING_MAX = 128 * 1024 * 1024
 const TICK_MS = 250
 

@@ -23,6 +23,6 @@ export interface CaptureOptions {
   decap: 'auto' | 'none'
   vxlanPort: number
   split?: true
-  /** pcap-filter(7): the words behind the options; undefined wants every packet. */
+  /** pcap-filter(7): the words after the options; undefined wants every packet. */
   filter?: string
 }

@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletedOption, Value } from './words.js'
 
-/** A script for zsh that may be sourced behind compinit or lie in a directory of fpath as `_mirrortap`. */
+/** A script for zsh that may be sourced after compinit or lie in a directory of fpath as `_mirrortap`. */
 export function zshScript(
   commands: readonly CompletedCommand[],
   options: readonly CompletedOption[],

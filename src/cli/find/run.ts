@@ -41,7 +41,7 @@ export async function find(
   const problems: string[] = []
   const { since, until, session, decap, vxlanPort, genevePort } = options
   const files: CaptureFile[] = []
-  // Before anything is read: an expression that is wrong is said at once.
+  // Before anything is read: an expression that is wrong is reported at once.
   const search = new PacketSearch({
     files,
     text: expression,

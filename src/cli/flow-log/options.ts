@@ -24,7 +24,7 @@ export interface FlowLogOptions extends OfflineCliOptions, LifetimeCliOptions {
   perHourPartition?: true
   maxFlows: number
   fileMode?: number
-  /** A stream in place of capture files. */
+  /** A stream instead of capture files. */
   from?: string
   printDdl?: Dialect
   follow?: true

@@ -40,7 +40,7 @@ async function logFlows(
 ): Promise<void> {
   checkNames(files, [options.output])
   const leftOut: string[] = []
-  // What is wrong with it is said before there is any output.
+  // What is wrong with it is reported before there is any output.
   const input = await offlineOptions(options, (line) => leftOut.push(line))
   const format = formatOf(options)
   const directory = directoryOf(options, format)

@@ -5,7 +5,7 @@ import { lifetimeOf } from '../lifetime-options.js'
 import { statOf } from '../named-files.js'
 import type { FlowLogOptions } from './options.js'
 
-/** Octets of captures. */
+/** Bytes of captures. */
 const WORTH_A_THREAD = 32 * 1024 * 1024
 
 /** Starts a thread for the flow table where it is better kept by one of its own; else undefined. */
@@ -22,7 +22,7 @@ export function startTable(
   })
 }
 
-/** A thread takes a while to start, and pipes are not in a hurry. */
+/** A thread takes a while to start, and on a pipe, starting a thread costs more than it saves. */
 function isWorthAThread(files: readonly string[]): boolean {
   if (availableParallelism() < 2) return false
   let octets = 0

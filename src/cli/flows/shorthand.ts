@@ -56,7 +56,7 @@ class Reader {
   #member(name: string): Value {
     const value = this.#value()
     const more: Value[] = []
-    // A comma with no key behind it goes on with the list.
+    // A comma with no key after it goes on with the list.
     while (this.#take(/,(?![A-Za-z0-9_.-]+=)/y) !== undefined) more.push(this.#value())
     if (more.length > 0) return [value, ...more]
     return name === 'Protocols' && typeof value === 'string' ? [value] : value

@@ -9,7 +9,7 @@ export interface Bound {
   readonly receiveBufferBytes: number
 }
 
-/** What to say once datagrams are received: where, with what, `how` behind it, and what the kernel did not grant. */
+/** What to say once datagrams are received: where, with what, `how` after it, and what the kernel did not grant. */
 export function formatListening(
   { receiver, port, genevePort, receiveBufferBytes }: Bound,
   asked: { bind: string; receiveBuffer: number },

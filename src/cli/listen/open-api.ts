@@ -47,7 +47,7 @@ export interface Lines {
  * Serves the API, and says where and with which keys; undefined without one.
  *
  * An API that was asked for in any way and cannot be had is an OperatorError. One that is there only
- * because it always is stops no packets from being received: it is said, and that is all.
+ * because it always is stops no packets from being received: the failure is reported and packets are still received.
  */
 export async function openApi(
   options: ApiCliOptions,

@@ -5,7 +5,7 @@ export interface MirrorOptions extends PlanOptions {
   /** This or `interface`. */
   read?: string[]
   interface?: string
-  /** Octets. */
+  /** Bytes. */
   receiveBuffer: number
   /** URL of a control plane. */
   control?: string

@@ -3,7 +3,7 @@ import { isatty } from 'node:tty'
 import { errnoOf } from '../../sink/write-error.js'
 
 const STDERR = 2
-/** Octets that may wait for a reader that does not read; lines beyond are lost and counted. */
+/** Bytes that may wait for a reader that does not read; lines beyond are lost and counted. */
 const WAITING_MAX = 64 * 1024
 /** Between two tries to write to a full pipe. */
 const RETRY_MS = 50
@@ -20,7 +20,7 @@ interface Waiting {
  *
  * Node's own throws when the disk is full or the reader has gone, stops the thread before a
  * terminal that is held (Ctrl-S), and keeps all that a pipe does not take. Here a line that cannot
- * be written is lost, and how many were is said behind the next one that can.
+ * be written is lost, and how many were is said after the next one that can.
  */
 class StandardError {
   readonly #fd = openWithoutWaiting()

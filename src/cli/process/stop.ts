@@ -8,7 +8,7 @@ const ASKING = ['SIGINT', 'SIGTERM'] as const
  *
  * The first SIGINT or SIGTERM is caught. A second one ends the process at once, as an uncaught
  * signal does, whatever the process waits for. SIGHUP asks once: a terminal that closes may send
- * it several times, and service managers send it right behind SIGTERM.
+ * it several times, and service managers send it right after SIGTERM.
  */
 export class Stop {
   failure: Error | undefined = undefined

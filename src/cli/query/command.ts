@@ -170,7 +170,7 @@ export function addQuery(program: Command): void {
 function examplesText(): string {
   const lines = EXAMPLES.flatMap(([what, sql, files]) => [
     `  # ${what}`,
-    // A shell takes the end of a line for a space in quotes, and for the end of the command behind them.
+    // A shell takes the end of a line for a space in quotes, and for the end of the command after them.
     ...wrapped(`mirrortap query "${sql}" ${files.replaceAll(' ', '\u00a0')}`, HELP_WIDTH - 4).map(
       (line, at) => (at === 0 ? '  ' : '    ') + line.replaceAll('\u00a0', ' '),
     ),

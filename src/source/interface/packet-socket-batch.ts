@@ -26,7 +26,7 @@ import type { Packet } from '../../wire/packet.js'
  *
  *      0  length   8  level   12  type   16  seconds   24  nanoseconds
  *     32  length  40  level   44  type   48  status    52  length on the wire
- *     56  octets captured     60  offsets of link and network header
+ *     56  bytes captured     60  offsets of link and network header
  *     64  VLAN tag (16 bits)  66  its type
  */
 const ADDRESS_LEN = 20
@@ -53,7 +53,7 @@ const STAGGER = 5 * 64
 /** Frames put together by offloads are shorter but for IPv6 jumbograms (BIG TCP), which are cut. */
 const FRAME_SLOT_LEN = 65_536 + 64
 
-/** Behind the two hardware addresses. */
+/** After the two hardware addresses. */
 const TAG_AT = 12
 
 /** PACKET_HOST … PACKET_OUTGOING of linux/if_packet.h. */

@@ -38,7 +38,7 @@ import {
  * packet(7)): what it sends to its targets may leave by the very interface it mirrors, and a
  * copy of a copy of a copy has no end.
  *
- * Left out are, under IPv4 and IPv6, behind up to two VLAN tags:
+ * Left out are, under IPv4 and IPv6, after up to two VLAN tags:
  * - UDP to a target's address and port, from whatever port: another mirror source of this
  *   host sends there too, and the two would mirror each other;
  * - fragments of UDP to a target's address but the first, which have no ports: a copy that
@@ -81,7 +81,7 @@ export function exclusionProgram(targets: readonly FilterTarget[], linkType: num
   const ip = linkType === LINKTYPE_ETHERNET ? ETHERNET_TYPE + 2 : 0
   findIp(program, linkType)
 
-  // Two in one: labels behind a long list of targets are out of reach of a conditional jump.
+  // Two in one: labels after a long list of targets are out of reach of a conditional jump.
   program.jumpIfEqual(ETHERTYPE_IPV4, 'IPv4').jumpUnlessEqual(ETHERTYPE_IPV6, 'neither')
   program.jump('IPv6').label('neither').returnValue(ACCEPT_ALL)
 

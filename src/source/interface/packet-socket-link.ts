@@ -23,7 +23,7 @@ export interface Link {
   readonly hardwareType: number
   /** LINKTYPE_… of its frames, or undefined where we cannot read them. */
   readonly linkType: number | undefined
-  /** Octets behind the link-layer header. */
+  /** Bytes after the link-layer header. */
   readonly mtu: number
   readonly isUp: boolean
   readonly isLoopback: boolean

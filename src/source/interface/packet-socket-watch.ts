@@ -7,7 +7,7 @@ const LOOK_MS = 250
 /**
  * Follows an interface that is down. The kernel says ENETDOWN once, also to a packet socket
  * that is bound to an interface which is down already. The socket goes on by itself when the
- * interface is up again; but nothing is said when one that was down is removed, nor when
+ * interface is up again; but nothing is reported when one that was down is removed, nor when
  * there is another of its name. So from the first ENETDOWN on we look, until it is up.
  */
 export class LinkWatch {
@@ -17,7 +17,7 @@ export class LinkWatch {
   #state: LinkState = 'up'
   #looking: NodeJS.Timeout | undefined
 
-  /** `look` answers undefined when all is over. `onLink` hears of changes. */
+  /** `look` answers undefined when all is over. `onLink` is told of changes. */
   constructor(
     look: () => LinkState | undefined,
     onLink: (state: LinkState) => void,

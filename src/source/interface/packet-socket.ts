@@ -44,7 +44,7 @@ type OnPacket = (packet: Packet, direction: PacketDirection) => void
 
 export interface PacketSocketOptions {
   interfaceName: string
-  /** What to ask of the kernel, in octets. */
+  /** What to ask of the kernel, in bytes. */
   receiveBufferBytes: number
   /** Traffic to these is not shown; see packet-socket-filter.ts. */
   exclude?: readonly FilterTarget[]
@@ -165,7 +165,7 @@ export class PacketSocket {
     return this.#drops
   }
 
-  /** Traffic to these, in place of those before, is not shown from here on. */
+  /** Traffic to these, instead of those before, is not shown from here on. */
   exclude(targets: readonly FilterTarget[]): void {
     this.#exclude = targets
     this.#attachExclusion()
@@ -188,7 +188,7 @@ export class PacketSocket {
     // The caller may be inside onPacket, and the batch it is from not yet handed over.
     await nextTurn()
     await this.#loop.busy
-    // Twice: a frame that passed the old filter on another CPU may be queued just behind our last look.
+    // Twice: a frame that passed the old filter on another CPU may be queued just after our last look.
     for (let look = 0; look < 2; look++) {
       while (!this.#released && this.#readBatch() !== 0) {
         await this.#options.onBatchEnd?.()
