@@ -65,9 +65,7 @@ export interface Comparison {
   readonly right: Value
 }
 
-const OPERATORS = ['+', '-', '*', '/', '%', '&', '|', '^', '<<', '>>'] as const
-
-export type Operator = (typeof OPERATORS)[number]
+export type Operator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '<<' | '>>'
 
 /** 32 bits, unsigned. `depth` keeps what goes through it by recursion within bounds. */
 export type Value =
