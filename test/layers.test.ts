@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   session: ['mirror', 'filter', 'wire', 'flow', 'pcap'],
   search: ['session', 'filter', 'pcap', 'sink', 'wire', 'errors.ts'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
-  offline: ['session', 'flow', 'wire', 'pcap', 'errors.ts'],
+  offline: ['application', 'session', 'flow', 'wire', 'pcap', 'errors.ts'],
   analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],
   query: ['application', 'offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
   report: ['analyze', 'terminal', 'wire', 'visible.ts'],

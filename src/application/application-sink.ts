@@ -13,3 +13,23 @@ export interface ApplicationSink {
   readonly http?: ((ends: Ends, head: HttpHead, sequence: number) => void) | undefined
   readonly banner?: ((ends: Ends, banner: Banner) => void) | undefined
 }
+
+/** Tells several of them all that each asks for. */
+export function joinedSinks(sinks: readonly ApplicationSink[]): ApplicationSink {
+  const each = <Tell extends (...told: never[]) => void>(
+    tells: readonly (Tell | undefined)[],
+  ): Tell | undefined => {
+    const asked = tells.filter((tell) => tell !== undefined)
+    if (asked.length < 2) return asked[0]
+    return ((...told: Parameters<Tell>) => {
+      for (const tell of asked) tell(...told)
+    }) as Tell
+  }
+  return {
+    dns: each(sinks.map(({ dns }) => dns)),
+    tls: each(sinks.map(({ tls }) => tls)),
+    quic: each(sinks.map(({ quic }) => quic)),
+    http: each(sinks.map(({ http }) => http)),
+    banner: each(sinks.map(({ banner }) => banner)),
+  }
+}

@@ -163,6 +163,13 @@ export function duplicatesOption(): Option {
     .default('keep')
 }
 
+export function namesOption(): Option {
+  return new Option(
+    '--no-names',
+    'leave out the names of addresses that DNS, TLS, QUIC and HTTP in the same packets give them',
+  )
+}
+
 /** `https://ec2.us-east-1.amazonaws.com`. */
 export function parseControl(text: string): string {
   if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) {

@@ -1,6 +1,7 @@
+import type { AddressNames } from '../application/address-names.js'
 import { ApplicationReader } from '../application/application-reader.js'
+import { joinedSinks } from '../application/application-sink.js'
 import { type TransactionSink, Transactions } from '../application/transactions.js'
-import type { PacketObserver } from '../session/pipeline.js'
 import { type ApplicationTable, DNS, HTTP, QUIC, TLS } from './application-tables.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbValues } from './duckdb-values.js'
@@ -8,15 +9,17 @@ import { keptTable } from './sql-tables.js'
 
 /** Fills the tables of what packets say of applications. */
 export class ApplicationRows {
+  readonly reader: ApplicationReader
+
   readonly #transactions: Transactions
-  readonly #reader: ApplicationReader
   readonly #tables: readonly DuckDbValues[]
 
-  /** Undefined where none of them is named. */
+  /** `names` are to be had of the same packets. Undefined where nothing is asked for. */
   static async open(
     duckdb: DuckDb,
     database: Confined,
     named: ReadonlySet<string>,
+    names: AddressNames | undefined,
   ): Promise<ApplicationRows | undefined> {
     const tables: DuckDbValues[] = []
     const filled = async <Row>(
@@ -34,25 +37,24 @@ export class ApplicationRows {
       quic: await filled(QUIC),
       http: await filled(HTTP),
     }
-    return tables.length === 0 ? undefined : new ApplicationRows(sink, tables)
+    if (tables.length === 0 && names === undefined) return undefined
+    return new ApplicationRows(sink, tables, names)
   }
 
-  private constructor(sink: TransactionSink, tables: readonly DuckDbValues[]) {
+  private constructor(
+    sink: TransactionSink,
+    tables: readonly DuckDbValues[],
+    names: AddressNames | undefined,
+  ) {
     this.#transactions = new Transactions(sink)
-    this.#reader = new ApplicationReader(this.#transactions)
+    this.reader = new ApplicationReader(
+      names === undefined ? this.#transactions : joinedSinks([this.#transactions, names]),
+    )
     this.#tables = tables
   }
 
-  /** `leavesCopies`: packets that another session has brought count for nothing. */
-  observer(leavesCopies: boolean): PacketObserver {
-    return (session, packet, frame, fault, isCopy) => {
-      if (fault !== undefined || (isCopy && leavesCopies)) return
-      this.#reader.read(frame, session.index, packet)
-    }
-  }
-
   close(): void {
-    this.#reader.end()
+    this.reader.end()
     this.#transactions.end()
     for (const table of this.#tables) table.close()
   }

@@ -7,6 +7,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
+import { applicationObserver } from '../offline/application-observer.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { ReadOptions } from '../pcap/reader.js'
 import type { PacketObserver } from '../session/pipeline.js'
@@ -17,6 +18,7 @@ import { u32 } from '../wire/octets.js'
 import { ApplicationRows } from './application-rows.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbRows } from './duckdb-rows.js'
+import { FlowNames } from './flow-names.js'
 import {
   PACKET_AT as AT,
   CAPTURE_TABLES,
@@ -35,6 +37,8 @@ export interface LoadOptions {
   readonly lifetime: Lifetime
   readonly windowSeconds: number
   readonly maxFlows: number
+  /** Whether names of addresses are asked for. */
+  readonly names: boolean
   /** As ReadOptions.open. */
   readonly open: NonNullable<ReadOptions['open']>
 }
@@ -62,10 +66,12 @@ export async function loadCaptures(
     const types = table.kept.map(([, type]) => type)
     rows[table.name] = await DuckDbRows.open(duckdb, database, keptTable(table), types)
   }
-  const applications = await ApplicationRows.open(duckdb, database, named)
+  const hasFlows = named.has('flows') || named.has('pairs')
+  const names = options.names && hasFlows ? await FlowNames.open(duckdb, database) : undefined
+  const applications = await ApplicationRows.open(duckdb, database, named, names?.addresses)
   const observers = [
     ...(rows.packets ? [packetObserver(rows.packets)] : []),
-    ...(applications ? [applications.observer(options.offline.duplicates === 'drop')] : []),
+    ...(applications ? [applicationObserver(applications.reader, options.offline.duplicates)] : []),
   ]
   const trackers: FlowTracker[] = []
   const offline = new Offline({
@@ -73,7 +79,8 @@ export async function loadCaptures(
     open: options.open,
     ...(observers.length > 0 && { observe: eachObserver(observers) }),
     counter: (complete) => {
-      if ((rows.flows ?? rows.pairs) !== undefined) trackers.push(flowsTracker(rows, options))
+      if ((rows.flows ?? rows.pairs) !== undefined)
+        trackers.push(flowsTracker(rows, names, options))
       if (rows.records !== undefined) {
         trackers.push(recordsTracker(rows.records, options, complete))
       }
@@ -81,20 +88,25 @@ export async function loadCaptures(
     },
   })
   await read(offline)
+  applications?.close()
   for (const tracker of trackers) tracker.shutdown()
   for (const table of Object.values(rows)) table.close()
-  applications?.close()
+  names?.close()
   await loadSessions(database, offline.sessions)
 }
 
 /** A flow is all that the files have of it. */
-function flowsTracker({ flows, pairs }: Rows, { maxFlows }: LoadOptions): FlowTracker {
+function flowsTracker(
+  { flows, pairs }: Rows,
+  names: FlowNames | undefined,
+  { maxFlows }: LoadOptions,
+): FlowTracker {
   const tracker: FlowTracker = new FlowTracker({
     capacity: maxFlows,
     sessions: SESSION_INDICES,
     onEnd: (flow) => {
-      if (flows !== undefined) for (const row of rowsOf(tracker, flow)) putFlow(row, flows)
-      if (pairs !== undefined) putPair(pairOf(tracker, flow), pairs)
+      if (flows !== undefined) for (const row of rowsOf(tracker, flow)) putFlow(row, names, flows)
+      if (pairs !== undefined) putPair(pairOf(tracker, flow), names, pairs)
     },
   })
   return tracker
@@ -219,10 +231,11 @@ function putEnds(flow: FlowRow, row: Float64Array): void {
   row[FLOW_AT.protocol] = flow.protocol
 }
 
-function putPair(pair: FlowPair, rows: DuckDbRows): void {
+function putPair(pair: FlowPair, names: FlowNames | undefined, rows: DuckDbRows): void {
   const { row } = rows
   const { originator, responder } = pair
   putEnds(pair, row)
+  names?.put(pair, row, PAIR_AT.src_name, PAIR_AT.dst_name)
   row[PAIR_AT.orig_packets] = originator.packets
   row[PAIR_AT.resp_packets] = responder.packets
   row[PAIR_AT.orig_bytes] = originator.bytes
@@ -238,9 +251,10 @@ function putPair(pair: FlowPair, rows: DuckDbRows): void {
   rows.end()
 }
 
-function putFlow(flow: FlowRow, rows: DuckDbRows): void {
+function putFlow(flow: FlowRow, names: FlowNames | undefined, rows: DuckDbRows): void {
   const { row } = rows
   putEnds(flow, row)
+  names?.put(flow, row, FLOW_AT.src_name, FLOW_AT.dst_name)
   row[FLOW_AT.packets] = flow.packets
   row[FLOW_AT.bytes] = flow.bytes
   row[FLOW_AT.first_seconds] = flow.firstSeconds

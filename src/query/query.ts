@@ -17,8 +17,9 @@ import type { FlowLogFile, ParquetFile, QueryFiles } from './query-files.js'
 import { type CaptureRun, type LoadOptions, loadCaptures } from './query-load.js'
 import { RecordStore } from './record-files.js'
 import { ADDRESS_MACROS } from './sql-addresses.js'
+import { COMMUNITY_ID_MACROS } from './sql-community-id.js'
 import { FUNCTION_MACROS } from './sql-functions.js'
-import { CAPTURE_TABLES, createKept, RECORDS, selectShown } from './sql-tables.js'
+import { CAPTURE_TABLES, createKept, NAMES_TABLE, RECORDS, selectShown } from './sql-tables.js'
 
 /** What captures fill. */
 const FILLED_TABLES = [...CAPTURE_TABLES, ...APPLICATION_TABLES]
@@ -136,7 +137,8 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     await createViews()
     await lock(database, options.temporaryBytes - store.used)
     if (tables.length > 0 && captures.length > 0) {
-      await loadCaptures(duckdb, database, named, options.load, options.read)
+      const load = { ...options.load, names: options.load.names && mayAskForNames(sql) }
+      await loadCaptures(duckdb, database, named, load, options.read)
     }
     try {
       return { result: await connection.stream(arranged), database, parquets }
@@ -182,10 +184,12 @@ async function arrange(
 
 async function createTables(connection: DuckDBConnection): Promise<void> {
   await connection.run('CREATE SCHEMA loaded')
-  for (const macro of [...ADDRESS_MACROS, ...FUNCTION_MACROS]) await connection.run(macro)
+  for (const macro of [...ADDRESS_MACROS, ...COMMUNITY_ID_MACROS, ...FUNCTION_MACROS])
+    await connection.run(macro)
   await connection.run(
     'CREATE TABLE loaded.sessions (id USMALLINT, name VARCHAR, vni UINTEGER, source VARCHAR)',
   )
+  await connection.run(`CREATE TABLE loaded.${NAMES_TABLE} (id UINTEGER, name VARCHAR)`)
   for (const table of FILLED_TABLES) {
     await connection.run(createKept(table))
     if (table !== RECORDS) await createView(connection, table.name, selectShown(table))
@@ -292,6 +296,11 @@ async function tablesToFill(
   const tables = await tablesNamed(connection, sql)
   const words = tables?.map(({ name }) => name) ?? sql.match(/\w+/g) ?? []
   return new Set(words.map((name) => name.toLowerCase()))
+}
+
+/** Whether a column of names may be wanted: one is named, or all are. */
+function mayAskForNames(sql: string): boolean {
+  return /_name\b|\*|\bcolumns\b/i.test(sql) || !/\bselect\b/i.test(sql)
 }
 
 async function fillMirrorSessions(

@@ -75,6 +75,8 @@ const FLOWS_KEPT = [
   ['tcp_flags', 'UTINYINT'],
   ['state', 'UTINYINT'],
   ['direction', 'UTINYINT'],
+  ['src_name', 'UINTEGER'],
+  ['dst_name', 'UINTEGER'],
 ] as const
 
 const PAIRS_KEPT = [
@@ -91,6 +93,8 @@ const PAIRS_KEPT = [
   ['resp_tcp_flags', 'UTINYINT'],
   ['state', 'UTINYINT'],
   ['direction', 'UTINYINT'],
+  ['src_name', 'UINTEGER'],
+  ['dst_name', 'UINTEGER'],
 ] as const
 
 /** Where in a row each column is kept. */
@@ -123,6 +127,21 @@ export function timestamp(prefix: string): string {
   return `CASE WHEN ${prefix}seconds <= ${SECONDS_MAX} THEN make_timestamp_ns(${nanoseconds}) END`
 }
 
+/** Of the names of both ends: a name for each number. */
+export const NAMES_TABLE = 'names'
+
+function nameOf(column: string): string {
+  return `list_extract((SELECT list(name ORDER BY id) FROM loaded.${NAMES_TABLE}), ${column})`
+}
+
+const COMMUNITY_ID = `loaded.community_id(version, protocol, ${endText('src')}, ${endText('dst')})`
+
+/** An address and its port in hexadecimal digits, which compare as the numbers do. */
+function endText(prefix: string): string {
+  const words = addressColumns(prefix).join(', ')
+  return `loaded.end_text(version, ${words}, ${prefix}_port)`
+}
+
 const SHOWN_ENDS: CaptureTable['shown'] = [
   ['session', ofSession('name')],
   ['vni', ofSession('vni')],
@@ -148,6 +167,7 @@ export const PACKETS: CaptureTable = {
     ['direction', oneOf(DIRECTIONS, 'direction')],
     ['duplicate', 'duplicate = 1'],
     ['fault', oneOf(FAULTS, 'fault')],
+    ['community_id', COMMUNITY_ID],
   ],
 }
 
@@ -163,6 +183,9 @@ export const FLOWS: CaptureTable = {
     ['tcp_flags', 'tcp_flags'],
     ['state', oneOf(STATE_NAMES, 'state')],
     ['direction', oneOf(DIRECTIONS, 'direction')],
+    ['src_name', nameOf('src_name')],
+    ['dst_name', nameOf('dst_name')],
+    ['community_id', COMMUNITY_ID],
   ],
 }
 
@@ -194,6 +217,9 @@ const PAIRS: CaptureTable = {
     ['resp_tcp_flags', 'resp_tcp_flags'],
     ['state', oneOf(STATE_NAMES, 'state')],
     ['direction', oneOf(DIRECTIONS, 'direction')],
+    ['orig_name', nameOf('src_name')],
+    ['resp_name', nameOf('dst_name')],
+    ['community_id', COMMUNITY_ID],
   ],
 }
 

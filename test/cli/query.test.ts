@@ -183,6 +183,29 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     ])
   })
 
+  test('names the ends of flows and has the Community IDs that flows has, unless that is not wanted', async () => {
+    const sql = `SELECT src_addr AS "srcAddr", src_port AS "srcPort", protocol,
+      src_name AS "srcName", dst_name AS "dstName", community_id AS "communityId" FROM flows ORDER BY ALL`
+    const rows = await ask(sql, FRAGMENTS, PLAIN)
+    const flows = JSON.parse((await runCommand('flows', '--json', FRAGMENTS, PLAIN)).out) as Row[]
+    const columns = Object.keys(rows[0]!)
+    const wanted = flows.map((flow) =>
+      Object.fromEntries(columns.map((name) => [name, flow[name]])),
+    )
+    expect(new Set(rows.map((row) => JSON.stringify(row)))).toEqual(
+      new Set(wanted.map((row) => JSON.stringify(row))),
+    )
+    expect(rows.filter(({ dstName }) => dstName === 'www.example.com').length).toBeGreaterThan(3)
+    expect(rows.filter(({ communityId }) => communityId !== null).length).toBeGreaterThan(10)
+    const named = 'SELECT count(src_name) + count(dst_name) AS names FROM flows'
+    expect(await ask(named, '--no-names', PLAIN)).toEqual([{ names: 0 }])
+    const pairs = await ask(
+      "SELECT resp_name FROM pairs WHERE resp_name = 'www.example.com'",
+      PLAIN,
+    )
+    expect(pairs.length).toBeGreaterThan(3)
+  })
+
   describe('--sort and --top', () => {
     const sorted = (...args: string[]) => ask('SELECT bytes, src_addr FROM flows;', PLAIN, ...args)
 

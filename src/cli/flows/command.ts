@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
-import { collect, duplicatesOption, integerBetween, parseTime } from '../options.js'
+import { collect, duplicatesOption, integerBetween, namesOption, parseTime } from '../options.js'
 import type { FlowsOptions } from './options.js'
 import { parseFlowSort, SORT_FIELDS } from './order.js'
 
@@ -62,7 +62,7 @@ export function addFlows(program: Command): void {
       'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
       parseTime,
     )
-  command.addOption(duplicatesOption())
+  command.addOption(namesOption()).addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText(

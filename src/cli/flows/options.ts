@@ -13,4 +13,5 @@ export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   sort?: SortOrder
   top?: number
   maxFlows: number
+  names: boolean
 }

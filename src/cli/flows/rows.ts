@@ -1,4 +1,5 @@
 import { decimalSeconds, formatMoment } from '../../analyze/quantities.js'
+import { communityId } from '../../application/community-id.js'
 import type { FlowPair } from '../../flow/flow-pair.js'
 import { ageOf, type FlowRow } from '../../flow/flow-row.js'
 import type { PointInTime } from '../../offline/offline.js'
@@ -10,8 +11,20 @@ import { formatWords } from '../../wire/address.js'
 /** The session of a row, by its index. */
 export type Sessions = (session: number) => SessionReport
 
-/** What a row of a flow says as JSON. */
-export function flowJson(row: FlowRow, sessions: Sessions, at: PointInTime) {
+/** The names of both ends of a row. */
+export type Names = (row: FlowRow) => {
+  readonly source: string | undefined
+  readonly destination: string | undefined
+}
+
+/** What a row of a flow says as JSON; without `names` nothing of them. */
+export function flowJson(
+  row: FlowRow,
+  sessions: Sessions,
+  names: Names | undefined,
+  at: PointInTime,
+) {
+  const named = names?.(row)
   return {
     ...sessionJson(row, sessions),
     srcAddr: formatWords(row.ipVersion, row.packetSource),
@@ -27,12 +40,20 @@ export function flowJson(row: FlowRow, sessions: Sessions, at: PointInTime) {
     tcpFlags: row.tcpFlags,
     state: row.state,
     direction: row.direction ?? null,
+    ...(named && { srcName: named.source ?? null, dstName: named.destination ?? null }),
+    communityId: communityId(row) ?? null,
   }
 }
 
 /** What a connection says as JSON: `orig` and `resp` are Zeek's words for who sent first, and the other. */
-export function pairJson(pair: FlowPair, sessions: Sessions, at: PointInTime) {
+export function pairJson(
+  pair: FlowPair,
+  sessions: Sessions,
+  names: Names | undefined,
+  at: PointInTime,
+) {
   const { originator, responder } = pair
+  const named = names?.(pair)
   return {
     ...sessionJson(pair, sessions),
     origAddr: formatWords(pair.ipVersion, pair.packetSource),
@@ -52,6 +73,8 @@ export function pairJson(pair: FlowPair, sessions: Sessions, at: PointInTime) {
     respTcpFlags: responder.tcpFlags,
     state: pair.state,
     direction: pair.direction ?? null,
+    ...(named && { origName: named.source ?? null, respName: named.destination ?? null }),
+    communityId: communityId(pair) ?? null,
   }
 }
 
@@ -97,6 +120,21 @@ export function pairColumns(
     STATE,
     ...(isVertical ? [DIRECTION] : []),
   ]
+}
+
+/** Of the ends that have names. */
+export function nameColumns(
+  rows: readonly FlowRow[],
+  names: Names,
+  arePairs: boolean,
+): Column<FlowRow>[] {
+  const column = (name: string, end: 'source' | 'destination'): Column<FlowRow>[] =>
+    rows.some((row) => names(row)[end] !== undefined)
+      ? [{ name, cell: (row) => names(row)[end] ?? '-', min: 12, drop: 8 }]
+      : []
+  return arePairs
+    ? [...column('originator name', 'source'), ...column('responder name', 'destination')]
+    : [...column('source name', 'source'), ...column('destination name', 'destination')]
 }
 
 function sessionColumn(sessions: Sessions, hasSessions: boolean): Column<FlowRow> {

@@ -1,9 +1,12 @@
+import { AddressNames } from '../../application/address-names.js'
+import { ApplicationReader } from '../../application/application-reader.js'
 import { OperatorError } from '../../errors.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
 import { type FlowFilter, parseFlowFilters, passesFilters } from '../../flow/flow-filter.js'
 import { type FlowPair, pairOf } from '../../flow/flow-pair.js'
 import { ageOf, copyOf, type FlowRow, rowsOf } from '../../flow/flow-row.js'
 import type { FlowTracker } from '../../flow/flow-tracker.js'
+import { applicationObserver } from '../../offline/application-observer.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
 import type { SessionReport } from '../../session/ledger.js'
 import { Output } from '../../sink/text-output.js'
@@ -18,7 +21,15 @@ import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { FlowsOptions } from './options.js'
 import { comparison, FirstRows } from './order.js'
-import { flowColumns, flowJson, pairColumns, pairJson, type Sessions } from './rows.js'
+import {
+  flowColumns,
+  flowJson,
+  type Names,
+  nameColumns,
+  pairColumns,
+  pairJson,
+  type Sessions,
+} from './rows.js'
 import { parseShorthand } from './shorthand.js'
 
 /** Rows put out between two looks at how much is waiting. */
@@ -38,7 +49,10 @@ async function listFlows(
   const filters = readFilters(options.flowFilters)
   const leftOut: string[] = []
   const rows = new WantedRows(options, filters)
+  const names = options.names ? new AddressNames() : undefined
+  const reader = names && new ApplicationReader(names)
   const offline = new Offline({
+    ...(reader && { observe: applicationObserver(reader, options.duplicates) }),
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
     flows: {
@@ -50,11 +64,12 @@ async function listFlows(
     },
   })
   const problems = await readFiles(offline, files, stop)
+  reader?.end()
   const tracker = offline.tracker!
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
   if (options.open) addOpen(tracker, rows, options, filters, at, problems)
   else tracker.shutdown()
-  await stop.interrupts(print(rows.sorted(at), offline, options, at))
+  await stop.interrupts(print(rows.sorted(at), offline, names, options, at))
   failWith([...problems, ...leftOut])
 }
 
@@ -156,15 +171,17 @@ function readFilters(texts: readonly string[] = []): readonly FlowFilter[] {
 async function print(
   rows: readonly FlowRow[],
   offline: Offline,
+  addresses: AddressNames | undefined,
   options: FlowsOptions,
   at: PointInTime,
 ): Promise<void> {
   const output = new Output('-')
   const reports = new Map(offline.sessions.map((session) => [session.index, session.report()]))
   const sessions: Sessions = (session) => reports.get(session)!
+  const names: Names | undefined = addresses && ((row) => addresses.of(row))
   const lines = options.json
-    ? jsonLines(rows, sessions, options, at)
-    : textLines(rows, sessions, [...reports.values()], options)
+    ? jsonLines(rows, sessions, names, options, at)
+    : textLines(rows, sessions, names, [...reports.values()], options)
   let written = 0
   for (const line of lines) {
     output.write(`${line}\n`)
@@ -177,14 +194,15 @@ async function print(
 function* jsonLines(
   rows: readonly FlowRow[],
   sessions: Sessions,
+  names: Names | undefined,
   options: FlowsOptions,
   at: PointInTime,
 ): Generator<string> {
   if (rows.length === 0) yield '[]'
   for (const [index, row] of rows.entries()) {
     const object = options.pairs
-      ? pairJson(row as FlowPair, sessions, at)
-      : flowJson(row, sessions, at)
+      ? pairJson(row as FlowPair, sessions, names, at)
+      : flowJson(row, sessions, names, at)
     if (index === 0) yield '['
     yield visible(JSON.stringify(object)) + (index < rows.length - 1 ? ',' : '')
   }
@@ -194,12 +212,16 @@ function* jsonLines(
 function* textLines(
   rows: readonly FlowRow[],
   sessions: Sessions,
+  names: Names | undefined,
   reports: readonly SessionReport[],
   { pairs, vertical }: FlowsOptions,
 ): Generator<string> {
   const hasSessions = reports.some(({ session }) => session !== null)
   const make = (pairs ? pairColumns : flowColumns) as typeof flowColumns
-  const columns: readonly Column<FlowRow>[] = make(sessions, hasSessions, vertical ?? false)
+  const columns: readonly Column<FlowRow>[] = [
+    ...make(sessions, hasSessions, vertical ?? false),
+    ...(names ? nameColumns(rows, names, pairs ?? false) : []),
+  ]
   const width = terminalWidth(process.stdout)
   if (vertical) {
     for (const [at, row] of rows.entries()) yield* verticalLines(columns, row, at + 1, width)

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween, parseSize, parseSort } from '../options.js'
+import { duplicatesOption, integerBetween, namesOption, parseSize, parseSort } from '../options.js'
 import type { QueryCliOptions } from './options.js'
 
 /** What people ask, with the files they ask it of; test/cli/query.test.ts asks them too. */
@@ -49,15 +49,17 @@ Tables, filled as far as the SQL names them:
   packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, tcp_flags, bytes (by the IP header), length (of the frame
             on the wire), captured_length, ether_type, direction (ingress,
-            egress), duplicate, fault (why it could not be read)
+            egress), duplicate, fault (why it could not be read), community_id
   flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
-            direction
+            direction, src_name, dst_name (what the client named in its hello
+            or request, else asked DNS for), community_id (version 1)
   pairs     both directions of a connection in one row, as in conn.log of
             Zeek: session, vni, source, orig_addr, resp_addr, orig_port,
             resp_port, protocol, orig_packets, resp_packets, orig_bytes,
             resp_bytes, first_seen, last_seen, duration (seconds),
-            orig_tcp_flags, resp_tcp_flags, state, direction
+            orig_tcp_flags, resp_tcp_flags, state, direction, orig_name,
+            resp_name, community_id
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
   dns       a question and its answer in one row, as in dns.log of Zeek, mDNS and
@@ -157,6 +159,7 @@ export function addQuery(program: Command): void {
         .argParser(parseSize)
         .default(parseSize('16GiB'), '16GiB'),
     )
+    .addOption(namesOption())
     .addOption(duplicatesOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)

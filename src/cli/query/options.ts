@@ -15,6 +15,7 @@ export interface QueryCliOptions extends OfflineCliOptions, LifetimeCliOptions {
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   maxFlows: number
+  names: boolean
   memoryLimit: number
   temporaryLimit: number
 }

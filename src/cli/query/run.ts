@@ -93,6 +93,7 @@ async function ask(
         lifetime: lifetimeOf(options),
         windowSeconds: Number(options.maxAggregationInterval),
         maxFlows: options.maxFlows,
+        names: options.names,
         open: async (path) => files.pipes.get(path) ?? (await CaptureInput.open(path)),
       },
       temporaryDirectory,

@@ -1,0 +1,161 @@
+import { LRUCache } from 'lru-cache'
+import { parseIpv4, parseIpv6 } from '../wire/address.js'
+import type { ApplicationSink } from './application-sink.js'
+import { DNS_PORT, type DnsMessage } from './dns.js'
+import type { Ends } from './ends.js'
+
+/** Addresses of sessions, and of clients of sessions, that have names; the one not used for longest goes. */
+const ADDRESSES_MAX = 131_072
+/** Connections of which one side was named. */
+const CONNECTIONS_MAX = 65_536
+/** Names of one address; the oldest goes. */
+const NAMES_MAX = 4
+
+interface Name {
+  readonly name: string
+  readonly seconds: number
+  /** When its time to live is over. */
+  readonly until: number
+}
+
+/** What a flow says of itself: whose names are asked for. */
+export interface NamedEnds {
+  readonly session: number
+  readonly protocol: number
+  readonly packetSource: ArrayLike<number>
+  readonly packetDestination: ArrayLike<number>
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly firstSeconds: number
+}
+
+/**
+ * Names of addresses, by session, from what the packets themselves say: what a client named in its
+ * connection (TLS, QUIC, HTTP), else what it asked DNS for, else what another did. Of several names
+ * that one whose time to live holds when the flow begins, else the nearest in time.
+ */
+export class AddressNames implements ApplicationSink {
+  /** Addresses and connections that were let go for others. */
+  displaced = 0
+
+  readonly #addresses: LRUCache<string, Name[]>
+  readonly #connections: LRUCache<string, string>
+
+  constructor() {
+    const dispose = (_value: unknown, _key: string, reason: string): void => {
+      if (reason === 'evict') this.displaced++
+    }
+    this.#addresses = new LRUCache<string, Name[]>({ max: ADDRESSES_MAX, dispose })
+    this.#connections = new LRUCache<string, string>({ max: CONNECTIONS_MAX, dispose })
+  }
+
+  readonly dns = (ends: Ends, message: DnsMessage): void => {
+    if (!message.isResponse) return
+    const isMulticast = ends.sourcePort !== DNS_PORT && ends.destinationPort !== DNS_PORT
+    const asked = message.questions[0]?.name
+    for (const { address, name, ttl } of message.answers) {
+      if (address === undefined) continue
+      // Of an alias the name asked for says more than that of the machine.
+      const said = { name: asked ?? name, seconds: ends.seconds, until: ends.seconds + ttl }
+      if (said.name === '') continue
+      this.#add(addressKey(ends.session, address), said)
+      if (!isMulticast) this.#add(clientKey(ends.session, address, ends.destination), said)
+    }
+  }
+
+  readonly tls: NonNullable<ApplicationSink['tls']> = (ends, hello) => {
+    if (hello.type === 'client') this.#connect(ends, hello.serverName)
+  }
+
+  readonly quic: NonNullable<ApplicationSink['quic']> = (ends, _version, hello) => {
+    this.#connect(ends, hello.serverName)
+  }
+
+  readonly http: NonNullable<ApplicationSink['http']> = (ends, head) => {
+    if (head.type === 'request') this.#connect(ends, head.host?.replace(/:\d+$/, ''))
+  }
+
+  /** The names of both ends of a flow. */
+  of(row: NamedEnds): { source: string | undefined; destination: string | undefined } {
+    const { session, packetSource: source, packetDestination: destination } = row
+    const there = connectionKey(row, source, row.sourcePort, destination, row.destinationPort)
+    const back = connectionKey(row, destination, row.destinationPort, source, row.sourcePort)
+    return {
+      source:
+        this.#connections.get(back) ?? this.#find(session, source, destination, row.firstSeconds),
+      destination:
+        this.#connections.get(there) ?? this.#find(session, destination, source, row.firstSeconds),
+    }
+  }
+
+  /** The name of an address in a session, whoever asked for it, and whenever. */
+  ofAddress(session: number, address: ArrayLike<number>): string | undefined {
+    return this.#addresses.get(addressKey(session, address))?.at(-1)?.name
+  }
+
+  #connect(ends: Ends, name: string | undefined): void {
+    if (name === undefined || !isName(name)) return
+    const { source, sourcePort, destination, destinationPort } = ends
+    const key = connectionKey(ends, source, sourcePort, destination, destinationPort)
+    const lower = name.toLowerCase()
+    // The first request on a connection names it.
+    if (!this.#connections.has(key)) this.#connections.set(key, lower)
+    const address = addressKey(ends.session, destination)
+    if (!this.#addresses.has(address)) {
+      this.#add(address, { name: lower, seconds: ends.seconds, until: ends.seconds })
+    }
+  }
+
+  #add(key: string, name: Name): void {
+    const names = this.#addresses.get(key) ?? []
+    const others = names.filter((other) => other.name !== name.name)
+    this.#addresses.set(key, [...others, name].slice(-NAMES_MAX))
+  }
+
+  #find(
+    session: number,
+    address: ArrayLike<number>,
+    client: ArrayLike<number>,
+    seconds: number,
+  ): string | undefined {
+    const names =
+      this.#addresses.get(clientKey(session, address, client)) ??
+      this.#addresses.get(addressKey(session, address))
+    if (names === undefined) return undefined
+    const holding = names.findLast((name) => name.seconds <= seconds && seconds <= name.until)
+    return (holding ?? nearest(names, seconds)).name
+  }
+}
+
+function nearest(names: readonly Name[], seconds: number): Name {
+  const distance = (name: Name) => Math.abs(name.seconds - seconds)
+  return names.reduce((best, name) => (distance(name) <= distance(best) ? name : best))
+}
+
+function isName(text: string): boolean {
+  if (text === '' || text.length > 255 || parseIpv4(text) !== undefined) return false
+  return parseIpv6(text.replace(/^\[|\]$/g, '')) === undefined
+}
+
+/** IPv4 in word 0; of IPv6 all four. */
+function words(address: ArrayLike<number>): string {
+  return `${address[0]},${address[1] ?? 0},${address[2] ?? 0},${address[3] ?? 0}`
+}
+
+function addressKey(session: number, address: ArrayLike<number>): string {
+  return `${session} ${words(address)}`
+}
+
+function clientKey(session: number, address: ArrayLike<number>, client: ArrayLike<number>): string {
+  return `${session} ${words(address)} ${words(client)}`
+}
+
+function connectionKey(
+  { session, protocol }: { readonly session: number; readonly protocol: number },
+  client: ArrayLike<number>,
+  clientPort: number,
+  server: ArrayLike<number>,
+  serverPort: number,
+): string {
+  return `${session} ${protocol} ${words(client)} ${clientPort} ${words(server)} ${serverPort}`
+}
