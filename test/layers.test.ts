@@ -29,7 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   search: ['session', 'filter', 'pcap', 'sink', 'wire', 'errors.ts'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
   offline: ['application', 'session', 'flow', 'wire', 'pcap', 'errors.ts'],
-  analyze: ['offline', 'session', 'flow', 'wire', 'pcap'],
+  analyze: ['application', 'offline', 'session', 'flow', 'wire', 'pcap'],
   query: ['application', 'offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
   report: ['analyze', 'terminal', 'wire', 'visible.ts'],
   appliance: [

@@ -26,6 +26,8 @@ export interface AnalysisReport {
   services: ServiceRow[]
   talkers: Talkers
   conversations: Conversations
+  /** Of the addresses in these lists and the matrix: what DNS, TLS, QUIC and HTTP in the same packets call them. */
+  names: Record<string, string>
   flows: Flows
   tcp: TcpReport
   distributions: {

@@ -1,9 +1,12 @@
+import { AddressNames } from '../application/address-names.js'
+import { ApplicationReader } from '../application/application-reader.js'
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import type { ReadOptions } from '../pcap/reader.js'
 import type { Ledger } from '../session/ledger.js'
+import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import type { AnalysisReport, FileReport, Totals } from './analysis-report.js'
 import { Distribution } from './distribution.js'
 import { FileFacts } from './file-facts.js'
@@ -20,7 +23,12 @@ export interface AnalysisOptions
   maxFlows: number
   /** Rows of each list of the heaviest. */
   top: number
+  /** Whether addresses are to have names; by default they are. */
+  names?: boolean
 }
+
+/** Names are those of all sessions together, as the sums of addresses are. */
+const ALL_SESSIONS = 0
 
 /**
  * Capture files summed up in one pass and bounded memory: a flow table with a
@@ -35,6 +43,8 @@ export class Analysis {
   readonly #traffic: Traffic
   readonly #flows: FlowTotals
   readonly #top: number
+  readonly #names = new AddressNames()
+  readonly #reader: ApplicationReader | undefined
   readonly #files: { path: string; facts: FileFacts; summary: FileSummary }[] = []
   readonly #interArrival = new Distribution('ns')
   readonly #roundTrips = {
@@ -44,7 +54,8 @@ export class Analysis {
   }
 
   constructor(options: AnalysisOptions) {
-    const { maxFlows, top, ...offline } = options
+    const { maxFlows, top, names = true, ...offline } = options
+    if (names) this.#reader = new ApplicationReader(this.#names)
     this.#top = top
     const tcp = new TcpHealth(maxFlows, this.#roundTrips)
     this.#tracker = new FlowTracker({
@@ -65,8 +76,10 @@ export class Analysis {
     this.#offline = new Offline({
       ...offline,
       counter: () => this.#traffic,
-      observe: (session, packet, frame, fault) =>
-        this.#traffic.observe(session, packet, frame, fault),
+      observe: (session, packet, frame, fault) => {
+        this.#traffic.observe(session, packet, frame, fault)
+        if (fault === undefined) this.#reader?.read(frame, ALL_SESSIONS, packet)
+      },
     })
   }
 
@@ -96,19 +109,27 @@ export class Analysis {
   /** Ends all flows and sums up. Nothing may be read afterwards. */
   report(): AnalysisReport {
     this.#tracker.shutdown()
+    this.#reader?.end()
     const traffic = this.#traffic
     const files = this.#files.map(({ path, facts, summary }) => facts.report(path, summary))
     const sessions = traffic.sessions().map((session) => session.report())
     const tcp = new TcpCounts()
     for (const session of traffic.sessions()) tcp.add(session.tcp)
+    const talkers = this.#flows.addresses.talkers(this.#top)
+    const conversations = this.#flows.addresses.conversations(this.#top)
     const report = {
       files,
       totals: this.#totals(files),
       sessions,
       protocols: traffic.protocols.report(),
       services: this.#flows.services.report(this.#top),
-      talkers: this.#flows.addresses.talkers(this.#top),
-      conversations: this.#flows.addresses.conversations(this.#top),
+      talkers,
+      conversations,
+      names: this.#namesOf([
+        ...[...talkers.byBytes, ...talkers.byPackets].map(({ address }) => address),
+        ...conversations.top.flatMap(({ a, b }) => [a, b]),
+        ...conversations.matrix.addresses,
+      ]),
       flows: this.#flows.report(),
       tcp: { ...tcp, worst: this.#flows.troubled } as AnalysisReport['tcp'],
       distributions: {
@@ -125,6 +146,16 @@ export class Analysis {
     }
     const { files: _, ...rest } = report
     return { version: 1, findings: findingsOf({ version: 1, ...report }), files, ...rest }
+  }
+
+  #namesOf(addresses: readonly string[]): Record<string, string> {
+    const named = [...new Set(addresses)].flatMap((address) => {
+      const ipv4 = parseIpv4(address)
+      const words = ipv4 === undefined ? parseIpv6(address) : [ipv4]
+      const name = words && this.#names.ofAddress(ALL_SESSIONS, words)
+      return name === undefined ? [] : [[address, name] as const]
+    })
+    return Object.fromEntries(named)
   }
 
   #totals(files: readonly FileReport[]): Totals {

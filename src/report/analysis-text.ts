@@ -3,6 +3,7 @@ import type {
   FileReport,
   FlowSummary,
   SessionAnalysis,
+  TalkerRow,
 } from '../analyze/analysis-report.js'
 import type { DistributionReport } from '../analyze/distribution.js'
 import {
@@ -160,9 +161,13 @@ class AnalysisText {
   }
 
   #talkers(): string[] {
-    const { talkers } = this.#report
+    const { talkers, names } = this.#report
+    const nameOf = ({ address }: TalkerRow): string | undefined => names[address]
     const lines = this.#table('talkers', talkers.byBytes, [
       { name: 'address', cell: ({ address }) => address, min: 15 },
+      ...(talkers.byBytes.some(nameOf)
+        ? [{ name: 'name', cell: (row: TalkerRow) => nameOf(row) ?? '-', min: 12, drop: 4 }]
+        : []),
       { name: 'sent', cell: ({ sentBytes }) => formatOctets(sentBytes), right: true },
       { name: 'received', cell: (row) => formatOctets(row.receivedBytes), right: true },
       {

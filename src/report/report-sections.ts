@@ -2,6 +2,7 @@ import type {
   AnalysisReport,
   FlowSummary,
   SessionAnalysis,
+  TalkerRow,
   TroubledFlow,
 } from '../analyze/analysis-report.js'
 import type { DistributionReport } from '../analyze/distribution.js'
@@ -117,11 +118,14 @@ ${pageTable(columns, rows)}
 </section>`
 }
 
-function talkers({ talkers }: AnalysisReport): Html | undefined {
+function talkers({ talkers, names }: AnalysisReport): Html | undefined {
   if (talkers.byBytes.length === 0) return undefined
   const most = Math.max(...talkers.byBytes.flatMap((row) => [row.sentBytes, row.receivedBytes]))
   const columns: PageColumn<(typeof talkers.byBytes)[number]>[] = [
     { name: 'address', cell: ({ address }) => address, kind: 'address' },
+    ...(talkers.byBytes.some(({ address }) => names[address] !== undefined)
+      ? [{ name: 'name', cell: ({ address }: TalkerRow) => names[address] ?? '' }]
+      : []),
     { name: 'sent, received', bars: (row) => [row.sentBytes / most, row.receivedBytes / most] },
     { name: 'sent', cell: (row) => formatOctets(row.sentBytes), kind: 'number' },
     { name: 'received', cell: (row) => formatOctets(row.receivedBytes), kind: 'number' },
@@ -137,11 +141,11 @@ ${talkers.lackBytesMax > 0 && html`<p class="dim">Too many to count all: a row m
 </section>`
 }
 
-function matrix({ conversations }: AnalysisReport): Html | undefined {
+function matrix({ conversations, names }: AnalysisReport): Html | undefined {
   if (conversations.matrix.addresses.length === 0) return undefined
   return html`<section id="matrix"><h2>Who talks to whom</h2>
 <p class="dim">Bytes from the address of the row to that of the column.</p>
-${talkMatrix(conversations.matrix)}
+${talkMatrix(conversations.matrix, names)}
 </section>`
 }
 

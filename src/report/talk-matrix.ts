@@ -6,7 +6,12 @@ import { type Html, html } from './html.js'
 const HEATS = 6
 
 /** Who sends how much to whom, as a table whose colour shows the order of magnitude. */
-export function talkMatrix({ addresses, bytes, packets }: Conversations['matrix']): Html {
+export function talkMatrix(
+  { addresses, bytes, packets }: Conversations['matrix'],
+  names: Readonly<Record<string, string>>,
+): Html {
+  const titled = (address: string): string =>
+    names[address] === undefined ? address : `${names[address]} (${address})`
   const most = Math.max(...bytes.flat())
   const heat = (octets: number): string => {
     if (octets === 0) return ''
@@ -16,15 +21,15 @@ export function talkMatrix({ addresses, bytes, packets }: Conversations['matrix'
   const cell = (from: number, to: number): Html => {
     const octets = bytes[from]![to]!
     if (octets === 0) return html`<td></td>`
-    const title = `${addresses[from]} to ${addresses[to]}: ${packets[from]![to]} packets, ${octets} bytes`
+    const title = `${titled(addresses[from]!)} to ${titled(addresses[to]!)}: ${packets[from]![to]} packets, ${octets} bytes`
     return html`<td class="${heat(octets)}" title="${title}">${formatOctets(octets)}</td>`
   }
   return html`<div class="scroll matrix"><table><thead><tr><th></th>${addresses.map(
-    (address, place) => html`<th scope="col" title="${address}">${place + 1}</th>`,
+    (address, place) => html`<th scope="col" title="${titled(address)}">${place + 1}</th>`,
   )}</tr></thead><tbody>
 ${addresses.map(
   (address, from) =>
-    html`<tr><th scope="row" class="address"><span class="place">${from + 1}</span> ${address}</th>${addresses.map(
+    html`<tr><th scope="row" class="address"><span class="place">${from + 1}</span> ${address} ${names[address] !== undefined && html`<span class="dim">${names[address]}</span>`}</th>${addresses.map(
       (_, to) => cell(from, to),
     )}</tr>\n`,
 )}</tbody></table></div>`

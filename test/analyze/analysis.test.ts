@@ -292,3 +292,13 @@ describe('Analysis', () => {
     expect(lastMissing.sessions).toMatchObject([{ packets: 1, cut: 0 }])
   })
 })
+
+test('names the addresses in its lists as the packets do, unless that is not wanted', async () => {
+  const plain = sample('web-and-dns.pcap')
+  const named = await analyzedFiles([plain])
+  expect(named.names).toEqual({
+    '198.51.100.80': 'www.example.com',
+    '2001:db8:2::80': 'www.example.com',
+  })
+  expect((await analyzedFiles([plain], { names: false })).names).toEqual({})
+})

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween } from '../options.js'
+import { duplicatesOption, integerBetween, namesOption } from '../options.js'
 import type { AnalyzeOptions } from './options.js'
 
 /** `mirrortap analyze`: what is in capture files, and what is wrong with it. */
@@ -25,7 +25,7 @@ export function addAnalyze(program: Command): void {
       integerBetween(1, 16_777_216),
       1_048_576,
     )
-  command.addOption(duplicatesOption())
+  command.addOption(namesOption()).addOption(duplicatesOption())
   addOfflineOptions(command)
     .addHelpText(
       'after',

@@ -5,4 +5,5 @@ export interface AnalyzeOptions extends OfflineCliOptions {
   report?: string
   top: number
   maxFlows: number
+  names: boolean
 }

@@ -37,6 +37,7 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     maxFlows: options.maxFlows,
     top: options.top,
+    names: options.names,
   })
   // Opened first: a path that cannot be written to is better known before the work.
   const output = page === undefined ? undefined : new Output(page)
