@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   session: ['mirror', 'filter', 'wire', 'flow', 'pcap'],
   search: ['session', 'filter', 'pcap', 'sink', 'wire', 'errors.ts'],
   source: ['control', 'mirror', 'pcap', 'sys', 'wire', 'errors.ts', 'sleep.ts'],
+  export: ['application', 'flow', 'wire'],
   offline: ['application', 'session', 'flow', 'wire', 'pcap', 'errors.ts'],
   analyze: ['application', 'offline', 'session', 'flow', 'wire', 'pcap'],
   query: ['application', 'offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],

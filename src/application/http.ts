@@ -32,7 +32,7 @@ export type HttpSoFar = HttpHead | 'more' | undefined
 
 /** Longer than those of RFC 9110, WebDAV and UPnP. */
 const METHOD_MAX = 24
-const REQUEST_LINE = /^([A-Z][A-Z-]{2,23}) (\S+) HTTP\/(1\.\d)$/
+const REQUEST_LINE = /^([A-Z][A-Z_-]{2,23}) (\S+) HTTP\/(1\.\d)$/
 const STATUS_LINE = /^HTTP\/(\d\.\d) (\d{3})(?: (.*))?$/
 const H = 0x48
 const SPACE = 0x20
@@ -45,7 +45,7 @@ export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): bo
   for (let at = start; at < end && at <= start + METHOD_MAX; at++) {
     const octet = u8(bytes, at)
     if (octet === SPACE) return at - start >= 3 && (at + 1 === end || u8(bytes, at + 1) > SPACE)
-    if ((octet < 0x41 || octet > 0x5a) && octet !== 0x2d) return false
+    if ((octet < 0x41 || octet > 0x5a) && octet !== 0x2d && octet !== 0x5f) return false
   }
   return false
 }

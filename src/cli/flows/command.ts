@@ -22,6 +22,20 @@ export function addFlows(program: Command): void {
         'a line for each field, with some a table has no room for',
       ).conflicts('json'),
     )
+    .addOption(
+      new Option(
+        '--format <format>',
+        'logs as other programs write them: conn.log, dns.log, ssl.log and http.log of Zeek, ' +
+          "tab-separated or JSON; or Suricata's EVE (netflow, with --pairs flow; dns, tls, quic, http)",
+      )
+        .choices(['zeek', 'zeek-json', 'eve'])
+        .conflicts(['json', 'vertical', 'open']),
+    )
+    .option(
+      '-o, --output <path>',
+      'with --format: of Zeek the directory of the logs (- is conn.log alone on standard output), of EVE the file',
+      '-',
+    )
     .option(
       '--pairs',
       'both directions of a connection in one row, as in conn.log of Zeek: from the originator, ' +
@@ -71,7 +85,9 @@ export function addFlows(program: Command): void {
         'left out. On a pipe it is whole.\n' +
         '\nExamples:\n  mirrortap flows capture.pcap\n  mirrortap flows --pairs --sort duration --top 10 capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
-        '    --flow-filters DestinationPort=443,Protocols=6 x.pcap',
+        '    --flow-filters DestinationPort=443,Protocols=6 x.pcap\n' +
+        '  mirrortap flows --format zeek -o logs/ x.pcap\n' +
+        "  mirrortap flows --format eve --pairs x.pcap | jq 'select(.tls)'",
     )
     .action(async (files: string[], options: FlowsOptions) => {
       const { flows } = await import('./run.js')

@@ -2,12 +2,17 @@ import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { OfflineCliOptions } from '../offline-options.js'
 import type { SortOrder } from '../options.js'
 
+/** Logs of other programs. */
+export type LogFormat = 'zeek' | 'zeek-json' | 'eve'
+
 export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   open?: true
   minimumFlowAgeInSeconds: number
   flowFilters?: readonly string[]
   at?: { seconds: number; nanoseconds: number }
   json?: true
+  format?: LogFormat
+  output: string
   vertical?: true
   pairs?: true
   sort?: SortOrder

@@ -2,9 +2,9 @@ import { AddressNames } from '../../application/address-names.js'
 import { ApplicationReader } from '../../application/application-reader.js'
 import { OperatorError } from '../../errors.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
-import { type FlowFilter, parseFlowFilters, passesFilters } from '../../flow/flow-filter.js'
-import { type FlowPair, pairOf } from '../../flow/flow-pair.js'
-import { ageOf, copyOf, type FlowRow, rowsOf } from '../../flow/flow-row.js'
+import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
+import type { FlowPair } from '../../flow/flow-pair.js'
+import type { FlowRow } from '../../flow/flow-row.js'
 import type { FlowTracker } from '../../flow/flow-tracker.js'
 import { applicationObserver } from '../../offline/application-observer.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
@@ -20,7 +20,6 @@ import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import type { FlowsOptions } from './options.js'
-import { comparison, FirstRows } from './order.js'
 import {
   flowColumns,
   flowJson,
@@ -31,6 +30,7 @@ import {
   type Sessions,
 } from './rows.js'
 import { parseShorthand } from './shorthand.js'
+import { WantedRows } from './wanted-rows.js'
 
 /** Rows put out between two looks at how much is waiting. */
 const ROWS_AT_A_TIME = 1000
@@ -45,8 +45,17 @@ async function listFlows(
   options: FlowsOptions,
   stop: Stop,
 ): Promise<void> {
-  checkNames(files, [])
   const filters = readFilters(options.flowFilters)
+  if (options.format !== undefined) {
+    const { writeLogs } = await import('./logs.js')
+    return await writeLogs(files, options.format, options, filters, stop)
+  }
+  if (options.output !== '-') {
+    throw new OperatorError('-o is where the logs of --format go: give --format too', {
+      exitCode: 2,
+    })
+  }
+  checkNames(files, [])
   const leftOut: string[] = []
   const rows = new WantedRows(options, filters)
   const names = options.names ? new AddressNames() : undefined
@@ -71,53 +80,6 @@ async function listFlows(
   else tracker.shutdown()
   await stop.interrupts(print(rows.sorted(at), offline, names, options, at))
   failWith([...problems, ...leftOut])
-}
-
-/** The rows to be shown: flows, or with --pairs connections of which either direction is wanted. */
-class WantedRows {
-  readonly #rows: FirstRows<FlowRow>
-  readonly #filters: readonly FlowFilter[]
-  readonly #arePairs: boolean
-  readonly #minimumAge: number
-  readonly #top: number
-
-  constructor(options: FlowsOptions, filters: readonly FlowFilter[]) {
-    const { open, sort, top, pairs, minimumFlowAgeInSeconds: minimumAge } = options
-    const order = sort ?? { field: top === undefined ? 'first' : 'bytes', way: undefined }
-    this.#top = top ?? Number.POSITIVE_INFINITY
-    // Ages are known when all has been read.
-    const isAgeKnown = open || minimumAge === 0
-    const limit = isAgeKnown ? this.#top : Number.POSITIVE_INFINITY
-    this.#rows = new FirstRows(comparison(order), limit)
-    this.#filters = filters
-    this.#arePairs = pairs ?? false
-    this.#minimumAge = isAgeKnown ? 0 : minimumAge
-  }
-
-  /** A connection that is over, or that the files have no more of. */
-  addEnded(tracker: FlowTracker, flow: number): void {
-    const rows = rowsOf(tracker, flow).filter((row) => passesFilters(row, this.#filters))
-    if (!this.#arePairs) for (const row of rows) this.#rows.add(row)
-    else if (rows.length > 0) this.#rows.add(pairOf(tracker, flow))
-  }
-
-  /** A row of a flow capture; those of one connection come one after the other. */
-  addCaptured(tracker: FlowTracker): (row: FlowRow, flow: number) => void {
-    let before = -1
-    return (row, flow) => {
-      if (!this.#arePairs) this.#rows.add(copyOf(row))
-      else if (flow !== before) this.#rows.add(pairOf(tracker, flow))
-      before = flow
-    }
-  }
-
-  sorted(at: PointInTime): FlowRow[] {
-    const rows = this.#rows.sorted()
-    if (this.#minimumAge === 0) return rows
-    return rows
-      .filter((row) => ageOf(row, at.seconds, at.nanoseconds) >= this.#minimumAge)
-      .slice(0, this.#top)
-  }
 }
 
 function addOpen(

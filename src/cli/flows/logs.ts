@@ -1,0 +1,199 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplicationReader } from '../../application/application-reader.js'
+import { type TransactionSink, Transactions } from '../../application/transactions.js'
+import { OperatorError } from '../../errors.js'
+import { type Connection, isAnswerFirst, turned } from '../../export/connection.js'
+import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from '../../export/eve.js'
+import { type ZeekLog, zeekHeader, zeekJson, zeekLine } from '../../export/zeek-log.js'
+import { CONN, DNS, HTTP, SSL } from '../../export/zeek-logs.js'
+import { ConnectionFacts } from '../../flow/connection-facts.js'
+import { SESSION_INDICES } from '../../flow/flow-entry.js'
+import type { FlowFilter } from '../../flow/flow-filter.js'
+import { pairOf } from '../../flow/flow-pair.js'
+import type { FlowRow } from '../../flow/flow-row.js'
+import { FlowTracker } from '../../flow/flow-tracker.js'
+import { applicationObserver } from '../../offline/application-observer.js'
+import { Offline } from '../../offline/offline.js'
+import { Output } from '../../sink/text-output.js'
+import { visible } from '../../visible.js'
+import { checkNames } from '../named-files.js'
+import { failWith, offlineOptions, readFiles } from '../offline-input.js'
+import type { Stop } from '../process/stop.js'
+import type { FlowsOptions, LogFormat } from './options.js'
+import { WantedRows } from './wanted-rows.js'
+
+/** Rows put out between two looks at how much is waiting. */
+const ROWS_AT_A_TIME = 1000
+
+/** Where rows go as logs of another program. */
+interface Logs {
+  /** Undefined where nothing of the packets but flows is asked for. */
+  readonly transactions: TransactionSink | undefined
+  readonly arePairs: boolean
+  connection: (row: Connection) => void
+  flow: (row: FlowRow) => void
+  readonly outputs: readonly LogOutput[]
+}
+
+/** Reads the files and writes their flows, and what their packets say, as logs of another program. */
+export async function writeLogs(
+  files: readonly string[],
+  format: LogFormat,
+  options: FlowsOptions,
+  filters: readonly FlowFilter[],
+  stop: Stop,
+): Promise<void> {
+  const logs = await openLogs(format, options, files)
+  const leftOut: string[] = []
+  const { maxFlows } = options
+  const rows = new WantedRows(logs.arePairs ? { ...options, pairs: true } : options, filters)
+  let facts: ConnectionFacts | undefined
+  const tracker: FlowTracker = new FlowTracker({
+    capacity: maxFlows,
+    sessions: SESSION_INDICES,
+    onEnd: (flow) => {
+      rows.addEnded(tracker, flow, (of, at) => connectionOf(of, at, facts!))
+      facts?.forget(flow)
+    },
+  })
+  if (logs.arePairs) facts = new ConnectionFacts(tracker, maxFlows)
+  const transactions = logs.transactions && new Transactions(logs.transactions)
+  const reader = transactions && new ApplicationReader(transactions)
+  const offline = new Offline({
+    ...(await offlineOptions(options, (line) => leftOut.push(line))),
+    ...(options.at && { until: options.at }),
+    ...(reader && { observe: applicationObserver(reader, options.duplicates) }),
+    counter: () => facts ?? tracker,
+  })
+  try {
+    const problems = await readFiles(offline, files, stop, () => hasRoom(logs.outputs))
+    reader?.end()
+    transactions?.end()
+    tracker.shutdown()
+    const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
+    await stop.interrupts(writeRows(rows.sorted(at), logs))
+    for (const output of logs.outputs) await output.close()
+    failWith([...problems, ...leftOut])
+  } catch (error) {
+    for (const output of logs.outputs) await output.discard()
+    throw error
+  }
+}
+
+function connectionOf(tracker: FlowTracker, flow: number, facts: ConnectionFacts): Connection {
+  const history = facts.historyOf(flow)
+  const connection = { ...pairOf(tracker, flow), history, payload: facts.payloadOf(flow) }
+  return isAnswerFirst(connection) ? turned(connection) : connection
+}
+
+async function writeRows(rows: readonly FlowRow[], logs: Logs): Promise<void> {
+  for (const [written, row] of rows.entries()) {
+    if (logs.arePairs) logs.connection(row as Connection)
+    else logs.flow(row)
+    if (written % ROWS_AT_A_TIME === 0 && !(await hasRoom(logs.outputs))) return
+  }
+}
+
+/** Waits until there is; false where nobody reads any more. */
+async function hasRoom(outputs: readonly LogOutput[]): Promise<boolean> {
+  for (const output of outputs) await output.room()
+  return outputs.some(({ open }) => open)
+}
+
+async function openLogs(
+  format: LogFormat,
+  options: FlowsOptions,
+  files: readonly string[],
+): Promise<Logs> {
+  const { output, names } = options
+  if (format === 'eve') {
+    checkNames(files, [output])
+    const log = new LogOutput(output)
+    const put = (event: object): void => log.write(visible(JSON.stringify(event)))
+    return {
+      transactions: names
+        ? {
+            dns: (row) => eveDns(row).forEach(put),
+            tls: (row) => put(eveTls(row)),
+            quic: (row) => put(eveQuic(row)),
+            http: (row) => put(eveHttp(row)),
+          }
+        : undefined,
+      arePairs: options.pairs ?? false,
+      connection: (row) => put(eveFlow(row)),
+      flow: (row) => put(eveNetflow(row)),
+      outputs: [log],
+    }
+  }
+  const outputs: LogOutput[] = []
+  const open = <Row>(log: ZeekLog<Row>): ((row: Row) => void) => {
+    const isTsv = format === 'zeek'
+    const path = output === '-' ? '-' : join(output, `${log.path}.log`)
+    checkNames(files, [path])
+    const file = new LogOutput(path, isTsv ? zeekHeader(log) : undefined)
+    outputs.push(file)
+    return (row) => file.write(isTsv ? zeekLine(log, row) : visible(zeekJson(log, row)))
+  }
+  if (output !== '-') await makeDirectory(output)
+  const connection = open(CONN)
+  return {
+    transactions:
+      output === '-' || !names ? undefined : { dns: open(DNS), tls: open(SSL), http: open(HTTP) },
+    arePairs: true,
+    connection,
+    flow: () => undefined,
+    outputs,
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw new OperatorError(
+      `${path} cannot be made a directory for the logs (${(error as NodeJS.ErrnoException).code})`,
+    )
+  }
+}
+
+/** A log that is opened with its first line: without one there is none, but for its header on standard output. */
+class LogOutput {
+  readonly #path: string
+  readonly #header: string | undefined
+  #output: Output | undefined
+
+  constructor(path: string, header?: string) {
+    this.#path = path
+    this.#header = header
+    if (path === '-') this.#open()
+  }
+
+  get open(): boolean {
+    return this.#output?.open ?? true
+  }
+
+  write(line: string): void {
+    this.#open().write(`${line}\n`)
+  }
+
+  async room(): Promise<void> {
+    await this.#output?.room()
+  }
+
+  async close(): Promise<void> {
+    await this.#output?.close()
+  }
+
+  async discard(): Promise<void> {
+    await this.#output?.discard()
+  }
+
+  #open(): Output {
+    if (this.#output === undefined) {
+      this.#output = new Output(this.#path)
+      if (this.#header !== undefined) this.#output.write(`${this.#header}\n`)
+    }
+    return this.#output
+  }
+}

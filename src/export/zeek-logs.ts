@@ -1,0 +1,145 @@
+import { communityId } from '../application/community-id.js'
+import {
+  DNS_AA,
+  DNS_RA,
+  DNS_RD,
+  DNS_TC,
+  dnsClassName,
+  dnsRcodeName,
+  dnsTypeName,
+} from '../application/dns.js'
+import type { Ends } from '../application/ends.js'
+import { ja4 } from '../application/ja4.js'
+import { tlsCipherName, tlsGroupName, tlsVersionName } from '../application/tls-names.js'
+import type { DnsTransaction, HttpExchange, TlsHandshake } from '../application/transactions.js'
+import { connectionState } from '../flow/connection-state.js'
+import { formatWords } from '../wire/address.js'
+import { protocolName } from '../wire/protocol.js'
+import { type Connection, communityEnds, secondsOf, uidOf } from './connection.js'
+import type { ZeekField, ZeekLog, ZeekType, ZeekValue } from './zeek-log.js'
+
+function field<Row>(name: string, type: ZeekType, value: (row: Row) => ZeekValue): ZeekField<Row> {
+  return { name, type, value }
+}
+
+/** What every log begins with, of a moment of a connection from its originator. */
+const BEGINNING: readonly ZeekField<Ends>[] = [
+  field('ts', 'time', (ends) =>
+    ends.timed ? secondsOf(ends.seconds, ends.nanoseconds) : undefined,
+  ),
+  field('uid', 'string', (ends) => uidOf(ends.session, communityEnds(ends))),
+  field('id.orig_h', 'addr', ({ ipVersion, source }) => formatWords(ipVersion, source)),
+  field('id.orig_p', 'port', ({ sourcePort }) => sourcePort),
+  field('id.resp_h', 'addr', ({ ipVersion, destination }) => formatWords(ipVersion, destination)),
+  field('id.resp_p', 'port', ({ destinationPort }) => destinationPort),
+]
+
+function log<Row>(
+  path: string,
+  endsOf: (row: Row) => Ends,
+  fields: readonly ZeekField<Row>[],
+): ZeekLog<Row> {
+  return {
+    path,
+    fields: [
+      ...BEGINNING.map(({ name, type, value }) =>
+        field<Row>(name, type, (row) => value(endsOf(row))),
+      ),
+      ...fields,
+      field('community_id', 'string', (row) => communityId(communityEnds(endsOf(row)))),
+    ],
+  }
+}
+
+/** The names that Zeek has for protocols of a connection. */
+export function zeekProtocol(protocol: number): string {
+  const name = protocolName(protocol)
+  if (name === 'icmpv6') return 'icmp'
+  return name === 'tcp' || name === 'udp' || name === 'icmp' ? name : 'unknown_transport'
+}
+
+export function endsOfConnection(pair: Connection): Ends {
+  return {
+    ...pair,
+    source: pair.packetSource,
+    destination: pair.packetDestination,
+    seconds: pair.firstSeconds,
+    nanoseconds: pair.firstNanoseconds,
+    timed: true,
+  }
+}
+
+export const CONN = log<Connection>('conn', endsOfConnection, [
+  field('proto', 'enum', (pair) => zeekProtocol(pair.protocol)),
+  field('duration', 'interval', (pair) =>
+    pair.packets === 1
+      ? undefined
+      : pair.lastSeconds - pair.firstSeconds + (pair.lastNanoseconds - pair.firstNanoseconds) / 1e9,
+  ),
+  field('orig_bytes', 'count', ({ payload }) => payload.originator),
+  field('resp_bytes', 'count', ({ payload }) => payload.responder),
+  field('conn_state', 'string', (pair) => connectionState(pair)),
+  field('history', 'string', ({ history }) => (history === '' ? undefined : history)),
+  field('orig_pkts', 'count', (pair) => pair.originator.packets),
+  field('orig_ip_bytes', 'count', (pair) => pair.originator.bytes),
+  field('resp_pkts', 'count', (pair) => pair.responder.packets),
+  field('resp_ip_bytes', 'count', (pair) => pair.responder.bytes),
+])
+
+export const DNS = log<DnsTransaction>('dns', ({ ends }) => ends, [
+  field('proto', 'enum', ({ ends }) => zeekProtocol(ends.protocol)),
+  field('trans_id', 'count', ({ query, response }) => (query ?? response)!.id),
+  field('rtt', 'interval', ({ rtt }) => (rtt === undefined ? undefined : rtt / 1e9)),
+  field('query', 'string', ({ question }) => question?.name),
+  field('qclass', 'count', ({ question }) => question?.class),
+  field('qclass_name', 'string', ({ question }) => question && dnsClassName(question.class)),
+  field('qtype', 'count', ({ question }) => question?.type),
+  field('qtype_name', 'string', ({ question }) => question && dnsTypeName(question.type)),
+  field('rcode', 'count', ({ response }) => response?.rcode),
+  field('rcode_name', 'string', ({ response }) => response && dnsRcodeName(response.rcode)),
+  ...(
+    [
+      ['AA', DNS_AA],
+      ['TC', DNS_TC],
+      ['RD', DNS_RD],
+      ['RA', DNS_RA],
+    ] as const
+  ).map(([name, bit]) =>
+    field<DnsTransaction>(name, 'bool', ({ query, response }) =>
+      Boolean((response ?? query)!.flags & bit),
+    ),
+  ),
+  field('answers', 'vector[string]', ({ response }) =>
+    response === undefined || response.answers.length === 0
+      ? undefined
+      : response.answers.map(({ text }) => text),
+  ),
+  field('TTLs', 'vector[interval]', ({ response }) =>
+    response === undefined || response.answers.length === 0
+      ? undefined
+      : response.answers.map(({ ttl }) => ttl),
+  ),
+])
+
+export const SSL = log<TlsHandshake>('ssl', ({ ends }) => ends, [
+  field('version', 'string', ({ server }) => server && tlsVersionName(server.version)),
+  field('cipher', 'string', ({ server }) => server && tlsCipherName(server.cipher)),
+  field('curve', 'string', ({ server }) =>
+    server?.group === undefined ? undefined : tlsGroupName(server.group),
+  ),
+  field('server_name', 'string', ({ client }) => client?.serverName),
+  field('next_protocol', 'string', ({ server }) => server?.alpn),
+  field('ja4', 'string', ({ client }) => client && ja4(client, 'tcp')),
+])
+
+export const HTTP = log<HttpExchange>('http', ({ ends }) => ends, [
+  field('trans_depth', 'count', ({ depth }) => depth),
+  field('method', 'string', ({ request }) => request?.method),
+  field('host', 'string', ({ request }) => request?.host),
+  field('uri', 'string', ({ request }) => request?.target),
+  field('referrer', 'string', ({ request }) => request?.referrer),
+  field('version', 'string', ({ request, response }) => (request ?? response)?.version),
+  field('user_agent', 'string', ({ request }) => request?.userAgent),
+  field('status_code', 'count', ({ response }) => response?.status),
+  field('status_msg', 'string', ({ response }) => response?.reason),
+])
