@@ -64,6 +64,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'durations.ts',
   ],
   dashboard: ['api', 'deliver', 'session', 'sink'],
+  doctor: [
+    'analyze',
+    'appliance',
+    'aws',
+    'receive',
+    'session',
+    'pcap',
+    'sink',
+    'sys',
+    'wire',
+    'errors.ts',
+  ],
   metrics: ['api', 'appliance', 'deliver', 'session', 'sink', 'wire', 'durations.ts'],
   library: [
     'analyze',

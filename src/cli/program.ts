@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addAnalyze } from './analyze/command.js'
 import { addCapture } from './capture/command.js'
 import { addCompletion } from './completion/command.js'
+import { addDoctor } from './doctor/command.js'
 import { addFind } from './find/command.js'
 import { addFlowLog } from './flow-log/command.js'
 import { addFlows } from './flows/command.js'
@@ -24,6 +25,7 @@ const COMMANDS = [
   addIndex,
   addMirror,
   addTop,
+  addDoctor,
   addCompletion,
 ]
 

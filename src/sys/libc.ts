@@ -25,6 +25,14 @@ export interface Libc {
   /** At most 1024 messages a call (UIO_MAXIOV). The time-out is always none: it does not do what one hopes (recvmmsg(2), BUGS). */
   recvmmsg(fd: number, messages: Buffer, count: number, flags: number, timeout: null): number
   sendmmsg(fd: number, messages: Buffer, count: number, flags: number): number
+  sendto(
+    fd: number,
+    bytes: Buffer,
+    length: number,
+    flags: number,
+    address: Buffer,
+    addressLength: number,
+  ): number
   poll(entries: Buffer, count: number, milliseconds: number): number
   shutdown(fd: number, how: number): number
   close(fd: number): number
@@ -34,6 +42,8 @@ export interface Libc {
   if_nametoindex(name: string): number
   /** Into a struct timespec of 16 bytes. */
   clock_gettime(clock: number, time: Buffer): number
+  /** A struct timex; with its modes 0 it only asks. */
+  adjtimex(timex: Buffer): number
   /** Of the last call that answered -1; to be read before anything else is called. */
   errno(): number
   /** Where the memory lies, for pointers inside structs. It does not move; the caller keeps it alive. */
@@ -55,6 +65,7 @@ export interface Watch {
 }
 
 // asm-generic/socket.h, linux/in.h, in6.h, udp.h, if_packet.h, sockios.h: the numbers of x64 and arm64.
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_PACKET = 17
@@ -95,6 +106,7 @@ export const SIOCGIFHWADDR = 0x8927
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_ERRQUEUE = 0x2000
+export const MSG_NOSIGNAL = 0x4000
 export const EINTR = 4
 export const EAGAIN = 11
 export const EADDRNOTAVAIL = 99
@@ -165,12 +177,14 @@ function declare(koffi: Koffi): Libc {
     getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
     recvmmsg: libc.func('int recvmmsg(int, void *, uint32_t, int, void *)'),
     sendmmsg: libc.func('int sendmmsg(int, void *, uint32_t, int)'),
+    sendto: libc.func('int sendto(int, void *, size_t, int, void *, uint32_t)'),
     poll: libc.func('int poll(void *, unsigned long, int)'),
     shutdown: libc.func('int shutdown(int, int)'),
     close: libc.func('int close(int)'),
     ioctl: ioctlOf(libc.func('int ioctl(int, unsigned long, ...)')),
     if_nametoindex: libc.func('uint32_t if_nametoindex(const char *)'),
     clock_gettime: libc.func('int clock_gettime(int, void *)'),
+    adjtimex: libc.func('int adjtimex(void *)'),
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
     watch(fd, onReadable) {

@@ -15,6 +15,7 @@ const NEEDED = {
   index: [],
   mirror: ['--read', 'x', '--to', '127.0.0.1:1', '--vni', '1'],
   top: [],
+  doctor: [],
 }
 const COMMANDS = Object.keys(NEEDED)
 const PACKAGE = join(import.meta.dirname, '../../package.json')

@@ -39,6 +39,7 @@ import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
 import { type Closable, openHealth } from './open-health.js'
 import type { ListenOptions } from './options.js'
+import { Service } from './service.js'
 import { progressOf, type Watched } from './watched.js'
 
 const REDRAW_MS = 1000
@@ -72,6 +73,7 @@ async function runAppliance(
   declared: ConfiguredResources | undefined,
   stop: Stop,
 ): Promise<void> {
+  const service = Service.open(say)
   reserveDiskThreads(options.workers)
   const places = placesOf(options)
   const column = columnOptions(options, metadata)
@@ -175,11 +177,13 @@ async function runAppliance(
       throw error
     })
     const followed = following?.().catch((error: Error) => stop.fail(error))
+    service.ready(watched)
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())
     }
     await stop.reached
+    service.stopping()
     clearInterval(redraw)
     await Promise.all(servers.map((server) => server.close()))
     spaces.stop()
