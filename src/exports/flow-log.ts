@@ -7,4 +7,4 @@
 export { type LogFormat, parseLogFormat } from '../flowlog/log-format.js'
 export type { MetadataValues } from '../flowlog/metadata.js'
 export { type FlowLogOptions, flowLog } from '../library/capture-files.js'
-export { FlowLogRecord } from '../library/flow-log-record.js'
+export type { FlowLogRecord } from '../library/flow-log-record.js'

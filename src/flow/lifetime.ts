@@ -50,6 +50,7 @@ export const LIFETIMES = {
   },
 } satisfies Record<string, Lifetime>
 
+/** A profile of idle time-outs; see LIFETIMES. */
 export type LifetimeName = keyof typeof LIFETIMES
 
 /** While the table is nearly full: Suricata's emergency values. */

@@ -21,6 +21,7 @@ export interface SessionParts {
   readonly target?: MirrorTarget | undefined
 }
 
+/** What is known of the interface's VPC, and whether AWS's exceptions hold. */
 export interface EvaluatorOptions {
   /** Primary block of the interface's VPC, where it is known: which address is the resolver's. */
   vpcCidrBlock?: string | undefined

@@ -27,6 +27,7 @@ const TAG = {
   value: { aws: 'Value', is: text() },
 } as const satisfies Fields
 
+/** A tag of a resource. */
 export type Tag = Members<typeof TAG>
 
 /** Requests have them in `TagSpecification`, for resources of all kinds alike. */
@@ -61,8 +62,10 @@ export const FILTER_RULE = {
   tags: TAGS,
 } as const satisfies Fields
 
+/** A rule of a mirror filter; fields mean what they mean in EC2's TrafficMirrorFilterRule. */
 export type FilterRule = Members<typeof FILTER_RULE>
 
+/** Of a rule, seen from the mirrored interface. */
 export type TrafficDirection = FilterRule['direction']
 
 export const MIRROR_FILTER = {
@@ -78,8 +81,10 @@ export const MIRROR_FILTER = {
   tags: TAGS,
 } as const satisfies Fields
 
+/** A mirror filter with its rules; EC2's TrafficMirrorFilter. */
 export type MirrorFilter = Members<typeof MIRROR_FILTER> & { readonly rules: readonly FilterRule[] }
 
+/** A service whose traffic is mirrored only on request. */
 export type NetworkService = MirrorFilter['networkServices'][number]
 
 /** Requests do not say it: it is the account of the caller. */
@@ -113,6 +118,7 @@ export const MIRROR_TARGET = {
   tags: TAGS,
 } as const satisfies Fields
 
+/** Where mirrored packets go; EC2's TrafficMirrorTarget. */
 export type MirrorTarget = Members<typeof MIRROR_TARGET> & {
   readonly kind: keyof typeof TARGET_ADDRESSES
   /** `eni-…`, the load balancer's ARN, or `vpce-…`, by `kind`. */
@@ -173,6 +179,7 @@ export const MIRROR_SESSION = {
   tags: TAGS,
 } as const satisfies Fields
 
+/** A mirror session; EC2's TrafficMirrorSession. `packetLength` is in bytes. */
 export type MirrorSession = Members<typeof MIRROR_SESSION>
 
 /** As long as IAM lets ARNs be. */
@@ -297,6 +304,7 @@ export const NETWORK_INTERFACE = {
   instanceTags: { ...TAGS, aws: 'InstanceTags', optional: true, reply: false },
 } as const satisfies Fields
 
+/** A mirrored interface, as far as it is known. */
 export type NetworkInterface = Members<typeof NETWORK_INTERFACE> & {
   /** Primary address first; the outer source of what it mirrors. */
   readonly addresses: readonly string[]

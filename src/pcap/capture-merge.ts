@@ -41,10 +41,16 @@ export interface Selection {
   end(): void
 }
 
+/** How several capture files are read as one. */
 export interface ReadCapturesOptions extends Omit<ReadOptions, 'ranges' | 'onParsed'> {
   onRead?: OnRead
+  /** @internal */
   partOf?: (file: number) => CapturePart
-  /** Makes what takes the packets of a file and emits those to be merged. */
+  /**
+   * Makes what takes the packets of a file and emits those to be merged.
+   *
+   * @internal
+   */
   select?: (file: number, emit: (packet: Packet) => void) => Selection
 }
 

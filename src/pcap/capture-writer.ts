@@ -24,6 +24,7 @@ import type { PacketTime } from './pcapng-time.js'
 
 export const CAPTURE_FORMATS = ['pcap', 'pcapng'] as const
 
+/** Of a file that is written. */
 export type CaptureFormat = (typeof CAPTURE_FORMATS)[number]
 
 /** The last whole second that a format can hold, after a 32-bit count of seconds or a 64-bit one of nanoseconds. */
@@ -32,6 +33,7 @@ export const LAST_SECOND: Readonly<Record<CaptureFormat, number>> = {
   pcapng: 18_446_744_072,
 }
 
+/** What a capture file is to be. */
 export interface CaptureWriterOptions {
   /** `pcap` by default. */
   format?: CaptureFormat

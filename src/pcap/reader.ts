@@ -41,8 +41,13 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** How a capture file is read. */
 export interface ReadOptions {
-  /** Opens the file instead of CaptureInput.open, where its beginning has been looked at. */
+  /**
+   * Opens the file instead of CaptureInput.open, where its beginning has been looked at.
+   *
+   * @internal
+   */
   open?: (path: string) => Promise<CaptureInput>
   /** False leaves `interfaces` empty. */
   listInterfaces?: boolean
@@ -55,9 +60,15 @@ export interface ReadOptions {
   /**
    * Read only these, in their order; what describes the packets of one must lie in it or in one before.
    * A compressed file, and what is no file, is read from its start to the end of the last.
+   *
+   * @internal
    */
   ranges?: readonly ByteRange[] | undefined
-  /** Called before `afterBlock`: how far the packets reach that were handed over. Not called after the last block. */
+  /**
+   * Called before `afterBlock`: how far the packets reach that were handed over. Not called after the last block.
+   *
+   * @internal
+   */
   onParsed?: (parsed: Parsed) => void
 }
 

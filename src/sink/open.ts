@@ -13,12 +13,17 @@ const openAsync = promisify(open)
 
 const STDOUT = 1
 
+/** How much may wait for a sink, and how safe its file is to be. */
 export interface OpenSinkOptions {
-  /** Most bytes pending; less than SINK_BLOCK_LEN counts as that. Infinity offline. */
+  /** Most bytes pending; less than 256 KiB counts as that. Infinity for who awaits `drained`. */
   limitBytes: number
   /** Whether a file is to be on the disk before it has its name; by default it is. */
   durable?: boolean
-  /** Where blocks come from; without one, memory is bounded by `limitBytes` alone. */
+  /**
+   * Where blocks come from; without one, memory is bounded by `limitBytes` alone.
+   *
+   * @internal
+   */
   pool?: BlockPool
 }
 

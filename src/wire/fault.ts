@@ -26,4 +26,5 @@ export const FAULTS = [
   'ipv6-extension-count',
 ] as const
 
+/** One of FAULTS. */
 export type Fault = (typeof FAULTS)[number]

@@ -3,18 +3,21 @@ export const ABSENT = -1
 
 /** Which part of a fragmented IP packet a frame carries. */
 export const FRAGMENT_NONE = 0
+/** The part with the transport header. */
 export const FRAGMENT_FIRST = 1
 /** Any part but the first: no ports inside. */
 export const FRAGMENT_LATER = 2
 
 /** Which way a frame ran, seen from the mirrored interface. Numbers, because every frame has one. */
 export const INGRESS = 0
+/** Sent by the mirrored interface. */
 export const EGRESS = 1
 /** One of the two, and it is not known which: either list of rules may take it. */
 export const DIRECTION_UNKNOWN = 2
 /** Neither: a frame between others, as captures of a whole network hold them. */
 export const PASSING = 3
 
+/** Which way a frame ran, seen from the mirrored interface. */
 export type PacketDirection =
   | typeof INGRESS
   | typeof EGRESS

@@ -3,9 +3,11 @@
  * types") and that parseFrame can read.
  */
 export const LINKTYPE_NULL = 0
+/** Ethernet: what VXLAN carries. */
 export const LINKTYPE_ETHERNET = 1
 export const LINKTYPE_PPP = 9
 export const LINKTYPE_PPP_HDLC = 50
+/** IPv4 or IPv6 without a link layer: what GENEVE may carry. */
 export const LINKTYPE_RAW = 101
 export const LINKTYPE_LOOP = 108
 export const LINKTYPE_LINUX_SLL = 113

@@ -16,6 +16,7 @@ import { putU8, putU24, putU32, u8, u24, u32 } from './octets.js'
 /** UDP destination port that IANA assigned to VXLAN (RFC 7348 §8). */
 export const VXLAN_PORT = 4789
 
+/** Bytes of the header. */
 export const VXLAN_HEADER_LEN = 8
 
 /** The largest network identifier; it has 24 bits. */
@@ -31,6 +32,7 @@ const FLAG_VNI = 0x08
 /** The first word of a header that has no reserved bit set. */
 const PLAIN_FLAGS_WORD = 0x0800_0000
 
+/** A header, parsed. */
 export interface Vxlan {
   /** Network identifier, 24 bits: which mirror session the frame belongs to. */
   vni: number

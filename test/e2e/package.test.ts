@@ -120,4 +120,21 @@ describe.skipIf(!IS_BUILT)(`the built package${NEEDS_BUILD}`, UNHURRIED, () => {
       ...Array(4).fill('ERR_PACKAGE_PATH_NOT_EXPORTED'),
     ])
   })
+  test('describes every name it exports on the page of its entry', () => {
+    const pages = { index: 'index', pcap: 'exports/pcap', wire: 'exports/wire' }
+    for (const [page, entry] of Object.entries(pages)) {
+      const text = readFileSync(join(ROOT, 'dist/api', `${page}.md`), 'utf8')
+      const source = readFileSync(join(ROOT, 'src', `${entry}.ts`), 'utf8')
+      const names = [...source.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list]) =>
+        list!.split(',').map((one) => one.trim().replace(/^type /, '')),
+      )
+      for (const name of names) if (name !== '') expect(text).toContain(`\n## ${name}\n`)
+      expect(text).not.toMatch(/#private|@internal/)
+    }
+    const index = readFileSync(join(ROOT, 'dist/api/index.md'), 'utf8')
+    // A function with its docstring and its declaration, and a type that only types use.
+    expect(index).toMatch(/^## listen\n\nReceives mirrored packets in this process/m)
+    expect(index).toContain('function listen(options?: ListenOptions): Promise<Listener>;')
+    expect(index).toContain('\n## PacketStream\n')
+  })
 })
