@@ -7,9 +7,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 
 // What the bundler of the last build left says that these files are CommonJS.
 rmSync('dist/cli/package.json', { force: true })
-/** @type {string} The bundler removes it, so that checks of types do not find it. */
+/** @type {string} Named apart: the bundler removes the file, so that a check of types does not find it. */
 const path = '../dist/cli/program.js'
-/** @type {typeof import('../src/cli/program.js')} */
 const { createProgram } = await import(path)
 
 const program = createProgram()
