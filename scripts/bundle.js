@@ -18,6 +18,7 @@ const THREADS = [
   'src/flowlog/spool-worker.ts',
   'src/deliver/delivery-worker.ts',
   'src/forward/forward-worker.ts',
+  'src/search/index-worker.ts',
 ]
 
 /** @satisfies {import('rolldown').InputOptions} */

@@ -1,4 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { buildIndex } from '../src/search/index-file.js'
 import {
   LINKTYPE_ETHERNET,
   LINKTYPE_IPV4,
@@ -40,7 +44,10 @@ import {
   vlan,
   vxlan,
 } from './support/frames.js'
+import { pcapFile } from './support/pcap-file.js'
 import { Random } from './support/random.js'
+import { runCommand } from './support/run-command.js'
+import { temporaryDirectory } from './support/temporary.js'
 
 /**
  * Every entry that takes foreign octets: nothing throws, every packet is
@@ -379,4 +386,46 @@ describe('what packets say of applications', () => {
     expect(twin.end()).toEqual(run.end())
     expect(run.told.length).toBeGreaterThan(0)
   })
+})
+
+/** A capture of a few blocks and what its index says. */
+function indexedCapture(random: Random): { capture: Buffer; packets: number } {
+  const shots = Array.from({ length: 400 }, (_, index) => {
+    const frame = Buffer.concat([random.pick(FRAMES), Buffer.alloc(random.below(1300))])
+    return { seconds: 1_700_000_000 + index, frame }
+  })
+  return { capture: pcapFile(shots), packets: shots.length }
+}
+
+/** Index files are as foreign as captures: whoever writes into a directory may have made them. */
+describe('an index', () => {
+  const seeds = [...SEEDS, ...Array.from({ length: 2 * SECONDS }, (_, at) => FIRST_SEED + at)]
+  test.each(seeds)(
+    'has a search end with packets of the capture, whatever it says, seed %i',
+    async (seed) => {
+      const random = new Random(seed)
+      const path = join(temporaryDirectory(), 'capture.pcap')
+      const { capture, packets } = indexedCapture(random)
+      writeFileSync(path, capture)
+      await buildIndex(path)
+      const sound = readFileSync(`${path}.idx`)
+      for (let times = 0; times < 12; times++) {
+        const bytes = mutated(random, sound)
+        // With checksums that are right, so that they are not what it fails by.
+        const head = bytes.length < 16 ? 0 : bytes.readUInt32LE(12)
+        if (head > 16 && head <= bytes.length) {
+          bytes.writeUInt32LE(crc32(bytes.subarray(0, head - 4)), head - 4)
+        }
+        writeFileSync(`${path}.idx`, bytes)
+        const { code, out } = await runCommand(
+          'find',
+          path,
+          '--count',
+          random.pick(['tcp', 'ip6', '']),
+        )
+        expect(code).toBeLessThan(2)
+        expect(Number(out)).toBeLessThanOrEqual(packets)
+      }
+    },
+  )
 })

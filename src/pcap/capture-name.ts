@@ -13,6 +13,9 @@ export interface CaptureName {
   readonly suffix: string
 }
 
+/** Behind the name of a capture file: what is known of its parts, see search/. */
+export const INDEX_SUFFIX = '.idx'
+
 const PATTERN = /^(\d{8}T\d{6}Z)(?:-(\d+))?(\.[A-Za-z0-9]+)?\.(?:pcap|pcapng)$/
 
 export function formatCaptureName(
@@ -30,6 +33,13 @@ export function parseCaptureName(name: string): CaptureName | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return undefined
   return { start: match[1]!, index: Number(match[2] ?? 0), suffix: match[3] ?? '' }
+}
+
+/** The name of the capture that an index is of; undefined for a name that is none of ours. */
+export function captureOfIndex(name: string): string | undefined {
+  if (!name.endsWith(INDEX_SUFFIX)) return undefined
+  const capture = name.slice(0, -INDEX_SUFFIX.length)
+  return parseCaptureName(capture) === undefined ? undefined : capture
 }
 
 /** Orders oldest first. Names alone would not: `Z-1.pcap` sorts before `Z.pcap`, `-10` before `-9`. */

@@ -1,8 +1,13 @@
-import { readdir, stat, unlink } from 'node:fs/promises'
+import { readdir, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
-import { type CaptureName, compareCaptureNames, parseCaptureName } from './capture-name.js'
+import {
+  type CaptureName,
+  compareCaptureNames,
+  INDEX_SUFFIX,
+  parseCaptureName,
+} from './capture-name.js'
 
 interface RetentionPolicy {
   keepFiles: number
@@ -18,7 +23,7 @@ interface Kept {
 
 /**
  * Keeps the finished capture files of one session within bounds by deleting the
- * oldest, those of earlier runs included. Never sees a file that is being
+ * oldest, those of earlier runs included, each with its index. Never sees a file that is being
  * written: that one is a `.part`.
  */
 export class Retention {
@@ -101,6 +106,7 @@ export class Retention {
       this.#bytes -= bytes
       try {
         await unlink(join(this.#directory, file))
+        await rm(join(this.#directory, file + INDEX_SUFFIX), { force: true })
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') continue
         this.#onProblem(

@@ -98,8 +98,10 @@ function addMac(bytes: Uint8Array, at: number, end: number, keys: KeySet): void 
 function addIpv4Address(bytes: Uint8Array, at: number, end: number, keys: KeySet): number {
   if (at + 4 > end) return 0
   const word = i32(bytes, at)
-  for (const prefix of PREFIXES4) keys.add(ipv4Key(word, prefix))
-  return ipv4Key(word, PREFIXES4[0])
+  const whole = ipv4Key(word, PREFIXES4[0])
+  keys.add(whole)
+  for (let index = 1; index < PREFIXES4.length; index++) keys.add(ipv4Key(word, PREFIXES4[index]!))
+  return whole
 }
 
 function addIpv6Address(bytes: Uint8Array, at: number, end: number, keys: KeySet): number {

@@ -4,6 +4,7 @@ import type { Session } from '../session/session.js'
 import { Tap } from '../session/tap.js'
 import { FRAGMENT_NONE, Frame } from '../wire/frame.js'
 import { GENEVE_PORT, Geneve, parseGeneve } from '../wire/geneve.js'
+import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
 import { PROTOCOL_UDP } from '../wire/protocol.js'
@@ -21,6 +22,7 @@ import {
 } from './index-format.js'
 import { KEY_VNI, key1 } from './key.js'
 import { filterLength, KeySet, probesFor } from './key-filter.js'
+import { hasUdpPort, type Look, OTHER, SEEN, SeenFlows } from './seen-flows.js'
 
 /** Bytes of the capture that a block has at least, as long as there are few. */
 const BLOCK_LEN_MIN = 224 * 1024
@@ -31,7 +33,7 @@ const BLOCKS_A_LENGTH = 32_768
 const OCTETS_A_FILTER_BYTE = 1024
 const FILE_FILTER_MIN = 1024
 const FILE_FILTER_MAX = 1024 * 1024
-const FILE_PROBES = 4
+const FILE_PROBES = 3
 
 const NO_FILTER = new Uint8Array(0)
 
@@ -41,6 +43,7 @@ const OPEN_SESSIONS_MAX = 4096
 /** Makes the index of one capture from its packets, in the order of the file. */
 export class IndexBuilder {
   readonly #keys = new KeySet()
+  readonly #seen = new SeenFlows()
   readonly #ended: IndexBlock[] = []
   readonly #filters: Uint8Array[] = []
   #filtersLength = 0
@@ -89,7 +92,18 @@ export class IndexBuilder {
     this.#packets++
     if (packet.timed) this.#noteTime(packet)
     if (linkType !== this.#lastLinkType) this.#noteLinkType(linkType)
-    addFrameKeys(bytes, start, end, linkType, this.#keys)
+    let look: Look = OTHER
+    if (linkType === LINKTYPE_ETHERNET) {
+      look = this.#seen.look(bytes, start, end, this.#ended.length + 1)
+    }
+    if (look !== SEEN) addFrameKeys(bytes, start, end, linkType, this.#keys)
+    if (look === OTHER || hasUdpPort(bytes, start, VXLAN_PORT, GENEVE_PORT)) {
+      this.#lookForTunnel(packet)
+    }
+  }
+
+  #lookForTunnel(packet: Packet): void {
+    const { bytes, start, end, linkType } = packet
     const frame = this.#frame
     const fault = parseFrame(bytes, start, end, linkType, packet.originalLength, frame)
     if (fault !== undefined || frame.ipVersion === 0 || frame.protocol !== PROTOCOL_UDP) return
@@ -120,7 +134,7 @@ export class IndexBuilder {
       genevePort: GENEVE_PORT,
       covered: this.#start,
       isMirrored: this.#hasTunnels,
-      isDoubtful: this.#hasTunnels && isDoubtful,
+      isDoubtful,
       isUnlisted: this.#isUnlisted,
       isPlainPcap: !isCompressed && summary.format !== 'pcapng',
       isCompressed,

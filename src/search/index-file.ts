@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { OperatorError } from '../errors.js'
+import { INDEX_SUFFIX } from '../pcap/capture-name.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
 import { SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import { openSinkLater } from '../sink/open.js'
@@ -14,9 +15,6 @@ import {
   PREAMBLE_LEN,
   parseIndex,
 } from './index-format.js'
-
-/** After the name of the capture. */
-export const INDEX_SUFFIX = '.idx'
 
 /** Of each end of a capture, what tells it from another of the same length and time. */
 const END_LEN = 4096

@@ -9,7 +9,8 @@ const SHARE_MAX = 1 / 64
 export const FILTER_UNIT = 8
 /** As long as 16 bits of units say. */
 const FILTER_LEN_MAX = 0xffff * FILTER_UNIT
-const PROBES_MAX = 7
+/** More would find hardly more that is not there, and cost as much again. */
+const PROBES_MAX = 4
 
 /** Slots for keys: a block of 256 KiB has room for some 3400 frames of a dozen keys. */
 const SLOTS = 1 << 16
@@ -21,7 +22,8 @@ export class KeySet {
   /** There were more than it holds. */
   isFull = false
   readonly #slots = new Int32Array(SLOTS)
-  /** The slots in use, in the order of their keys. */
+  /** The keys one behind the other, and their slots. */
+  readonly #keys = new Int32Array(KEYS_MAX)
   readonly #used = new Uint16Array(KEYS_MAX)
 
   add(key: number): void {
@@ -38,13 +40,23 @@ export class KeySet {
       return
     }
     slots[at] = kept
+    this.#keys[this.count] = kept
     this.#used[this.count++] = at
   }
 
   /** Sets the bits of every key in a filter. */
   putInto(filter: Uint8Array, probes: number): void {
+    const keys = this.#keys
+    const scale = (filter.length * 8) / 0x1_0000_0000
     for (let index = 0; index < this.count; index++) {
-      put(filter, probes, this.#slots[this.#used[index]!]!)
+      const key = keys[index]!
+      const step = spread(key) | 1
+      let hash = key
+      for (let probe = 0; probe < probes; probe++) {
+        const bit = ((hash >>> 0) * scale) | 0
+        filter[bit >>> 3]! |= 1 << (bit & 7)
+        hash = (hash + step) | 0
+      }
     }
   }
 
@@ -70,26 +82,15 @@ export function probesFor(length: number, keys: number): number {
 
 /** Whether a key may be in a Bloom filter; false is certain. */
 export function mayHold(filter: Uint8Array, probes: number, key: number): boolean {
-  const bits = filter.length * 8
+  const scale = (filter.length * 8) / 0x1_0000_0000
   // As KeySet keeps it.
   const kept = key === 0 ? 1 : key
   const step = spread(kept) | 1
   let hash = kept
   for (let probe = 0; probe < probes; probe++) {
-    const bit = Math.floor(((hash >>> 0) * bits) / 0x1_0000_0000)
+    const bit = ((hash >>> 0) * scale) | 0
     if ((filter[bit >>> 3]! & (1 << (bit & 7))) === 0) return false
     hash = (hash + step) | 0
   }
   return true
-}
-
-function put(filter: Uint8Array, probes: number, key: number): void {
-  const bits = filter.length * 8
-  const step = spread(key) | 1
-  let hash = key
-  for (let probe = 0; probe < probes; probe++) {
-    const bit = Math.floor(((hash >>> 0) * bits) / 0x1_0000_0000)
-    filter[bit >>> 3]! |= 1 << (bit & 7)
-    hash = (hash + step) | 0
-  }
 }

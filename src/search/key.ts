@@ -22,7 +22,7 @@ export const KEY_CONNECTION = 10
 export const KEY_VNI = 11
 
 /** Lengths of the prefixes that each address is also kept by, the longest first. */
-export const PREFIXES4 = [32, 24, 16, 8] as const
+export const PREFIXES4 = [32, 24, 16] as const
 export const PREFIXES6 = [128, 64, 48, 32] as const
 
 function mixed(hash: number, word: number): number {

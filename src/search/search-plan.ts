@@ -63,7 +63,7 @@ export class SearchPlanner {
     const { decap, vxlanPort, genevePort } = this.#search
     if (file.session !== undefined || decap === 'none') return true
     const arePorts = vxlanPort === VXLAN_PORT && genevePort === GENEVE_PORT
-    return arePorts && !index.isDoubtful
+    return arePorts && !(index.isMirrored && index.isDoubtful)
   }
 
   #planIndexed(file: CaptureFile, index: CaptureIndex): FilePlan {

@@ -399,6 +399,8 @@ describe('retention of a RotatingCapture', () => {
   test('keeps so many octets, and never deletes the open file', async () => {
     const directory = temporaryDirectory()
     leaveOld(directory, ['20250101T000000Z.pcap', '20250102T000000Z.pcap', '20250103T000000Z.pcap'])
+    // Of the file that goes, so that it goes too.
+    leaveOld(directory, ['20250101T000000Z.pcap.idx'])
     const { capture, directory: at } = rig({ directory, keepBytes: 250 })
     await capture.drained()
     expect(readdirSync(at).sort()).toEqual(['20250102T000000Z.pcap', '20250103T000000Z.pcap'])

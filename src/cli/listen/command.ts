@@ -32,6 +32,7 @@ const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
       '--rotate-interval',
       '--keep-files',
       '--keep-bytes',
+      '--index',
     ],
   ],
   [
@@ -246,6 +247,10 @@ function addCaptures(command: Command): void {
       '--keep-bytes <size>',
       'bytes of finished capture files to keep per session (default: all)',
       parseSize,
+    )
+    .option(
+      '--index',
+      'index finished capture files at the lowest priority, so that find skips most of them',
     )
 }
 

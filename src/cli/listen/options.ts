@@ -27,6 +27,7 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   rotateInterval: number
   keepFiles?: number
   keepBytes?: number
+  index?: true
   flowLogDir?: string
   logFormat?: string
   maxAggregationInterval: '60' | '600'

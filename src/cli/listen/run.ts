@@ -22,6 +22,7 @@ import { parseLogFormat } from '../../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
 import { adoptParts } from '../../recover/adoption.js'
 import { TakenDirectories } from '../../recover/taken-directories.js'
+import { IndexThread } from '../../search/index-thread.js'
 import type { LedgerReport } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { DiskSpace } from '../../sink/disk-space.js'
@@ -81,6 +82,7 @@ async function runAppliance(
   // Receiving threads have limits of their own.
   const limits = new LineLimits(say)
   const minutes = setInterval(() => limits.tick(Math.floor(Date.now() / 1000)), MINUTES_MS)
+  let indexing: IndexThread | undefined
   try {
     // It may be in a directory that has just been made.
     if (options.stats !== undefined) checkStats(options.stats)
@@ -134,6 +136,7 @@ async function runAppliance(
       await forward?.stop()
       throw error
     })
+    indexing = openIndexing(options)
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
     const warning = options.captureDir === undefined ? undefined : filesWarning(options)
@@ -194,16 +197,24 @@ async function runAppliance(
     await forward?.stop()
     await deliveries?.stop()
     limits.sayOmitted()
+    await indexing?.stop()
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
     directories.release()
     if (stop.failure !== undefined) throw stop.failure
   } catch (error) {
+    await indexing?.stop()
     directories.abandon()
     throw error
   } finally {
     clearInterval(minutes)
   }
+}
+
+/** What indexes finished captures, where that is wanted. */
+function openIndexing({ captureDir, index }: ListenOptions): IndexThread | undefined {
+  if (captureDir === undefined || index !== true) return undefined
+  return new IndexThread({ directory: captureDir }, say)
 }
 
 /** Where the default flow log is delivered to. Throws OperatorError (exit code 2). */
