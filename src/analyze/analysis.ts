@@ -17,8 +17,7 @@ import { TcpCounts } from './tcp-counts.js'
 import { TcpHealth } from './tcp-health.js'
 import { Traffic } from './traffic.js'
 
-export interface AnalysisOptions
-  extends Omit<OfflineOptions, 'flows' | 'counter' | 'observe' | 'until'> {
+export interface AnalysisOptions extends Omit<OfflineOptions, 'flows' | 'counter' | 'observe'> {
   /** Connections held at most; beyond, the least valuable are summed up early. */
   maxFlows: number
   /** Rows of each list of the heaviest. */

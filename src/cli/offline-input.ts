@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import { GRACE_SECONDS } from '../flow/flow-intake.js'
-import type { Offline } from '../offline/offline.js'
+import { isBefore, type Offline, type PointInTime } from '../offline/offline.js'
 import { farTimesNote, readingProblems } from '../offline/problems.js'
 import type { FileSummary } from '../pcap/capture-merge.js'
+import { PART } from '../sink/part-file.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
 import { Progress } from './process/progress.js'
@@ -21,8 +22,9 @@ export async function offlineOptions(
   options: OfflineCliOptions,
   onProblem: (line: string) => void,
 ) {
-  const { decap, vxlanPort, genevePort, vni, duplicates, filter } = options
+  const { decap, vxlanPort, genevePort, vni, duplicates, filter, since, until } = options
   return {
+    ...((since ?? until) && { since, until, partsOf: await partsWithin(since, until) }),
     ...(filter !== undefined && { filter: await compile(filter, onProblem) }),
     ...(duplicates && { duplicates }),
     decap,
@@ -30,6 +32,35 @@ export async function offlineOptions(
     genevePort,
     ...(vni && { vnis: new Set(vni) }),
   }
+}
+
+/**
+ * The captures that a command line names, with those of its directories that are finished. Throws
+ * OperatorError (exit code 2) where it names none.
+ */
+export async function capturesNamed(
+  files: readonly string[],
+  { dir, since, until }: OfflineCliOptions,
+): Promise<readonly string[]> {
+  if (since !== undefined && until !== undefined && isBefore(until, since)) {
+    throw new OperatorError('--until lies before --since: no packet is between them', {
+      exitCode: 2,
+    })
+  }
+  if (dir === undefined) {
+    if (files.length > 0) return files
+    throw new OperatorError('name capture files, or directories of them with --dir', {
+      exitCode: 2,
+    })
+  }
+  const { namedCaptures } = await import('./named-captures.js')
+  const found = (await namedCaptures(dir)).map(({ path }) => path)
+  return [...found.filter((path) => !path.endsWith(PART)), ...files]
+}
+
+async function partsWithin(since: PointInTime | undefined, until: PointInTime | undefined) {
+  const { partsBetween } = await import('../search/search-plan.js')
+  return (paths: readonly string[]) => partsBetween(paths, since, until)
 }
 
 /** The compiler is loaded where there is something to compile. */

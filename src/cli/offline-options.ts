@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander'
+import type { PointInTime } from '../offline/offline.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import { GENEVE_PORT } from '../wire/geneve.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
-import { collectVnis, integerBetween } from './options.js'
+import { collect, collectVnis, integerBetween, parseMoment } from './options.js'
 
 /** What the commands that read capture files share. */
 export interface OfflineCliOptions {
+  dir?: string[]
+  since?: PointInTime
+  until?: PointInTime
   decap: 'auto' | 'none'
   vxlanPort: number
   genevePort: number
@@ -29,6 +33,18 @@ export function addOfflineOptions(command: Command): Command {
         .choices(['auto', 'none'])
         .default('auto'),
     )
+    .addOption(
+      new Option(
+        '--dir <directory>',
+        'read the finished captures in and below it, too; once for each directory',
+      ).argParser(collect),
+    )
+    .option(
+      '--since <time>',
+      'read no earlier packets: 10m ago, 2026-11-30T12:00:00Z or seconds; of files with an index (mirrortap index) only the parts in between are read',
+      parseMoment,
+    )
+    .option('--until <time>', 'read no later packets', parseMoment)
     .option(
       '--vni <numbers>',
       'read only packets with these VXLAN network identifiers, such as 7 or 7,8',

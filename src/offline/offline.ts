@@ -3,7 +3,12 @@ import type { FlowTrackerOptions } from '../flow/flow-lives.js'
 import type { OnFlowRecord } from '../flow/flow-record.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
-import { type CaptureOutcome, type OnRead, readCaptures } from '../pcap/capture-merge.js'
+import {
+  type CaptureOutcome,
+  type CapturePart,
+  type OnRead,
+  readCaptures,
+} from '../pcap/capture-merge.js'
 import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import type { Ledger } from '../session/ledger.js'
@@ -18,8 +23,11 @@ export interface OfflineOptions {
   genevePort: number
   vnis?: ReadonlySet<number>
   duplicates?: DuplicateMode
-  /** Packets after this moment are left out. */
-  until?: PointInTime
+  /** Packets before and after these moments are left out. A packet without a time lies between none. */
+  since?: PointInTime | undefined
+  until?: PointInTime | undefined
+  /** Given the files, says what of each has to be read for the packets between those moments. */
+  partsOf?: ((paths: readonly string[]) => (file: number) => CapturePart) | undefined
   /** Without it packets are not counted into flows. */
   flows?: Omit<FlowTrackerOptions, 'sessions' | 'complete'>
   /** In place of `flows`: makes what counts packets into flows, of which every record is to be shown to `complete`. */
@@ -50,11 +58,15 @@ export class Offline {
   later = 0
 
   readonly #tap: Tap<PacketCounter | undefined>
+  readonly #since: PointInTime | undefined
   readonly #until: PointInTime | undefined
+  readonly #partsOf: OfflineOptions['partsOf']
   readonly #open: ReadOptions['open']
 
   constructor(options: OfflineOptions) {
+    this.#since = options.since
     this.#until = options.until
+    this.#partsOf = options.partsOf
     this.#open = options.open
     const { flows, counter } = options
     this.#tap = new Tap<PacketCounter | undefined>({
@@ -108,7 +120,12 @@ export class Offline {
     const options = this.#readOptions(afterBlock)
     const outcomes = await readCaptures(paths, (packet) => this.accept(packet), {
       ...options,
-      ...(onRead && { onRead }),
+      ...(this.#partsOf && { partOf: this.#partsOf(paths) }),
+      ...(onRead && {
+        onRead: (packet, file) => {
+          if (!this.#isEarly(packet) && !this.#isLate(packet)) onRead(packet, file)
+        },
+      }),
     })
     this.end()
     return outcomes
@@ -141,11 +158,12 @@ export class Offline {
    * between its blocks, and `end` when all have come.
    */
   accept(packet: Packet): void {
-    const { seconds, nanoseconds } = packet
-    if (this.#until !== undefined && isAfter(seconds, nanoseconds, this.#until)) {
+    if (this.#isEarly(packet)) return
+    if (this.#isLate(packet)) {
       this.later++
       return
     }
+    const { seconds, nanoseconds } = packet
     if (seconds >= this.lastSeconds) {
       if (seconds > this.lastSeconds || nanoseconds > this.lastNanoseconds) {
         this.lastSeconds = seconds
@@ -156,10 +174,19 @@ export class Offline {
     }
     this.#tap.demux.acceptPacket(packet)
   }
+
+  #isEarly(packet: Packet): boolean {
+    return this.#since !== undefined && (!packet.timed || isBefore(packet, this.#since))
+  }
+
+  #isLate(packet: Packet): boolean {
+    return this.#until !== undefined && isBefore(this.#until, packet)
+  }
 }
 
-function isAfter(seconds: number, nanoseconds: number, moment: PointInTime): boolean {
+/** Of two points in time. */
+export function isBefore({ seconds, nanoseconds }: PointInTime, moment: PointInTime): boolean {
   return (
-    seconds > moment.seconds || (seconds === moment.seconds && nanoseconds > moment.nanoseconds)
+    seconds < moment.seconds || (seconds === moment.seconds && nanoseconds < moment.nanoseconds)
   )
 }

@@ -1,4 +1,5 @@
 import type { Expression } from '../filter/expression.js'
+import type { CapturePart } from '../pcap/capture-merge.js'
 import { PCAP_HEADER_LEN } from '../pcap/pcap.js'
 import type { ByteRange } from '../pcap/reader.js'
 import { vniInName } from '../session/session.js'
@@ -95,6 +96,30 @@ function whole(file: CaptureFile, index: FilePlan['index']): FilePlan {
   return { file, index, ranges: undefined, begins: undefined, blocks: 0, candidates: 0 }
 }
 
+/**
+ * What of captures has to be read for the packets between two moments. Something of each is: a summary
+ * of it is wanted, whatever it has.
+ */
+export function partsBetween(
+  paths: readonly string[],
+  since: Moment | undefined,
+  until: Moment | undefined,
+): (file: number) => CapturePart {
+  const parts = paths.map((path): CapturePart => {
+    const index = path === '-' ? 'none' : readIndex(path)
+    if (typeof index === 'string') return { ranges: undefined, begins: undefined }
+    const timely = index.blocks.filter((block) => isTimely(block, since, until))
+    const ranges = rangesOf(index, timely, index.isDamaged)
+    const first = index.blocks[0]
+    if (ranges.length > 0 || first === undefined) {
+      return { ranges, begins: index.isDamaged ? undefined : earliestOf(timely) }
+    }
+    const end = index.isPlainPcap ? PCAP_HEADER_LEN : index.isCompressed ? 1 : first.end
+    return { ranges: [{ start: 0, end }], begins: until ?? since }
+  })
+  return (file) => parts[file]!
+}
+
 /** Which blocks of one capture can have what is looked for. */
 class Matcher {
   readonly #search: Search
@@ -119,7 +144,8 @@ class Matcher {
 
   candidates(): IndexBlock[] {
     const index = this.#index
-    const timely = index.blocks.filter((block) => this.#isTimely(block))
+    const { since, until } = this.#search
+    const timely = index.blocks.filter((block) => isTimely(block, since, until))
     if (timely.length === 0) return []
     const { filter, probes } = index
     if (filter.length > 0 && !this.#mayMatch(filter, probes)) return []
@@ -130,14 +156,6 @@ class Matcher {
       const blockFilter = block.isUnfiltered ? undefined : filterOf(filters, block)
       return blockFilter === undefined || this.#mayMatch(blockFilter, block.probes)
     })
-  }
-
-  #isTimely({ earliest, latest }: IndexBlock): boolean {
-    const { since, until } = this.#search
-    if (since === undefined && until === undefined) return true
-    if (earliest === undefined || latest === undefined) return false
-    if (since !== undefined && isBefore(latest, since)) return false
-    return until === undefined || !isBefore(until, earliest)
   }
 
   #mayMatch(filter: Uint8Array, probes: number): boolean {
@@ -197,6 +215,17 @@ function rangesOf(
   }
   if (isTailUnknown) add(index.covered, Number.POSITIVE_INFINITY)
   return ranges
+}
+
+function isTimely(
+  { earliest, latest }: IndexBlock,
+  since: Moment | undefined,
+  until: Moment | undefined,
+): boolean {
+  if (since === undefined && until === undefined) return true
+  if (earliest === undefined || latest === undefined) return false
+  if (since !== undefined && isBefore(latest, since)) return false
+  return until === undefined || !isBefore(until, earliest)
 }
 
 function earliestOf(blocks: readonly IndexBlock[]): Moment | undefined {

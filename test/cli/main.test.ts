@@ -59,7 +59,7 @@ describe('main', () => {
     })),
     {
       args: ['flows'],
-      says: "missing required argument 'file' (see mirrortap flows --help)",
+      says: 'name capture files, or directories of them with --dir',
     },
     {
       args: ['listen', 'extra'],

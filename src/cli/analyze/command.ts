@@ -12,7 +12,7 @@ export function addAnalyze(program: Command): void {
       'Sums up capture files (pcap, pcapng, gzip, zstd; - is standard input): sessions, protocols, ' +
         'who talks to whom, TCP health, what was lost or cut. Mirrored packets are unwrapped.',
     )
-    .argument('<file...>', 'capture files')
+    .argument('[file...]', 'capture files')
     .addOption(new Option('--json', 'print everything as one JSON object instead of text'))
     .option(
       '--report <file>',
@@ -32,7 +32,9 @@ export function addAnalyze(program: Command): void {
       '\nExamples:\n  mirrortap analyze capture.pcap\n  mirrortap analyze --report report.html *.pcap.gz\n' +
         '  mirrortap analyze --json capture.pcap | jq .tcp.gapsAcknowledged',
     )
-    .action(async (files: string[], options: AnalyzeOptions) => {
+    .action(async (named: string[], options: AnalyzeOptions) => {
+      const { capturesNamed } = await import('../offline-input.js')
+      const files = await capturesNamed(named, options)
       const { analyze } = await import('./run.js')
       await analyze(files, options)
     })

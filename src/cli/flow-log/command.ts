@@ -79,19 +79,26 @@ export function addFlowLog(program: Command): void {
         '  mirrortap flow-log *.pcap --format parquet --hive-compatible-partitions -o logs/\n' +
         '  mirrortap flow-log --from nats://10.0.0.5:4222/flows --follow --format json',
     )
-    .action(async (files: string[], options: FlowLogOptions & Record<string, unknown>) => {
+    .action(async (named: string[], options: FlowLogOptions & Record<string, unknown>) => {
       applyFileMode(options.fileMode)
       if (options.printDdl !== undefined) {
         const { printDdl } = await import('./print-ddl.js')
-        return printDdl(options.printDdl, files, options)
+        return printDdl(options.printDdl, named, options)
       }
       if (options.from !== undefined) {
-        if (files.length > 0) throw new OperatorError(EITHER, { exitCode: 2 })
+        if (named.length > 0 || options.dir) throw new OperatorError(EITHER, { exitCode: 2 })
         const { flowLogFrom } = await import('./from.js')
         return flowLogFrom(options.from, options)
       }
       if (options.follow === true) throw new OperatorError(ONLY_STREAMS, { exitCode: 2 })
-      if (files.length === 0) throw new OperatorError(NOTHING_NAMED, { exitCode: 2 })
+      if (named.length === 0 && !options.dir)
+        throw new OperatorError(NOTHING_NAMED, { exitCode: 2 })
+      const { dir, since, until } = options
+      let files: readonly string[] = named
+      if ((dir ?? since ?? until) !== undefined) {
+        const { capturesNamed } = await import('../offline-input.js')
+        files = await capturesNamed(named, options)
+      }
       const table = startTable(files, options)
       try {
         const { flowLog } = await import('./run.js')

@@ -14,7 +14,7 @@ export function addFlows(program: Command): void {
       'Lists the flows of capture files (pcap, pcapng, gzip, zstd; - is standard input): one row ' +
         'for each direction. Mirrored packets are unwrapped and kept apart by session.',
     )
-    .argument('<file...>', 'capture files')
+    .argument('[file...]', 'capture files')
     .option('--json', 'print an array of objects instead of a table')
     .addOption(
       new Option(
@@ -89,7 +89,9 @@ export function addFlows(program: Command): void {
         '  mirrortap flows --format zeek -o logs/ x.pcap\n' +
         "  mirrortap flows --format eve --pairs x.pcap | jq 'select(.tls)'",
     )
-    .action(async (files: string[], options: FlowsOptions) => {
+    .action(async (named: string[], options: FlowsOptions) => {
+      const { capturesNamed } = await import('../offline-input.js')
+      const files = await capturesNamed(named, options)
       const { flows } = await import('./run.js')
       await flows(files, options)
     })

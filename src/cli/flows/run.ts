@@ -45,6 +45,11 @@ async function listFlows(
   options: FlowsOptions,
   stop: Stop,
 ): Promise<void> {
+  if (options.at !== undefined && options.until !== undefined) {
+    throw new OperatorError('--at and --until both say when to stop: leave one out', {
+      exitCode: 2,
+    })
+  }
   const filters = readFilters(options.flowFilters)
   if (options.format !== undefined) {
     const { writeLogs } = await import('./logs.js')

@@ -164,7 +164,10 @@ export function addQuery(program: Command): void {
   addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText('after', () => TABLES + examplesText())
-    .action(async (sql: string, files: string[], options: QueryCliOptions) => {
+    .action(async (sql: string, named: string[], options: QueryCliOptions) => {
+      const { capturesNamed } = await import('../offline-input.js')
+      const hasInput = named.length > 0 || options.dir !== undefined
+      const files = hasInput ? await capturesNamed(named, options) : []
       const { runQuery } = await import('./run.js')
       await runQuery(sql, files, options)
     })
