@@ -6,6 +6,7 @@ import { isBefore, type Offline, type PointInTime } from '../offline/offline.js'
 import { farTimesNote, readingProblems } from '../offline/problems.js'
 import type { FileSummary } from '../pcap/capture-merge.js'
 import { PART } from '../sink/part-file.js'
+import { namedCaptures } from './named-captures.js'
 import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
 import { Progress } from './process/progress.js'
@@ -53,7 +54,6 @@ export async function capturesNamed(
       exitCode: 2,
     })
   }
-  const { namedCaptures } = await import('./named-captures.js')
   const found = (await namedCaptures(dir)).map(({ path }) => path)
   return [...found.filter((path) => !path.endsWith(PART)), ...files]
 }

@@ -12,7 +12,7 @@ export interface Route {
   readonly method?: 'GET' | 'POST'
   /** Whether it is shown only to those who may call the API. */
   readonly needsKey?: boolean
-  answer(head: RequestHead): Page | EndlessPage | Promise<Page>
+  answer(head: RequestHead): Page | EndlessPage | Promise<Page | EndlessPage>
 }
 
 interface PageHead {

@@ -9,6 +9,8 @@ export interface ApiCliOptions {
   /** false with --no-auth. */
   auth?: boolean
   auditLog?: string
+  /** Where what is captured is found. */
+  captureDir?: string
 }
 
 /** The options of what load balancers ask. */

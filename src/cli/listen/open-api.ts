@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { API_LIMITS, type ApiLimits, ApiServer } from '../../api/http/api-server.js'
 import { AuditLog } from '../../api/http/audit-log.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
+import { findPage } from '../../api/http/find-page.js'
 import { type HealthFacts, health, type Progress } from '../../api/http/health.js'
 import { ledgerPage } from '../../api/http/ledger-page.js'
 import { bindAddress } from '../../api/http/loopback.js'
@@ -25,6 +26,9 @@ import { metricsFacts, readinessFacts, type Watched } from './watched.js'
 /** What AWS's clients assume, and what its emulators answer as. */
 const DEFAULT_REGION = 'us-east-1'
 const DEFAULT_ACCOUNT = '000000000000'
+
+/** This one, for what is done in a process of its own. */
+const PROGRAM = [process.execPath, process.argv[1]!] as const
 
 /** As EC2 allows. */
 const SKEW_SECONDS = 15 * 60
@@ -77,6 +81,7 @@ async function serve(
   watched: Watched,
 ): Promise<ApiServer> {
   const sayOfRequests = limits.about('requests to the API')
+  const { captureDir } = options
   const { host, port } = typeof options.api === 'object' ? options.api : DEFAULT_API
   const isOpen = options.auth === false
   const { region, accountId } = regionAndAccount(metadata)
@@ -126,6 +131,7 @@ async function serve(
       readiness('/readyz', () => readinessFacts(watched)),
       ledgerPage(watched.ledger),
       metricsPage(() => metricsFacts(watched), true),
+      ...(captureDir === undefined ? [] : [findPage({ program: PROGRAM, directory: captureDir })]),
       ...dashboardPages(),
       feed.route,
       ...(visitors === undefined ? [] : [visitors.signIn, visitors.signOut]),
