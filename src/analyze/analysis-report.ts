@@ -58,7 +58,16 @@ const FINDING_KINDS = [
   'flow-table-full',
   'malformed',
   'retransmissions',
+  'one-way',
+  'syn-flood',
+  'port-scan',
+  'address-scan',
   'connections-failed',
+  'beacon',
+  'dns-failures',
+  'dns-long-names',
+  'weak-tls',
+  'cleartext-password',
   'duplicates',
   'tunnel-doubt',
   'fragments-unclaimed',
@@ -74,6 +83,8 @@ export interface Finding {
   level: 'problem' | 'notice'
   /** One sentence for people; it may change. */
   text: string
+  /** A pcap-filter(7) expression that the packets match, of what hosts do. */
+  filter?: string
 }
 
 export interface FileReport {

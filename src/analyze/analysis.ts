@@ -1,5 +1,6 @@
 import { AddressNames } from '../application/address-names.js'
 import { ApplicationReader } from '../application/application-reader.js'
+import { joinedSinks } from '../application/application-sink.js'
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
@@ -8,6 +9,10 @@ import type { ReadOptions } from '../pcap/reader.js'
 import type { Ledger } from '../session/ledger.js'
 import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import type { AnalysisReport, FileReport, Totals } from './analysis-report.js'
+import { ApplicationFacts } from './application-facts.js'
+import { Beacons } from './beacons.js'
+import { BEACON_CONNECTIONS } from './behavior-findings.js'
+import type { Behavior } from './behavior-report.js'
 import { Distribution } from './distribution.js'
 import { FileFacts } from './file-facts.js'
 import { findingsOf } from './findings.js'
@@ -26,6 +31,9 @@ export interface AnalysisOptions extends Omit<OfflineOptions, 'flows' | 'counter
   names?: boolean
 }
 
+/** Services named whose connections failed. */
+const FAILURES_SHOWN = 3
+
 /** Names are those of all sessions together, as the sums of addresses are. */
 const ALL_SESSIONS = 0
 
@@ -43,7 +51,9 @@ export class Analysis {
   readonly #flows: FlowTotals
   readonly #top: number
   readonly #names = new AddressNames()
-  readonly #reader: ApplicationReader | undefined
+  readonly #application = new ApplicationFacts()
+  readonly #beacons = new Beacons()
+  readonly #reader: ApplicationReader
   readonly #files: { path: string; facts: FileFacts; summary: FileSummary }[] = []
   readonly #interArrival = new Distribution('ns')
   readonly #roundTrips = {
@@ -54,7 +64,9 @@ export class Analysis {
 
   constructor(options: AnalysisOptions) {
     const { maxFlows, top, names = true, ...offline } = options
-    if (names) this.#reader = new ApplicationReader(this.#names)
+    this.#reader = new ApplicationReader(
+      names ? joinedSinks([this.#application, this.#names]) : this.#application,
+    )
     this.#top = top
     const tcp = new TcpHealth(maxFlows, this.#roundTrips)
     this.#tracker = new FlowTracker({
@@ -65,6 +77,7 @@ export class Analysis {
     this.#traffic = new Traffic({
       tracker: this.#tracker,
       tcp,
+      beacons: this.#beacons,
     })
     this.#flows = new FlowTotals({
       tracker: this.#tracker,
@@ -77,7 +90,7 @@ export class Analysis {
       counter: () => this.#traffic,
       observe: (session, packet, frame, fault) => {
         this.#traffic.observe(session, packet, frame, fault)
-        if (fault === undefined) this.#reader?.read(frame, ALL_SESSIONS, packet)
+        if (fault === undefined) this.#reader.read(frame, ALL_SESSIONS, packet)
       },
     })
   }
@@ -108,7 +121,7 @@ export class Analysis {
   /** Ends all flows and sums up. Nothing may be read afterwards. */
   report(): AnalysisReport {
     this.#tracker.shutdown()
-    this.#reader?.end()
+    this.#reader.end()
     const traffic = this.#traffic
     const files = this.#files.map(({ path, facts, summary }) => facts.report(path, summary))
     const sessions = traffic.sessions().map((session) => session.report())
@@ -144,7 +157,26 @@ export class Analysis {
       series: traffic.seriesReport(),
     }
     const { files: _, ...rest } = report
-    return { version: 1, findings: findingsOf({ version: 1, ...report }), files, ...rest }
+    return {
+      version: 1,
+      findings: findingsOf({ version: 1, ...report }, this.#behavior()),
+      files,
+      ...rest,
+    }
+  }
+
+  #behavior(): Behavior {
+    const { probes } = this.#flows
+    const each = (index: number) => this.#traffic.factsOf(index).session.name ?? 'not mirrored'
+    return {
+      portScans: probes.portScans(this.#top),
+      hostScans: probes.hostScans(this.#top),
+      failures: probes.failures(FAILURES_SHOWN),
+      floods: probes.floods(this.#top),
+      oneWay: probes.oneWay().map((row) => ({ ...row, name: each(row.session) })),
+      beacons: this.#beacons.rows(BEACON_CONNECTIONS),
+      application: this.#application.report(),
+    }
   }
 
   #namesOf(addresses: readonly string[]): Record<string, string> {

@@ -1,5 +1,7 @@
 import type { CutCause } from '../session/cut-frames.js'
 import type { AnalysisReport, Finding, FindingKind, SessionAnalysis } from './analysis-report.js'
+import { behaviorFindings } from './behavior-findings.js'
+import type { Behavior } from './behavior-report.js'
 import { cutCauseText } from './cut-cause-text.js'
 import { counted, formatNanoseconds, formatOctets, formatShare } from './quantities.js'
 
@@ -9,7 +11,10 @@ const RETRANSMISSIONS_PERCENT = 1
 const FAILED_PERCENT = 5
 
 /** Reads a report as a person would who knows what matters. */
-export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] {
+export function findingsOf(
+  report: Omit<AnalysisReport, 'findings'>,
+  behavior: Behavior,
+): Finding[] {
   return [
     ...damage(report),
     ...loss(report),
@@ -18,7 +23,8 @@ export function findingsOf(report: Omit<AnalysisReport, 'findings'>): Finding[] 
     ...flowTable(report),
     ...malformed(report),
     ...retransmissions(report),
-    ...failedConnections(report),
+    ...failedConnections(report, behavior),
+    ...behaviorFindings(behavior),
     ...duplicates(report),
     ...tunnelDoubt(report),
     ...unclaimedFragments(report),
@@ -110,13 +116,19 @@ function retransmissions({ tcp }: Source): Finding[] {
   return [notice('retransmissions', `${segments} (${share}) sent again`)]
 }
 
-function failedConnections({ tcp }: Source): Finding[] {
+function failedConnections({ tcp }: Source, { failures }: Behavior): Finding[] {
   const failed = tcp.refused + tcp.unanswered
   if (failed === 0 || 100 * failed < FAILED_PERCENT * tcp.attempted) return []
+  const services = failures
+    .filter(({ refused, unanswered }) => refused + unanswered > 0)
+    .map(({ port, attempted, refused, unanswered }) => {
+      return `port ${port}, ${refused + unanswered} of ${attempted}`
+    })
   return [
     notice(
       'connections-failed',
-      `${failed} of ${counted(tcp.attempted, 'TCP connection')} failed: ${tcp.refused} refused, ${tcp.unanswered} not answered`,
+      `${failed} of ${counted(tcp.attempted, 'TCP connection')} failed: ${tcp.refused} refused, ` +
+        `${tcp.unanswered} not answered; most: ${services.join('; ')}`,
     ),
   ]
 }

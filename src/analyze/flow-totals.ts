@@ -6,6 +6,7 @@ import { AddressTotals } from './address-totals.js'
 import type { FlowSummary, Flows, TroubledFlow } from './analysis-report.js'
 import { Distribution } from './distribution.js'
 import { durationOf, summaryOf } from './flow-summary.js'
+import { Probes } from './probes.js'
 import { Services } from './services.js'
 import type { SessionFacts } from './session-facts.js'
 import type { TcpHealth } from './tcp-health.js'
@@ -27,6 +28,7 @@ export class FlowTotals {
   readonly packets = new Distribution('packets')
   readonly addresses = new AddressTotals()
   readonly services = new Services()
+  readonly probes: Probes
   readonly #options: FlowTotalsOptions
   readonly #byBytes: Top<FlowSummary>
   readonly #byPackets: Top<FlowSummary>
@@ -35,6 +37,7 @@ export class FlowTotals {
 
   constructor(options: FlowTotalsOptions) {
     this.#options = options
+    this.probes = new Probes(options.tracker)
     this.#byBytes = new Top(options.top)
     this.#byPackets = new Top(options.top)
     this.#troubled = new Top(options.top)
@@ -59,6 +62,7 @@ export class FlowTotals {
     if (isTcp) this.#options.tcp.forget(flow)
 
     this.#connections++
+    this.probes.end(flow)
     this.addresses.add(table, flow, packets0, bytes0, packets1, bytes1)
     const flows = (packets0 > 0 ? 1 : 0) + (packets1 > 0 ? 1 : 0)
     this.services.add(table, flow, flows, packets0 + packets1, bytes0 + bytes1)

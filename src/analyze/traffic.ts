@@ -7,7 +7,9 @@ import type { Fault } from '../wire/fault.js'
 import type { Frame } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
+import { TCP_SYN } from '../wire/tcp.js'
 import type { Series, SeriesLine } from './analysis-report.js'
+import type { Beacons } from './beacons.js'
 import { Distribution } from './distribution.js'
 import { PROTOCOL_LINES, ProtocolCounts } from './protocol-counts.js'
 import { SessionFacts } from './session-facts.js'
@@ -21,6 +23,7 @@ const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
 interface TrafficOptions {
   tracker: FlowTracker
   tcp: TcpHealth
+  beacons: Beacons
 }
 
 /** What the pipeline's packets come to: an observer sees each of them, and a counter those that are in flows. */
@@ -30,6 +33,7 @@ export class Traffic implements PacketCounter {
 
   readonly #tracker: FlowTracker
   readonly #tcp: TcpHealth
+  readonly #beacons: Beacons
   readonly #series = new TimeSeries(PROTOCOL_LINES.length + SESSION_LINES + 1)
   readonly #byIndex: (SessionFacts | undefined)[] = []
   /** In the order they came; those whose index another has taken over stay here. */
@@ -39,6 +43,7 @@ export class Traffic implements PacketCounter {
   constructor(options: TrafficOptions) {
     this.#tracker = options.tracker
     this.#tcp = options.tcp
+    this.#beacons = options.beacons
   }
 
   /** A PacketObserver. */
@@ -68,6 +73,7 @@ export class Traffic implements PacketCounter {
     const flow = tracker.track(frame, session, seconds, nanoseconds, timed)
     // A fragment that waits for its first is in none yet.
     if (flow >= 0 && frame.protocol === PROTOCOL_TCP) {
+      if (frame.tcpFlags === TCP_SYN && timed) this.#beacons.add(frame, seconds, nanoseconds)
       const { tcp } = this.factsOf(session)
       this.#tcp.observe(flow, tracker.table.direction, frame, seconds, nanoseconds, timed, tcp)
     }

@@ -15,6 +15,8 @@ export interface HttpRequest {
   readonly host: string | undefined
   readonly userAgent: string | undefined
   readonly referrer: string | undefined
+  /** `Authorization: Basic`, which is a name and a password. */
+  readonly hasPassword: boolean
 }
 
 export interface HttpResponse {
@@ -82,6 +84,7 @@ export function parseHttp(
       host: field('host'),
       userAgent: field('user-agent'),
       referrer: field('referer'),
+      hasPassword: /^Basic\b/i.test(field('authorization') ?? ''),
     }
   }
   return {

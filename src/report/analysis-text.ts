@@ -98,9 +98,10 @@ class AnalysisText {
       return [this.#styled('green', 'no findings: nothing is lost, cut or damaged')]
     }
     const shown = findings.slice(0, Math.max(this.#top, 10))
-    const lines = shown.flatMap(({ level, text }) => {
+    const lines = shown.flatMap(({ level, text, filter }) => {
       const mark = level === 'problem' ? this.#styled('red', '!') : this.#styled('yellow', '-')
-      return this.#wrapped(visible(text), `${mark} `)
+      const packets = filter === undefined ? '' : `; --filter '${filter}'`
+      return this.#wrapped(visible(text + packets), `${mark} `)
     })
     if (findings.length > shown.length) {
       lines.push(this.#more(findings.length - shown.length, 'findings'))

@@ -64,7 +64,10 @@ function findings({ findings, totals }: AnalysisReport): Html | undefined {
     return html`<ul class="findings"><li class="good">No findings: nothing is lost, cut or damaged.</li></ul>`
   }
   return html`<ul class="findings">
-${findings.map(({ level, text }) => html`<li class="${level}">${text}</li>\n`)}</ul>`
+${findings.map(
+  ({ level, text, filter }) =>
+    html`<li class="${level}">${text}${filter !== undefined && html`: <code>${filter}</code>`}</li>\n`,
+)}</ul>`
 }
 
 function traffic({ series, sessions }: AnalysisReport): Html | undefined {

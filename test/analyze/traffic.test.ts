@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Beacons } from '../../src/analyze/beacons.js'
 import { Distribution } from '../../src/analyze/distribution.js'
 import { TcpHealth } from '../../src/analyze/tcp-health.js'
 import { Traffic } from '../../src/analyze/traffic.js'
@@ -15,7 +16,7 @@ test('the packets that an analysis counts into flows are in the ledger as such',
     synAckToAck: duration(),
   })
   const tracker = new FlowTracker({ capacity: 10, sessions: 4 })
-  const traffic = new Traffic({ tracker, tcp })
+  const traffic = new Traffic({ tracker, tcp, beacons: new Beacons() })
   const offline = new Offline({
     decap: 'auto',
     vxlanPort: 4789,

@@ -22,6 +22,7 @@ describe('heads of HTTP', () => {
       host: 'www.example.com',
       userAgent: 'curl/8.0',
       referrer: 'http://a/',
+      hasPassword: false,
     })
   })
 
