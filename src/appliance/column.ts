@@ -234,6 +234,11 @@ export class Column {
     await this.#tap.capturesFinished()
   }
 
+  /** Written records are lost before they were delivered: so many, at least. The window at hand says so. */
+  noteRecordsLost(records: number, nowSeconds: number): void {
+    this.#flowLogs?.noteLoss(records, nowSeconds, nowSeconds)
+  }
+
   /**
    * By a timer, a few times a second, with the wall clock in seconds and what the
    * kernel has lost so far (null: not known). `passedSeconds`: how long it is since the last

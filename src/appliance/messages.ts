@@ -48,6 +48,8 @@ export type Order =
   | { readonly type: 'report' }
   /** Follow the control plane, and answer `changed` in the order of these. */
   | { readonly type: 'change'; readonly changes: readonly Change[] }
+  /** Records that were written are lost before they were delivered: so many, at least. */
+  | { readonly type: 'records-lost'; readonly records: number }
   | FlowOrder
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }

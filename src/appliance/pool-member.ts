@@ -147,6 +147,10 @@ export class Member {
     if (this.#failure !== undefined) throw this.#failure
   }
 
+  noteRecordsLost(records: number): void {
+    this.#thread?.order({ type: 'records-lost', records })
+  }
+
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {
     if (this.#thread !== undefined) {
       return this.#whileItRuns(this.#thread.operate(order, onBatch), 'operation', '')

@@ -147,6 +147,11 @@ export class Pool {
     await Promise.all(this.#members.map((member) => member.apply(changes)))
   }
 
+  /** Has flow logs say that written records are lost (SKIPDATA): so many, at least. */
+  noteRecordsLost(records: number): void {
+    for (const member of this.#members) member.noteRecordsLost(records)
+  }
+
   /** Has every worker finish what it has, once; resolves with the final ledger. */
   stop(): Promise<LedgerReport> {
     this.#stopped ??= this.#gather((member) => member.stop()).finally(() => this.#adoption.done)

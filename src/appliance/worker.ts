@@ -194,7 +194,9 @@ async function start(): Promise<void> {
     if (isEnding && order.type !== 'report') return
     if (order.type === 'stop') stop().catch(crashed)
     else if (order.type === 'report') tell({ type: 'report', report: column.report() })
-    else if (order.type === 'change') {
+    else if (order.type === 'records-lost') {
+      column.noteRecordsLost(order.records, Math.floor(Date.now() / 1000))
+    } else if (order.type === 'change') {
       change(order.changes).then(() => tell({ type: 'changed' }), crashed)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       const operation = operateOnFlows(order)

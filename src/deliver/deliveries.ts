@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { within } from '../sink/within.js'
 import type { DeliveryStatus } from './delivery.js'
 import type { DeliveryNotice, DeliveryOrder, DeliverySpec } from './messages.js'
 
@@ -8,6 +9,8 @@ const WORKER = new URL('./delivery-worker.js', import.meta.url)
 const PATIENCE_MS = 5000
 /** Beyond the patience: how long ending what is under way may take. */
 const ENDING_MS = 5000
+/** For saying what waits. */
+const ANSWER_MS = 5000
 /** Before the thread is started again. */
 const RESTART_MS = 5000
 
@@ -29,6 +32,7 @@ export class Deliveries {
   #worker: Worker | undefined = undefined
   #restart: NodeJS.Timeout | undefined = undefined
   #onStopped: (() => void) | undefined = undefined
+  #onUndelivered: ((paths: readonly string[]) => void)[] = []
   #isStopping = false
 
   constructor(options: DeliveriesOptions) {
@@ -65,6 +69,21 @@ export class Deliveries {
   /** Files may have got their final names that nobody announces. */
   scan(): void {
     this.#order({ type: 'scan' })
+  }
+
+  /** Paths of files that have yet to be delivered; undefined where the thread does not say. */
+  async undelivered(): Promise<ReadonlySet<string> | undefined> {
+    if (this.#specs.size === 0) return new Set()
+    if (this.#worker === undefined) return undefined
+    this.#order({ type: 'undelivered' })
+    const answer = new Promise<readonly string[]>((resolve) => this.#onUndelivered.push(resolve))
+    const answered = await within(answer, ANSWER_MS)
+    return answered && new Set(answered.value)
+  }
+
+  /** Files are gone that were not delivered. */
+  removed(paths: readonly string[]): void {
+    if (this.#specs.size > 0) this.#order({ type: 'removed', paths })
   }
 
   /** Delivers what can be within a few seconds; the rest waits on the disk for the next start. */
@@ -120,6 +139,8 @@ export class Deliveries {
       this.#specs.delete(notice.name)
       this.#ending.delete(notice.name)
       this.#options.onEnded?.(notice.name)
+    } else if (notice.type === 'undelivered') {
+      for (const resolve of this.#onUndelivered.splice(0)) resolve(notice.paths)
     } else {
       this.#statuses = new Map(notice.statuses.map((status) => [status.name, status]))
       if (notice.type === 'stopped') this.#onStopped?.()

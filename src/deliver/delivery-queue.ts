@@ -40,7 +40,7 @@ export class DeliveryQueue {
   readonly #options: QueueOptions
   readonly #waiting = new Map<string, QueuedFile>()
   /** Keys under way, which a scan must not find again. */
-  readonly #taken = new Set<string>()
+  readonly #taken = new Map<string, QueuedFile>()
   readonly #delivered: Set<string>
   readonly #since: number
   /** Those who wait for a file. */
@@ -69,6 +69,11 @@ export class DeliveryQueue {
       await writeJournal(journal, since, delivered)
     }
     return queue
+  }
+
+  /** Of files that wait or are under way. */
+  get paths(): readonly string[] {
+    return [...this.#waiting.values(), ...this.#taken.values()].map(({ path }) => path)
   }
 
   /** Files that wait or are under way. */
@@ -132,7 +137,7 @@ export class DeliveryQueue {
       if (first.done !== true) {
         const file = first.value
         this.#remove(file)
-        this.#taken.add(file.key)
+        this.#taken.set(file.key, file)
         return file
       }
       await this.#added(signal)
@@ -164,6 +169,15 @@ export class DeliveryQueue {
     this.#waiting.clear()
     this.#bytes = 0
     for (const one of [file, ...others]) this.#put(one)
+  }
+
+  /** Whether the file waited, and does not any more. One that is under way is dropped by whoever has it. */
+  forget(path: string): boolean {
+    const key = this.#keyOf(path)
+    const file = key === undefined ? undefined : this.#waiting.get(key)
+    if (file === undefined) return false
+    this.#remove(file)
+    return true
   }
 
   /** The file is not there any more. */

@@ -71,6 +71,15 @@ async function follow(order: DeliveryOrder): Promise<void> {
     case 'scan':
       for (const delivery of deliveries.values()) await delivery.scan()
       break
+    case 'undelivered':
+      tell({
+        type: 'undelivered',
+        paths: [...deliveries.values()].flatMap(({ waiting }) => waiting),
+      })
+      break
+    case 'removed':
+      for (const delivery of deliveries.values()) delivery.removed(order.paths)
+      break
     case 'stop':
       void stop(order.patienceMs)
       break

@@ -104,6 +104,18 @@ export class Delivery {
     await this.#options.queue.scan()
   }
 
+  /** Paths of the files that wait or are under way. */
+  get waiting(): readonly string[] {
+    return this.#options.queue.paths
+  }
+
+  /** Files were removed that had yet to be delivered; whoever did so says it. */
+  removed(paths: readonly string[]): void {
+    const { queue } = this.#options
+    for (const path of paths) if (queue.forget(path)) this.#lostFiles++
+    if (queue.files === 0) this.#tellIdle()
+  }
+
   /** Resolves when nothing waits, or when the delivery stops. */
   async drained(): Promise<void> {
     while (this.#options.queue.files > 0 && !this.#stopping.signal.aborted) {

@@ -121,6 +121,14 @@ export class FlowLogDeliveries {
     this.#deliveries.scan()
   }
 
+  undelivered(): Promise<ReadonlySet<string> | undefined> {
+    return this.#deliveries.undelivered()
+  }
+
+  removed(paths: readonly string[]): void {
+    this.#deliveries.removed(paths)
+  }
+
   stop(): Promise<void> {
     return this.#deliveries.stop()
   }

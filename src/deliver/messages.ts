@@ -23,6 +23,10 @@ export type DeliveryOrder =
   | { readonly type: 'finished'; readonly paths: readonly string[] }
   /** There may be files that nobody has announced. */
   | { readonly type: 'scan' }
+  /** Which files wait? Answer `undelivered`. */
+  | { readonly type: 'undelivered' }
+  /** Files are gone that were not delivered: they are counted. */
+  | { readonly type: 'removed'; readonly paths: readonly string[] }
   /** Deliver what waits for at most so long, and answer `stopped`. */
   | { readonly type: 'stop'; readonly patienceMs: number }
 
@@ -32,4 +36,5 @@ export type DeliveryNotice =
   | { readonly type: 'status'; readonly statuses: readonly DeliveryStatus[] }
   /** A delivery that was to end has: nothing is left of it. */
   | { readonly type: 'ended'; readonly name: string }
+  | { readonly type: 'undelivered'; readonly paths: readonly string[] }
   | { readonly type: 'stopped'; readonly statuses: readonly DeliveryStatus[] }

@@ -103,6 +103,15 @@ export class FlowLogLayout {
   }
 }
 
+const FILE_NAME = new RegExp(
+  `_vpcflowlogs_[^/]*_fl-[^/]*(?:${Object.values(EXTENSIONS).join('|').replaceAll('.', '\\.')})$`,
+)
+
+/** Whether it is the name of a finished file of a flow log, or of one of records that wait for their delivery. */
+export function isFlowLogFile(name: string): boolean {
+  return FILE_NAME.test(name)
+}
+
 /** The start of the bucket that holds a record ending at `endSeconds`. */
 export function bucketOf(endSeconds: number, bucketSeconds = BUCKET_SECONDS): number {
   return endSeconds - (endSeconds % bucketSeconds)

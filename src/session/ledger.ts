@@ -139,6 +139,15 @@ export interface LedgerReport {
   /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
   deletedSessions: ClosedSessions
   sessions: SessionReport[]
+  /** Of an appliance: finished files that were removed to keep within its bounds. */
+  removed?: RemovedFiles
+}
+
+/** Those of `undeliveredFiles` had yet to be delivered. */
+export interface RemovedFiles {
+  readonly files: number
+  readonly bytes: number
+  readonly undeliveredFiles: number
 }
 
 function noCaptureLosses(): Record<CaptureLoss, number> {

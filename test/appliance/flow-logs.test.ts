@@ -234,6 +234,16 @@ describe('FlowLogs', () => {
     expect(statuses(SHORT.id)).toEqual(['OK', ...new Array(19).fill('NODATA')])
   })
 
+  test('says in the window at hand that records were removed before they were delivered', async () => {
+    const run = await new RegisteredColumn().begin(made('sessions', SESSION), log({}))
+    run.packet(7)
+    run.tick(T + 1, T + 70)
+    run.column.noteRecordsLost(2, T + 70)
+    run.tick(T + 71, T + 130)
+    await run.close()
+    expect(run.records(SHORT.id).map((line) => line.split(' ')[0])).toEqual(['OK', 'SKIPDATA'])
+  })
+
   test('says of windows of either length that something was lost', async () => {
     const run = await new RegisteredColumn().begin(
       made('sessions', SESSION),

@@ -66,6 +66,23 @@ async function begin(
 }
 
 describe('a delivery', () => {
+  test('counts what was removed while it waited, and waits for it no longer', async () => {
+    const directory = temporaryDirectory()
+    const paths = ['one', 'two', 'three'].map((key, second) => put(directory, key, second))
+    const away = new DeliveryError('Unknown error', 'away')
+    const destination = new ScriptedDestination(new Array(1000).fill(away))
+    const { delivery, lines } = await begin({ directory }, destination)
+    await expect.poll(() => delivery.status.failures).toBeGreaterThan(0)
+    expect([...delivery.waiting].sort()).toEqual([...paths].sort())
+    // The first is under way: whoever has it finds out.
+    for (const path of paths) rmSync(path)
+    delivery.removed([...paths, join(directory, 'another')])
+    expect(delivery.status).toMatchObject({ lostFiles: 2, waitingFiles: 1 })
+    expect(delivery.waiting).toEqual([paths[0]])
+    expect(lines.filter((line) => line.includes('removed'))).toEqual([])
+    await delivery.stop()
+  })
+
   test('brings the files of a directory, oldest first, and removes them', async () => {
     const directory = temporaryDirectory()
     put(directory, 'b/new', 30)

@@ -73,6 +73,14 @@ export function addListen(program: Command): void {
   command
     .optionsGroup('Running:')
     .addOption(fileModeOption())
+    .option(
+      '--keep-total <size>',
+      'bytes of captures, flow logs and what waits for delivery, all together; beyond it the oldest files ' +
+        'go, those first that need not be delivered any more (default: 90 % of what the disk has free or ' +
+        'holds of them at the start)',
+      parseSize,
+    )
+    .option('--keep-free <size>', 'the same, so that the disk has so much left', parseSize)
     .option('--state <file>', 'keep what the API creates across restarts (default: in memory only)')
     .option(
       '--config <file>',
@@ -92,6 +100,7 @@ export function addListen(program: Command): void {
       const chosen = command.opts<ListenOptions & Record<string, unknown>>()
       checkMeaning(command)
       checkFollowing(chosen)
+      checkKeeping(chosen)
       applyFileMode(chosen.fileMode)
       await listen(chosen, metadataOf(chosen), program.version()!, declared)
     })
@@ -157,6 +166,16 @@ function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions)
   if (control === undefined || targets !== undefined || networkInterfaceId !== undefined) return
   throw new OperatorError(
     'whose sessions? Give --targets tmt-… or --network-interface-id eni-… with --control',
+    { exitCode: 2 },
+  )
+}
+
+/** Throws OperatorError (exit code 2). */
+function checkKeeping({ keepTotal, keepFree, captureDir, flowLogDir }: ListenOptions): void {
+  if (keepTotal === undefined && keepFree === undefined) return
+  if (captureDir !== undefined || flowLogDir !== undefined) return
+  throw new OperatorError(
+    'nothing is kept that --keep-total or --keep-free could bound: give --capture-dir or --flow-log-dir',
     { exitCode: 2 },
   )
 }

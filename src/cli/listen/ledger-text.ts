@@ -47,6 +47,13 @@ export function formatLedger(report: LedgerReport): string[] {
       `of unknown sessions, as too many were open or new (--max-sessions): ${report.noRoom}`,
     )
   }
+  const { removed } = report
+  if (removed !== undefined) {
+    lines.push(
+      `finished files removed to keep within bounds: ${removed.files} of ${formatOctets(removed.bytes)}, ` +
+        `${removed.undeliveredFiles} of them not delivered`,
+    )
+  }
   const losses = Object.entries(report.captureLosses) as [CaptureLoss, number][]
   if (losses.length > 0) {
     const texts = losses.map(([why, count]) => `${count} ${LOSS_TEXTS[why]}`)

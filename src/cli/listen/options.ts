@@ -29,6 +29,8 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   keepBytes?: number
   index?: true
   flowLogDir?: string
+  keepTotal?: number
+  keepFree?: number
   logFormat?: string
   maxAggregationInterval: '60' | '600'
   fileFormat: 'plain-text' | 'parquet'

@@ -3,6 +3,7 @@ import { API_LIMITS } from '../../api/http/api-server.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
 import type { ColumnOptions } from '../../appliance/column.js'
+import { DiskBound, hasRecords } from '../../appliance/disk-bound.js'
 import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit, LineLimits } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
@@ -23,7 +24,7 @@ import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
 import { adoptParts } from '../../recover/adoption.js'
 import { TakenDirectories } from '../../recover/taken-directories.js'
 import { IndexThread } from '../../search/index-thread.js'
-import type { LedgerReport } from '../../session/ledger.js'
+import type { LedgerReport, RemovedFiles } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
@@ -156,6 +157,9 @@ async function runAppliance(
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
     const spaces = await DiskSpace.watch(directories.paths)
+    const bound = await openBound(options, directories.paths, pool, deliveries)
+    const ledger = async (): Promise<LedgerReport> =>
+      withRemoved(await pool.report(), bound?.removed)
     const watched: Watched = {
       version,
       receiveBuffer: {
@@ -165,7 +169,7 @@ async function runAppliance(
       },
       api: undefined,
       progress: () => progressOf(pool, plane),
-      ledger: () => pool.report(),
+      ledger,
       spaces: () => spaces.latest,
       deliveries: () => deliveries?.statuses ?? [],
     }
@@ -193,7 +197,8 @@ async function runAppliance(
     await followed
     await plane.close()
 
-    const report = await pool.stop()
+    await bound?.stop()
+    const report = withRemoved(await pool.stop(), bound?.removed)
     await forward?.stop()
     await deliveries?.stop()
     limits.sayOmitted()
@@ -245,6 +250,32 @@ function openDeliveries(
   }
   const { region } = regionAndAccount(metadata)
   return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem })
+}
+
+/** What keeps the directories within the bounds of the options; undefined where nothing is kept. */
+async function openBound(
+  { keepTotal, keepFree }: ListenOptions,
+  directories: readonly string[],
+  pool: Pool,
+  deliveries: FlowLogDeliveries | undefined,
+): Promise<DiskBound | undefined> {
+  if (directories.length === 0) return undefined
+  return DiskBound.start({
+    directories,
+    keepTotal,
+    keepFree,
+    undelivered: async () => (deliveries === undefined ? new Set() : deliveries.undelivered()),
+    onUndelivered: (files) => {
+      deliveries?.removed(files.map(({ path }) => path))
+      const flowLogFiles = files.filter(hasRecords).length
+      if (flowLogFiles > 0) pool.noteRecordsLost(flowLogFiles)
+    },
+    say,
+  })
+}
+
+function withRemoved(report: LedgerReport, removed: RemovedFiles | undefined): LedgerReport {
+  return removed === undefined || removed.files === 0 ? report : { ...report, removed }
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
