@@ -1,6 +1,7 @@
-import { stat, statfs, unlink } from 'node:fs/promises'
+import { rm, stat, statfs, unlink } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { isFlowLogFile } from '../flowlog/layout.js'
+import { INDEX_SUFFIX } from '../pcap/capture-name.js'
 import type { RemovedFiles } from '../session/ledger.js'
 import { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
@@ -236,6 +237,7 @@ export class DiskBound {
   async #remove(file: KeptFile, isDelivered: boolean): Promise<boolean> {
     try {
       await this.#disk.run(() => unlink(file.path))
+      await this.#disk.run(() => rm(file.path + INDEX_SUFFIX, { force: true }))
     } catch (error) {
       // Somebody else has, or it has been delivered.
       if (errnoOf(error) === 'ENOENT') return true

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isFlowLogFile } from '../flowlog/layout.js'
-import { parseCaptureName } from '../pcap/capture-name.js'
+import { captureOfIndex, parseCaptureName } from '../pcap/capture-name.js'
 import type { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
 
@@ -57,11 +57,12 @@ export async function findKeptFiles(
       const path = join(within, name)
       if (entry.isDirectory()) {
         if (!name.startsWith('.') || name === DELIVERIES) await look(path)
-      } else if (entry.isFile() && isFinished(basename(name, PART))) {
+      } else if (entry.isFile() && (isFinished(basename(name, PART)) || captureOfIndex(name))) {
         const found = await disk.run(() => stat(path)).catch(unlessGone)
         if (found === undefined) continue
         bytes += found.size
-        if (name.endsWith(PART)) continue
+        // An index goes with its capture.
+        if (name.endsWith(PART) || captureOfIndex(name) !== undefined) continue
         const list = isUndelivered(path) ? undelivered : delivered
         list.add({ path, bytes: found.size, finishedAt: found.mtimeMs })
       }

@@ -80,6 +80,15 @@ describe('DiskBound', () => {
     expect(lost).toEqual([])
   })
 
+  test('counts the index of a capture, and removes it with the capture', async () => {
+    const files = new Files()
+    const [first, second] = [files.capture('20261130T100000Z'), files.capture('20261130T100100Z')]
+    const indexes = [first, second].map((path) => files.make(`${path}.idx`))
+    // Without the indexes it would be enough.
+    await files.bound({ keepTotal: 350 * KIB })
+    expect(left([first, second, ...indexes])).toEqual([false, true, false, true])
+  })
+
   test('leaves what has yet to be delivered for last, then takes it too and says so', async () => {
     const files = new Files()
     const queued = files.queued(1)

@@ -26,6 +26,8 @@ describe.skipIf(!IS_BUILT)(`the bundled program${NEEDS_BUILD}`, () => {
     expect(entries.sort()).toEqual([
       'bin.js',
       'delivery-worker.js',
+      'forward-worker.js',
+      'index-worker.js',
       'spool-worker.js',
       'table-worker.js',
       'worker.js',
