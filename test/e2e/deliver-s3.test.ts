@@ -189,12 +189,12 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
   test.each([
     {
       url: 'S3://logs',
-      says: "'S3://logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group or firehose://stream",
+      says: "'S3://logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
     },
     { url: 's3://', says: "'s3://' is no destination: give it as s3://bucket/prefix" },
     {
       url: 'logs',
-      says: "'logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group or firehose://stream",
+      says: "'logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
     },
     {
       url: 'firehose://a/b',
