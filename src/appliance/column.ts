@@ -101,6 +101,7 @@ const NO_FILE_LIMITS: FileLimits = {
  */
 export class Column {
   readonly #options: ColumnOptions
+  readonly #onFinished: ((path: string) => void) | undefined
   /** What senders can cause without end is limited, lines about registered sessions apart. All lines go through these. */
   readonly #lines: LineLimits
   readonly #sayOfRegistered: (line: string) => void
@@ -134,7 +135,7 @@ export class Column {
   #stepsBack = 0
   #stepSaidAt = Number.NEGATIVE_INFINITY
 
-  /** `onFinished` takes the path of each flow log file that has got its final name. */
+  /** `onFinished` takes the path of each file that has got its final name. */
   constructor(
     options: ColumnOptions,
     onProblem: (line: string) => void,
@@ -142,6 +143,7 @@ export class Column {
     { forward, records }: ColumnOutlets = {},
   ) {
     this.#options = options
+    this.#onFinished = onFinished
     const lines = new LineLimits(onProblem)
     this.#lines = lines
     this.#sayOfRegistered = lines.about('captures of registered sessions')
@@ -392,6 +394,7 @@ export class Column {
         patience: () => patienceOf(session),
         mayMakeDirectory: () => session.isRegistered || this.#mayMakeDirectory(session),
         onProblem: session.isRegistered ? this.#sayOfRegistered : this.#sayOfOthers,
+        onFinished: this.#onFinished,
         onTakenBack: (packets) => session.counters.takeBack(packets),
         onLost: (why, packets) => {
           this.ledger.captureLosses[why] += packets

@@ -12,7 +12,7 @@ export interface PoolOptions extends Omit<MemberOptions['data'], 'index'> {
   mirror?: () => readonly Change[]
   /** One line an operator should read. */
   onProblem: (line: string) => void
-  /** Takes the path of each flow log file that has got its final name. */
+  /** Takes the path of each file that has got its final name. */
   onFinished?: (path: string) => void
   /** Finishes files that a worker which died has left, beside those that still write theirs. */
   adopt?: () => Promise<void>

@@ -16,8 +16,6 @@ const RESTART_MS = 5000
 
 interface DeliveriesOptions {
   readonly onProblem: (line: string) => void
-  /** A delivery that was to end has: nothing of it is left to deliver. */
-  readonly onEnded?: (name: string) => void
 }
 
 /**
@@ -27,7 +25,8 @@ interface DeliveriesOptions {
 export class Deliveries {
   readonly #options: DeliveriesOptions
   readonly #specs = new Map<string, DeliverySpec>()
-  readonly #ending = new Set<string>()
+  /** What to call when nothing of them is left to deliver. */
+  readonly #ending = new Map<string, () => void>()
   #statuses = new Map<string, DeliveryStatus>()
   #worker: Worker | undefined = undefined
   #restart: NodeJS.Timeout | undefined = undefined
@@ -54,10 +53,10 @@ export class Deliveries {
     else this.#order({ type: 'open', spec })
   }
 
-  /** No more files will come. What waits is delivered first. */
-  end(name: string): void {
+  /** No more files will come. What waits is delivered first; then `onEnded` is called. */
+  end(name: string, onEnded: () => void): void {
     if (!this.#specs.has(name)) return
-    this.#ending.add(name)
+    this.#ending.set(name, onEnded)
     this.#order({ type: 'end', name })
   }
 
@@ -126,7 +125,7 @@ export class Deliveries {
       this.#restart.unref()
     })
     for (const spec of this.#specs.values()) this.#order({ type: 'open', spec })
-    for (const name of this.#ending) this.#order({ type: 'end', name })
+    for (const name of this.#ending.keys()) this.#order({ type: 'end', name })
   }
 
   #order(order: DeliveryOrder): void {
@@ -137,8 +136,9 @@ export class Deliveries {
     if (notice.type === 'problem') this.#options.onProblem(notice.line)
     else if (notice.type === 'ended') {
       this.#specs.delete(notice.name)
+      const onEnded = this.#ending.get(notice.name)
       this.#ending.delete(notice.name)
-      this.#options.onEnded?.(notice.name)
+      onEnded?.()
     } else if (notice.type === 'undelivered') {
       for (const resolve of this.#onUndelivered.splice(0)) resolve(notice.paths)
     } else {

@@ -17,8 +17,8 @@ export interface QueuedFile {
 export interface QueueOptions {
   /** Whole files anywhere below it are the queue; hidden ones and `.part` are not looked at. */
   readonly directory: string
-  /** What the names of its files contain; others are somebody else's. Undefined: all are its own. */
-  readonly nameContains?: string | undefined
+  /** What the names of its files match, as of `RegExp`; others are somebody else's. Undefined: all are its own. */
+  readonly names?: string | undefined
   /**
    * Where the names of delivered files are kept, one a line, so that the files can stay. Without
    * it a file is removed when it has been delivered.
@@ -217,12 +217,12 @@ export class DeliveryQueue {
   }
 
   #keyOf(path: string): string | undefined {
-    const { directory, nameContains } = this.#options
+    const { directory, names } = this.#options
     const name = basename(path)
     if (name.startsWith('.') || name.endsWith('.part') || name.endsWith(UNDELIVERABLE)) {
       return undefined
     }
-    if (nameContains !== undefined && !name.includes(nameContains)) return undefined
+    if (names !== undefined && !new RegExp(names).test(name)) return undefined
     const key = relative(directory, path)
     return key.startsWith('..') ? undefined : key.split(sep).join('/')
   }

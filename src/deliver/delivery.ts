@@ -12,6 +12,8 @@ import {
 const RETRY_FIRST_MS = 500
 const RETRY_LAST_MS = 60_000
 
+const GONE_EVERY_MS = 60_000
+
 /** What an operator, and DescribeFlowLogs, may know of a delivery. Plain data. */
 export interface DeliveryStatus {
   readonly name: string
@@ -60,6 +62,9 @@ export class Delivery {
   #deliveredBytes = 0
   #refusedRecords = 0
   #lostFiles = 0
+  /** Files that were gone, of which nothing was said yet. */
+  #goneUnsaid = 0
+  #goneSaidAt = Number.NEGATIVE_INFINITY
   #failures = 0
   /** Failures since a file arrived. */
   #inRow = 0
@@ -187,10 +192,17 @@ export class Delivery {
     return most / 2 + (Math.random() * most) / 2
   }
 
+  /** Said at most once a minute: while a destination is away, retention may remove one file after another. */
   #gone(file: QueuedFile): void {
     this.#options.queue.drop(file)
     this.#lostFiles++
-    this.#say(`${file.path} was removed before it was delivered`)
+    this.#goneUnsaid++
+    const now = performance.now()
+    if (now - this.#goneSaidAt < GONE_EVERY_MS) return
+    const others = this.#goneUnsaid === 1 ? '' : `, as were ${this.#goneUnsaid - 1} others`
+    this.#say(`${file.path} was removed before it was delivered${others}`)
+    this.#goneSaidAt = now
+    this.#goneUnsaid = 0
   }
 
   async #setAside(file: QueuedFile, error: Undeliverable): Promise<boolean> {

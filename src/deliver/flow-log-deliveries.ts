@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { deliveryNameOf, type QueueContent } from '../flowlog/delivery-queue-format.js'
 import { makeFlowLogId } from '../flowlog/layout.js'
+import { regionOfDestination } from '../mirror/flow-log-destination.js'
 import type { FlowLog } from '../mirror/resources.js'
-import { Deliveries } from './deliveries.js'
-import type { DeliveryStatus } from './delivery.js'
+import type { Deliveries } from './deliveries.js'
 import { type Place, placeName, placeOfFlowLog } from './delivery-url.js'
 import type { DeliveryErrorKind } from './destination.js'
 import type { DeliverySpec } from './messages.js'
@@ -26,6 +26,8 @@ interface FlowLogDeliveriesOptions {
   /** Its id; undefined where it is delivered nowhere. */
   readonly defaultId: string | undefined
   readonly onProblem: (line: string) => void
+  /** What brings them there. */
+  readonly deliveries: Deliveries
 }
 
 /** The directory below which records wait for places that take records, not files. */
@@ -75,15 +77,7 @@ export class FlowLogDeliveries {
 
   constructor(options: FlowLogDeliveriesOptions) {
     this.#options = options
-    this.#deliveries = new Deliveries({
-      onProblem: options.onProblem,
-      onEnded: (name) => this.#forget(name),
-    })
-  }
-
-  /** Of each delivery, as of the last second or so. */
-  get statuses(): readonly DeliveryStatus[] {
-    return this.#deliveries.statuses
+    this.#deliveries = options.deliveries
   }
 
   /** Why the files of a flow log do not arrive; undefined while they do. */
@@ -102,35 +96,18 @@ export class FlowLogDeliveries {
     for (const spec of this.#kept()) {
       if (present.has(spec.name)) continue
       this.#deliveries.open(spec)
-      this.#deliveries.end(spec.name)
+      this.#end(spec.name)
     }
   }
 
   /** A flow log is made or deleted; the files of a deleted one have their names. */
   follow(before: FlowLog | undefined, after: FlowLog | undefined): void {
     if (before === undefined && after !== undefined) this.#open(after)
-    else if (before !== undefined && after === undefined)
-      this.#deliveries.end(deliveryNameOf(before.id))
+    else if (before !== undefined && after === undefined) this.#end(deliveryNameOf(before.id))
   }
 
-  finished(paths: readonly string[]): void {
-    this.#deliveries.finished(paths)
-  }
-
-  scan(): void {
-    this.#deliveries.scan()
-  }
-
-  undelivered(): Promise<ReadonlySet<string> | undefined> {
-    return this.#deliveries.undelivered()
-  }
-
-  removed(paths: readonly string[]): void {
-    this.#deliveries.removed(paths)
-  }
-
-  stop(): Promise<void> {
-    return this.#deliveries.stop()
+  #end(name: string): void {
+    this.#deliveries.end(name, () => this.#forget(name))
   }
 
   #open(flowLog: FlowLog): void {
@@ -142,11 +119,12 @@ export class FlowLogDeliveries {
       place.kind === 's3'
         ? {
             directory,
-            nameContains: `_${flowLog.id}_`,
+            names: `_${flowLog.id}_`,
             journal: join(queueDirectory(directory), `${name}.delivered`),
           }
         : { directory: join(queueDirectory(directory), name) }
-    const spec: DeliverySpec = { name, what: flowLog.id, place, region, queue }
+    const where = { place, region: regionOfDestination(flowLog) ?? region }
+    const spec: DeliverySpec = { name, what: flowLog.id, ...where, queue }
     try {
       mkdirSync(queueDirectory(directory), { recursive: true })
       writeFileAtomic.sync(this.#specPath(name), `${JSON.stringify(spec)}\n`)
@@ -166,7 +144,7 @@ export class FlowLogDeliveries {
       own === undefined
         ? {
             directory,
-            nameContains: `_${defaultId}_`,
+            names: `_${defaultId}_`,
             journal: join(queueDirectory(directory), `${slugOf(place)}.delivered`),
           }
         : { directory: own.directory }
@@ -204,7 +182,7 @@ export class FlowLogDeliveries {
 }
 
 /** A name for files of this place, which no other has. */
-function slugOf(place: Place): string {
+export function slugOf(place: Place): string {
   const name = placeName(place)
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 8)
   return `${name.replace(/[^A-Za-z0-9.-]+/g, '-').slice(0, 60)}-${hash}`

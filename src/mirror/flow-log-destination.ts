@@ -21,6 +21,11 @@ export function deliveryStreamOf(flowLog: NamesDestination): string | undefined 
   return STREAM_ARN.exec(destination)?.[1]
 }
 
+/** The region that the ARN of its log group or delivery stream names; buckets have none in theirs. */
+export function regionOfDestination({ destination = '' }: NamesDestination): string | undefined {
+  return /^arn:[^:]*:(?:logs|firehose):([a-z0-9-]+):/.exec(destination)?.[1]
+}
+
 /** Whether its destination takes records rather than files: they wait for it in a queue. */
 export function takesRecords(flowLog: NamesDestination): boolean {
   return (logGroupOf(flowLog) ?? deliveryStreamOf(flowLog)) !== undefined

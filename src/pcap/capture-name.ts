@@ -16,7 +16,8 @@ export interface CaptureName {
 /** Behind the name of a capture file: what is known of its parts, see search/. */
 export const INDEX_SUFFIX = '.idx'
 
-const PATTERN = /^(\d{8}T\d{6}Z)(?:-(\d+))?(\.[A-Za-z0-9]+)?\.(?:pcap|pcapng)$/
+/** What names of finished capture files match. */
+export const CAPTURE_NAME = /^(\d{8}T\d{6}Z)(?:-(\d+))?(\.[A-Za-z0-9]+)?\.(?:pcap|pcapng)$/
 
 export function formatCaptureName(
   startSeconds: number,
@@ -30,7 +31,7 @@ export function formatCaptureName(
 
 /** Undefined for a name that is not a finished capture file's. */
 export function parseCaptureName(name: string): CaptureName | undefined {
-  const match = PATTERN.exec(name)
+  const match = CAPTURE_NAME.exec(name)
   if (match === null) return undefined
   return { start: match[1]!, index: Number(match[2] ?? 0), suffix: match[3] ?? '' }
 }

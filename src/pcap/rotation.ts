@@ -62,6 +62,8 @@ export interface CaptureSurroundings {
   mayMakeDirectory(): boolean
   /** Is given one line without its end. */
   onProblem(line: string): void
+  /** Takes the path of each file that has got its final name. */
+  onFinished?: ((path: string) => void) | undefined
   /** Packets that `write` took and that are lost after all. */
   onTakenBack(packets: number): void
   onLost(why: CaptureLoss, packets: number): void
@@ -383,6 +385,7 @@ export class RotatingCapture {
     if (!sink.isPublished) return
     this.#files++
     this.#retention.add(basename(sink.path), sink.keptOctets)
+    this.#around.onFinished?.(sink.path)
   }
 
   async #syncMade(): Promise<void> {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { parsePlace, placeName, placeOfFlowLog } from '../../src/deliver/delivery-url.js'
-import { type NamesDestination, takesRecords } from '../../src/mirror/flow-log-destination.js'
+import {
+  type NamesDestination,
+  regionOfDestination,
+  takesRecords,
+} from '../../src/mirror/flow-log-destination.js'
 
 describe('the place that a URL names', () => {
   test.each([
@@ -53,6 +57,16 @@ describe('the place that a URL names', () => {
 })
 
 describe('the place that a flow log names', () => {
+  test.each([
+    ['arn:aws:logs:eu-west-1:111122223333:log-group:/vpc/flows:*', 'eu-west-1'],
+    ['arn:aws-cn:firehose:cn-north-1:111122223333:deliverystream/s', 'cn-north-1'],
+    ['arn:aws:s3:::bucket/eu-west-1', undefined],
+    [undefined, undefined],
+  ])('%s is in the region %s', (destination, region) => {
+    const flowLog = { destinationType: 's3', destination, logGroupName: undefined } as const
+    expect(regionOfDestination(flowLog)).toBe(region)
+  })
+
   test.each<{ flowLog: Partial<NamesDestination>; name: string | undefined }>([
     { flowLog: { destination: 'arn:aws:s3:::bucket/a/b/' }, name: 's3://bucket/a/b' },
     { flowLog: { destinationType: 's3' }, name: undefined },

@@ -47,7 +47,7 @@ function put(directory: string, key: string, second: number, text = 'x'): string
 }
 
 async function begin(
-  options: { directory: string; journal?: string; nameContains?: string },
+  options: { directory: string; journal?: string; names?: string },
   destination: Destination,
   now = 0,
 ) {
@@ -110,7 +110,7 @@ describe('a delivery', () => {
       put(directory, key, 10)
     }
     const destination = new ScriptedDestination()
-    const { delivery } = await begin({ directory, nameContains: '_fl-a_' }, destination)
+    const { delivery } = await begin({ directory, names: '_fl-a_' }, destination)
     await delivery.drained()
     expect(destination.arrived).toEqual(['1_fl-a_ x'])
     await delivery.stop()

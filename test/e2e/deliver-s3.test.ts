@@ -68,10 +68,12 @@ const RECEIVE = [
 ]
 
 describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () => {
-  test('delivers its flow log under the keys of AWS, and keeps the files', async () => {
+  test('delivers its flow log under the keys of AWS, its captures by session and time, and keeps the files', async () => {
     const directory = temporaryDirectory()
     const logs = join(directory, 'logs')
+    const captures = join(directory, 'captures')
     const appliance = new Appliance([
+      ...['--capture-dir', captures, '--deliver-captures', 's3://logs/cap'],
       '--flow-log-dir',
       logs,
       '--deliver',
@@ -82,6 +84,11 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
     expect(await appliance.stop()).toBe(0)
     const files = filesOf(logs, 'pre/fix/')
     expect(files.size).toBeGreaterThan(0)
+    const kept = filesBelow(captures).filter((name) => name.endsWith('.pcap'))
+    expect(kept).toContainEqual(expect.stringMatching(/^vni-7_127\.0\.0\.1\/\d{8}T\d{6}Z\.pcap$/))
+    for (const name of kept) {
+      files.set(`cap/${name}`, digest(readFileSync(join(captures, name))))
+    }
     expect(server.objects()).toEqual(files)
   })
 

@@ -33,6 +33,7 @@ const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
       '--keep-files',
       '--keep-bytes',
       '--index',
+      '--deliver-captures',
     ],
   ],
   [
@@ -270,6 +271,10 @@ function addCaptures(command: Command): void {
     .option(
       '--index',
       'index finished capture files at the lowest priority, so that find skips most of them',
+    )
+    .option(
+      '--deliver-captures <url>',
+      'where finished captures are delivered to, as s3://bucket/prefix/<session>/<UTC start>.pcap: s3://bucket/prefix',
     )
 }
 

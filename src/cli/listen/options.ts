@@ -46,6 +46,7 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   /** ADDR:PORT, or ADDR:PORT=EXPRESSION. */
   pcapOverIp?: readonly string[]
   tap?: string
+  deliverCaptures?: string
   state?: string
   config?: string
   duration?: number

@@ -10,6 +10,8 @@ import { changesTo, openControlPlane } from '../../appliance/open-control-plane.
 import { Pool } from '../../appliance/pool.js'
 import { regionInHost } from '../../aws/follow/ec2-client.js'
 import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { captureDelivery, parseCapturePlace } from '../../deliver/capture-delivery.js'
+import { Deliveries } from '../../deliver/deliveries.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
 import {
   defaultFlowLogId,
@@ -21,6 +23,7 @@ import { OperatorError } from '../../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import { CAPTURE_NAME } from '../../pcap/capture-name.js'
 import { adoptParts } from '../../recover/adoption.js'
 import { TakenDirectories } from '../../recover/taken-directories.js'
 import { IndexThread } from '../../search/index-thread.js'
@@ -78,6 +81,8 @@ async function runAppliance(
   const service = Service.open(say)
   reserveDiskThreads(options.workers)
   const places = placesOf(options)
+  const capturePlace =
+    options.deliverCaptures === undefined ? undefined : parseCapturePlace(options.deliverCaptures)
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
   // Receiving threads have limits of their own.
@@ -103,8 +108,14 @@ async function runAppliance(
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
-    const deliveries = openDeliveries(options, metadata, places, column, limits.about('deliveries'))
-    deliveries?.start(plane.resources.flowLogs.values())
+    const deliveries = new Deliveries({ onProblem: limits.about('deliveries') })
+    const flowLogDeliveries = openDeliveries(options, metadata, { places, deliveries }, column)
+    flowLogDeliveries?.start(plane.resources.flowLogs.values())
+    if (capturePlace !== undefined) {
+      const { region } = regionAndAccount(metadata)
+      const of = { place: capturePlace, region, names: CAPTURE_NAME }
+      deliveries.open(captureDelivery(options.captureDir!, of))
+    }
     const forward = await openForward(options, say)
     const pool = await Pool.start({
       workers: options.workers,
@@ -123,14 +134,14 @@ async function runAppliance(
         receiveBufferBytes: options.receiveBuffer,
       },
       onProblem: say,
-      onFinished: (path) => deliveries?.finished([path]),
+      onFinished: (path) => deliveries.finished([path]),
       adopt: async () => {
         const lines = new LineLimit('files a receiving thread left unfinished', say)
         for (const directory of directories.paths) {
           for (const line of (await adoptParts(directory, 'beside others')).lines) lines.say(line)
         }
         lines.sayOmitted()
-        deliveries?.scan()
+        deliveries.scan()
       },
       onFailure: (error) => stop.fail(error),
     }).catch(async (error: unknown) => {
@@ -146,13 +157,13 @@ async function runAppliance(
     plane.follow(async (changes) => {
       await pool.apply(changes)
       for (const { table, before, after } of changes) {
-        if (table === 'flowLogs') deliveries?.follow(before, after)
+        if (table === 'flowLogs') flowLogDeliveries?.follow(before, after)
       }
     })
     const actions = {
       ec2: ec2Actions(plane, {
         deliveryError: (id) =>
-          options.flowLogDir === undefined ? 'Access error' : deliveries?.errorOf(id),
+          options.flowLogDir === undefined ? 'Access error' : flowLogDeliveries?.errorOf(id),
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
@@ -171,7 +182,7 @@ async function runAppliance(
       progress: () => progressOf(pool, plane),
       ledger,
       spaces: () => spaces.latest,
-      deliveries: () => deliveries?.statuses ?? [],
+      deliveries: () => deliveries.statuses,
     }
     const open = async (): Promise<Closable[]> => {
       const api = await openApi(options, metadata, actions, { say, limits }, watched)
@@ -200,7 +211,7 @@ async function runAppliance(
     await bound?.stop()
     const report = withRemoved(await pool.stop(), bound?.removed)
     await forward?.stop()
-    await deliveries?.stop()
+    await deliveries.stop()
     limits.sayOmitted()
     await indexing?.stop()
     for (const line of formatLedger(report)) say(line)
@@ -235,9 +246,8 @@ function placesOf({ deliver }: ListenOptions): readonly Place[] {
 function openDeliveries(
   { flowLogDir: directory, deliver }: ListenOptions,
   metadata: MetadataValues,
-  places: readonly Place[],
+  { places, deliveries }: { places: readonly Place[]; deliveries: Deliveries },
   { flowLog }: ColumnOptions,
-  onProblem: (line: string) => void,
 ): FlowLogDeliveries | undefined {
   if (directory === undefined || flowLog === undefined || deliver === false) return undefined
   const defaultId = places.length === 0 ? undefined : defaultFlowLogId(directory)
@@ -249,7 +259,14 @@ function openDeliveries(
     others: queueDirectory(directory),
   }
   const { region } = regionAndAccount(metadata)
-  return new FlowLogDeliveries({ directory, region, places, defaultId, onProblem })
+  return new FlowLogDeliveries({
+    directory,
+    region,
+    places,
+    defaultId,
+    onProblem: say,
+    deliveries,
+  })
 }
 
 /** What keeps the directories within the bounds of the options; undefined where nothing is kept. */
@@ -257,16 +274,16 @@ async function openBound(
   { keepTotal, keepFree }: ListenOptions,
   directories: readonly string[],
   pool: Pool,
-  deliveries: FlowLogDeliveries | undefined,
+  deliveries: Deliveries,
 ): Promise<DiskBound | undefined> {
   if (directories.length === 0) return undefined
   return DiskBound.start({
     directories,
     keepTotal,
     keepFree,
-    undelivered: async () => (deliveries === undefined ? new Set() : deliveries.undelivered()),
+    undelivered: () => deliveries.undelivered(),
     onUndelivered: (files) => {
-      deliveries?.removed(files.map(({ path }) => path))
+      deliveries.removed(files.map(({ path }) => path))
       const flowLogFiles = files.filter(hasRecords).length
       if (flowLogFiles > 0) pool.noteRecordsLost(flowLogFiles)
     },
