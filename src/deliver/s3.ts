@@ -32,28 +32,12 @@ interface S3Place {
  * the bucket's own rule (AbortIncompleteMultipartUpload). Rejects with OperatorError without the SDK.
  */
 export async function openS3({ bucket, prefix, region, silenceMs }: S3Place): Promise<Destination> {
-  const task = 'delivering to S3'
-  const { S3Client, PutObjectCommand } = await loadSdk(
-    () => import('@aws-sdk/client-s3'),
-    '@aws-sdk/client-s3',
-    task,
-  )
+  const { client, PutObjectCommand } = await openClient(region, silenceMs)
   const { Upload } = await loadSdk(
     () => import('@aws-sdk/lib-storage'),
     '@aws-sdk/lib-storage',
-    task,
+    TASK,
   )
-  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']
-  const client = new S3Client({
-    ...awsClientConfig(region, silenceMs),
-    followRegionRedirects: true,
-    // Names of buckets are no host names of another endpoint.
-    forcePathStyle: endpoint !== undefined,
-    // The SDK's own checksums are not known to every server that speaks S3.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  })
-
   async function deliver(file: QueuedFile, signal: AbortSignal): Promise<Delivered> {
     const object = {
       Bucket: bucket,
@@ -96,6 +80,48 @@ export async function openS3({ bucket, prefix, region, silenceMs }: S3Place): Pr
     deliver,
     close: async () => client.destroy(),
   }
+}
+
+/** Writes one small object. Rejects with DeliveryError, or with OperatorError without the SDK. */
+export async function putS3Object({
+  region,
+  ...object
+}: {
+  bucket: string
+  key: string
+  body: string
+  region: string
+}): Promise<void> {
+  const { client, PutObjectCommand } = await openClient(region)
+  const { bucket: Bucket, key: Key, body: Body } = object
+  try {
+    await client.send(new PutObjectCommand({ Bucket, Key, Body }))
+  } catch (error) {
+    throw awsFailure(error)
+  } finally {
+    client.destroy()
+  }
+}
+
+const TASK = 'delivering to S3'
+
+async function openClient(region: string, silenceMs?: number) {
+  const { S3Client, PutObjectCommand } = await loadSdk(
+    () => import('@aws-sdk/client-s3'),
+    '@aws-sdk/client-s3',
+    TASK,
+  )
+  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']
+  const client = new S3Client({
+    ...awsClientConfig(region, silenceMs),
+    followRegionRedirects: true,
+    // Names of buckets are no host names of another endpoint.
+    forcePathStyle: endpoint !== undefined,
+    // The SDK's own checksums are not known to every server that speaks S3.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  })
+  return { client, PutObjectCommand }
 }
 
 async function readWhole(path: string): Promise<Buffer> {

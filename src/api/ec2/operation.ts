@@ -24,7 +24,21 @@ export interface Operation {
   actionOn(plane: ControlPlane, options: Ec2Options): Action
 }
 
+/** Why an object was not written, as `DescribeFlowLogs` would say it. */
+export interface PutRefusal {
+  readonly kind: 'Rate limited' | 'Access error' | 'Unknown error'
+  readonly message: string
+}
+
 export interface Ec2Options {
+  /** Writes an object to S3; undefined where nothing may go there. Answers with why it could not. */
+  readonly putObject?:
+    | ((object: {
+        readonly bucket: string
+        readonly key: string
+        readonly body: string
+      }) => Promise<PutRefusal | undefined>)
+    | undefined
   /** What keeps a flow log from being delivered, as `DescribeFlowLogs` says it; undefined when nothing does. */
   readonly deliveryError?: (
     flowLogId: string,

@@ -3,6 +3,7 @@ import type { ControlPlane } from '../../control/control-plane.js'
 import { FILTER_RULE_OPERATIONS } from './filter-rules.js'
 import { FILTER_OPERATIONS } from './filters.js'
 import { FLOW_LOG_OPERATIONS } from './flow-logs.js'
+import { INTEGRATION_OPERATIONS } from './integration-template.js'
 import { INVENTORY_OPERATIONS } from './inventory.js'
 import type { Ec2Options, Operation } from './operation.js'
 import { SESSION_OPERATIONS } from './sessions.js'
@@ -22,6 +23,7 @@ export const EC2_OPERATIONS: readonly Operation[] = [
   ...FLOW_LOG_OPERATIONS,
   ...TAG_OPERATIONS,
   ...INVENTORY_OPERATIONS,
+  ...INTEGRATION_OPERATIONS,
 ]
 
 /** All of them, working on this control plane. */

@@ -1,3 +1,4 @@
+import type { PutRefusal } from '../../api/ec2/operation.js'
 import { ec2Actions } from '../../api/ec2/operations.js'
 import { API_LIMITS } from '../../api/http/api-server.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
@@ -13,6 +14,7 @@ import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { captureDelivery, parseCapturePlace } from '../../deliver/capture-delivery.js'
 import { Deliveries } from '../../deliver/deliveries.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
+import { DeliveryError } from '../../deliver/destination.js'
 import {
   defaultFlowLogId,
   defaultQueue,
@@ -162,6 +164,7 @@ async function runAppliance(
     })
     const actions = {
       ec2: ec2Actions(plane, {
+        putObject: options.deliver === false ? undefined : (object) => putObject(object, metadata),
         deliveryError: (id) =>
           options.flowLogDir === undefined ? 'Access error' : flowLogDeliveries?.errorOf(id),
       }),
@@ -293,6 +296,21 @@ async function openBound(
 
 function withRemoved(report: LedgerReport, removed: RemovedFiles | undefined): LedgerReport {
   return removed === undefined || removed.files === 0 ? report : { ...report, removed }
+}
+
+/** Answers with why it was not written. */
+async function putObject(
+  object: { bucket: string; key: string; body: string },
+  metadata: MetadataValues,
+): Promise<PutRefusal | undefined> {
+  const { putS3Object } = await import('../../deliver/s3.js')
+  try {
+    await putS3Object({ ...object, region: regionAndAccount(metadata).region })
+  } catch (error) {
+    const { message } = error as Error
+    return { kind: error instanceof DeliveryError ? error.kind : 'Unknown error', message }
+  }
+  return undefined
 }
 
 function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {

@@ -32,7 +32,12 @@ export class Ec2House {
   private constructor(plane: ControlPlane, changes: Change[]) {
     this.plane = plane
     this.changes = changes
-    this.#actions = new Map(ec2Actions(plane).map((action) => [action.name, action]))
+    this.#actions = new Map(
+      ec2Actions(plane, { putObject: async () => undefined }).map((action) => [
+        action.name,
+        action,
+      ]),
+    )
   }
 
   static async open(options: Partial<ControlPlaneOptions> = {}): Promise<Ec2House> {

@@ -22,6 +22,19 @@ const session = (has: Furniture) => ({
   SessionNumber: '2',
 })
 
+const template = (flowLogId: string) => ({
+  FlowLogId: flowLogId,
+  ConfigDeliveryS3DestinationArn: 'arn:aws:s3:::templates',
+  IntegrateService: {
+    AthenaIntegration: [
+      {
+        IntegrationResultS3DestinationArn: 'arn:aws:s3:::results',
+        PartitionLoadFrequency: 'daily',
+      },
+    ],
+  },
+})
+
 const ROWS: Record<string, Row> = {
   CreateTrafficMirrorSession: {
     happy: session,
@@ -36,6 +49,10 @@ const ROWS: Record<string, Row> = {
       ],
     ],
     other: { PacketLength: '64' },
+  },
+  GetFlowLogsIntegrationTemplate: {
+    happy: ({ flowLogId }) => template(flowLogId),
+    unknown: () => [['InvalidFlowLogId.NotFound', template(`fl-${NO}`)]],
   },
   DescribeNetworkInterfaces: {
     happy: () => ({}),
@@ -326,7 +343,7 @@ describe('EC2_OPERATIONS', () => {
     const before = house.changes.length
     const { status, message } = await house.ask(name, row.happy(has))
     expect({ status, message }).toEqual({ status: 200, message: '' })
-    expect(house.changes.length > before).toBe(!name.startsWith('Describe'))
+    expect(house.changes.length > before).toBe(!/^(?:Describe|Get)/.test(name))
   })
 
   test.each(
