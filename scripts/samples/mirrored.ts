@@ -1,5 +1,6 @@
+import { ETHERNET_HEADER_LEN } from '../../src/wire/ethernet.js'
 import { GENEVE_PORT } from '../../src/wire/geneve.js'
-import { ethernet, geneve, udp4 } from '../../test/support/frames.js'
+import { ethernet, geneve, googleGeneve, udp4 } from '../../test/support/frames.js'
 import { pcapFile, type Shot } from '../../test/support/pcap-file.js'
 import { Random } from '../../test/support/random.js'
 import { type Host, udp } from './host.js'
@@ -126,4 +127,19 @@ export function geneveGwlb(): Buffer {
   const app = tell(APP_SESSION, appTraffic().shots)
   const db = tell(DB_SESSION, dbTraffic().shots)
   return pcapFile(inOrder([...app, ...db]))
+}
+
+/** The first of them, as Google Cloud's Network Security Integration sends it: GENEVE around IP packets. */
+export function geneveGoogle(): Buffer {
+  const outer = { src: APP.address, dst: '10.0.8.77', sport: 60_000, dport: GENEVE_PORT }
+  const shots = appTraffic().shots.map((shot) => {
+    const payload = googleGeneve(shot.frame.subarray(ETHERNET_HEADER_LEN), {
+      network: 0xabc_def0,
+      egress: shot.frame.toString('hex', 6, 12) === APP.mac.replaceAll(':', ''),
+      endpoint: 0x0a1b_2c3d_4e5f_6071n,
+      profile: 77n,
+    })
+    return delayed(shot, ethernet(udp4({ ...outer, payload, checksum: false }), TARGET_MACS))
+  })
+  return pcapFile(inOrder(shots))
 }

@@ -1,5 +1,5 @@
 import { fragments } from './fragments.js'
-import { cutByPacketLength, geneveGwlb, vxlanTwoSessions } from './mirrored.js'
+import { cutByPacketLength, geneveGoogle, geneveGwlb, vxlanTwoSessions } from './mirrored.js'
 import { webAndDns } from './web-and-dns.js'
 
 /** Every capture in samples/, by file name; samples/README.md says what each shows. */
@@ -8,5 +8,6 @@ export const SAMPLES: Readonly<Record<string, () => Buffer>> = {
   'fragments.pcap': fragments,
   'vxlan-two-sessions.pcap': vxlanTwoSessions,
   'geneve-gwlb.pcap': geneveGwlb,
+  'geneve-google.pcap': geneveGoogle,
   'cut-by-packet-length.pcap': cutByPacketLength,
 }

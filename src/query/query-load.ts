@@ -14,6 +14,7 @@ import type { PacketObserver } from '../session/pipeline.js'
 import type { Session } from '../session/session.js'
 import { FAULTS } from '../wire/fault.js'
 import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
+import type { Geneve } from '../wire/geneve.js'
 import { u32 } from '../wire/octets.js'
 import { ApplicationRows } from './application-rows.js'
 import type { Confined, DuckDb } from './duckdb.js'
@@ -26,6 +27,8 @@ import {
   DIRECTIONS,
   FLOW_AT,
   keptTable,
+  NAMED_ENDPOINT,
+  NAMED_NETWORK,
   PAIR_AT,
   RECORD_FIELDS,
   SECONDS_MAX,
@@ -191,8 +194,17 @@ function packetObserver(rows: DuckDbRows): PacketObserver {
     }
     row[AT.duplicate] = isCopy ? 1 : 0
     row[AT.fault] = fault === undefined ? 0 : FAULTS.indexOf(fault) + 1
+    if (packet.geneve !== undefined) putGeneve(row, packet.geneve)
     rows.end()
   }
+}
+
+function putGeneve(row: Float64Array, header: Geneve): void {
+  row[AT.named] =
+    (header.hasNetworkId ? NAMED_NETWORK : 0) | (header.hasEndpointId ? NAMED_ENDPOINT : 0)
+  row[AT.network_id] = header.networkId
+  row[AT.endpoint_high] = header.endpointIdHigh
+  row[AT.endpoint_low] = header.endpointIdLow
 }
 
 function putIp(row: Float64Array, frame: Frame): void {

@@ -62,7 +62,15 @@ const PACKETS_KEPT = [
   ['direction', 'UTINYINT'],
   ['duplicate', 'UTINYINT'],
   ['fault', 'UTINYINT'],
+  ['named', 'UTINYINT'],
+  ['network_id', 'UINTEGER'],
+  ['endpoint_high', 'UINTEGER'],
+  ['endpoint_low', 'UINTEGER'],
 ] as const
+
+/** In `named`: which of the ids GENEVE gave. */
+export const NAMED_NETWORK = 1
+export const NAMED_ENDPOINT = 2
 
 const FLOWS_KEPT = [
   ...ENDS,
@@ -168,6 +176,11 @@ export const PACKETS: CaptureTable = {
     ['duplicate', 'duplicate = 1'],
     ['fault', oneOf(FAULTS, 'fault')],
     ['community_id', COMMUNITY_ID],
+    ['network_id', `CASE WHEN named & ${NAMED_NETWORK} > 0 THEN network_id END`],
+    [
+      'endpoint_id',
+      `CASE WHEN named & ${NAMED_ENDPOINT} > 0 THEN format('{:08x}{:08x}', endpoint_high, endpoint_low) END`,
+    ],
   ],
 }
 

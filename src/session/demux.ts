@@ -96,6 +96,7 @@ export class Demux {
   acceptVxlan(datagram: Datagram): void {
     this.#ledger.received++
     if (datagram.cut) this.#ledger.cutDatagrams++
+    this.#inner.geneve = undefined
     const fault = this.#openVxlan(datagram, datagram.end - datagram.start, undefined)
     if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
   }
@@ -272,6 +273,7 @@ export class Demux {
     const ipEnd = ipEndOf(outer)
     const missing = ipEnd > packet.end ? ipEnd - packet.end : 0
     const original = datagram.end - datagram.start + missing
+    this.#inner.geneve = undefined
     return isVxlan
       ? this.#openVxlan(datagram, original, doubted)
       : this.#openGeneve(datagram, original, doubted)
@@ -314,6 +316,7 @@ export class Demux {
     const inner = this.#inner
     const linkType = linkTypeOf(header.protocol)
     if (linkType === undefined) return 'geneve-protocol'
+    inner.geneve = header
     inner.linkType = linkType
     if (outer !== undefined) {
       showPayload(datagram, payloadAt, payloadOriginal, inner)

@@ -7,6 +7,7 @@ import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
 import { lacksChecksumOnly } from './cut-frames.js'
 import { type DuplicateMode, Duplicates } from './duplicates.js'
+import { GeneveComments } from './geneve-comments.js'
 import type { Ledger } from './ledger.js'
 import type { PacketFilter, Session, SessionCapture } from './session.js'
 import { NO_SESSIONS } from './session-directory.js'
@@ -58,6 +59,7 @@ export class Pipeline {
   readonly #duplicateMode: DuplicateMode
   readonly #duplicates = new Duplicates()
   readonly #frame = new FrameView()
+  readonly #comments = new GeneveComments()
 
   constructor(options: PipelineOptions) {
     this.#ledger = options.ledger
@@ -137,7 +139,8 @@ export class Pipeline {
       const kept = Math.min(packet.end - packet.start, session.packetLength)
       this.#forward.take(session, packet, kept, originalLength)
     }
-    this.#capture(session, packet, originalLength, isMarked ? COPY_MARK : undefined)
+    const named = packet.geneve === undefined ? undefined : this.#comments.of(packet.geneve)
+    this.#capture(session, packet, originalLength, isMarked ? COPY_MARK : named)
 
     if (fault !== undefined) {
       this.#ledger.malformed[fault]++

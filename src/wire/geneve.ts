@@ -20,6 +20,10 @@
  * Option class 0x0108 is Amazon's (IANA registry "Geneve Option Class"); the
  * three options of it are described in the Gateway Load Balancer guide, "Target
  * groups", and expected on every packet, in any order.
+ *
+ * 0x0132 is Google's. Network Security Integration sends an IP packet with VNI 0, and says in options
+ * whose it is ("Understand GENEVE"): the network and which way the packet ran (28 bits, three reserved
+ * ones, 1 for egress), and the endpoint.
  */
 import type { Fault } from './fault.js'
 import { putU8, putU16, putU24, putU32, u8, u16, u24, u32 } from './octets.js'
@@ -54,6 +58,12 @@ const AWS_ENDPOINT_ID = 1
 const AWS_ATTACHMENT_ID = 2
 const AWS_FLOW_COOKIE = 3
 
+const CLASS_GOOGLE = 0x0132
+const GOOGLE_NETWORK_ID = 1
+const GOOGLE_ENDPOINT_ID = 2
+/** Behind the network's number: three bits, and the direction. */
+const GOOGLE_NETWORK_SHIFT = 4
+
 /**
  * What a header says. One instance serves a whole receiver: parse overwrites
  * every field. An identifier is 0 where its option is absent.
@@ -69,11 +79,11 @@ export class Geneve {
   critical = false
   /** Some reserved bit was not zero. Set by parse, not looked at by emit. */
   reserved = false
-  /** Which of the three Amazon options follow. */
+  /** Which options follow. Google's are read, and not written. */
   hasEndpointId = false
   hasAttachmentId = false
   hasFlowCookie = false
-  /** Identifies the Gateway Load Balancer endpoint; 64 bits in two words. */
+  /** Identifies the endpoint, of the Gateway Load Balancer or of Google's integration; 64 bits in two words. */
   endpointIdHigh = 0
   endpointIdLow = 0
   /** The customer-visible attachment; 64 bits in two words. */
@@ -81,12 +91,15 @@ export class Geneve {
   attachmentIdLow = 0
   /** The load balancer's own name for the flow, 32 bits. */
   flowCookie = 0
+  /** Google's number of the network, 28 bits. */
+  hasNetworkId = false
+  networkId = 0
 }
 
 /**
  * Reads the header and its options at `start` into `out`.
  *
- * Unknown options are stepped over, and so are Amazon's when they are not as
+ * Unknown options are stepped over, and so are known ones when they are not as
  * long as they are known to be: an observer loses nothing by it. Reserved bits
  * are ignored (§3.4), and so is the O bit: whoever mirrored the packet has a use
  * for it, control or not. On a fault the contents of `out` mean nothing.
@@ -115,7 +128,9 @@ export function parseGeneve(
     // Both lengths are whole words, so a started option header is always whole.
     const next = at + OPTION_HEADER_LEN + (u8(bytes, at + OPTION_LENGTH) & OPTION_WORDS_MASK) * 4
     if (next > payloadAt) return 'geneve-truncated'
-    if (u16(bytes, at) === CLASS_AWS) readAwsOption(bytes, at, next, out)
+    const optionClass = u16(bytes, at)
+    if (optionClass === CLASS_AWS) readAwsOption(bytes, at, next, out)
+    else if (optionClass === CLASS_GOOGLE) readGoogleOption(bytes, at, next, out)
     at = next
   }
 
@@ -131,6 +146,22 @@ function clearOptions(out: Geneve): void {
   out.attachmentIdHigh = 0
   out.attachmentIdLow = 0
   out.flowCookie = 0
+  out.hasNetworkId = false
+  out.networkId = 0
+}
+
+/** Reads one option lying at `bytes[at, next)`. */
+function readGoogleOption(bytes: Uint8Array, at: number, next: number, out: Geneve): void {
+  const dataAt = at + OPTION_HEADER_LEN
+  const type = u8(bytes, at + OPTION_TYPE)
+  if (type === GOOGLE_NETWORK_ID && next - dataAt === 4) {
+    out.hasNetworkId = true
+    out.networkId = u32(bytes, dataAt) >>> GOOGLE_NETWORK_SHIFT
+  } else if (type === GOOGLE_ENDPOINT_ID && next - dataAt === 8) {
+    out.hasEndpointId = true
+    out.endpointIdHigh = u32(bytes, dataAt)
+    out.endpointIdLow = u32(bytes, dataAt + 4)
+  }
 }
 
 /** Reads one option lying at `bytes[at, next)`. */

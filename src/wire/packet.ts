@@ -6,6 +6,8 @@
  * outlive the call it was handed to.
  */
 
+import type { Geneve } from './geneve.js'
+
 const NOTHING = Buffer.alloc(0)
 
 /** A frame lying at `bytes[start, end)`, as a capture file or a mirror hands it over. */
@@ -26,11 +28,14 @@ export class Packet {
   linkType = 1
   /** Where it is from, as numbered by whoever reads several sources as one. */
   origin = 0
+  /** The header that it came in, lent too, where it was mirrored in GENEVE. */
+  geneve: Geneve | undefined = undefined
 
   /** The same in memory of its own: a packet to keep. */
   copy(): Packet {
     const copy = Object.assign(new Packet(), this)
     copy.bytes = Buffer.from(this.bytes.subarray(this.start, this.end))
+    copy.geneve = undefined
     copy.start = 0
     copy.end = this.end - this.start
     return copy

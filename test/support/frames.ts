@@ -302,6 +302,23 @@ export function geneve(payload: Buffer, options: Partial<Geneve> = {}): Buffer {
   return Buffer.concat([scratch.subarray(0, emitGeneve(header, scratch, 0)), payload])
 }
 
+/** What Google Cloud's integration sends of a packet (class 0x0132): VNI 0, a network, an endpoint, a profile. */
+export function googleGeneve(
+  packet: Buffer,
+  of: { network: number; egress: boolean; endpoint: bigint; profile: bigint },
+): Buffer {
+  const header = Buffer.alloc(8 + 8 + 12 + 12)
+  header[0] = (header.length - 8) / 4
+  header.writeUInt16BE((packet[0] ?? 0) >>> 4 === 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, 2)
+  header.writeUInt32BE(0x0132_0101, 8)
+  header.writeUInt32BE(of.network * 16 + (of.egress ? 1 : 0), 12)
+  header.writeUInt32BE(0x0132_0202, 16)
+  header.writeBigUInt64BE(of.endpoint, 20)
+  header.writeUInt32BE(0x0132_0302, 28)
+  header.writeBigUInt64BE(of.profile, 32)
+  return Buffer.concat([header, packet])
+}
+
 /** A mirrored frame as a Gateway Load Balancer hands it on: IP / UDP / GENEVE / IP / UDP / VXLAN / frame. */
 export function gwlbGeneve(of: Mirrored & { balancer: string; appliance: string }): Buffer {
   return ethernet(

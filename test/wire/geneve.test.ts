@@ -45,6 +45,27 @@ describe('parseGeneve', () => {
   test.each([
     { name: 'a header as a Gateway Load Balancer sends it', bytes: GWLB, fields: GWLB_FIELDS },
     {
+      name: "Google's network, endpoint and profile, of which the last is stepped over",
+      bytes: hex`
+        08000800 00000000
+        01320101 abcdef01 01320202 0123456789abcdef 01320302 000000000000004d
+      `,
+      fields: geneve({
+        protocol: 0x0800,
+        payloadAt: 40,
+        hasNetworkId: true,
+        networkId: 0xabc_def0,
+        hasEndpointId: true,
+        endpointIdHigh: 0x0123_4567,
+        endpointIdLow: 0x89ab_cdef,
+      }),
+    },
+    {
+      name: "Google's options of another length (ignored)",
+      bytes: hex`05000800 00000000 01320102 abcdef01abcdef01 01320201 01234567`,
+      fields: geneve({ protocol: 0x0800, payloadAt: 28 }),
+    },
+    {
       name: 'no options, an Ethernet frame inside',
       bytes: hex`00006558 00006400`,
       fields: geneve({ vni: 100, protocol: 0x6558, payloadAt: 8 }),

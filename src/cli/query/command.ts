@@ -49,7 +49,9 @@ Tables, filled as far as the SQL names them:
   packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, tcp_flags, bytes (by the IP header), length (of the frame
             on the wire), captured_length, ether_type, direction (ingress,
-            egress), duplicate, fault (why it could not be read), community_id
+            egress), duplicate, fault (why it could not be read), community_id,
+            network_id and endpoint_id (of GENEVE, from Google Cloud; the
+            endpoint of a Gateway Load Balancer too)
   flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
             direction, src_name, dst_name (what the client named in its hello
