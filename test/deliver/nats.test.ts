@@ -91,6 +91,28 @@ describe.skipIf(!hasTool('nats-server'))('NATS JetStream', () => {
     expect(lines).toEqual([])
   })
 
+  test('is followed from before its first record until a signal', async () => {
+    const servers = await starting(1)
+    const { connection, manager } = await connectJetStream(servers.place, { task: 'testing' })
+    await manager.streams.add({ name: 'flows', subjects: ['flows.>'] })
+    await connection.close()
+    const stop = new AbortController()
+    const lines: string[] = []
+    const following = (async () => {
+      const rules = { follow: true, signal: stop.signal }
+      for await (const data of readNats(servers.place, rules)) {
+        lines.push(...Buffer.from(data).toString().split('\n').slice(0, -1))
+      }
+    })()
+    const { delivery } = await deliver(servers)
+    await delivery.drained()
+    await delivery.stop()
+    await expect.poll(() => lines.length).toBe(ALL.length)
+    stop.abort()
+    await following
+    expect(lines.sort()).toEqual(ALL)
+  })
+
   test('stores no record again that comes again after a crash', async () => {
     const servers = await starting(1)
     const directory = temporaryDirectory()
