@@ -63,7 +63,7 @@ function itemOf(one, path) {
   const starts = [...text.matchAll(new RegExp(`^export ${DECLARATION} ${one}\\b`, 'gm'))]
   if (starts.length === 0) return passedOn(one, file, text)
   const declarations = starts.map(({ index }) => declarationAt(text, index))
-  const kind = /(function|class|interface|type|const)/.exec(declarations[0])[1]
+  const kind = /function|class|interface|type|const/.exec(declarations[0])?.[0] ?? ''
   const said = starts
     .map(({ index }) => proseOf(docstringAt(text, index)))
     .find((doc) => doc !== '')
