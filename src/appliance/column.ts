@@ -12,7 +12,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
-import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import { type CaptureChange, type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
 import type { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
@@ -213,6 +213,11 @@ export class Column {
 
   get ledger(): Ledger {
     return this.#tap.ledger
+  }
+
+  /** From the next file on. */
+  changeCaptures(change: CaptureChange): void {
+    if (this.#options.capture !== undefined) Object.assign(this.#options.capture, change)
   }
 
   /** Where captures and flow logs are written to. */

@@ -1,4 +1,5 @@
 import type { Change } from '../control/state.js'
+import type { CaptureChange } from '../pcap/rotation.js'
 import type { ReceiverChoice } from '../receive/open.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import type { SteerBy } from '../receive/steering.js'
@@ -50,6 +51,8 @@ export type Order =
   | { readonly type: 'change'; readonly changes: readonly Change[] }
   /** Records that were written are lost before they were delivered: so many, at least. */
   | { readonly type: 'records-lost'; readonly records: number }
+  /** Write captures otherwise from now on. */
+  | { readonly type: 'captures'; readonly change: CaptureChange }
   | FlowOrder
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }

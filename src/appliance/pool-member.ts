@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Change } from '../control/state.js'
 import type { Latency } from '../durations.js'
 import { OperatorError } from '../errors.js'
+import type { CaptureChange } from '../pcap/rotation.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
@@ -149,6 +150,13 @@ export class Member {
 
   noteRecordsLost(records: number): void {
     this.#thread?.order({ type: 'records-lost', records })
+  }
+
+  /** A thread that is started later begins with it. */
+  changeCaptures(change: CaptureChange): void {
+    const { capture } = this.#options.data.column
+    if (capture !== undefined) Object.assign(capture, change)
+    this.#thread?.order({ type: 'captures', change })
   }
 
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {

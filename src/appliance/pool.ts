@@ -1,4 +1,5 @@
 import type { Change } from '../control/state.js'
+import type { CaptureChange } from '../pcap/rotation.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
 import { CapturedFlows } from './captured-flows.js'
@@ -150,6 +151,11 @@ export class Pool {
   /** Has flow logs say that written records are lost (SKIPDATA): so many, at least. */
   noteRecordsLost(records: number): void {
     for (const member of this.#members) member.noteRecordsLost(records)
+  }
+
+  /** Has every worker write captures otherwise, from their next files on. */
+  changeCaptures(change: CaptureChange): void {
+    for (const member of this.#members) member.changeCaptures(change)
   }
 
   /** Has every worker finish what it has, once; resolves with the final ledger. */

@@ -198,6 +198,8 @@ async function start(): Promise<void> {
       column.noteRecordsLost(order.records, Math.floor(Date.now() / 1000))
     } else if (order.type === 'change') {
       change(order.changes).then(() => tell({ type: 'changed' }), crashed)
+    } else if (order.type === 'captures') {
+      column.changeCaptures(order.change)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       const operation = operateOnFlows(order)
         .catch(crashed)

@@ -51,6 +51,11 @@ export class YamlFile {
     )
   }
 
+  /** The line of a key of the outermost map. */
+  lineOf(key: string): number {
+    return this.#lines.linePos(offsetOf(this.#document, [key])).line
+  }
+
   #problemAt(offset: number, message: string): OperatorError {
     const { line } = this.#lines.linePos(offset)
     return new OperatorError(`${this.name}:${line}: ${message}`, { exitCode: 2 })

@@ -146,11 +146,11 @@ describe.skipIf(!IS_BUILT)(`signals to what receives${NEEDS_BUILD}`, UNHURRIED, 
     expect(existsSync(path)).toBe(true)
   })
 
-  test('SIGHUP is noted by listen, and SIGUSR1 shows the ledger in place of a debugger', async () => {
+  test('SIGHUP does not end listen, and SIGUSR1 shows the ledger in place of a debugger', async () => {
     const appliance = new Appliance([])
     await appliance.port()
     appliance.signal('SIGHUP')
-    await appliance.says(/^SIGHUP: nothing is read anew/m)
+    await appliance.says(/^SIGHUP: there is no --config to read again$/m)
     appliance.signal('SIGUSR1')
     await appliance.says(/^0 received = 0 accepted/m)
     expect(appliance.stderr).not.toMatch(/debugger/i)

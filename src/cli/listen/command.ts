@@ -1,7 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { ConfiguredResources } from '../../control/declared-resources.js'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
@@ -15,9 +14,10 @@ import {
   parseInterfaceId,
   parseSize,
 } from '../options.js'
+import { print } from '../process/console.js'
 import { addReceivingOptions } from '../receiving-options.js'
 import { addApiOptions, addHealthOptions } from './api-options.js'
-import type { ListenOptions } from './options.js'
+import type { Chosen, ListenOptions } from './options.js'
 
 const WORKERS_MAX = 64
 
@@ -59,8 +59,28 @@ export function addListen(program: Command): void {
       'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer ' +
         'source address and VNI, gets capture files (--capture-dir) and flow logs ' +
         '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger; ' +
-        'a second one leaves at once. SIGUSR1 and SIGUSR2 print the ledger as it stands; SIGHUP is only noted.',
+        'a second one leaves at once. SIGUSR1 and SIGUSR2 print the ledger as it stands; SIGHUP reads --config again.',
     )
+  addOptions(command)
+  command
+    .addHelpText(
+      'after',
+      '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',
+    )
+    .action(async (options: ListenOptions & Record<string, unknown>) => {
+      const chosen = await choose(command)
+      if (options['printConfig']) {
+        const { formatConfig } = await import('./print-config.js')
+        print(`${formatConfig(command, chosen.origins).join('\n')}\n`)
+        return
+      }
+      const { listen } = await import('./run.js')
+      applyFileMode(chosen.options.fileMode)
+      await listen(chosen, program.version()!, () => choose(asAsked(command)))
+    })
+}
+
+function addOptions(command: Command): Command {
   addReceiving(command)
   addSessions(command)
   addLifetimeOptions(command)
@@ -71,7 +91,7 @@ export function addListen(program: Command): void {
   addHealthOptions(command)
   addFollowing(command)
   addMetadataOptions(command)
-  command
+  return command
     .optionsGroup('Running:')
     .addOption(fileModeOption())
     .option(
@@ -87,24 +107,35 @@ export function addListen(program: Command): void {
       '--config <file>',
       'read options and mirror resources from YAML; the command line takes precedence',
     )
+    .option('--print-config', 'print the options in effect, each with its origin, and end')
     .option('--duration <time>', 'stop after this time, such as 10m', parseDuration)
     .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
-    .addHelpText(
-      'after',
-      '\nExample:\n  mirrortap listen --capture-dir captures --flow-log-dir logs --rotate-interval 5m',
-    )
-    .action(async (options: ListenOptions & Record<string, unknown>) => {
-      const declared =
-        options.config === undefined ? undefined : await read(command, options.config)
-      const { listen } = await import('./run.js')
-      if (Array.isArray(command.getOptionValue('deliver'))) giveDirectory(command)
-      const chosen = command.opts<ListenOptions & Record<string, unknown>>()
-      checkMeaning(command)
-      checkFollowing(chosen)
-      checkKeeping(chosen)
-      applyFileMode(chosen.fileMode)
-      await listen(chosen, metadataOf(chosen), program.version()!, declared)
-    })
+}
+
+/** The same command as the command line had it, before a configuration was read. */
+function asAsked(command: Command): Command {
+  const fresh = addOptions(new Command(command.name()))
+  for (const option of command.options) {
+    const attribute = option.attributeName()
+    if (command.getOptionValueSource(attribute) !== 'cli') continue
+    fresh.setOptionValueWithSource(attribute, command.getOptionValue(attribute), 'cli')
+  }
+  return fresh
+}
+
+/** Reads the configuration, and checks all of it. Throws OperatorError. */
+async function choose(command: Command): Promise<Chosen> {
+  const config = command.getOptionValue('config') as string | undefined
+  const { declared, origins } =
+    config === undefined
+      ? { declared: undefined, origins: new Map<string, string>() }
+      : await read(command, config)
+  if (Array.isArray(command.getOptionValue('deliver'))) giveDirectory(command)
+  const options = command.opts<ListenOptions & Record<string, unknown>>()
+  checkMeaning(command)
+  checkFollowing(options)
+  checkKeeping(options)
+  return { options, metadata: metadataOf(options), declared, origins }
 }
 
 /**
@@ -129,15 +160,15 @@ function giveDirectory(command: Command): void {
 }
 
 /** Takes the options of a configuration, and answers with the resources it declares. */
-async function read(command: Command, path: string): Promise<ConfiguredResources> {
+async function read(command: Command, path: string): Promise<Pick<Chosen, 'declared' | 'origins'>> {
   const { applyConfig } = await import('./config.js')
   const { RESOURCE_KEYS, resourcesIn } = await import('./config-resources.js')
   const { FILTERS_KEY, filtersIn } = await import('./config-filters.js')
   const { YamlFile } = await import('../../control/yaml-file.js')
   const config = YamlFile.read('the configuration', path)
-  applyConfig(command, config, [...RESOURCE_KEYS, FILTERS_KEY])
+  const origins = applyConfig(command, config, [...RESOURCE_KEYS, FILTERS_KEY])
   command.setOptionValueWithSource('filters', filtersIn(config), 'config')
-  return resourcesIn(config)
+  return { declared: resourcesIn(config), origins }
 }
 
 /** Refuses options that would be ignored: who gives them believes otherwise. Throws OperatorError (exit code 2). */

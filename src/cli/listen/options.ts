@@ -1,3 +1,5 @@
+import type { ConfiguredResources } from '../../control/declared-resources.js'
+import type { MetadataValues } from '../../flowlog/metadata.js'
 import type { SteerBy } from '../../receive/steering.js'
 import type { DuplicateMode } from '../../session/duplicates.js'
 import type { NamedFilter } from '../../session/session-filter.js'
@@ -55,4 +57,13 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   filter?: string
   /** Of single sessions, from the configuration. */
   filters?: readonly NamedFilter[]
+}
+
+/** What the command line and a configuration come to. */
+export interface Chosen {
+  readonly options: ListenOptions & Record<string, unknown>
+  readonly metadata: MetadataValues
+  readonly declared: ConfiguredResources | undefined
+  /** Where a configuration says it, by attribute. */
+  readonly origins: ReadonlyMap<string, string>
 }

@@ -10,7 +10,6 @@ import { LineLimit, LineLimits } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
 import { regionInHost } from '../../aws/follow/ec2-client.js'
-import type { ConfiguredResources } from '../../control/declared-resources.js'
 import { captureDelivery, parseCapturePlace } from '../../deliver/capture-delivery.js'
 import { Deliveries } from '../../deliver/deliveries.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
@@ -45,7 +44,8 @@ import { formatLedger, formatLedgerLine } from './ledger-text.js'
 import { formatListening } from './listening-text.js'
 import { openApi, regionAndAccount } from './open-api.js'
 import { type Closable, openHealth } from './open-health.js'
-import type { ListenOptions } from './options.js'
+import type { Chosen, ListenOptions } from './options.js'
+import { Reloading } from './reloading.js'
 import { Service } from './service.js'
 import { progressOf, type Watched } from './watched.js'
 
@@ -55,15 +55,16 @@ const MINUTES_MS = 1000
 
 /** Runs the appliance until it is told to stop. Throws OperatorError. */
 export async function listen(
-  options: ListenOptions,
-  metadata: MetadataValues,
+  chosen: Chosen,
   version: string,
-  declared?: ConfiguredResources,
+  readAgain: () => Promise<Chosen>,
 ): Promise<void> {
-  const of = withRegion(metadata, options)
+  const { options, declared } = chosen
+  const metadata = withRegion(chosen.metadata, options)
+  const reloading = new Reloading(chosen, readAgain, say)
   await stoppable(
-    (stop) => runAppliance(options, of, version, declared, stop),
-    () => say('SIGHUP: nothing is read anew; restart to change the configuration'),
+    (stop) => runAppliance({ options, metadata, declared, version, reloading }, stop),
+    () => void reloading.reload(),
   )
 }
 
@@ -73,11 +74,13 @@ function withRegion(metadata: MetadataValues, { control }: ListenOptions): Metad
   return region === undefined ? metadata : { ...metadata, region }
 }
 
+interface Run extends Pick<Chosen, 'options' | 'metadata' | 'declared'> {
+  readonly version: string
+  readonly reloading: Reloading
+}
+
 async function runAppliance(
-  options: ListenOptions,
-  metadata: MetadataValues,
-  version: string,
-  declared: ConfiguredResources | undefined,
+  { options, metadata, declared, version, reloading }: Run,
   stop: Stop,
 ): Promise<void> {
   const service = Service.open(say)
@@ -197,8 +200,9 @@ async function runAppliance(
       await forward?.stop()
       throw error
     })
-    const followed = following?.().catch((error: Error) => stop.fail(error))
     service.ready(watched)
+    reloading.begin(pool, service)
+    const followed = following?.().catch((error: Error) => stop.fail(error))
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())

@@ -47,6 +47,16 @@ export class Service {
     this.#timer.unref()
   }
 
+  reloading(): void {
+    const [seconds, nanoseconds] = process.hrtime()
+    const microseconds = seconds * 1e6 + Math.floor(nanoseconds / 1000)
+    this.#manager?.tell('RELOADING=1', `MONOTONIC_USEC=${microseconds}`)
+  }
+
+  reloaded(): void {
+    this.#manager?.tell('READY=1')
+  }
+
   stopping(): void {
     clearInterval(this.#timer)
     this.#manager?.tell('STOPPING=1', 'STATUS=finishing files')
