@@ -102,8 +102,22 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       return { ...others, firstSeen: epochOf(first_seen), lastSeen: epochOf(last_seen) }
     })
     const expected = (await flowsOf(file)).map(
-      ({ srcAddr, dstAddr, srcPort, dstPort, tcpFlags, ageSeconds: _, ...others }) => ({
+      ({
+        srcAddr,
+        dstAddr,
+        srcName,
+        dstName,
+        srcPort,
+        dstPort,
+        tcpFlags,
+        communityId,
+        ageSeconds: _,
+        ...others
+      }) => ({
         ...others,
+        src_name: srcName,
+        dst_name: dstName,
+        community_id: communityId,
         src_addr: srcAddr,
         dst_addr: dstAddr,
         src_port: srcPort,

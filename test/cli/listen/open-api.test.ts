@@ -113,7 +113,7 @@ describe('openApi', () => {
     const again = await open({ api: LOCAL, credentials })
     expect(again.said).toEqual([
       `API on ${again.server!.url}, region us-east-1, account 000000000000, access keys in ${credentials}`,
-      `dashboard on ${again.server!.url}/`,
+      `dashboard on ${again.server!.url}/ ("mirrortap top --link" prints the link that signs in)`,
     ])
   })
 
