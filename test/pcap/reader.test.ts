@@ -171,7 +171,7 @@ describe('readCapture of what is no capture', () => {
   })
 
   test('refuses a directory', async () => {
-    expect(await refusal(dir)).toBe(`${dir} is a directory; name the capture files in it`)
+    expect(await refusal(dir)).toBe(`${dir} is a directory; name a file in it`)
   })
 
   test('refuses a path through a file', async () => {
