@@ -14,7 +14,7 @@ test('a word of a megabyte is refused at once, and is not all in the message', (
   const word = 'a'.repeat(1_000_000)
   const began = performance.now()
   expect(nearestName(word, NAMES)).toBeUndefined()
-  expect(() => parseLogFormat(`\${${word}}`)).toThrow(/^.{1,300}$/)
+  expect(() => parseLogFormat(`\${${word}}`)).toThrow(/^.{1,3000}$/)
   // It took seconds.
   expect(performance.now() - began).toBeLessThan(1000)
 })

@@ -5,7 +5,8 @@ import type { StoredTime } from '../flow/stored-time.js'
 /**
  * A flow record as sixteen words between threads, one cache line. It is of a
  * window, its status is OK, and no interface address is known: both are set on this
- * side of the table. Times are as the table keeps them.
+ * side of the table. Times are as the table keeps them; milliseconds, which only the
+ * deliveries of an appliance read, are left out.
  */
 const SESSION = 0
 const PORTS = 1

@@ -23,13 +23,13 @@ const ACTOR = `
     flows: { live: 1, capacity: 5, ended: {}, emergencies: 0, inEmergency: false,
       recordsWritten: 0, recordsLost: 0, longestPauseMs: index },
   })
-  const failed = (operator) => tell({ type: 'failed', message: 'the disk is on fire', operator })
+  const failed = () => tell({ type: 'failed', message: 'the disk is on fire', code: 'ERR_FAILED' })
   parentPort.on('message', ({ type, id, request, changes }) => {
     orders.push(type)
     if (role === 'dies at ' + type) process.exit(3)
     if (role === 'leaves at ' + type) process.exit(0)
     if (role === 'throws at ' + type) throw new TypeError('a bug of ours')
-    if (role === 'fails at ' + type) return failed(true)
+    if (role === 'fails at ' + type) return failed()
     if (type === 'steer') tell({ type: 'steered' })
     if (type === 'change') {
       tell({ type: 'problem', line: index + ': ' + changes.map((change) => change.id).join(' ') })
@@ -64,7 +64,7 @@ const ACTOR = `
       parentPort.close()
     }
   })
-  if (role === 'cannot open') failed(true)
+  if (role === 'cannot open') failed()
   else if (role === 'is broken') throw new TypeError('a bug of ours')
   else {
     const port = receiver.port || 40_000

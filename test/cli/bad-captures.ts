@@ -28,7 +28,7 @@ export const BAD_CAPTURES: readonly {
       mkdirSync(join(directory, 'captures'))
       return join(directory, 'captures')
     },
-    says: /captures is a directory; name the capture files in it$/,
+    says: /captures is a directory; name a file in it$/,
   },
   {
     what: 'a missing file',

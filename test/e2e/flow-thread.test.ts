@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SESSION_INDICES } from '../../src/flow/flow-entry.js'
-import type { OnFlowRecord } from '../../src/flow/flow-record.js'
+import type { FlowRecord, OnFlowRecord } from '../../src/flow/flow-record.js'
 import { LIFETIMES } from '../../src/flow/lifetime.js'
 import type { FlowThread } from '../../src/offline/flow-thread.js'
 import { Offline } from '../../src/offline/offline.js'
@@ -42,18 +42,23 @@ async function threadOf(
   return new built.FlowThread({ thread: new Table(options), complete, onRecord })
 }
 
+/** All of a record but its milliseconds, which only the deliveries of an appliance read. */
+function textOf({ startMilliseconds: _s, endMilliseconds: _e, ...record }: FlowRecord): string {
+  return JSON.stringify(record)
+}
+
 /** The records of a capture, in order, by a table in this thread and by one in its own. */
 async function recordsOf(paths: readonly string[]): Promise<[here: string[], there: string[]]> {
   const here: string[] = []
   const there: string[] = []
   const offline = new Offline({
     ...NETWORK,
-    flows: { ...FLOWS, onRecord: (record) => here.push(JSON.stringify(record)) },
+    flows: { ...FLOWS, onRecord: (record) => here.push(textOf(record)) },
   })
   let completeOther: OnFlowRecord = () => undefined
   const thread = await threadOf(
     FLOWS,
-    (record) => there.push(JSON.stringify(record)),
+    (record) => there.push(textOf(record)),
     (record) => completeOther(record),
   )
   const other = new Offline({

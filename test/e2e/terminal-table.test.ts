@@ -48,7 +48,7 @@ describe.skipIf(!IS_BUILT || !HAS_SCRIPT)(
     test('a query says which columns there is no room for', () => {
       const text = shown({ COLUMNS: '80' }, 'query', 'FROM flows', SAMPLE)
       expect(text).toMatch(
-        /\nno room for [a-z_, ]*, direction: select fewer columns, or see all with --vertical\n$/,
+        /\nno room for [a-z_, ]*, direction, src_name, dst_name, community_id: select fewer columns, or see all with --vertical\n$/,
       )
     })
 

@@ -47,7 +47,16 @@ describe('flows', () => {
     'has of %s what the command prints',
     async (name) => {
       const golden = JSON.parse(readFileSync(sample(`${name}.flows.json`), 'utf8')) as object[]
-      const expected = golden.map((row) => ({ ...row, ageSeconds: undefined }))
+      const expected = golden.map((row) => {
+        // What others call a flow is the command's.
+        const {
+          srcName: _s,
+          dstName: _d,
+          communityId: _c,
+          ...flow
+        } = row as Record<string, unknown>
+        return { ...flow, ageSeconds: undefined }
+      })
       const found = (await all(flows(sample(`${name}.pcap`)))).map(asJson)
       expect(inOrder(found)).toEqual(inOrder(expected))
     },
