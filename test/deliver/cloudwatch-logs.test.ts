@@ -202,7 +202,8 @@ describe('CloudWatch Logs', () => {
     await delivery.stop()
     expect(readdirSync(directory)).toEqual(['0.log.gz.undeliverable'])
     const [, count] = /it is damaged behind its first (\d+) records/.exec(lines[0]!)!
-    expect(server.events(GROUP)).toHaveLength(Number(count))
+    // What comes out right before the damage may be a record with another time, which the service refuses.
+    expect([Number(count) - 1, Number(count)]).toContain(server.events(GROUP).length)
     expect(lines).toHaveLength(1)
   })
 
