@@ -1,4 +1,5 @@
 import { join } from 'node:path/posix'
+import { columnOf, typeOf } from './ddl.js'
 import type { Field } from './fields.js'
 
 /** What of a flow log decides how Athena reads its files. */
@@ -18,8 +19,6 @@ export interface AthenaTable {
   readonly from: Date
   readonly until: Date | undefined
 }
-
-const TYPES = { string: 'string', int32: 'int', int64: 'bigint' } as const
 
 /** As Athena names the formats (User Guide, "Query Amazon VPC flow logs"). */
 const SERDES = {
@@ -194,8 +193,6 @@ const QUERIES: readonly NamedQuery[] = [
   },
 ]
 
-const columnOf = (name: string): string => name.replaceAll('-', '_')
-
 /**
  * A CloudFormation template as data: an Athena database and, for each table, a work group, the
  * table, which maps the flow log's fields in their order, and the named queries that its fields
@@ -296,11 +293,12 @@ function resourcesOf(table: AthenaTable, { database, name: base, count }: Names)
 /** A field that the format names twice is two values of a line, and one column of Parquet. */
 function columnsOf({ fields, fileFormat }: AthenaTable): { Name: string; Type: string }[] {
   const seen = new Map<string, number>()
-  return fields.flatMap(({ name, type }) => {
-    const times = (seen.get(name) ?? 0) + 1
-    seen.set(name, times)
+  return fields.flatMap((field) => {
+    const times = (seen.get(field.name) ?? 0) + 1
+    seen.set(field.name, times)
     if (times > 1 && fileFormat === 'parquet') return []
-    return { Name: columnOf(name) + (times === 1 ? '' : `_${times}`), Type: TYPES[type] }
+    const suffix = times === 1 ? '' : `_${times}`
+    return { Name: columnOf(field) + suffix, Type: typeOf('athena', field) }
   })
 }
 

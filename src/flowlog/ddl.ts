@@ -252,10 +252,11 @@ function isAlways({ name, filling }: Field): boolean {
 }
 
 /** As Parquet and Athena have it. */
-function columnOf({ name }: Field): string {
+export function columnOf({ name }: Field): string {
   return name.replaceAll('-', '_')
 }
 
-function typeOf(dialect: Dialect, { type }: Field): string {
+/** What the engine calls the type of the field's column. */
+export function typeOf(dialect: Dialect, { type }: Field): string {
   return WORDS[dialect].types[type]
 }
