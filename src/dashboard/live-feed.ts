@@ -70,7 +70,7 @@ export interface LiveState {
 
 interface Viewer {
   readonly to: Writable
-  /** It has missed a state, so that the changes since would not be enough. */
+  /** It is new or has missed a state: changes alone would not be enough. */
   needsAll: boolean
 }
 

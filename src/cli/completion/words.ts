@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from 'commander'
 
-/** What may stand in a place of the command line: one of some words, a name of the disk, or text only its author knows. */
+/** What an argument or a value may be: one of these words, a path, or text that cannot be completed. */
 export type Value = readonly string[] | 'file' | 'directory' | 'text'
 
 /** An option as a shell completes it. */
@@ -57,7 +57,7 @@ function valueOfArguments(given: readonly Argument[]): Value | undefined {
   return values.find((value) => value !== 'text') ?? 'text'
 }
 
-/** The help calls what is a name of the disk `file` or `dir`. */
+/** The help calls paths `file` and `dir`. */
 function named(placeholder: string | undefined): Value {
   const name = placeholder?.replace(/\.\.\.$/, '')
   if (name === 'file') return 'file'
