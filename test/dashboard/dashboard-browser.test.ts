@@ -6,6 +6,7 @@ import { LiveFeed } from '../../src/dashboard/live-feed.js'
 import { dashboardPages } from '../../src/dashboard/pages.js'
 import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
 import { ALICE, startApi } from '../api/running-api.js'
+import { sessionReport } from '../support/session-report.js'
 
 /** Debian's. */
 const CHROMIUM = '/usr/bin/chromium'
@@ -24,19 +25,13 @@ class Shown {
   readonly #sessions: SessionReport[]
 
   constructor(sessions: number) {
-    const names = ['received', 'accepted', 'captured', 'captureLost', 'flowPackets', 'untracked']
-    const more = ['malformed', 'filtered', 'unknownDirection', 'duplicates', 'cut', 'bytes']
-    this.#sessions = Array.from({ length: sessions }, (_, index) => ({
-      ...(Object.fromEntries(
-        [...names, ...more].map((name) => [name, 0]),
-      ) as never as SessionReport),
-      session: `vni-${index}_10.0.0.1`,
-      vni: index,
-      source: '<img src=x onerror=alert(1)>',
-      cutCauses: {},
-      packetLength: null,
-      macAddress: null,
-    }))
+    this.#sessions = Array.from({ length: sessions }, (_, index) =>
+      sessionReport({
+        session: `vni-${index}_10.0.0.1`,
+        vni: index,
+        source: '<img src=x onerror=alert(1)>',
+      }),
+    )
   }
 
   ledger = async (): Promise<LedgerReport> => {

@@ -3,33 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { LiveFeed } from '../../src/dashboard/live-feed.js'
 import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
 import { until } from '../e2e/program.js'
-
-const COUNTS = {
-  received: 0,
-  accepted: 0,
-  captured: 0,
-  captureLost: 0,
-  flowPackets: 0,
-  untracked: 0,
-  malformed: 0,
-  filtered: 0,
-  unknownDirection: 0,
-  duplicates: 0,
-  cut: 0,
-  bytes: 0,
-}
+import { sessionReport } from '../support/session-report.js'
 
 function sessionOf(session: string, received: number): SessionReport {
-  return {
-    ...COUNTS,
-    session,
-    vni: 7,
-    source: '10.0.0.1',
-    received,
-    cutCauses: {},
-    packetLength: null,
-    macAddress: null,
-  }
+  return sessionReport({ session, vni: 7, received })
 }
 
 interface Told {

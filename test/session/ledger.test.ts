@@ -7,29 +7,7 @@ import {
   type SessionReport,
 } from '../../src/session/ledger.js'
 import { FAULTS } from '../../src/wire/fault.js'
-
-function sessionReport(of: Partial<SessionReport> & Pick<SessionReport, 'session'>): SessionReport {
-  return {
-    vni: 1,
-    source: '10.0.0.1',
-    received: 0,
-    accepted: 0,
-    captured: 0,
-    captureLost: 0,
-    flowPackets: 0,
-    untracked: 0,
-    malformed: 0,
-    filtered: 0,
-    unknownDirection: 0,
-    duplicates: 0,
-    cut: 0,
-    cutCauses: {},
-    packetLength: null,
-    macAddress: null,
-    bytes: 0,
-    ...of,
-  }
-}
+import { sessionReport } from '../support/session-report.js'
 
 /** Every count of a report is `base` and a number of its own, so that one added to another's place shows. */
 function reportFrom(base: number, sessions: SessionReport[] = []): LedgerReport {
