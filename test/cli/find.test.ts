@@ -194,6 +194,35 @@ describe('find', () => {
     }
   })
 
+  test('lists the flows of what it finds as flows does of the same packets', async () => {
+    const directory = captureDirectory(new Random(6))
+    const frames = [7, 8].flatMap((sport) => [
+      ethernet(tcp4({ src: '198.51.100.9', dst: '192.0.2.8', sport, dport: 80 })),
+      ethernet(tcp4({ src: '192.0.2.8', dst: '198.51.100.9', sport: 80, dport: sport })),
+    ])
+    const outer = { source: '198.51.100.9', target: '198.51.100.2' }
+    const shots = frames.flatMap((frame) =>
+      [9, 10].map((vni) => ({ frame: mirrored({ ...outer, vni, frame }) })),
+    )
+    writeFileSync(join(directory, 'outer.pcap'), pcapFile(shots))
+    const others = ['outer.pcap', 'others.pcap.gz'].map((name) => join(directory, name))
+    await runCommand('index', directory)
+    for (const text of ['tcp port 80', 'host 10.0.0.7 or vni 10']) {
+      const { out } = await runCommand('find', ...others, '--flows', '--json', text)
+      const flows = await runCommand('flows', ...others, '--no-names', '--json', '--filter', text)
+      const rows = (json: string): unknown[] =>
+        (JSON.parse(json) as object[]).map((row) => ({ ...row, ageSeconds: 0 }))
+      expect(rows(out).length, text).toBeGreaterThan(3)
+      expect(rows(out), text).toEqual(rows(flows.out))
+    }
+    const table = await runCommand('find', '--dir', directory, '--flows', 'port 80 and not udp')
+    const [heading, ...lines] = table.out.trimEnd().split('\n')
+    expect(heading).toMatch(/^session +source +destination +protocol +packets +bytes/)
+    expect(lines.some((line) => line.startsWith(`${OUR_DIRECTORY} `))).toBe(true)
+    expect(lines.some((line) => line.startsWith('tms-0123456789abcdef0 '))).toBe(true)
+    expect(lines.some((line) => line.startsWith('vni-9_198.51.100.9 '))).toBe(true)
+  })
+
   test('stops after so many packets, the first in time', async () => {
     const directory = captureDirectory(new Random(5))
     const output = join(temporaryDirectory(), 'found.pcapng')
@@ -209,7 +238,9 @@ describe('find', () => {
 
   test.each([
     [['host 10.0.0.1', '--count'], /nothing to search: give --dir/],
-    [['x.pcap', 'host 10.0.0.1'], /nowhere to go: give -w FILE, --count or --json/],
+    [['x.pcap', 'host 10.0.0.1'], /nowhere to go: give -w FILE, --count, --flows or --json/],
+    [['x.pcap', '--count', '--flows'], /--flows lists packets of each flow: leave out --count/],
+    [['x.pcap', '--flows', '-w', '-'], /-w - and --flows both want standard output/],
     [['x.pcap', '--count', 'hots 10.0.0.1'], /hots/],
     [['x.pcap', '--count', '--since', 'yesterday'], /Give a time such as 10m ago/],
     [

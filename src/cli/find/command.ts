@@ -39,7 +39,17 @@ export function addFind(program: Command): void {
     .option('--session <name>', 'packets of this mirror session only')
     .option('-w, --write <file>', 'write the packets to it; - is standard output')
     .option('--count', 'print how many packets there are')
-    .option('--json', 'print what was found and what was read for it as JSON')
+    .option('--flows', 'print a table of the flows of these packets, as mirrortap flows does')
+    .option(
+      '--json',
+      'print what was found and what was read for it as JSON; with --flows the flows',
+    )
+    .option(
+      '--max-flows <number>',
+      'with --flows: connections in the flow table; when it is full, the oldest are printed early',
+      integerBetween(1, 16_777_216),
+      1_048_576,
+    )
     .option('-c, --limit <packets>', 'stop after so many packets', integerBetween(1, 1e15))
     .option(
       '-s, --snaplen <bytes>',
@@ -80,6 +90,7 @@ export function addFind(program: Command): void {
         'frames are those that were mirrored, and stay as they are. Each file is searched by itself:\n' +
         'of a mirror datagram in fragments, all must be in one file.\n' +
         "\nExamples:\n  mirrortap find --dir captures --since '10m ago' host 10.0.0.5 -w - | tshark -r -\n" +
+        "  mirrortap find --dir captures --flows --since '10m ago' tcp port 443\n" +
         "  mirrortap find --dir captures --count 'tcp port 443 and net 192.0.2.0/24'\n" +
         '  mirrortap find monday.pcap.zst tuesday.pcap vni 7 -c 100 -w first.pcapng',
     )
@@ -98,14 +109,14 @@ function refuseWhatMakesNoSense(options: FindOptions): void {
   const refuse = (message: string): never => {
     throw new OperatorError(message, { exitCode: 2 })
   }
-  const { write, count, json, since, until, format } = options
-  if (write === undefined && !count && !json) {
-    refuse('what is found has nowhere to go: give -w FILE, --count or --json')
+  const { write, count, flows, json, since, until, format } = options
+  const printed = [count && '--count', flows && '--flows', json && '--json'].find(Boolean)
+  if (write === undefined && !printed) {
+    refuse('what is found has nowhere to go: give -w FILE, --count, --flows or --json')
   }
+  if (count && flows) refuse('--flows lists packets of each flow: leave out --count')
   if (count && json) refuse('--json has the count too: leave out --count')
-  if (write === '-' && (count || json)) {
-    refuse(`-w - and ${count ? '--count' : '--json'} both want standard output; name a file`)
-  }
+  if (write === '-' && printed) refuse(`-w - and ${printed} both want standard output; name a file`)
   if (write === '-' && process.stdout.isTTY) {
     refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
   }

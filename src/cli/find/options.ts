@@ -9,6 +9,7 @@ export interface FindOptions {
   session?: string
   write?: string
   count?: true
+  flows?: true
   json?: true
   limit?: number
   snaplen: number
@@ -17,4 +18,5 @@ export interface FindOptions {
   decap: 'auto' | 'none'
   vxlanPort: number
   genevePort: number
+  maxFlows: number
 }

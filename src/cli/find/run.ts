@@ -17,6 +17,7 @@ import { print } from '../process/console.js'
 import { Progress } from '../process/progress.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
+import { FoundFlows } from './found-flows.js'
 import type { FindOptions } from './options.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
@@ -69,6 +70,7 @@ class Finding {
   readonly #options: FindOptions
   readonly #problems: string[]
   readonly #output: Output | undefined
+  readonly #flows: FoundFlows | undefined
   readonly #limit: number
   #bytes = 0
   #first: string | null = null
@@ -80,6 +82,7 @@ class Finding {
     this.#problems = problems
     this.#limit = options.limit ?? Number.POSITIVE_INFINITY
     this.#output = options.write === undefined ? undefined : new Output(options.write, options)
+    this.#flows = options.flows ? new FoundFlows(options.maxFlows) : undefined
   }
 
   async run(stop: Stop): Promise<void> {
@@ -90,13 +93,15 @@ class Finding {
       if (stop.by !== undefined) throw new Interrupted(stop.by)
       await output?.close(stop)
       if (this.#options.count) print(`${this.#found}\n`)
-      if (this.#options.json) print(`${JSON.stringify(this.#report(plans), undefined, 2)}\n`)
+      const { flows, json = false } = this.#options
+      if (flows) await stop.interrupts(this.#flows!.print(json))
+      else if (json) print(`${JSON.stringify(this.#report(plans), undefined, 2)}\n`)
     } catch (error) {
       await output?.discard()
       throw error
     }
     if (output?.isUnread) return
-    failWith(this.#problems)
+    failWith([...this.#problems, ...(this.#flows?.problems ?? [])])
   }
 
   async #plan(stop: Stop): Promise<FilePlan[]> {
@@ -141,6 +146,8 @@ class Finding {
       this.#first ??= timeOf(packet)
       this.#last = timeOf(packet)
     }
+    // Writing may take a packet's time away.
+    this.#flows?.add(packet, session)
     this.#output?.take(packet, session)
     if (this.#search.found >= this.#limit) stop.stop()
   }

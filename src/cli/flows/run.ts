@@ -3,37 +3,17 @@ import { ApplicationReader } from '../../application/application-reader.js'
 import { OperatorError } from '../../errors.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
-import type { FlowPair } from '../../flow/flow-pair.js'
-import type { FlowRow } from '../../flow/flow-row.js'
 import type { FlowTracker } from '../../flow/flow-tracker.js'
 import { applicationObserver } from '../../offline/application-observer.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
-import type { SessionReport } from '../../session/ledger.js'
-import { Output } from '../../sink/text-output.js'
-import { type Column, FittedTable, verticalLines } from '../../terminal/fitted-table.js'
-import { terminalWidth } from '../../terminal/terminal-width.js'
-import { wrapped } from '../../terminal/text-width.js'
-import { visible } from '../../visible.js'
 import { lifetimeOf } from '../lifetime-options.js'
-import { formatCuts } from '../listen/ledger-text.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { printRows } from './listing.js'
 import type { FlowsOptions } from './options.js'
-import {
-  flowColumns,
-  flowJson,
-  type Names,
-  nameColumns,
-  pairColumns,
-  pairJson,
-  type Sessions,
-} from './rows.js'
 import { parseShorthand } from './shorthand.js'
 import { WantedRows } from './wanted-rows.js'
-
-/** Rows put out between two looks at how much is waiting. */
-const ROWS_AT_A_TIME = 1000
 
 /** Reads the files and prints their flows. */
 export async function flows(files: readonly string[], options: FlowsOptions): Promise<void> {
@@ -83,7 +63,8 @@ async function listFlows(
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
   if (options.open) addOpen(tracker, rows, options, filters, at, problems)
   else tracker.shutdown()
-  await stop.interrupts(print(rows.sorted(at), offline, names, options, at))
+  const listing = { sessions: offline.sessions, names, options, at }
+  await stop.interrupts(printRows(rows.sorted(at), listing))
   failWith([...problems, ...leftOut])
 }
 
@@ -133,69 +114,4 @@ function readFilters(texts: readonly string[] = []): readonly FlowFilter[] {
   })
   const filters = parseFlowFilters(values)
   return typeof filters === 'string' ? refuse(filters) : filters
-}
-
-async function print(
-  rows: readonly FlowRow[],
-  offline: Offline,
-  addresses: AddressNames | undefined,
-  options: FlowsOptions,
-  at: PointInTime,
-): Promise<void> {
-  const output = new Output('-')
-  const reports = new Map(offline.sessions.map((session) => [session.index, session.report()]))
-  const sessions: Sessions = (session) => reports.get(session)!
-  const names: Names | undefined = addresses && ((row) => addresses.of(row))
-  const lines = options.json
-    ? jsonLines(rows, sessions, names, options, at)
-    : textLines(rows, sessions, names, [...reports.values()], options)
-  let written = 0
-  for (const line of lines) {
-    output.write(`${line}\n`)
-    if (written++ % ROWS_AT_A_TIME === 0) await output.room()
-    if (!output.open) break
-  }
-  await output.close()
-}
-
-function* jsonLines(
-  rows: readonly FlowRow[],
-  sessions: Sessions,
-  names: Names | undefined,
-  options: FlowsOptions,
-  at: PointInTime,
-): Generator<string> {
-  if (rows.length === 0) yield '[]'
-  for (const [index, row] of rows.entries()) {
-    const object = options.pairs
-      ? pairJson(row as FlowPair, sessions, names, at)
-      : flowJson(row, sessions, names, at)
-    if (index === 0) yield '['
-    yield visible(JSON.stringify(object)) + (index < rows.length - 1 ? ',' : '')
-  }
-  if (rows.length > 0) yield ']'
-}
-
-function* textLines(
-  rows: readonly FlowRow[],
-  sessions: Sessions,
-  names: Names | undefined,
-  reports: readonly SessionReport[],
-  { pairs, vertical }: FlowsOptions,
-): Generator<string> {
-  const hasSessions = reports.some(({ session }) => session !== null)
-  const make = (pairs ? pairColumns : flowColumns) as typeof flowColumns
-  const columns: readonly Column<FlowRow>[] = [
-    ...make(sessions, hasSessions, vertical ?? false),
-    ...(names ? nameColumns(rows, names, pairs ?? false) : []),
-  ]
-  const width = terminalWidth(process.stdout)
-  if (vertical) {
-    for (const [at, row] of rows.entries()) yield* verticalLines(columns, row, at + 1, width)
-  } else {
-    const table = new FittedTable(columns, rows, width)
-    yield table.heading
-    for (const row of rows) yield table.line(row)
-  }
-  for (const line of formatCuts(reports)) yield* wrapped(visible(line), width)
 }

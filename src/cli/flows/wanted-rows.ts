@@ -14,7 +14,10 @@ export class WantedRows {
   readonly #minimumAge: number
   readonly #top: number
 
-  constructor(options: FlowsOptions, filters: readonly FlowFilter[]) {
+  constructor(
+    options: Pick<FlowsOptions, 'open' | 'sort' | 'top' | 'pairs' | 'minimumFlowAgeInSeconds'>,
+    filters: readonly FlowFilter[],
+  ) {
     const { open, sort, top, pairs, minimumFlowAgeInSeconds: minimumAge } = options
     const order = sort ?? { field: top === undefined ? 'first' : 'bytes', way: undefined }
     this.#top = top ?? Number.POSITIVE_INFINITY
