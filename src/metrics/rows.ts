@@ -149,6 +149,12 @@ const SESSION_HELP: Readonly<Record<(typeof SESSION_COUNTS)[number], string>> = 
   malformed: 'Packets of a session that are malformed.',
   filtered: 'Packets of a session that a filter turned away.',
   unknownDirection: 'Packets of a session accepted by rules of either direction.',
+  ingressPackets:
+    'Accepted packets that the interface received, NetworkPacketsMirrorIn of CloudWatch.',
+  ingressBytes:
+    'Bytes of accepted packets that the interface received, NetworkMirrorIn of CloudWatch.',
+  egressPackets: 'Accepted packets that the interface sent, NetworkPacketsMirrorOut of CloudWatch.',
+  egressBytes: 'Bytes of accepted packets that the interface sent, NetworkMirrorOut of CloudWatch.',
   duplicates: 'Packets of a session that another session had brought.',
   cut: 'Frames of a session shorter than they were on the wire.',
   bytes: 'Bytes of a session, by the own lengths of its frames.',
@@ -157,6 +163,10 @@ const SESSION_HELP: Readonly<Record<(typeof SESSION_COUNTS)[number], string>> = 
 /** The names end in what is counted. */
 const SESSION_UNITS: Partial<Record<(typeof SESSION_COUNTS)[number], string>> = {
   flowPackets: 'flow_packets',
+  ingressPackets: 'ingress_packets',
+  ingressBytes: 'ingress_bytes',
+  egressPackets: 'egress_packets',
+  egressBytes: 'egress_bytes',
   duplicates: 'duplicate_packets',
   cut: 'cut_frames',
   bytes: 'bytes',

@@ -201,6 +201,11 @@ export interface SessionReport {
   filtered: number
   /** Packets that a mirror filter let in while it was not known which way they ran: by either list of rules. */
   unknownDirection: number
+  /** Accepted packets by their direction at the mirrored interface, where it is known; CloudWatch's NetworkPacketsMirrorIn and so on. */
+  ingressPackets: number
+  ingressBytes: number
+  egressPackets: number
+  egressBytes: number
   /** Copies of packets that another session had brought; those dropped are in no other count but `received`. */
   duplicates: number
   /** Frames shorter than they were on the wire. */
@@ -225,6 +230,10 @@ export const SESSION_COUNTS = [
   'malformed',
   'filtered',
   'unknownDirection',
+  'ingressPackets',
+  'ingressBytes',
+  'egressPackets',
+  'egressBytes',
   'duplicates',
   'cut',
   'bytes',

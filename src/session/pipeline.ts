@@ -154,6 +154,7 @@ export class Pipeline {
       return
     }
     if (!isJudged) session.identity.observe(frame)
+    session.counters.countDirection(frame.direction, wireLength)
     const { seconds, nanoseconds, timed } = packet
     const isCounted = this.#tracker.enqueue(frame, session.index, seconds, nanoseconds, timed)
     if (isCounted) session.counters.flowPackets++

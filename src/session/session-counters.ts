@@ -1,3 +1,4 @@
+import { EGRESS, INGRESS, type PacketDirection } from '../wire/frame.js'
 import { CutFrames } from './cut-frames.js'
 import type { ClosedSessions } from './ledger.js'
 
@@ -18,6 +19,11 @@ export class SessionCounters {
   filtered = 0
   /** Packets that rules let in although it was not known which way they ran. */
   unknownDirection = 0
+  /** Accepted packets of flows by their direction, where it is known, and their bytes on the wire. */
+  ingressPackets = 0
+  ingressBytes = 0
+  egressPackets = 0
+  egressBytes = 0
   /** Copies of packets that another session had brought, whatever was done with them. */
   duplicates = 0
   /** On the wire. */
@@ -25,6 +31,17 @@ export class SessionCounters {
   readonly cut = new CutFrames()
   /** Once the session is closed: the sums that its counts went into. */
   closedInto: ClosedSessions | undefined = undefined
+
+  /** `bytes` on the wire. */
+  countDirection(direction: PacketDirection, bytes: number): void {
+    if (direction === INGRESS) {
+      this.ingressPackets++
+      this.ingressBytes += bytes
+    } else if (direction === EGRESS) {
+      this.egressPackets++
+      this.egressBytes += bytes
+    }
+  }
 
   /** Packets that its capture had taken, and a failed disk has lost. */
   takeBack(packets: number): void {

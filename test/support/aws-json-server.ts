@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
 import { Refused } from '../../src/aws/protocol/protocol.js'
 import { HeaderFields } from '../../src/aws/protocol/request.js'
@@ -34,7 +35,7 @@ const ANSWERS = {
 export class ServiceError extends Error {}
 
 /**
- * A service of AWS that speaks JSON 1.1, for one test. It checks what it is sent; what breaks a
+ * A service of AWS that speaks JSON, for one test. It checks what it is sent; what breaks a
  * rule of the service is answered with an error and kept, and the test fails.
  */
 export abstract class AwsJsonServer {
@@ -42,6 +43,8 @@ export abstract class AwsJsonServer {
   protected abstract readonly service: string
   /** Before the operation in `X-Amz-Target`. */
   protected abstract readonly target: string
+  /** Of JSON. */
+  protected readonly version: '1.0' | '1.1' = '1.1'
   /** The environment variable that names its endpoint. */
   protected abstract readonly variable: string
 
@@ -115,19 +118,23 @@ export abstract class AwsJsonServer {
     await once(request, 'end').catch(() => undefined)
     if (fault !== 'none' && fault !== 'no-answer') {
       const [status, name] = ANSWERS[fault]
-      reply(response, status, name, 'as the script says')
+      this.#reply(response, status, { __type: name, message: 'as the script says' })
       return
     }
     try {
       const answer = this.#answer(request, Buffer.concat(chunks))
       if (fault === 'no-answer') return reset()
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' })
-      response.end(JSON.stringify(answer))
+      this.#reply(response, 200, answer)
     } catch (error) {
       const { name, message } = error as Error
       if (!(error instanceof ServiceError)) this.#violations.push(message)
-      reply(response, 400, name, message)
+      this.#reply(response, 400, { __type: name, message })
     }
+  }
+
+  #reply(response: ServerResponse, status: number, answer: object): void {
+    response.writeHead(status, { 'content-type': `application/x-amz-json-${this.version}` })
+    response.end(JSON.stringify(answer))
   }
 
   #answer({ method, url, rawHeaders, headers }: IncomingMessage, body: Buffer): object {
@@ -148,18 +155,14 @@ export abstract class AwsJsonServer {
     )
     this.rule(method === 'POST' && url === '/', `${method} ${url}`)
     const type = headers['content-type']
-    this.rule(type === 'application/x-amz-json-1.1', `content type ${type}`)
+    this.rule(type === `application/x-amz-json-${this.version}`, `content type ${type}`)
     const [target, operation = ''] = String(headers['x-amz-target']).split('.')
     this.rule(target === this.target, `target ${target}`)
-    return this.answer(operation, JSON.parse(body.toString()) as Record<string, unknown>)
+    const json = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body
+    return this.answer(operation, JSON.parse(json.toString()) as Record<string, unknown>)
   }
 }
 
 export function serviceError(name: string, message: string): ServiceError {
   return Object.assign(new ServiceError(message), { name })
-}
-
-function reply(response: ServerResponse, status: number, name: string, message: string): void {
-  response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
-  response.end(JSON.stringify({ __type: name, message }))
 }

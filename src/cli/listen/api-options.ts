@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type HostPort, parseHostPort } from '../../wire/host-port.js'
+import { cloudWatchOption } from '../cloudwatch-option.js'
 
 /** The options of the API as commander leaves them. */
 export interface ApiCliOptions {
@@ -13,11 +14,13 @@ export interface ApiCliOptions {
   captureDir?: string
 }
 
-/** The options of what load balancers ask. */
+/** The options of what watches the appliance. */
 export interface HealthCliOptions {
   health?: HostPort
   /** false with --no-tcp-check. */
   tcpCheck?: boolean
+  /** A namespace. */
+  cloudwatchMetrics?: string
 }
 
 export const DEFAULT_API: HostPort = { host: '127.0.0.1', port: 4780 }
@@ -54,6 +57,7 @@ export function addHealthOptions(command: Command): Command {
       '--no-tcp-check',
       'take no TCP connections on the ports of mirrored packets, where load balancers check by TCP',
     )
+    .addOption(cloudWatchOption())
 }
 
 /** `127.0.0.1:4780`, `[::1]:0`, `localhost:4780`. */

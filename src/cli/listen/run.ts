@@ -24,6 +24,7 @@ import { OperatorError } from '../../errors.js'
 import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import { mirrored } from '../../metrics/mirrored.js'
 import { CAPTURE_NAME } from '../../pcap/capture-name.js'
 import { adoptParts } from '../../recover/adoption.js'
 import { TakenDirectories } from '../../recover/taken-directories.js'
@@ -32,6 +33,7 @@ import type { LedgerReport, RemovedFiles } from '../../session/ledger.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
+import { openCloudWatch, THIS_HOST } from '../cloudwatch-option.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { redraw, say } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
@@ -190,12 +192,20 @@ async function runAppliance(
       spaces: () => spaces.latest,
       deliveries: () => deliveries.statuses,
     }
-    const open = async (): Promise<Closable[]> => {
+    const openAll = async () => {
+      const cloudWatch = await openCloudWatch(options.cloudwatchMetrics, {
+        region: regionAndAccount(metadata).region,
+        count: async () => mirrored(await ledger(), plane.resources, THIS_HOST),
+        onProblem: limits.about('CloudWatch'),
+      })
+      return { cloudWatch, servers: await openServers() }
+    }
+    const openServers = async (): Promise<Closable[]> => {
       const api = await openApi(options, metadata, actions, { say, limits }, watched)
       const health = await openHealth(options, pool.listening, watched, { say, limits })
       return [...(api === undefined ? [] : [api]), ...health]
     }
-    const servers = await open().catch(async (error: unknown) => {
+    const { cloudWatch, servers } = await openAll().catch(async (error: unknown) => {
       await pool.stop()
       await forward?.stop()
       throw error
@@ -210,6 +220,7 @@ async function runAppliance(
     await stop.reached
     service.stopping()
     clearInterval(redraw)
+    await cloudWatch?.stop()
     await Promise.all(servers.map((server) => server.close()))
     spaces.stop()
     await followed

@@ -3,6 +3,7 @@ import { OperatorError } from '../../errors.js'
 import { PACKET_LENGTH_MAX } from '../../mirror/resources.js'
 import type { Endpoint } from '../../source/mirror-plan.js'
 import type { Speed } from '../../source/pace.js'
+import { cloudWatchOption } from '../cloudwatch-option.js'
 import {
   integerBetween,
   parseControl,
@@ -139,6 +140,7 @@ export function addMirror(program: Command): void {
     )
     .optionsGroup('Summary:')
     .option('--json', 'print the summary as JSON')
+    .addOption(cloudWatchOption())
     .addHelpText(
       'after',
       '\nExamples:\n' +

@@ -18,6 +18,8 @@ export interface MirrorOptions extends PlanOptions {
   credentials?: string
   profile?: string
   region?: string
+  /** A namespace. */
+  cloudwatchMetrics?: string
   speed: Speed
   rate?: number
   loop: number

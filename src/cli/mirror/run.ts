@@ -12,6 +12,7 @@ import { Pace, type Speed, systemClock } from '../../source/pace.js'
 import { PacedSink } from '../../source/paced-sink.js'
 import type { PacketSink, PacketSource } from '../../source/packet-source.js'
 import { VxlanSender } from '../../source/vxlan-sender.js'
+import { openCloudWatch, THIS_HOST } from '../cloudwatch-option.js'
 import { failWith } from '../offline-input.js'
 import { say } from '../process/console.js'
 import { type Stop, stoppable } from '../process/stop.js'
@@ -35,6 +36,20 @@ async function mirror(options: MirrorOptions, outlets: MirrorOutlets, stop: Stop
   const sender = new VxlanSender(isHeld ? UNPACED : pace, signal)
   const sessions = new MirroredSessions(outlets)
   const mirrorSource = new MirrorSource([], sender)
+  const { networkInterfaceId, region = process.env['AWS_REGION'] ?? 'us-east-1' } = options
+  const cloudWatch = await openCloudWatch(options.cloudwatchMetrics, {
+    region,
+    count: async () => [
+      {
+        dimension:
+          networkInterfaceId === undefined
+            ? THIS_HOST
+            : { name: 'NetworkInterfaceId', value: networkInterfaceId },
+        totals: { ...sessions.counters.metrics() },
+      },
+    ],
+    onProblem: say,
+  })
   const take = async (plan: MirrorPlan): Promise<void> => {
     await sessions.set(plan)
     mirrorSource.replace(sessions.interfaces)
@@ -62,6 +77,7 @@ async function mirror(options: MirrorOptions, outlets: MirrorOutlets, stop: Stop
   const seconds = (performance.now() - startedAt) / 1000
   stop.stop()
   await following
+  await cloudWatch?.stop()
   const run = {
     sessions,
     source: mirrorSource,
