@@ -52,6 +52,7 @@ function orNothing(name: string, value: unknown): Event {
 }
 
 function span(row: FlowRow): Event {
+  if (!row.timed) return {}
   return {
     start: eveTime(row.firstSeconds, row.firstNanoseconds),
     end: eveTime(row.lastSeconds, row.lastNanoseconds),
@@ -101,7 +102,6 @@ export function eveNetflow(row: FlowRow): Event {
     destination: row.packetDestination,
     seconds: row.firstSeconds,
     nanoseconds: row.firstNanoseconds,
-    timed: true,
   }
   return {
     ...common('netflow', ends),

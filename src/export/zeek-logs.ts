@@ -65,14 +65,13 @@ export function endsOfConnection(pair: Connection): Ends {
     destination: pair.packetDestination,
     seconds: pair.firstSeconds,
     nanoseconds: pair.firstNanoseconds,
-    timed: true,
   }
 }
 
 export const CONN = log<Connection>('conn', endsOfConnection, [
   field('proto', 'enum', (pair) => zeekProtocol(pair.protocol)),
   field('duration', 'interval', (pair) =>
-    pair.packets === 1
+    pair.packets === 1 || !pair.timed
       ? undefined
       : pair.lastSeconds - pair.firstSeconds + (pair.lastNanoseconds - pair.firstNanoseconds) / 1e9,
   ),

@@ -31,6 +31,11 @@ export function pairOf(tracker: FlowTracker, flow: number): FlowPair {
   pair.packets += responder.packets
   pair.bytes += responder.bytes
   pair.tcpFlags |= responder.tcpFlags
+  if (!responder.timed) return pair
+  if (!pair.timed) {
+    const { timed, firstSeconds, firstNanoseconds, lastSeconds, lastNanoseconds } = responder
+    return { ...pair, timed, firstSeconds, firstNanoseconds, lastSeconds, lastNanoseconds }
+  }
   // In a file the first packet that was seen may have the later time.
   const first = earlier(
     responder.firstSeconds,

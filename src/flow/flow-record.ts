@@ -37,6 +37,8 @@ export class FlowRecord {
   packets = 0
   /** Bytes by the IP headers' length fields: what was on the wire, not what was captured. */
   bytes = 0
+  /** False where no packet had a time, nor any packet before them. */
+  timed = true
   /** Time of the first and of the last packet in the window. */
   startSeconds = 0
   endSeconds = 0

@@ -10,7 +10,7 @@ import {
   STATE,
 } from './flow-entry.js'
 import type { FlowDirection } from './flow-record.js'
-import { STATE_MASK, STATE_NAMES } from './flow-state.js'
+import { STATE_MASK, STATE_NAMES, STATE_UNTIMED } from './flow-state.js'
 import type { FlowTracker } from './flow-tracker.js'
 import { interfaceDirection, readKey } from './read-record.js'
 
@@ -26,6 +26,8 @@ export interface FlowRow {
   destinationPort: number
   packets: number
   bytes: number
+  /** False where no packet had a time; the four below are then 0. */
+  timed: boolean
   firstSeconds: number
   firstNanoseconds: number
   lastSeconds: number
@@ -48,6 +50,7 @@ export function emptyRow(): FlowRow {
     destinationPort: 0,
     packets: 0,
     bytes: 0,
+    timed: true,
     firstSeconds: 0,
     firstNanoseconds: 0,
     lastSeconds: 0,
@@ -86,6 +89,7 @@ export function readRow(
   readKey(table, flow, direction, row)
   row.packets = packets
   row.bytes = counts[(at >>> 1) + BYTES_0 + direction * 2]!
+  row.timed = (state & (STATE_UNTIMED << direction)) === 0
   row.firstSeconds = tracker.secondsOf(cold[first]!)
   row.firstNanoseconds = cold[first + 1]!
   row.lastSeconds = tracker.secondsOf(words[last]!)

@@ -27,6 +27,7 @@ import {
   INTERFACE_MASK,
   INTERFACE_SHIFT,
   OTHER_FLAGS,
+  STATE_UNTIMED,
   VPC_FLAGS,
 } from './flow-state.js'
 import type { FlowTable } from './flow-table.js'
@@ -70,6 +71,9 @@ export function readRecord(
     // Packets without a time of their own leave the last as it was.
     record.endSeconds = Math.max(last, record.startSeconds)
   }
+  // Those without a time count as of the clock, which stands at 0 until one has.
+  record.timed =
+    record.startSeconds !== 0 || (words[at + STATE]! & (STATE_UNTIMED << direction)) === 0
   const firstAt = coldAt + FIRST_SECONDS_0 + direction * 2
   record.startMilliseconds =
     cold[firstAt] === record.startSeconds ? millisecondsOf(cold[firstAt + 1]!) : 0

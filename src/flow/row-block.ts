@@ -97,6 +97,8 @@ export class RowBlock implements RowSink {
       destinationPort: ports & 0xffff,
       packets: numbers[numbersAt + PACKETS]!,
       bytes: numbers[numbersAt + BYTES]!,
+      // What is received has a time.
+      timed: true,
       firstSeconds: numbers[numbersAt + FIRST_SECONDS]!,
       firstNanoseconds: words[at + FIRST_NANOSECONDS]!,
       lastSeconds: numbers[numbersAt + LAST_SECONDS]!,

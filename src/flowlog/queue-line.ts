@@ -43,7 +43,7 @@ export class QueueLine implements RecordEncoder {
     }
     let to = putAscii(view, at, this.#source)
     view.setUint8(to++, SPACE)
-    to = putDecimal(view, to, numberOf(record, START))
+    to = putDecimal(view, to, Math.max(numberOf(record, START), 0))
     view.setUint8(to++, SPACE)
     return this.#line.encode(record, metadata, bytes, to)
   }

@@ -22,7 +22,10 @@ export const START_MILLISECONDS = 9
 export const END_MILLISECONDS = 10
 export const ALL_TCP_FLAGS = 11
 
-/** A count or a time. */
+/** In place of a time that is not known. */
+export const NO_TIME = -1
+
+/** A count or a time, or NO_TIME. */
 export function numberOf(record: FlowRecord, value: number): number {
   switch (value) {
     case SOURCE_PORT:
@@ -36,10 +39,11 @@ export function numberOf(record: FlowRecord, value: number): number {
     case BYTES:
       return record.bytes
     case START:
+      if (!record.timed) return NO_TIME
       // NODATA and SKIPDATA have no packets to take times from: theirs are the window's.
       return record.status === 'OK' ? record.startSeconds : record.windowStart
     case END:
-      return endSeconds(record)
+      return record.timed ? endSeconds(record) : NO_TIME
     case TCP_FLAGS:
       return record.protocol === PROTOCOL_TCP ? record.vpcTcpFlags : 0
     case TRANSIT_GATEWAY_TCP_FLAGS:

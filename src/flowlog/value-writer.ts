@@ -80,8 +80,11 @@ export class ValueWriter {
   /** Writes one value at `at` and returns the offset just past it; see ascii.ts for the slack after it. */
   write(record: FlowRecord, metadata: SessionMetadata, view: DataView, at: number): number {
     switch (this.#from) {
-      case NUMBER:
-        return putDecimal(view, at, numberOf(record, this.#value))
+      case NUMBER: {
+        const value = numberOf(record, this.#value)
+        if (value < 0) break
+        return putDecimal(view, at, value)
+      }
       case ADDRESS:
         return putAddress(view, at, record, this.#value)
       case QUOTED_ADDRESS: {

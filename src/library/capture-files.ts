@@ -72,6 +72,8 @@ export interface Flow {
   readonly packets: number
   /** Bytes of IP on the wire, which may be more than was captured. */
   readonly bytes: number
+  /** False where the capture gives no packet a time; the four below are then 0. */
+  readonly timed: boolean
   readonly firstSeconds: number
   readonly firstNanoseconds: number
   readonly lastSeconds: number
@@ -228,6 +230,7 @@ export function flowOf(row: FlowRow, session: Pick<Session, 'name' | 'vni' | 'so
     protocol: row.protocol,
     packets: row.packets,
     bytes: row.bytes,
+    timed: row.timed,
     firstSeconds: row.firstSeconds,
     firstNanoseconds: row.firstNanoseconds,
     lastSeconds: row.lastSeconds,

@@ -67,6 +67,8 @@ export class FlowLogRecord {
   readonly packets: number
   /** Bytes of IP on the wire, which may be more than was mirrored. */
   readonly bytes: number
+  /** False where the capture gives no packet a time; `startSeconds` and `endSeconds` are then 0. */
+  readonly timed: boolean
   /** Time of the first packet in the window, in whole seconds since the epoch. */
   readonly startSeconds: number
   /** Time of the last packet in the window, in whole seconds since the epoch. */
@@ -102,8 +104,9 @@ export class FlowLogRecord {
     this.protocol = isFlow ? record.protocol : 0
     this.packets = isFlow ? record.packets : 0
     this.bytes = isFlow ? record.bytes : 0
-    this.startSeconds = numberOf(record, START)
-    this.endSeconds = numberOf(record, END)
+    this.timed = record.timed
+    this.startSeconds = record.timed ? numberOf(record, START) : 0
+    this.endSeconds = record.timed ? numberOf(record, END) : 0
     this.windowStartSeconds = record.windowStart
     this.windowEndSeconds = record.windowEnd
     this.tcpFlags = isFlow ? numberOf(record, TCP_FLAGS) : 0

@@ -164,6 +164,10 @@ export class Offline {
       return
     }
     const { seconds, nanoseconds } = packet
+    if (!packet.timed) {
+      this.#tap.demux.acceptPacket(packet)
+      return
+    }
     if (seconds >= this.lastSeconds) {
       if (seconds > this.lastSeconds || nanoseconds > this.lastNanoseconds) {
         this.lastSeconds = seconds

@@ -12,7 +12,7 @@ const SESSION = 0
 const PORTS = 1
 const SOURCE = 2
 const DESTINATION = 6
-/** TCP flags, protocol, direction, version 6, interface confirmed, reason; lowest first. */
+/** TCP flags, protocol, direction, version 6, interface confirmed, no time, reason; lowest first. */
 const BITS = 10
 const WINDOW_END = 11
 /** Float64. */
@@ -25,7 +25,8 @@ const DIRECTIONS = [undefined, 'ingress', 'egress'] as const
 const DIRECTION_SHIFT = 16
 const VERSION_6 = 1 << 18
 const CONFIRMED = 1 << 19
-const REASON_SHIFT = 20
+const UNTIMED = 1 << 20
+const REASON_SHIFT = 21
 
 /** `counts` is the memory of `words` as Float64. */
 export function putRecord(
@@ -52,6 +53,7 @@ export function putRecord(
     (DIRECTIONS.indexOf(record.direction) << DIRECTION_SHIFT) |
     (record.ipVersion === 6 ? VERSION_6 : 0) |
     (record.isInterfaceConfirmed ? CONFIRMED : 0) |
+    (record.timed ? 0 : UNTIMED) |
     (END_REASONS.indexOf(record.reason) << REASON_SHIFT)
   words[at + PACKETS] = record.packets
   counts[(at >>> 1) + BYTES] = record.bytes
@@ -91,6 +93,7 @@ export function takeRecord(
   record.direction = DIRECTIONS[(bits >>> DIRECTION_SHIFT) & 0x3]
   record.ipVersion = (bits & VERSION_6) === 0 ? 4 : 6
   record.isInterfaceConfirmed = (bits & CONFIRMED) !== 0
+  record.timed = (bits & UNTIMED) === 0
   record.reason = END_REASONS[bits >>> REASON_SHIFT]!
   record.packets = words[at + PACKETS]!
   record.bytes = counts[(at >>> 1) + BYTES]!

@@ -252,6 +252,7 @@ function putPair(pair: FlowPair, names: FlowNames | undefined, rows: DuckDbRows)
   row[PAIR_AT.resp_packets] = responder.packets
   row[PAIR_AT.orig_bytes] = originator.bytes
   row[PAIR_AT.resp_bytes] = responder.bytes
+  row[PAIR_AT.timed] = pair.timed ? 1 : 0
   row[PAIR_AT.first_seconds] = pair.firstSeconds
   row[PAIR_AT.first_nanoseconds] = pair.firstNanoseconds
   row[PAIR_AT.last_seconds] = pair.lastSeconds
@@ -269,6 +270,7 @@ function putFlow(flow: FlowRow, names: FlowNames | undefined, rows: DuckDbRows):
   names?.put(flow, row, FLOW_AT.src_name, FLOW_AT.dst_name)
   row[FLOW_AT.packets] = flow.packets
   row[FLOW_AT.bytes] = flow.bytes
+  row[FLOW_AT.timed] = flow.timed ? 1 : 0
   row[FLOW_AT.first_seconds] = flow.firstSeconds
   row[FLOW_AT.first_nanoseconds] = flow.firstNanoseconds
   row[FLOW_AT.last_seconds] = flow.lastSeconds

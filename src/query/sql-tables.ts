@@ -1,5 +1,6 @@
 import { STATE_NAMES } from '../flow/flow-state.js'
 import { FIELDS, type Field, type FieldType } from '../flowlog/fields.js'
+import { NO_TIME } from '../flowlog/record-values.js'
 import { FAULTS } from '../wire/fault.js'
 import { identifier, quoted } from './duckdb.js'
 import type { NumberType } from './duckdb-rows.js'
@@ -76,6 +77,7 @@ const FLOWS_KEPT = [
   ...ENDS,
   ['packets', 'DOUBLE'],
   ['bytes', 'DOUBLE'],
+  ['timed', 'UTINYINT'],
   ['first_seconds', 'DOUBLE'],
   ['first_nanoseconds', 'UINTEGER'],
   ['last_seconds', 'DOUBLE'],
@@ -93,6 +95,7 @@ const PAIRS_KEPT = [
   ['resp_packets', 'DOUBLE'],
   ['orig_bytes', 'DOUBLE'],
   ['resp_bytes', 'DOUBLE'],
+  ['timed', 'UTINYINT'],
   ['first_seconds', 'DOUBLE'],
   ['first_nanoseconds', 'UINTEGER'],
   ['last_seconds', 'DOUBLE'],
@@ -135,6 +138,10 @@ export function timestamp(prefix: string): string {
   return `CASE WHEN ${prefix}seconds <= ${SECONDS_MAX} THEN make_timestamp_ns(${nanoseconds}) END`
 }
 
+function ifTimed(sql: string): string {
+  return `CASE WHEN timed = 1 THEN ${sql} END`
+}
+
 /** Of the names of both ends: a name for each number. */
 export const NAMES_TABLE = 'names'
 
@@ -165,7 +172,7 @@ export const PACKETS: CaptureTable = {
   name: 'packets',
   kept: PACKETS_KEPT,
   shown: [
-    ['time', `CASE WHEN timed = 1 THEN ${timestamp('')} END`],
+    ['time', ifTimed(timestamp(''))],
     ...SHOWN_ENDS,
     ['tcp_flags', 'tcp_flags'],
     ['bytes', 'CASE WHEN version > 0 THEN bytes END'],
@@ -191,8 +198,8 @@ export const FLOWS: CaptureTable = {
     ...SHOWN_ENDS,
     ['packets', 'CAST(packets AS BIGINT)'],
     ['bytes', 'CAST(bytes AS BIGINT)'],
-    ['first_seen', timestamp('first_')],
-    ['last_seen', timestamp('last_')],
+    ['first_seen', ifTimed(timestamp('first_'))],
+    ['last_seen', ifTimed(timestamp('last_'))],
     ['tcp_flags', 'tcp_flags'],
     ['state', oneOf(STATE_NAMES, 'state')],
     ['direction', oneOf(DIRECTIONS, 'direction')],
@@ -219,12 +226,14 @@ const PAIRS: CaptureTable = {
     ['resp_packets', 'CAST(resp_packets AS BIGINT)'],
     ['orig_bytes', 'CAST(orig_bytes AS BIGINT)'],
     ['resp_bytes', 'CAST(resp_bytes AS BIGINT)'],
-    ['first_seen', timestamp('first_')],
-    ['last_seen', timestamp('last_')],
+    ['first_seen', ifTimed(timestamp('first_'))],
+    ['last_seen', ifTimed(timestamp('last_'))],
     [
       'duration',
-      'last_seconds - first_seconds + ' +
-        '(CAST(last_nanoseconds AS DOUBLE) - CAST(first_nanoseconds AS DOUBLE)) / 1e9',
+      ifTimed(
+        'last_seconds - first_seconds + ' +
+          '(CAST(last_nanoseconds AS DOUBLE) - CAST(first_nanoseconds AS DOUBLE)) / 1e9',
+      ),
     ],
     ['orig_tcp_flags', 'orig_tcp_flags'],
     ['resp_tcp_flags', 'resp_tcp_flags'],
@@ -274,7 +283,7 @@ function shownOf(field: Field): string {
     case 'format':
       return `CAST(${Math.max(...RECORD_FIELDS.map(({ version }) => version))} AS ${type})`
     case 'number':
-      return `CAST(${keptName(field)} AS ${type})`
+      return `CAST(nullif(${keptName(field)}, ${NO_TIME}) AS ${type})`
     case 'word':
       return oneOf(filling.words, keptName(field))
     case 'address':

@@ -86,7 +86,7 @@ describe('flows', () => {
       for (const more of [old, ['--open', ...old]]) {
         const rows = await flowsOf('--sort', 'packets', ...more)
         expect(rows.length).toBeGreaterThan(2)
-        expect(rows.every(({ ageSeconds }) => ageSeconds >= 60)).toBe(true)
+        expect(rows.every(({ ageSeconds }) => ageSeconds! >= 60)).toBe(true)
         expect(await flowsOf('--sort', 'packets', '--top', '2', ...more)).toEqual(rows.slice(0, 2))
       }
     })
@@ -172,8 +172,8 @@ describe('flows', () => {
           )!
           expect([first.srcAddr, first.srcPort]).toEqual([pair.origAddr, pair.origPort])
           const span =
-            BigInt(pair.lastSeen.replace('.', '')) - BigInt(pair.firstSeen.replace('.', ''))
-          expect(BigInt(pair.duration.replace('.', ''))).toBe(span)
+            BigInt(pair.lastSeen!.replace('.', '')) - BigInt(pair.firstSeen!.replace('.', ''))
+          expect(BigInt(pair.duration!.replace('.', ''))).toBe(span)
         }
       },
     )

@@ -30,6 +30,7 @@ function rowOf({ src, dst, sport = 0, dport = 0, protocol = 6 }: Ends): FlowRow 
     destinationPort: dport,
     packets: 1,
     bytes: 40,
+    timed: true,
     firstSeconds: 0,
     firstNanoseconds: 0,
     lastSeconds: 0,

@@ -20,6 +20,7 @@ function randomRow(random: Random): FlowRow {
     destinationPort: random.below(65_536),
     packets: random.below(2 ** 32) * 2 ** 20,
     bytes: random.below(2 ** 32) * 2 ** 21 + 1,
+    timed: true,
     firstSeconds: random.below(2 ** 32) * 4,
     firstNanoseconds: random.below(1e9),
     lastSeconds: random.below(2 ** 32) * 4 + 1,

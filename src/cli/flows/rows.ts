@@ -34,9 +34,9 @@ export function flowJson(
     protocol: row.protocol,
     packets: row.packets,
     bytes: row.bytes,
-    firstSeen: decimalSeconds(row.firstSeconds, row.firstNanoseconds),
-    lastSeen: decimalSeconds(row.lastSeconds, row.lastNanoseconds),
-    ageSeconds: ageOf(row, at.seconds, at.nanoseconds),
+    firstSeen: firstSeen(row),
+    lastSeen: lastSeen(row),
+    ageSeconds: row.timed ? ageOf(row, at.seconds, at.nanoseconds) : null,
     tcpFlags: row.tcpFlags,
     state: row.state,
     direction: row.direction ?? null,
@@ -65,10 +65,10 @@ export function pairJson(
     respPackets: responder.packets,
     origBytes: originator.bytes,
     respBytes: responder.bytes,
-    firstSeen: decimalSeconds(pair.firstSeconds, pair.firstNanoseconds),
-    lastSeen: decimalSeconds(pair.lastSeconds, pair.lastNanoseconds),
+    firstSeen: firstSeen(pair),
+    lastSeen: lastSeen(pair),
     duration: durationOf(pair),
-    ageSeconds: ageOf(pair, at.seconds, at.nanoseconds),
+    ageSeconds: pair.timed ? ageOf(pair, at.seconds, at.nanoseconds) : null,
     origTcpFlags: originator.tcpFlags,
     respTcpFlags: responder.tcpFlags,
     state: pair.state,
@@ -183,6 +183,7 @@ function number<Row>(name: string, value: (row: Row) => number, drop?: number): 
 const SECONDS: Column<FlowRow> = {
   name: 'seconds',
   cell: (row) => {
+    if (!row.timed) return '-'
     const seconds = row.lastSeconds - row.firstSeconds
     return (seconds + (row.lastNanoseconds - row.firstNanoseconds) / 1e9).toFixed(3)
   },
@@ -195,23 +196,31 @@ const STATE: Column<FlowRow> = { name: 'state', cell: ({ state }) => state, drop
 const DIRECTION: Column<FlowRow> = { name: 'direction', cell: ({ direction }) => direction ?? '-' }
 
 const TIMES: readonly Column<FlowRow>[] = [
-  {
-    name: 'first seen',
-    cell: (row) => formatMoment(decimalSeconds(row.firstSeconds, row.firstNanoseconds)),
-  },
-  {
-    name: 'last seen',
-    cell: (row) => formatMoment(decimalSeconds(row.lastSeconds, row.lastNanoseconds)),
-  },
+  { name: 'first seen', cell: (row) => momentCell(firstSeen(row)) },
+  { name: 'last seen', cell: (row) => momentCell(lastSeen(row)) },
 ]
+
+/** Decimal seconds, or null where no packet had a time. */
+function firstSeen(row: FlowRow): string | null {
+  return row.timed ? decimalSeconds(row.firstSeconds, row.firstNanoseconds) : null
+}
+
+function lastSeen(row: FlowRow): string | null {
+  return row.timed ? decimalSeconds(row.lastSeconds, row.lastNanoseconds) : null
+}
+
+function momentCell(moment: string | null): string {
+  return moment === null ? '-' : formatMoment(moment)
+}
 
 const PAIR_FLAGS: readonly Column<FlowPair>[] = [
   { name: 'orig flags', cell: ({ originator }) => formatFlags(originator.tcpFlags) },
   { name: 'resp flags', cell: ({ responder }) => formatFlags(responder.tcpFlags) },
 ]
 
-/** Decimal seconds from the first packet to the last, exact. */
-function durationOf(row: FlowRow): string {
+/** Decimal seconds from the first packet to the last, exact; null where no packet had a time. */
+function durationOf(row: FlowRow): string | null {
+  if (!row.timed) return null
   const nanoseconds = row.lastNanoseconds - row.firstNanoseconds
   const seconds = row.lastSeconds - row.firstSeconds
   return nanoseconds < 0
