@@ -15,6 +15,8 @@ export interface LiveFacts {
 
 export interface LiveFeedOptions {
   readonly facts: LiveFacts
+  /** Whether there is a capture directory, whose files can be listed and searched. */
+  readonly keepsCaptures?: boolean
   /** Milliseconds between two states. */
   readonly everyMs?: number
   /** Readers at a time; more are told to come back. */
@@ -55,6 +57,7 @@ export interface LiveState {
   /** Milliseconds since the epoch. */
   readonly at: number
   readonly failures: readonly string[]
+  readonly keepsCaptures: boolean
   readonly workers: Progress['workers']
   readonly spaces: readonly Space[]
   readonly deliveries: readonly DeliveryStatus[]
@@ -89,7 +92,12 @@ export class LiveFeed {
   #isAsking = false
 
   constructor(options: LiveFeedOptions) {
-    this.#options = { everyMs: EVERY_MS, viewersMax: VIEWERS_MAX, ...options }
+    this.#options = {
+      everyMs: EVERY_MS,
+      viewersMax: VIEWERS_MAX,
+      keepsCaptures: false,
+      ...options,
+    }
   }
 
   /** GET, an endless page. */
@@ -150,12 +158,13 @@ export class LiveFeed {
   }
 
   #show(report: LedgerReport | undefined): void {
-    const { facts } = this.#options
+    const { facts, keepsCaptures } = this.#options
     const progress = facts.progress()
     const at = Date.now()
     const common: LiveState = {
       at,
       failures: failuresOf(progress),
+      keepsCaptures,
       workers: progress.workers,
       spaces: facts.spaces(),
       deliveries: facts.deliveries(),

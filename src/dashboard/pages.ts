@@ -30,6 +30,7 @@ export function dashboardPages(): Route[] {
     page('/', 'text/html; charset=utf-8', asset('dashboard.html')),
     page('/dashboard.css', STYLE, asset('dashboard.css')),
     page('/dashboard.js', SCRIPT, asset('dashboard.js')),
+    page('/captures.js', SCRIPT, asset('captures.js')),
     page('/charts.js', SCRIPT, asset('charts.js')),
     page('/flow-captures.js', SCRIPT, asset('flow-captures.js')),
     page('/uplot.css', STYLE, readFileSync(modules.resolve('uplot/dist/uPlot.min.css'))),

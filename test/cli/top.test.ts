@@ -16,7 +16,7 @@ function stateOf(at: number, received: number, more: Partial<LiveState> = {}): L
   const ledger = new Ledger()
   ledger.received = received
   const { sessions: _, ...totals } = ledger.report({ kernelLost: 0, sessions: [] })
-  const common = { failures: [], workers: [], spaces: [], deliveries: [] }
+  const common = { failures: [], keepsCaptures: false, workers: [], spaces: [], deliveries: [] }
   return { at, ...common, ledger: totals, fields: FIELDS, all: false, sessions: [], ...more }
 }
 

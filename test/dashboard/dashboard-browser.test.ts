@@ -1,12 +1,15 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { capturesPages } from '../../src/api/http/captures-pages.js'
 import { signInToken, Visitors } from '../../src/api/http/visitors.js'
 import { LiveFeed } from '../../src/dashboard/live-feed.js'
 import { dashboardPages } from '../../src/dashboard/pages.js'
 import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
 import { ALICE, startApi } from '../api/running-api.js'
 import { sessionReport } from '../support/session-report.js'
+import { temporaryDirectory } from '../support/temporary.js'
 
 /** Debian's. */
 const CHROMIUM = '/usr/bin/chromium'
@@ -20,6 +23,8 @@ let browser: Browser
 class Shown {
   kernelLost = 0
   failing = false
+  /** The capture directory, where there is one. */
+  captures: string | undefined
   /** Grows by so many packets a session each time it is asked. */
   growth = 10
   readonly #sessions: SessionReport[]
@@ -64,10 +69,17 @@ async function open(
       deliveries: () => [],
       ledger: shown.ledger,
     },
+    keepsCaptures: shown.captures !== undefined,
     everyMs: 100,
   })
   const { url } = await startApi({
-    routes: [...dashboardPages(), feed.route, visitors.signIn, visitors.signOut],
+    routes: [
+      ...dashboardPages(),
+      feed.route,
+      visitors.signIn,
+      visitors.signOut,
+      ...(shown.captures === undefined ? [] : capturesPages({ directory: shown.captures })),
+    ],
     networkFirewall: [
       { name: 'ListFirewalls', run: () => ({ Firewalls: [] }) },
       { name: 'ListFlowOperations', run: () => ({ FlowOperations: [] }) },
@@ -140,6 +152,32 @@ describe.skipIf(!hasChromium)('the dashboard in a browser (needs chromium)', () 
     const names = page.locator('#session-table tbody tr:not(.space) td:first-child')
     await expect.poll(() => names.first().textContent()).toBe('vni-779_10.0.0.1')
     expect(await page.locator('#session-table img').count()).toBe(0)
+  })
+
+  test('lists captures by session and time, and has them downloaded', async () => {
+    const shown = new Shown(1)
+    shown.captures = temporaryDirectory()
+    for (const session of ['tms-1', 'tms-2']) {
+      mkdirSync(join(shown.captures, session))
+      for (let minute = 10; minute < 50; minute++) {
+        const name = `20261120T10${minute}00Z.pcap`
+        writeFileSync(join(shown.captures, session, name), `${session} ${name}`)
+      }
+    }
+    const { page, complaints } = await open(shown)
+    const rows = page.locator('#captures tbody tr')
+    await expect.poll(() => rows.count()).toBe(50)
+    await page.locator('#captures-more').click()
+    await expect.poll(() => rows.count()).toBe(80)
+    await page.locator('#captures-more').waitFor({ state: 'hidden' })
+    await page.locator('#packets [name=session]').selectOption('tms-1')
+    await expect.poll(() => rows.count()).toBe(40)
+    const download = page.waitForEvent('download')
+    await rows.first().locator('a').click()
+    const saved = await download
+    expect(saved.suggestedFilename()).toBe('tms-1_20261120T104900Z.pcap')
+    expect(readFileSync(await saved.path(), 'latin1')).toBe('tms-1 20261120T104900Z.pcap')
+    expect(complaints).toEqual([])
   })
 
   test('asks who is there, and lets in who has the secret without sending it', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
+import { readWrittenBytes } from '../support/written-captures.js'
 import { Appliance, IS_BUILT, mirrortap, NEEDS_BUILD, UNHURRIED } from './program.js'
 
 /** Debian's. */
@@ -15,7 +16,8 @@ describe.skipIf(!IS_BUILT)(`the dashboard of listen${NEEDS_BUILD}`, UNHURRIED, (
   test.skipIf(!existsSync(CHROMIUM))(
     'shows real packets, and the rows of a flow capture that its form starts (needs chromium)',
     async () => {
-      const appliance = new Appliance(['--api', `${HOST}:0`, '--no-auth'])
+      const captures = ['--capture-dir', temporaryDirectory()]
+      const appliance = new Appliance(['--api', `${HOST}:0`, '--no-auth', ...captures])
       const [, url] = await appliance.says(/^dashboard on (\S+)$/m)
       const port = await appliance.port()
       const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
@@ -40,6 +42,15 @@ describe.skipIf(!IS_BUILT)(`the dashboard of listen${NEEDS_BUILD}`, UNHURRIED, (
       expect(ports.sort()).toEqual(['1001', '1002', '1003'])
       const talkers = await page.locator('#talkers tbody td:first-child').allTextContents()
       expect(talkers.sort()).toEqual(['10.0.0.1', '10.0.0.2'])
+
+      // The packets of one of these flows, of a file that is still being written.
+      const link = page.locator('#flows tr', { hasText: '1002' }).locator('a')
+      const packets = await page.evaluate<string>(
+        `fetch(${JSON.stringify(await link.getAttribute('href'))}).then((answer) => answer.arrayBuffer())
+          .then((bytes) => String.fromCharCode(...new Uint8Array(bytes)))`,
+      )
+      expect(readWrittenBytes(Buffer.from(packets, 'latin1'))).toHaveLength(1)
+      await page.locator('#no-captures').waitFor()
 
       await page.locator('[name=port]').fill('nonsense')
       await page.locator('#flow-capture button').click()

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import type { RequestHead } from '../../aws/protocol/request.js'
+import { attachment } from './attachment.js'
 import type { EndlessPage, Page, Route } from './route.js'
 
 export interface FindPageOptions {
@@ -77,7 +78,11 @@ export function findPage({ program, directory, limits = {} }: FindPageOptions): 
   }
 }
 
-const CAPTURE = { status: 200, contentType: 'application/vnd.tcpdump.pcap' } as const
+const CAPTURE = {
+  status: 200,
+  contentType: 'application/vnd.tcpdump.pcap',
+  headers: attachment('packets.pcapng'),
+} as const
 
 function problem(status: number, line: string): Page {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${line}\n` }

@@ -1,8 +1,8 @@
 import { WRITES } from '../../appliance/progress.js'
 import { OPERATIONS_AT_A_TIME } from '../../sink/disk.js'
 
-/** For the state, the audit log, names of hosts, compression and whatever does not hang. */
-const OTHERS = 8
+/** For the state, the audit log, captures that are downloaded, names of hosts, compression and whatever does not hang. */
+const OTHERS = 8 + OPERATIONS_AT_A_TIME
 /** What libuv allows. */
 const THREADS_MAX = 1024
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { API_LIMITS, type ApiLimits, ApiServer } from '../../api/http/api-server.js'
 import { AuditLog } from '../../api/http/audit-log.js'
+import { capturesPages } from '../../api/http/captures-pages.js'
 import { Dispatcher } from '../../api/http/dispatcher.js'
 import { findPage } from '../../api/http/find-page.js'
 import { type HealthFacts, health, type Progress } from '../../api/http/health.js'
@@ -103,7 +104,7 @@ async function serve(
           now: Date.now,
         })
   const visitors = keys === undefined ? undefined : new Visitors(keys.credentials.values())
-  const feed = new LiveFeed({ facts: watched })
+  const feed = new LiveFeed({ facts: watched, keepsCaptures: captureDir !== undefined })
   const services = makeServices(actions)
   const dispatcher = new Dispatcher({
     services,
@@ -131,7 +132,12 @@ async function serve(
       readiness('/readyz', () => readinessFacts(watched)),
       ledgerPage(watched.ledger),
       metricsPage(() => metricsFacts(watched), true),
-      ...(captureDir === undefined ? [] : [findPage({ program: PROGRAM, directory: captureDir })]),
+      ...(captureDir === undefined
+        ? []
+        : [
+            findPage({ program: PROGRAM, directory: captureDir }),
+            ...capturesPages({ directory: captureDir }),
+          ]),
       ...dashboardPages(),
       feed.route,
       ...(visitors === undefined ? [] : [visitors.signIn, visitors.signOut]),

@@ -2,6 +2,7 @@
  * The dashboard: what the appliance tells once a second, as text and pictures. Names come from packets,
  * files and clients: they become text, never markup.
  */
+import { showCaptures } from './captures.js'
 import { colour, drawSparkline, scaled, TrafficChart } from './charts.js'
 import { startFlowCaptures } from './flow-captures.js'
 
@@ -130,6 +131,7 @@ function takeState(now) {
   showHealth(now)
   showHost(now)
   showDeliveries(now)
+  showCaptures(now.keepsCaptures)
   if (ledger === undefined) return
   const seconds = state === undefined ? 0 : (now.at - state.at) / 1000
   state = now

@@ -2,6 +2,7 @@
  * Flow captures: the page calls the API of Network Firewall, as any client does, with its cookie in
  * place of a signature. Whatever a reply holds becomes text, never markup.
  */
+import { packetsLink } from './captures.js'
 import { scaled } from './charts.js'
 
 const ROWS_SHOWN = 500
@@ -10,6 +11,8 @@ const ASK_EVERY_MS = 400
 const element = (id) => document.getElementById(id)
 const form = element('flow-capture')
 const status = element('flow-status')
+/** Those with ports. */
+const KEYWORDS = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
 const PROTOCOLS = { 1: 'ICMP', 6: 'TCP', 17: 'UDP', 58: 'ICMPv6', 132: 'SCTP' }
 
 async function call(action, input) {
@@ -27,9 +30,9 @@ async function call(action, input) {
   return reply
 }
 
-function cell(text, className = '') {
+function cell(content, className = '') {
   const td = document.createElement('td')
-  td.textContent = text
+  td.append(content)
   td.className = className
   return td
 }
@@ -105,14 +108,36 @@ async function show(FirewallArn, FlowOperationId) {
   const why = operation.StatusMessage === undefined ? '' : `: ${operation.StatusMessage}`
   const cut = flows.length > ROWS_SHOWN ? `; the ${ROWS_SHOWN} with the most bytes are shown` : ''
   status.textContent = `${flows.length} flows at ${at}${cut}${why}`
-  showFlows(flows)
+  const { selectedIndex, selectedOptions } = form.elements.firewall
+  const session = selectedIndex > 0 ? selectedOptions[0].text : undefined
+  showFlows(flows, operation.FlowRequestTimestamp, session)
   await listOperations(FirewallArn, FlowOperationId)
 }
 
-function showFlows(flows) {
+/** A pcap-filter(7) expression of a flow and the one that answers it. */
+function filterOfFlow({
+  SourceAddress,
+  DestinationAddress,
+  SourcePort,
+  DestinationPort,
+  Protocol,
+}) {
+  const [source, destination] = [SourceAddress, DestinationAddress].map(
+    ({ AddressDefinition }) => AddressDefinition,
+  )
+  const hosts = `host ${source} and host ${destination}`
+  const keyword = KEYWORDS[Protocol]
+  if (keyword === undefined) {
+    return `${hosts} and ${source.includes(':') ? 'ip6' : 'ip'} proto ${Protocol}`
+  }
+  return `${hosts} and ${keyword} port ${SourcePort} and ${keyword} port ${DestinationPort}`
+}
+
+/** `at`: when they were captured, in seconds. `session`: whose they are, where that was asked. */
+function showFlows(flows, at, session) {
   const byBytes = flows.toSorted((one, other) => other.ByteCount - one.ByteCount)
   element('flow-results').hidden = false
-  const heads = ['Source', 'Port', 'Destination', 'Port', 'Protocol', 'Age', 'Packets', 'Bytes']
+  const heads = ['Source', 'Port', 'Destination', 'Port', 'Protocol', 'Age', 'Packets', 'Bytes', '']
   element('flows').tHead.rows[0].replaceChildren(
     ...heads.map((head, index) => {
       const th = document.createElement('th')
@@ -135,6 +160,13 @@ function showFlows(flows) {
           cell(`${flow.Age} s`, 'n'),
           cell(flow.PacketCount.toLocaleString(), 'n'),
           cell(scaled(flow.ByteCount, 'B'), 'n'),
+          cell(
+            packetsLink(
+              `${flow.SourceAddress.AddressDefinition} to ${flow.DestinationAddress.AddressDefinition}`,
+              { filter: filterOfFlow(flow), session, since: Math.floor(at) - flow.Age - 1 },
+            ),
+            'n',
+          ),
         ),
       ),
   )
