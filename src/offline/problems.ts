@@ -24,16 +24,9 @@ export function readingProblems(
   return problems
 }
 
-function problemsOf({ path, summary, error, isLate }: CaptureOutcome): OperatorError[] {
+function problemsOf({ path, summary, error }: CaptureOutcome): OperatorError[] {
   const problems: OperatorError[] = []
   if (error !== undefined) problems.push(error)
-  if (isLate) {
-    problems.push(
-      new OperatorError(
-        `${path}: overlaps in time with too many others and was read late; merge some (mergecap)`,
-      ),
-    )
-  }
   if (summary === undefined) return problems
   problems.push(...timeProblems(path, summary).map((line) => new OperatorError(line)))
   if (summary.damage !== undefined) {

@@ -2,11 +2,15 @@ import { statSync } from 'node:fs'
 import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { PacketQueue } from './packet-queue.js'
+import { PacketSpill } from './packet-spill.js'
 import { type ByteRange, type CaptureSummary, type ReadOptions, readCapture } from './reader.js'
 
-/** Files read at a time. Each holds what one block of it brings, and a descriptor. */
+/**
+ * Files read at a time. Each holds what one block of it brings, and a descriptor. Where more overlap,
+ * what half of them have left is merged into one file that lies in the temporary directory.
+ */
 const OPEN_MAX = 64
-/** With packets of this many bytes waiting in them, no other file is begun: a frame may have 128 MiB. */
+/** The same where packets of this many bytes wait: a frame may have 128 MiB. */
 const WAITING_OCTETS_MAX = 512 * 1024 * 1024
 
 /** Of many files; the list of a file's interfaces may be long. */
@@ -19,8 +23,6 @@ export interface CaptureOutcome {
   readonly summary: FileSummary | undefined
   /** Why it could not. */
   readonly error: OperatorError | undefined
-  /** This many files overlap in time that this one was begun too late. */
-  readonly isLate: boolean
 }
 
 /** Is shown each packet as it comes out of its file, in the file's own order; `file` counts from 0 in the order given. */
@@ -68,7 +70,8 @@ const NEVER: Moment = { seconds: Number.POSITIVE_INFINITY, nanoseconds: 0 }
  * file given first. Resolves with the outcome of each file that was begun, in the order given.
  *
  * Files that follow each other in time, as a rotating writer leaves them, are read
- * as they lie; only where files overlap are packets copied to wait for each other.
+ * as they lie; only where files overlap are packets copied to wait for each other, where very many do,
+ * on the disk.
  * As readCapture in all else; `octetsRead` counts those of all files.
  */
 export async function readCaptures(
@@ -78,8 +81,8 @@ export async function readCaptures(
 ): Promise<CaptureOutcome[]> {
   const [path, ...others] = paths
   if (path !== undefined && others.length === 0) return [await readAlone(path, onPacket, options)]
-  const merge = new CaptureMerge(onPacket, options)
-  const sources = paths.map((path, file) => new Source(path, file, merge))
+  const merge = new CaptureMerge((packet) => onPacket(packet), options)
+  const sources = paths.map((path, file) => new FileSource(path, file, merge))
   for (const [file, source] of sources.entries()) {
     source.begins = options.partOf?.(file).begins ?? (await beginningOf(source.path, options))
   }
@@ -113,7 +116,7 @@ async function readAlone(
     if (!(what instanceof OperatorError)) throw what
     error = what
   }
-  return { path, summary, error, isLate: false }
+  return { path, summary, error }
 }
 
 /** Time of the earliest packet in the first block. What is no file is begun at once: it can be read but once. */
@@ -140,12 +143,26 @@ function isBefore(seconds: number, nanoseconds: number, moment: Moment): boolean
   )
 }
 
+/** What packets are merged from. */
+interface Source {
+  readonly waiting: PacketQueue
+  /** How often its packets have been written to the temporary directory. */
+  readonly level: number
+  /** Nothing more comes. */
+  readonly isOver: boolean
+  /** Reads on until packets wait or it is over. Rejects with what a caller's function threw. */
+  more(): Promise<void>
+  /** Reads no more of it. */
+  end(): Promise<void>
+}
+
 class CaptureMerge {
-  readonly onPacket: (packet: Packet) => void
   readonly onRead: OnRead | undefined
+  /** Takes packets in their order, with the file that each is from. */
+  emit: OnRead
   readonly #options: ReadCapturesOptions
   /** Not begun yet, the earliest last. */
-  #later: Source[] = []
+  #later: FileSource[] = []
   /** Being read. */
   #open: Source[] = []
   #octetsRead = 0
@@ -153,8 +170,8 @@ class CaptureMerge {
   /** Until when the only file being read need not wait for another. */
   alone = NEVER
 
-  constructor(onPacket: (packet: Packet) => void, options: ReadCapturesOptions) {
-    this.onPacket = onPacket
+  constructor(emit: OnRead, options: ReadCapturesOptions) {
+    this.emit = emit
     this.onRead = options.onRead
     this.#options = options
   }
@@ -169,21 +186,24 @@ class CaptureMerge {
     return this.#options.select?.(file, emit)
   }
 
-  async run(sources: readonly Source[]): Promise<void> {
+  async run(sources: readonly FileSource[]): Promise<void> {
     // A sort is stable: of files that begin together, the first given goes first.
-    const inTime = (a: Source, b: Source): number =>
+    const inTime = (a: FileSource, b: FileSource): number =>
       Math.sign(a.begins.seconds - b.begins.seconds) || a.begins.nanoseconds - b.begins.nanoseconds
     this.#later = [...sources].sort(inTime).reverse()
     try {
       while (!this.stopped && this.#later.length + this.#open.length > 0) {
         if (this.#open.length === 0) this.#begin()
         await this.#fill()
-        if (!this.stopped) this.#emit()
+        const first = this.stopped ? undefined : this.#first()
+        if (first === undefined) continue
+        if (!this.#mustBegin(first)) this.#emit(first)
+        else if (this.#mayBegin) this.#begin()
+        else await this.#spill()
       }
     } finally {
       this.stopped = true
-      const paused = this.#open.filter((source) => source.outcome === undefined)
-      await Promise.allSettled(paused.map((source) => source.more()))
+      await Promise.allSettled(this.#open.map((source) => source.end()))
     }
   }
 
@@ -195,7 +215,6 @@ class CaptureMerge {
 
   #begin(): void {
     this.#open.push(this.#later.pop()!)
-    this.#open.sort((a, b) => a.file - b.file)
   }
 
   /** Makes sure that every file being read has a packet to show, or is over. */
@@ -205,56 +224,92 @@ class CaptureMerge {
     for (const source of this.#open) {
       if (!source.waiting.isEmpty) continue
       await source.more()
-      if (source.outcome !== undefined) isOver = true
+      if (source.isOver) isOver = true
     }
     // What is over may still have left packets.
     if (isOver) this.#dropDone()
   }
 
-  /** Hands over packets of the file that has the earliest, up to where another's turn comes. */
-  #emit(): void {
+  /** That which has the earliest packet; of the same time, that of the file given first. */
+  #first(): Source | undefined {
     let first = this.#open[0]
-    if (first === undefined) return
     for (const source of this.#open) {
-      const { headSeconds, headNanoseconds } = first.waiting
-      if (compare(source.waiting, headSeconds, headNanoseconds) < 0) first = source
+      if (comesBefore(source.waiting, first!.waiting)) first = source
     }
+    return first
+  }
 
+  /** Whether the next file may have a packet before those that wait. */
+  #mustBegin({ waiting }: Source): boolean {
     const next = this.#later.at(-1)
+    if (next === undefined) return false
+    return compare(waiting, next.begins.seconds, next.begins.nanoseconds) >= 0
+  }
+
+  /** Hands over packets of the file that has the earliest, up to where another's turn comes. */
+  #emit(first: Source): void {
     const { waiting } = first
+    const file = waiting.headFile
     // Up to then; at that very time only before files that were given later.
-    let { seconds, nanoseconds } = next?.begins ?? NEVER
+    let { seconds, nanoseconds } = this.#later.at(-1)?.begins ?? NEVER
     let goesFirst = false
-    if (next !== undefined && compare(waiting, seconds, nanoseconds) >= 0) {
-      if (this.#mayBegin) {
-        this.#begin()
-        return
-      }
-      next.isLate = true
-      ;({ seconds, nanoseconds } = NEVER)
-    }
     for (const source of this.#open) {
       const order = source === first ? 1 : compare(source.waiting, seconds, nanoseconds)
       if (order > 0) continue
-      goesFirst = first.file < source.file && (order < 0 || goesFirst)
+      goesFirst = file < source.waiting.headFile && (order < 0 || goesFirst)
       seconds = source.waiting.headSeconds
       nanoseconds = source.waiting.headNanoseconds
     }
     const atMost = goesFirst ? 0 : -1
-    do this.onPacket(waiting.shift())
-    while (!waiting.isEmpty && compare(waiting, seconds, nanoseconds) <= atMost)
-    if (first.isDone) this.#dropDone()
+    do this.emit(waiting.shift(), file)
+    while (
+      !waiting.isEmpty &&
+      waiting.headFile === file &&
+      compare(waiting, seconds, nanoseconds) <= atMost
+    )
+    if (waiting.isEmpty && first.isOver) this.#dropDone()
   }
 
   #dropDone(): void {
-    for (const source of this.#open) if (source.isDone) source.waiting.release()
-    this.#open = this.#open.filter((source) => !source.isDone)
+    const isDone = ({ isOver, waiting }: Source): boolean => isOver && waiting.isEmpty
+    for (const source of this.#open) if (isDone(source)) source.waiting.release()
+    this.#open = this.#open.filter((source) => !isDone(source))
   }
 
   get #mayBegin(): boolean {
+    if (this.#open.length === 1) return true
     let waiting = 0
     for (const source of this.#open) waiting += source.waiting.octets
     return this.#open.length < OPEN_MAX && waiting < WAITING_OCTETS_MAX
+  }
+
+  /**
+   * Merges what some of the open files have left into one. Those that have been written least often,
+   * so that with n files each packet is written some log n times.
+   */
+  async #spill(): Promise<void> {
+    const enough = Math.min(this.#open.length, OPEN_MAX / 2)
+    const levels = this.#open.map(({ level }) => level).sort((a, b) => a - b)
+    const level = levels[enough - 1]!
+    const [open, later, emit] = [this.#open, this.#later, this.emit]
+    const spill = new PacketSpill(level + 1)
+    this.#later = []
+    this.#open = open.filter((source) => source.level <= level)
+    this.emit = (packet, file) => spill.write(packet, file)
+    try {
+      while (!this.stopped && this.#open.length > 0) {
+        await this.#fill()
+        const first = this.stopped ? undefined : this.#first()
+        if (first !== undefined) this.#emit(first)
+        if (spill.error !== undefined) throw spill.error
+      }
+    } finally {
+      this.emit = emit
+      this.#later = later
+      const rest = open.filter((source) => source.level > level)
+      this.#open = [...this.#open, ...rest, spill]
+    }
+    if (!this.stopped) spill.rewind()
   }
 }
 
@@ -269,15 +324,20 @@ function compare(
   return headNanoseconds < nanoseconds ? -1 : 1
 }
 
+function comesBefore(one: PacketQueue, other: PacketQueue): boolean {
+  const order = compare(one, other.headSeconds, other.headNanoseconds)
+  return order < 0 || (order === 0 && one.headFile < other.headFile)
+}
+
 /** One file, read a block at a time when asked for more. */
-class Source {
+class FileSource implements Source {
   readonly path: string
   readonly file: number
   begins = BEGINNING
-  isLate = false
+  readonly level = 0
   readonly waiting = new PacketQueue()
   outcome: CaptureOutcome | undefined = undefined
-  readonly #selection: Selection | undefined
+  #selection: Selection | undefined = undefined
   readonly #merge: CaptureMerge
   #reading: Promise<void> | undefined = undefined
   #octetsRead = 0
@@ -291,14 +351,16 @@ class Source {
     this.path = path
     this.file = file
     this.#merge = merge
-    this.#selection = merge.selectionOf(file, (packet) => this.#put(packet))
   }
 
-  get isDone(): boolean {
-    return this.outcome !== undefined && this.waiting.isEmpty
+  get isOver(): boolean {
+    return this.outcome !== undefined
   }
 
-  /** Reads on until packets wait or the file is over. Rejects with what a caller's function threw. */
+  async end(): Promise<void> {
+    if (this.outcome === undefined) await this.more()
+  }
+
   async more(): Promise<void> {
     const arrived = new Promise<void>((resolve) => {
       this.#arrived = resolve
@@ -312,6 +374,7 @@ class Source {
   async #read(): Promise<void> {
     let summary: FileSummary | undefined
     let error: OperatorError | undefined
+    this.#selection = this.#merge.selectionOf(this.file, (packet) => this.#put(packet))
     try {
       summary = await readCapture(this.path, (packet) => this.#take(packet), {
         ...this.#merge.readingOf(this.file),
@@ -323,7 +386,8 @@ class Source {
       if (what instanceof OperatorError) error = what
       else this.#failure = { what }
     }
-    this.outcome = { path: this.path, summary, error, isLate: this.isLate }
+    this.#selection = undefined
+    this.outcome = { path: this.path, summary, error }
     this.#arrived()
   }
 
@@ -340,8 +404,8 @@ class Source {
       this.waiting.isEmpty &&
       (!packet.timed || isBefore(packet.seconds, packet.nanoseconds, alone)) &&
       alone !== BEGINNING
-    if (goesOn) merge.onPacket(packet)
-    else this.waiting.push(packet)
+    if (goesOn) merge.emit(packet, this.file)
+    else this.waiting.push(packet, this.file)
   }
 
   #afterBlock(octetsRead: number): ReturnType<NonNullable<ReadOptions['afterBlock']>> {

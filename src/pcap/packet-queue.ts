@@ -9,7 +9,8 @@ const ORIGINAL_LENGTH = 4
 const LINK_TYPE = 5
 const TIMED = 6
 const ORIGIN = 7
-const WIDTH = 8
+const FILE = 8
+const WIDTH = 9
 
 const FIRST_OCTETS = 512 * 1024
 const FIRST_PACKETS = 1024
@@ -21,6 +22,8 @@ export class PacketQueue {
   /** Time of the packet at the head; one that the file gives no time has that of the one before it. */
   headSeconds = 0
   headNanoseconds = 0
+  /** The file that the packet at the head is from. */
+  headFile = 0
   #octets = Buffer.alloc(0)
   #numbers = new Float64Array(0)
   #filled = 0
@@ -39,7 +42,7 @@ export class PacketQueue {
       : this.#filled - this.#numbers[this.#head * WIDTH + START]!
   }
 
-  push(packet: Packet): void {
+  push(packet: Packet, file = 0): void {
     const length = packet.end - packet.start
     if (this.#count === 0 && this.#octets.length > EMPTY_OCTETS_MAX) this.release()
     if (this.#filled + length > this.#octets.length && !this.#close(length))
@@ -58,6 +61,7 @@ export class PacketQueue {
     numbers[at + LINK_TYPE] = packet.linkType
     numbers[at + TIMED] = packet.timed ? 1 : 0
     numbers[at + ORIGIN] = packet.origin
+    numbers[at + FILE] = file
     this.#filled += length
     if (this.#head === this.#count - 1) this.#look()
   }
@@ -100,6 +104,7 @@ export class PacketQueue {
 
   #look(): void {
     const at = this.#head * WIDTH
+    this.headFile = this.#numbers[at + FILE]!
     if (this.#numbers[at + TIMED] === 0) return
     this.headSeconds = this.#numbers[at + SECONDS]!
     this.headNanoseconds = this.#numbers[at + NANOSECONDS]!

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readCaptures } from '../../src/pcap/capture-merge.js'
 import type { ReadOptions } from '../../src/pcap/reader.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
@@ -143,14 +143,41 @@ describe('readCaptures', () => {
     ])
   })
 
-  test('reads more files that overlap than it opens at a time, and names those begun late', async () => {
-    const count = 70
-    const files = Array.from({ length: count }, (_, file) => [shot(file, file), shot(file, 1000)])
-    const { numbers, outcomes } = await read(write(files))
-    expect(numbers).toHaveLength(2 * count)
-    expect(outcomes.flatMap(({ isLate }, file) => (isLate ? [file] : []))).toEqual([
-      64, 65, 66, 67, 68, 69,
-    ])
+  test('puts more files that overlap than it opens at a time in the order of time', async () => {
+    const seed = 11
+    const random = new Random(seed)
+    const count = 140
+    // Those that go on for long are read again and again while others come and go.
+    const files = Array.from({ length: count }, (_, file) => {
+      const times = [file, ...Array.from({ length: 119 }, () => file + random.below(600))]
+      return times.sort((a, b) => a - b).map((time) => shot(file, time))
+    })
+    const expected = files
+      .flatMap((shots, file) => shots.map(({ seconds }) => ({ file, seconds: seconds! - T })))
+      .sort((a, b) => a.seconds - b.seconds || a.file - b.file)
+    const most = { open: 0 }
+    const { seen, outcomes } = await read(write(files), {
+      afterBlock: () => {
+        if (process.platform !== 'linux') return
+        most.open = Math.max(most.open, readdirSync('/proc/self/fd').length)
+      },
+    })
+    expect(
+      seen.map(({ number, seconds }) => ({ file: number, seconds })),
+      `seed ${seed}`,
+    ).toEqual(expected)
+    expect(outcomes.every(({ summary }) => summary?.packets === 120)).toBe(true)
+    expect(most.open).toBeLessThan(200)
+  })
+
+  test('says in one line that the temporary directory cannot hold what overlaps', async () => {
+    const paths = write(Array.from({ length: 70 }, (_, file) => [shot(file, file), shot(file, 99)]))
+    vi.stubEnv('TMPDIR', join(temporaryDirectory(), 'none'))
+    try {
+      await expect(read(paths)).rejects.toThrow(/cannot hold packets .* ENOENT.*TMPDIR$/)
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   test('stops all files when it is told to', async () => {

@@ -258,13 +258,8 @@ function timeOf({ seconds, nanoseconds }: Packet): string {
 }
 
 /** What of a file could not be searched. One that is still being written ends anywhere. */
-function problemsOf({ path, summary, error, isLate }: CaptureOutcome): string[] {
+function problemsOf({ path, summary, error }: CaptureOutcome): string[] {
   const problems = error === undefined ? [] : [error.message]
-  if (isLate) {
-    problems.push(
-      `${path}: overlaps in time with too many others; what it has is written, out of order`,
-    )
-  }
   const damage = isPart(path) ? undefined : summary?.damage
   if (damage !== undefined) problems.push(damageProblem(path, damage))
   return problems
