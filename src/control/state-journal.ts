@@ -90,11 +90,15 @@ function lineOf(content: object): string {
   return `${checksum(json)} ${json}\n`
 }
 
-/** undefined: not a whole line. */
+/** undefined: not a whole line, or one that somebody else wrote. */
 function contentOf(line: string): unknown {
   const json = line.slice(CHECKSUM_LEN + 1)
   if (line[CHECKSUM_LEN] !== ' ' || !line.startsWith(checksum(json))) return undefined
-  return JSON.parse(json)
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
 }
 
 const CHECKSUM_LEN = 16

@@ -36,7 +36,7 @@ export class ParquetColumns {
     })
   }
 
-  /** Adds a record's line, without its newline. Throws where it has too many values or too few. */
+  /** Adds a record's line, without its newline. Throws where it has too many values or too few, or one that is no number. */
   add(line: string): void {
     const values = line.split(' ')
     if (values.length !== this.#fieldsPerLine) {
@@ -61,5 +61,8 @@ export class ParquetColumns {
 function typed(field: Field, text: string): Value {
   if (text === '-') return null
   if (field.type === 'string') return text
-  return field.type === 'int32' ? Number(text) : BigInt(text)
+  if (field.type === 'int64') return BigInt(text)
+  const number = Number(text)
+  if ((number | 0) !== number) throw new Error(`'${text}' cannot be the ${field.name} of a record`)
+  return number
 }

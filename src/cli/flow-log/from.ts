@@ -1,5 +1,4 @@
 import { OperatorError } from '../../errors.js'
-import { parseLogFormat } from '../../flowlog/log-format.js'
 import { Output } from '../../sink/text-output.js'
 import { failWith } from '../offline-input.js'
 import { formatOfOutput } from '../output-format.js'
@@ -7,6 +6,7 @@ import { stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import { readStream } from '../stream-input.js'
 import { type FlowLogOptions, FORMATS } from './options.js'
+import { StreamLines } from './stream-lines.js'
 
 /** Writes the records that are in a stream. Throws OperatorError. */
 export async function flowLogFrom(url: string, options: FlowLogOptions): Promise<void> {
@@ -40,46 +40,5 @@ export async function flowLogFrom(url: string, options: FlowLogOptions): Promise
   sayWritten(counted(lines.records, 'record'), output)
   if (lines.wrong > 0) {
     failWith([`${counted(lines.wrong, 'line')} of the stream are no flow log records; left out`])
-  }
-}
-
-/** Records as they are to be written. */
-class StreamLines {
-  readonly header: string
-  records = 0
-  wrong = 0
-  readonly #isText: boolean
-  /** Undefined: all that a record has, as it is. */
-  readonly #names: readonly string[] | undefined
-
-  constructor(format: 'text' | 'json', logFormat: string | undefined) {
-    this.#isText = format === 'text'
-    const isWhole = !this.#isText && logFormat === undefined
-    this.#names = isWhole ? undefined : parseLogFormat(logFormat).fields.map(({ name }) => name)
-    this.header = this.#isText ? `${this.#names!.join(' ')}\n` : ''
-  }
-
-  /** Empty for what is no record. */
-  of(line: string): string {
-    const record = recordOf(line)
-    if (record === undefined) {
-      this.wrong++
-      return ''
-    }
-    this.records++
-    const names = this.#names
-    if (names === undefined) return `${line}\n`
-    if (this.#isText) return `${names.map((name) => record[name] ?? '-').join(' ')}\n`
-    return `${JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])))}\n`
-  }
-}
-
-function recordOf(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isRecord ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
   }
 }

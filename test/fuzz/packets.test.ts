@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { buildIndex } from '../src/search/index-file.js'
+import { buildIndex } from '../../src/search/index-file.js'
 import {
   LINKTYPE_ETHERNET,
   LINKTYPE_IPV4,
@@ -12,17 +12,17 @@ import {
   LINKTYPE_LOOP,
   LINKTYPE_NULL,
   LINKTYPE_RAW,
-} from '../src/wire/link-type.js'
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../src/wire/tcp.js'
+} from '../../src/wire/link-type.js'
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/wire/tcp.js'
 import {
   ApplicationRun,
   clientHello,
   records,
   segments,
   syn,
-} from './application/application-run.js'
-import { datagramOf, packetOf } from './session/datagrams.js'
-import { DemuxRun, type DemuxRunOptions } from './session/demux-run.js'
+} from '../application/application-run.js'
+import { datagramOf, packetOf } from '../session/datagrams.js'
+import { DemuxRun, type DemuxRunOptions } from '../session/demux-run.js'
 import {
   ethernet,
   fragments4,
@@ -43,11 +43,11 @@ import {
   udp6,
   vlan,
   vxlan,
-} from './support/frames.js'
-import { pcapFile } from './support/pcap-file.js'
-import { Random } from './support/random.js'
-import { runCommand } from './support/run-command.js'
-import { temporaryDirectory } from './support/temporary.js'
+} from '../support/frames.js'
+import { pcapFile } from '../support/pcap-file.js'
+import { Random } from '../support/random.js'
+import { runCommand } from '../support/run-command.js'
+import { temporaryDirectory } from '../support/temporary.js'
 
 /**
  * Every entry that takes foreign octets: nothing throws, every packet is
