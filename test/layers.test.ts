@@ -63,7 +63,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'visible.ts',
     'durations.ts',
   ],
-  dashboard: ['api', 'deliver', 'session', 'sink'],
+  dashboard: ['api', 'appliance', 'deliver', 'session', 'sink'],
   doctor: [
     'analyze',
     'appliance',

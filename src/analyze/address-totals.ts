@@ -1,8 +1,8 @@
+import { addressText, readAddress } from '../flow/address-keys.js'
 import { ADDRESS_A, ADDRESS_A_REST, ADDRESS_B, ADDRESS_B_REST } from '../flow/flow-entry.js'
 import type { FlowTable } from '../flow/flow-table.js'
-import { addressText, readAddress } from './address-keys.js'
+import { HeavyKeys } from '../flow/heavy-keys.js'
 import type { Conversations, TalkerRow, Talkers } from './analysis-report.js'
-import { HeavyKeys } from './heavy-keys.js'
 
 /** Addresses, and pairs of them, that are summed up exactly; beyond, the lightest are let go. */
 const ADDRESSES_MAX = 262_144

@@ -1,9 +1,9 @@
+import { addressText } from '../flow/address-keys.js'
+import { HeavyKeys } from '../flow/heavy-keys.js'
 import { MAPPED_WORD } from '../wire/address.js'
 import type { Frame } from '../wire/frame.js'
 import { i32, u32 } from '../wire/octets.js'
-import { addressText } from './address-keys.js'
 import type { BeaconRow } from './behavior-report.js'
-import { HeavyKeys } from './heavy-keys.js'
 
 /** From, to and port; beyond, the least common are let go. */
 const PAIRS_MAX = 16_384

@@ -1,6 +1,7 @@
 import { HOT_WORDS, KIND, PACKETS_0, SESSION, STATE } from '../flow/flow-entry.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { interfaceDirection } from '../flow/read-record.js'
+import { Top } from '../flow/top.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
 import { AddressTotals } from './address-totals.js'
 import type { FlowSummary, Flows, TroubledFlow } from './analysis-report.js'
@@ -10,7 +11,6 @@ import { Probes } from './probes.js'
 import { Services } from './services.js'
 import type { SessionFacts } from './session-facts.js'
 import type { TcpHealth } from './tcp-health.js'
-import { Top } from './top.js'
 
 interface FlowTotalsOptions {
   tracker: FlowTracker

@@ -1,3 +1,4 @@
+import { addressText, readAddress } from '../flow/address-keys.js'
 import {
   ADDRESS_A,
   ADDRESS_A_REST,
@@ -16,11 +17,10 @@ import {
 import { STATE_BEGUN_BY_B } from '../flow/flow-state.js'
 import type { FlowTable } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
+import { HeavyKeys } from '../flow/heavy-keys.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/tcp.js'
-import { addressText, readAddress } from './address-keys.js'
 import type { AttemptRow, FloodRow, OneWayRow, ScanRow } from './behavior-report.js'
-import { HeavyKeys } from './heavy-keys.js'
 
 /** Kept exactly; beyond, the least common are let go, so that what is told is a lower bound. */
 const PROBES_MAX = 65_536

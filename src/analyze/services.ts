@@ -1,11 +1,11 @@
 import { FLAGS, HOT_WORDS, KIND, PORTS, STATE } from '../flow/flow-entry.js'
 import { STATE_BEGUN_BY_B } from '../flow/flow-state.js'
 import type { FlowTable } from '../flow/flow-table.js'
+import { HeavyKeys } from '../flow/heavy-keys.js'
 import { hasPorts } from '../wire/ports.js'
 import { PROTOCOL_TCP, protocolName } from '../wire/protocol.js'
 import { TCP_SYN } from '../wire/tcp.js'
 import type { ServiceRow } from './analysis-report.js'
-import { HeavyKeys } from './heavy-keys.js'
 
 /** Protocols and ports that are summed up exactly; beyond, the lightest are let go. */
 const SERVICES_MAX = 16_384

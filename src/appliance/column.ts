@@ -30,6 +30,7 @@ import { type FileLimits, LASTED_SHARE, NEW_SHARE } from './file-limits.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { LineLimits } from './line-limit.js'
+import { LiveTalkers, type TopTalkers } from './live-talkers.js'
 import { SessionRegistry } from './session-registry.js'
 
 /** What a flow capture or flush asks of a column. Plain data. */
@@ -114,6 +115,7 @@ export class Column {
   /** Those that the control plane knows, by id. */
   readonly #interfaces = new Map<string, NetworkInterface>()
   readonly #tracker: FlowTracker
+  readonly #talkers: LiveTalkers
   readonly #flowLogs: FlowLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
   readonly #captureFiles: FileBudget
@@ -193,6 +195,11 @@ export class Column {
       onProblem: this.#sayOfOthers,
     })
     this.#tracker = this.#tap.counter
+    this.#talkers = new LiveTalkers({
+      tracker: this.#tracker,
+      sessionAt: (index) => this.#tap.session(index),
+      onSlice: (began) => this.#notePause(began),
+    })
     this.#registry = new SessionRegistry({
       sessions: this.#tap.sessions,
       key: options.sessionKey,
@@ -268,6 +275,7 @@ export class Column {
       this.#captureFiles.tick()
     }
     this.#lastTick = nowSeconds
+    this.#talkers.tick()
     if (!this.#isWorking) this.#working = this.#work()
   }
 
@@ -302,6 +310,11 @@ export class Column {
   async flushFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
     await this.#walkFlows(request, true, onBatch)
     return { status: 'COMPLETED', reason: null }
+  }
+
+  /** Who sends and receives most just now, since the last time it was asked; undefined the first time. */
+  talkers(): Promise<TopTalkers | undefined> {
+    return this.#talkers.ask()
   }
 
   report(): LedgerReport {

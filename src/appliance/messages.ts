@@ -6,6 +6,7 @@ import type { SteerBy } from '../receive/steering.js'
 import type { LedgerReport } from '../session/ledger.js'
 import type { FlowBatch } from './captured-flows.js'
 import type { ColumnOptions, FlowCaptureOutcome, FlowOperationRequest } from './column.js'
+import type { TopTalkers } from './live-talkers.js'
 
 /** What a worker is started with. Plain data. */
 export interface WorkerOptions {
@@ -47,6 +48,8 @@ export type Order =
   /** Place the datagrams among the sockets; to the first worker, when all are ready. */
   | { readonly type: 'steer' }
   | { readonly type: 'report' }
+  /** Answer `talkers` with who sends and receives most now. */
+  | { readonly type: 'talkers' }
   /** Follow the control plane, and answer `changed` in the order of these. */
   | { readonly type: 'change'; readonly changes: readonly Change[] }
   /** Records that were written are lost before they were delivered: so many, at least. */
@@ -70,6 +73,8 @@ export type Notice =
     }
   | { readonly type: 'steered' }
   | { readonly type: 'report'; readonly report: LedgerReport }
+  /** Undefined at the first look, which there is nothing to compare with. */
+  | { readonly type: 'talkers'; readonly talkers: TopTalkers | undefined }
   /** Packets are treated as the change says, and what it ends is on the disk. */
   | { readonly type: 'changed' }
   /** The memory of the rows comes with it. */

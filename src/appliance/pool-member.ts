@@ -8,6 +8,7 @@ import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
 import type { FlowBatch } from './captured-flows.js'
 import type { FlowCaptureOutcome } from './column.js'
+import type { TopTalkers } from './live-talkers.js'
 import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
 import { Progress, silenceText, type Written } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
@@ -74,6 +75,8 @@ export class Member {
   /** Of the latest thread; a new one is heard of when it receives. */
   #progress = new Progress()
   #reporting: Promise<LedgerReport> | undefined = undefined
+  /** As one question about talkers. */
+  #talking: Promise<TopTalkers | undefined> | undefined = undefined
   #ready: Ready | undefined = undefined
   /** What the kernel had dropped at each socket, as far as threads that died had counted it. */
   readonly #drops: [number, number] = [0, 0]
@@ -195,6 +198,21 @@ export class Member {
     )
     totals.catch(() => undefined)
     return Promise.race([this.#reporting, totals]).finally(() => late.abort())
+  }
+
+  /** Who sends and receives most in this thread now; undefined where it cannot say. */
+  talkers(): Promise<TopTalkers | undefined> {
+    this.#talking ??= this.#askTalkers().finally(() => {
+      this.#talking = undefined
+    })
+    return this.#talking
+  }
+
+  async #askTalkers(): Promise<TopTalkers | undefined> {
+    const thread = this.#thread
+    if (thread === undefined) return undefined
+    thread.order({ type: 'talkers' })
+    return (await thread.next('talkers').catch(() => undefined))?.talkers
   }
 
   /** Has the thread finish what it has, once one receives; answers with all that was counted. */

@@ -4,6 +4,7 @@ import { addReport, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
 import { CapturedFlows } from './captured-flows.js'
 import type { FlowCaptureOutcome, FlowOperationRequest } from './column.js'
+import { joinTalkers, type TopTalkers } from './live-talkers.js'
 import type { FlowOrder } from './messages.js'
 import { HungThread, Member, type MemberOptions } from './pool-member.js'
 import { type PoolProgress, SILENT_MS, silenceText, WRITES, type Written } from './progress.js'
@@ -37,6 +38,9 @@ interface Listening {
 interface FlowOperationResult extends FlowCaptureOutcome {
   flows: CapturedFlows
 }
+
+/** Of all receiving threads together. */
+const TALKERS = 25
 
 /** What a receiving thread runs; tests give another. */
 const WORKER = new URL('./worker.js', import.meta.url)
@@ -115,6 +119,15 @@ export class Pool {
   /** The ledger of all workers as of now; once they were told to stop, the final one. */
   async report(): Promise<LedgerReport> {
     return this.#stopped ?? this.#gather((member) => member.report())
+  }
+
+  /** Who sends and receives most now; undefined while no thread has looked twice. */
+  async talkers(): Promise<TopTalkers | undefined> {
+    // What they are asked after the order to stop they do not answer.
+    if (this.#stopped !== undefined) return undefined
+    const tops = await Promise.all(this.#members.map((member) => member.talkers()))
+    const known = tops.filter((top) => top !== undefined)
+    return known.length === 0 ? undefined : joinTalkers(known, TALKERS)
   }
 
   /** What is known without asking anybody: a worker that hangs holds nothing up. */

@@ -150,8 +150,13 @@ async function stop(): Promise<void> {
   parentPort!.close()
 }
 
-/** Flow captures and flushes under way. */
+/** Walks of the flow table under way: captures, flushes and looks for talkers. */
 const operations = new Set<Promise<void>>()
+
+function follow(walk: Promise<void>): void {
+  const operation = walk.catch(crashed).finally(() => operations.delete(operation))
+  operations.add(operation)
+}
 
 async function operateOnFlows({ type, id, request }: FlowOrder): Promise<void> {
   const onBatch = (batch: FlowBatch): void => {
@@ -162,6 +167,10 @@ async function operateOnFlows({ type, id, request }: FlowOrder): Promise<void> {
     ? column.flushFlows(request, onBatch)
     : column.captureFlows(request, onBatch))
   tell({ type: 'flows-done', id, outcome })
+}
+
+async function tellTalkers(): Promise<void> {
+  tell({ type: 'talkers', talkers: await column.talkers() })
 }
 
 /** The changes under way and those that wait for them. */
@@ -201,11 +210,9 @@ async function start(): Promise<void> {
     } else if (order.type === 'captures') {
       column.changeCaptures(order.change)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
-      const operation = operateOnFlows(order)
-        .catch(crashed)
-        .finally(() => operations.delete(operation))
-      operations.add(operation)
-    } else {
+      follow(operateOnFlows(order))
+    } else if (order.type === 'talkers') follow(tellTalkers())
+    else {
       const { steer, workers } = options
       attachSteering(vxlan, steeringProgram(steer, workers, 'vxlan'))
       if (geneve !== undefined) attachSteering(geneve, steeringProgram(steer, workers, 'geneve'))

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import { failuresOf, type Progress } from '../api/http/health.js'
 import type { EndlessPage, Page, Route } from '../api/http/route.js'
+import type { TopTalkers } from '../appliance/live-talkers.js'
 import type { DeliveryStatus } from '../deliver/delivery.js'
 import type { LedgerReport, SessionReport } from '../session/ledger.js'
 import type { Space } from '../sink/disk-space.js'
@@ -11,6 +12,8 @@ export interface LiveFacts {
   spaces(): readonly Space[]
   deliveries(): readonly DeliveryStatus[]
   ledger(): Promise<LedgerReport>
+  /** Who sends and receives most; undefined while that is not known. */
+  talkers(): Promise<TopTalkers | undefined>
 }
 
 export interface LiveFeedOptions {
@@ -25,6 +28,8 @@ export interface LiveFeedOptions {
 
 const EVERY_MS = 1000
 const VIEWERS_MAX = 64
+/** States between two looks for top talkers. */
+const TALKERS_EVERY = 2
 /** States of which the totals are kept, for the charts of whoever comes: five minutes. */
 const HISTORY = 300
 /** Without a reader it goes on for a while, so that a page that is opened again has no gap. */
@@ -90,6 +95,9 @@ export class LiveFeed {
   #timer: NodeJS.Timeout | undefined
   #watchedAt = 0
   #isAsking = false
+  #isAskingTalkers = false
+  #states = 0
+  #talkers: Buffer | undefined
 
   constructor(options: LiveFeedOptions) {
     this.#options = {
@@ -128,6 +136,7 @@ export class LiveFeed {
     this.#viewers.add(viewer)
     to.once('close', () => this.#viewers.delete(viewer))
     to.write(event('history', { columns: HISTORY_COLUMNS, rows: this.#history }))
+    if (this.#talkers !== undefined) to.write(this.#talkers)
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => void this.#tick(), this.#options.everyMs)
       this.#timer.unref()
@@ -142,6 +151,7 @@ export class LiveFeed {
       this.close()
       return
     }
+    if (this.#viewers.size > 0 && this.#states++ % TALKERS_EVERY === 0) void this.#tellTalkers()
     if (this.#isAsking) {
       this.#show(undefined)
       return
@@ -154,6 +164,19 @@ export class LiveFeed {
       this.#show(undefined)
     } finally {
       this.#isAsking = false
+    }
+  }
+
+  async #tellTalkers(): Promise<void> {
+    if (this.#isAskingTalkers) return
+    this.#isAskingTalkers = true
+    const talkers = await this.#options.facts.talkers().catch(() => undefined)
+    this.#isAskingTalkers = false
+    this.#talkers = talkers && event('talkers', talkers)
+    for (const { to } of this.#viewers) {
+      if (this.#talkers !== undefined && !to.destroyed && to.writableLength <= UNREAD_BYTES) {
+        to.write(this.#talkers)
+      }
     }
   }
 

@@ -33,6 +33,7 @@ export function dashboardPages(): Route[] {
     page('/captures.js', SCRIPT, asset('captures.js')),
     page('/charts.js', SCRIPT, asset('charts.js')),
     page('/flow-captures.js', SCRIPT, asset('flow-captures.js')),
+    page('/talkers.js', SCRIPT, asset('talkers.js')),
     page('/uplot.css', STYLE, readFileSync(modules.resolve('uplot/dist/uPlot.min.css'))),
     page('/uplot.js', SCRIPT, readFileSync(modules.resolve('uplot/dist/uPlot.iife.min.js'))),
   ]

@@ -41,6 +41,11 @@ const ACTOR = `
       tell({ type: 'problem', line: index + ': ' + orders.join(' ') })
       tell({ type: 'report', report: report() })
     }
+    if (type === 'talkers') {
+      const row = { session: 's', sentBytes: 1, receivedBytes: 2, connections: 1 }
+      const rows = [{ ...row, address: '10.0.0.1' }, { ...row, address: '10.0.1.' + index }]
+      tell({ type: 'talkers', talkers: role === 'looks once' ? undefined : { rows, addresses: 2 } })
+    }
     if (type === 'capture-flows' || type === 'flush-flows') {
       const found = () => {
         const rows = new ArrayBuffer(88 * 2)
@@ -121,6 +126,19 @@ describe('Pool', () => {
     const said: (string | Error)[] = []
     await (await start([''], said)).report()
     expect(said).toEqual(['0: report'])
+  })
+
+  test('joins the talkers of all that know some', async () => {
+    const pool = await start(['', 'looks once', '', 'dies at talkers'])
+    const of = (address: string, times: number) => ({
+      session: 's',
+      address,
+      sentBytes: times,
+      receivedBytes: 2 * times,
+      connections: times,
+    })
+    const rows = [of('10.0.0.1', 2), of('10.0.1.0', 1), of('10.0.1.2', 1)]
+    expect(await pool.talkers()).toEqual({ rows, addresses: 3 })
   })
 
   test.each(['report', 'stop'] as const)('adds up what the workers answer: %s', async (what) => {

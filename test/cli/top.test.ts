@@ -104,7 +104,13 @@ describe('top', () => {
   test('signs with the key of the profile, and says when it is not the right one', async () => {
     const ledger = async () => new Ledger().report({ kernelLost: 0, sessions: [] })
     const progress = () => ({ workers: [], waitingMs: {} })
-    const facts = { progress, spaces: () => [], deliveries: () => [], ledger }
+    const facts = {
+      progress,
+      spaces: () => [],
+      deliveries: () => [],
+      ledger,
+      talkers: async () => undefined,
+    }
     const feed = new LiveFeed({ facts, everyMs: 5 })
     onTestFinished(() => feed.close())
     const { url } = await startApi({ routes: [feed.route] })

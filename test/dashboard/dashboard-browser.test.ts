@@ -4,6 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { capturesPages } from '../../src/api/http/captures-pages.js'
 import { signInToken, Visitors } from '../../src/api/http/visitors.js'
+import type { TopTalkers } from '../../src/appliance/live-talkers.js'
 import { LiveFeed } from '../../src/dashboard/live-feed.js'
 import { dashboardPages } from '../../src/dashboard/pages.js'
 import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
@@ -23,6 +24,7 @@ let browser: Browser
 class Shown {
   kernelLost = 0
   failing = false
+  talkers: TopTalkers | undefined
   /** The capture directory, where there is one. */
   captures: string | undefined
   /** Grows by so many packets a session each time it is asked. */
@@ -67,6 +69,7 @@ async function open(
       }),
       spaces: () => [],
       deliveries: () => [],
+      talkers: () => Promise.resolve(shown.talkers),
       ledger: shown.ledger,
     },
     keepsCaptures: shown.captures !== undefined,

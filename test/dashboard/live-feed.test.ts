@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { LiveFeed } from '../../src/dashboard/live-feed.js'
+import { type LiveFacts, LiveFeed } from '../../src/dashboard/live-feed.js'
 import { Ledger, type LedgerReport, type SessionReport } from '../../src/session/ledger.js'
 import { until } from '../e2e/program.js'
 import { sessionReport } from '../support/session-report.js'
@@ -26,12 +26,17 @@ function toldIn(text: string): Told[] {
 }
 
 /** A feed of what `sessions` returns, and what a reader of it has read. */
-function started(ledger: () => Promise<LedgerReport>, viewersMax = 64) {
+function started(
+  ledger: () => Promise<LedgerReport>,
+  viewersMax = 64,
+  talkers: LiveFacts['talkers'] = async () => undefined,
+) {
   const feed = new LiveFeed({
     facts: {
       progress: () => ({ workers: [{ worker: 1, silentMs: 5000 }], waitingMs: {} }),
       spaces: () => [],
       deliveries: () => [],
+      talkers,
       ledger,
     },
     everyMs: 1,
@@ -122,6 +127,17 @@ describe('LiveFeed', () => {
     const wholes = () => toldIn(texts.join('')).filter(({ data }) => data.all === true)
     await until(() => wholes().length === 2)
     expect(wholes()[1]!.data.sessions).toHaveLength(1000)
+  })
+
+  test('tells top talkers to all, and the latest at once to whoever comes later', async () => {
+    let looks = 0
+    const talkers = async () => (++looks === 1 ? undefined : { rows: [], addresses: looks })
+    const { read } = started(() => reportOf([]), 64, talkers)
+    const first = read()
+    const told = () => first.told!().filter(({ event }) => event === 'talkers')
+    await until(() => told().length > 1)
+    expect(told()[0]!.data).toEqual({ rows: [], addresses: 2 })
+    expect(read().told!().map(({ event }) => event)).toEqual(['history', 'talkers'])
   })
 
   test('has a bound of readers, and room again when one leaves', async () => {

@@ -31,9 +31,13 @@ describe.skipIf(!IS_BUILT)(`the dashboard of listen${NEEDS_BUILD}`, UNHURRIED, (
         const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport, dport: 53 }))
         await sender.send(vxlan(7, frame), port, HOST)
       }
-      await sender.close()
       await page.locator('#session-table td', { hasText: `vni-7_${HOST}` }).waitFor()
       await page.locator('.tiles div', { hasText: '3 received' }).waitFor()
+
+      const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1001, dport: 53 }))
+      const talking = setInterval(() => void sender.send(vxlan(7, frame), port, HOST), 100)
+      await page.locator('#talkers-now tr', { hasText: '10.0.0.1' }).waitFor()
+      clearInterval(talking)
 
       await page.locator('[name=port]').fill('53')
       await page.locator('#flow-capture button').click()

@@ -189,6 +189,7 @@ async function runAppliance(
       api: undefined,
       progress: () => progressOf(pool, plane),
       ledger,
+      talkers: () => pool.talkers(),
       spaces: () => spaces.latest,
       deliveries: () => deliveries.statuses,
     }

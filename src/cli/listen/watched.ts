@@ -2,6 +2,7 @@ import type { ApiServer } from '../../api/http/api-server.js'
 import type { AuditLog } from '../../api/http/audit-log.js'
 import type { Progress } from '../../api/http/health.js'
 import { type ReadinessFacts, unreadiness } from '../../api/http/probes.js'
+import type { TopTalkers } from '../../appliance/live-talkers.js'
 import type { Pool } from '../../appliance/pool.js'
 import type { PoolProgress } from '../../appliance/progress.js'
 import type { ControlPlane } from '../../control/control-plane.js'
@@ -19,6 +20,7 @@ export interface Watched {
   spaces(): readonly Space[]
   deliveries(): readonly DeliveryStatus[]
   ledger(): Promise<LedgerReport>
+  talkers(): Promise<TopTalkers | undefined>
   /** From when it is served. */
   api: { readonly server: ApiServer; readonly audit: AuditLog | undefined } | undefined
 }

@@ -5,6 +5,7 @@
 import { showCaptures } from './captures.js'
 import { colour, drawSparkline, scaled, TrafficChart } from './charts.js'
 import { startFlowCaptures } from './flow-captures.js'
+import { showTalkers } from './talkers.js'
 
 const element = (id) => document.getElementById(id)
 const TOKEN = 'mirrortap-token'
@@ -87,6 +88,7 @@ function begin() {
   })
   events.addEventListener('history', ({ data }) => takeHistory(JSON.parse(data)))
   events.addEventListener('state', ({ data }) => takeState(JSON.parse(data)))
+  events.addEventListener('talkers', ({ data }) => showTalkers(JSON.parse(data)))
   events.addEventListener('error', async () => {
     showConnection('failing', 'No answer; trying again')
     // A browser tries again by itself where nobody answers, not where it is refused.

@@ -43,6 +43,7 @@ async function open(
       progress: () => QUIET,
       spaces: () => [],
       deliveries: () => [],
+      talkers: async () => undefined,
       ledger: async () => new Ledger().report({ kernelLost: 0, sessions: [] }),
     },
   )

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { HeavyKeys } from '../../src/analyze/heavy-keys.js'
+import { HeavyKeys } from '../../src/flow/heavy-keys.js'
 import { Random } from '../support/random.js'
 
 describe('HeavyKeys', () => {

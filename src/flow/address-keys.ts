@@ -1,6 +1,6 @@
-import { HOT_WORDS, KIND, KIND_IPV6 } from '../flow/flow-entry.js'
-import type { FlowTable } from '../flow/flow-table.js'
 import { formatAddress, MAPPED_WORD } from '../wire/address.js'
+import { HOT_WORDS, KIND, KIND_IPV6 } from './flow-entry.js'
+import type { FlowTable } from './flow-table.js'
 import type { HeavyKeys } from './heavy-keys.js'
 
 /** Lays an address out in four words of `key`, IPv4 in IPv6 form. */
