@@ -104,6 +104,8 @@ test.each(['nowhere', '127.0.0.1', '70000', '10.0.0.256:5', '0=tcp prot 1'])(
   'refuses --pcap-over-ip %s',
   async (place) => {
     const options = { pcapOverIp: [place], workers: 1 }
-    await expect(openForward(options, () => undefined)).rejects.toMatchObject({ exitCode: 2 })
+    await expect(
+      openForward(options, { say: () => undefined, warn: () => undefined }),
+    ).rejects.toMatchObject({ exitCode: 2 })
   },
 )

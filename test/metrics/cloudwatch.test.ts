@@ -97,6 +97,7 @@ describe('CloudWatch', () => {
     server.always = 'throttling'
     const { metrics, lines } = await publish(server, () => counted, { pointsMax: 2500 })
     await expect.poll(() => metrics.lost).toBeGreaterThan(1000)
+    await expect.poll(() => lines.length).toBeGreaterThan(0)
     server.always = 'none'
     await metrics.stop()
     await expect.poll(() => server.calls.every((values) => values <= 1000)).toBe(true)

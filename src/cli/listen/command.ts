@@ -14,7 +14,7 @@ import {
   parseInterfaceId,
   parseSize,
 } from '../options.js'
-import { print } from '../process/console.js'
+import { LEVELS, print, setLines } from '../process/console.js'
 import { addReceivingOptions } from '../receiving-options.js'
 import { addApiOptions, addHealthOptions } from './api-options.js'
 import type { Chosen, ListenOptions } from './options.js'
@@ -76,6 +76,7 @@ export function addListen(program: Command): void {
       }
       const { listen } = await import('./run.js')
       applyFileMode(chosen.options.fileMode)
+      setLines(chosen.options.logLevel, chosen.options.logJson === true)
       await listen(chosen, program.version()!, () => choose(asAsked(command)))
     })
 }
@@ -110,6 +111,15 @@ function addOptions(command: Command): Command {
     .option('--print-config', 'print the options in effect, each with its origin, and end')
     .option('--duration <time>', 'stop after this time, such as 10m', parseDuration)
     .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
+    .addOption(
+      new Option('--log-level <level>', 'the least important lines on standard error')
+        .choices(LEVELS)
+        .default('info'),
+    )
+    .option(
+      '--log-json',
+      'each line on standard error as JSON with time, level and message (default: text)',
+    )
 }
 
 /** The same command as the command line had it, before a configuration was read. */

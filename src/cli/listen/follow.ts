@@ -15,6 +15,7 @@ interface Surroundings {
   /** What is configured for every interface. */
   readonly metadata: MetadataValues
   readonly say: (line: string) => void
+  readonly warn: (line: string) => void
   readonly signal: AbortSignal
 }
 
@@ -33,7 +34,7 @@ export async function openFollowing(
     networkInterfaceId: networkInterfaceIds = [],
     controlInterval,
   }: ListenOptions,
-  { plane, metadata, say, signal }: Surroundings,
+  { plane, metadata, say, warn, signal }: Surroundings,
 ): Promise<Following | undefined> {
   const { followed } = plane
   const wanted = [...targets, ...networkInterfaceIds].join(', ')
@@ -68,7 +69,7 @@ export async function openFollowing(
         },
       )
       if (refusal !== undefined && !isRefusalSaid) {
-        say(`${refusal}; flow logs go without what it would tell`)
+        warn(`${refusal}; flow logs go without what it would tell`)
       }
       isRefusalSaid = refusal !== undefined
       return resources
@@ -85,7 +86,7 @@ export async function openFollowing(
       }
       for (const line of linesOf(source, targets, resources)) say(line)
     },
-    say,
+    say: warn,
     intervalMs: controlInterval * 1000,
     knownSince: isKnown ? followed.readAt : undefined,
     signal,

@@ -8,11 +8,11 @@ import type { ListenOptions } from './options.js'
 /** Starts what gives packets on to other tools, where options ask for it. Throws OperatorError. */
 export async function openForward(
   { pcapOverIp = [], tap, workers }: Pick<ListenOptions, 'pcapOverIp' | 'tap' | 'workers'>,
-  say: (line: string) => void,
+  { say, warn }: { say(line: string): void; warn(line: string): void },
 ): Promise<Forward | undefined> {
   const servers = pcapOverIp.map(serverOf)
   if (servers.length === 0 && tap === undefined) return undefined
-  const forward = await Forward.start({ workers, servers, tap }, say)
+  const forward = await Forward.start({ workers, servers, tap }, warn)
   for (const [index, { host, filter }] of servers.entries()) {
     const what = filter === undefined ? 'every packet' : `packets of "${filter}"`
     say(`pcap over IP at ${hostPortText(host, forward.ports[index]!)}: ${what}`)

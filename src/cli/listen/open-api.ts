@@ -45,6 +45,7 @@ export function regionAndAccount(metadata: MetadataValues): { region: string; ac
 /** How lines for the operator are said: at the start, and those of a kind that clients can cause. */
 export interface Lines {
   say(line: string): void
+  warn(line: string): void
   readonly limits: LineLimits
 }
 
@@ -69,7 +70,7 @@ export async function openApi(
     return await serve(options, metadata, actions, lines, watched)
   } catch (error) {
     if (isAskedFor || !(error instanceof OperatorError)) throw error
-    lines.say(`without the API: ${error.message}`)
+    lines.warn(`without the API: ${error.message}`)
     return undefined
   }
 }
@@ -78,7 +79,7 @@ async function serve(
   options: ApiCliOptions,
   metadata: MetadataValues,
   actions: { ec2: readonly Action[]; networkFirewall: readonly Action[] },
-  { say, limits }: Lines,
+  { say, warn, limits }: Lines,
   watched: Watched,
 ): Promise<ApiServer> {
   const sayOfRequests = limits.about('requests to the API')
@@ -150,7 +151,7 @@ async function serve(
   const whose = path === undefined ? 'for everybody on this host' : `access keys in ${path}`
   say(`API on ${server.url}, region ${region}, account ${accountId}, ${whose}`)
   sayDashboard(server.url, keys?.credentials.values().next().value, say)
-  if (keys?.isExposed) say(`others may read ${path}: run "chmod 600 ${path}"`)
+  if (keys?.isExposed) warn(`others may read ${path}: run "chmod 600 ${path}"`)
   if (keys?.made !== undefined) sayKeys(keys.made, path!, region, server.url, say)
   return server
 }

@@ -20,7 +20,7 @@ export async function openHealth(
   options: HealthCliOptions & { bind: string },
   { port, genevePort }: Pick<Bound, 'port' | 'genevePort'>,
   watched: Watched,
-  { say, limits }: Lines,
+  { say, warn, limits }: Lines,
 ): Promise<Closable[]> {
   const { health, tcpCheck, bind } = options
   const facts = () => readinessFacts(watched)
@@ -49,7 +49,7 @@ export async function openHealth(
   for (const checked of [port, genevePort]) {
     // By HTTP on that port, a check by TCP has its connection too.
     if (checked === undefined || checked === taken) continue
-    opened.push(await TcpCheck.start({ host: bind, port: checked, isReady, onProblem: say }))
+    opened.push(await TcpCheck.start({ host: bind, port: checked, isReady, onProblem: warn }))
   }
   return opened
 }

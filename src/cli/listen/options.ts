@@ -4,6 +4,7 @@ import type { SteerBy } from '../../receive/steering.js'
 import type { DuplicateMode } from '../../session/duplicates.js'
 import type { NamedFilter } from '../../session/session-filter.js'
 import type { LifetimeCliOptions } from '../lifetime-options.js'
+import type { Level } from '../process/console.js'
 import type { ApiCliOptions, HealthCliOptions } from './api-options.js'
 
 /** The options of `listen` as commander leaves them. */
@@ -53,6 +54,8 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   config?: string
   duration?: number
   stats?: string
+  logLevel: Level
+  logJson?: true
   /** pcap-filter(7). */
   filter?: string
   /** Of single sessions, from the configuration. */

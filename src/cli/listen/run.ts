@@ -35,7 +35,7 @@ import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
 import { openCloudWatch, THIS_HOST } from '../cloudwatch-option.js'
 import { lifetimeOf } from '../lifetime-options.js'
-import { redraw, say } from '../process/console.js'
+import { redraw, say, sayDetail, warn } from '../process/console.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
@@ -85,7 +85,7 @@ async function runAppliance(
   { options, metadata, declared, version, reloading }: Run,
   stop: Stop,
 ): Promise<void> {
-  const service = Service.open(say)
+  const service = Service.open(warn)
   reserveDiskThreads(options.workers)
   const places = placesOf(options)
   const capturePlace =
@@ -93,8 +93,13 @@ async function runAppliance(
   const column = columnOptions(options, metadata)
   const directories = await takeDirectories(options)
   // Receiving threads have limits of their own.
-  const limits = new LineLimits(say)
-  const minutes = setInterval(() => limits.tick(Math.floor(Date.now() / 1000)), MINUTES_MS)
+  const limits = new LineLimits(warn)
+  const details = new LineLimits(sayDetail)
+  const minutes = setInterval(() => {
+    const nowSeconds = Math.floor(Date.now() / 1000)
+    limits.tick(nowSeconds)
+    details.tick(nowSeconds)
+  }, MINUTES_MS)
   let indexing: IndexThread | undefined
   try {
     // It may be in a directory that has just been made.
@@ -107,10 +112,11 @@ async function runAppliance(
       plane,
       metadata,
       say,
+      warn,
       signal: stop.abortSignal,
     })
     if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
-      say(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
+      warn(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
     }
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
@@ -123,7 +129,9 @@ async function runAppliance(
       const of = { place: capturePlace, region, names: CAPTURE_NAME }
       deliveries.open(captureDelivery(options.captureDir!, of))
     }
-    const forward = await openForward(options, say)
+    const sayFinished = details.about('finished files')
+    const sayChange = details.about('changes')
+    const forward = await openForward(options, { say, warn })
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
@@ -140,10 +148,13 @@ async function runAppliance(
         genevePort: options.genevePort,
         receiveBufferBytes: options.receiveBuffer,
       },
-      onProblem: say,
-      onFinished: (path) => deliveries.finished([path]),
+      onProblem: warn,
+      onFinished: (path) => {
+        sayFinished(`finished ${path}`)
+        deliveries.finished([path])
+      },
       adopt: async () => {
-        const lines = new LineLimit('files a receiving thread left unfinished', say)
+        const lines = new LineLimit('files a receiving thread left unfinished', warn)
         for (const directory of directories.paths) {
           for (const line of (await adoptParts(directory, 'beside others')).lines) lines.say(line)
         }
@@ -159,11 +170,13 @@ async function runAppliance(
     const how = options.workers === 1 ? '' : `, ${options.workers} workers by ${options.steer}`
     for (const line of formatListening(pool.listening, options, how)) say(line)
     const warning = options.captureDir === undefined ? undefined : filesWarning(options)
-    if (warning !== undefined) say(warning)
+    if (warning !== undefined) warn(warning)
     // Nobody asks for changes before the API is open.
     plane.follow(async (changes) => {
       await pool.apply(changes)
-      for (const { table, before, after } of changes) {
+      for (const { table, id, before, after } of changes) {
+        const what = before === undefined ? 'made' : after === undefined ? 'gone' : 'changed'
+        sayChange(`${id} is ${what}`)
         if (table === 'flowLogs') flowLogDeliveries?.follow(before, after)
       }
     })
@@ -202,8 +215,8 @@ async function runAppliance(
       return { cloudWatch, servers: await openServers() }
     }
     const openServers = async (): Promise<Closable[]> => {
-      const api = await openApi(options, metadata, actions, { say, limits }, watched)
-      const health = await openHealth(options, pool.listening, watched, { say, limits })
+      const api = await openApi(options, metadata, actions, { say, warn, limits }, watched)
+      const health = await openHealth(options, pool.listening, watched, { say, warn, limits })
       return [...(api === undefined ? [] : [api]), ...health]
     }
     const { cloudWatch, servers } = await openAll().catch(async (error: unknown) => {
@@ -232,6 +245,7 @@ async function runAppliance(
     await forward?.stop()
     await deliveries.stop()
     limits.sayOmitted()
+    details.sayOmitted()
     await indexing?.stop()
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
@@ -249,7 +263,7 @@ async function runAppliance(
 /** What indexes finished captures, where that is wanted. */
 function openIndexing({ captureDir, index }: ListenOptions): IndexThread | undefined {
   if (captureDir === undefined || index !== true) return undefined
-  return new IndexThread({ directory: captureDir }, say)
+  return new IndexThread({ directory: captureDir }, warn)
 }
 
 /** Where the default flow log is delivered to. Throws OperatorError (exit code 2). */
@@ -283,7 +297,7 @@ function openDeliveries(
     region,
     places,
     defaultId,
-    onProblem: say,
+    onProblem: warn,
     deliveries,
   })
 }
@@ -306,7 +320,7 @@ async function openBound(
       const flowLogFiles = files.filter(hasRecords).length
       if (flowLogFiles > 0) pool.noteRecordsLost(flowLogFiles)
     },
-    say,
+    say: warn,
   })
 }
 
@@ -402,7 +416,7 @@ async function takeDirectories({
   captureDir,
   flowLogDir,
 }: ListenOptions): Promise<TakenDirectories> {
-  const lines = new LineLimit('files an earlier run left unfinished', say)
+  const lines = new LineLimit('files an earlier run left unfinished', warn)
   const taken = await TakenDirectories.take([captureDir, flowLogDir], (line) => lines.say(line))
   lines.sayOmitted()
   return taken
@@ -411,7 +425,7 @@ async function takeDirectories({
 /** On a terminal one line, redrawn; everywhere the whole ledger when a signal asks for it. */
 function showLedger(pool: Pool): NodeJS.Timeout | undefined {
   const tell = (show: (report: LedgerReport) => void): void => {
-    pool.report().then(show, (error: Error) => say(error.message))
+    pool.report().then(show, (error: Error) => warn(error.message))
   }
   onReportSignal(() =>
     tell((report) => {

@@ -5,6 +5,17 @@ const LINE_MAX = 8192
 
 const CLEAR_LINE = '\r\x1b[K'
 
+/** How much a line matters, the most first. */
+export const LEVELS = ['error', 'warn', 'info', 'debug'] as const
+export type Level = (typeof LEVELS)[number]
+
+/** Which lines are written, and how. Only a service asks for anything else. */
+const lines = { level: 'info' as Level, isJson: false }
+
+export function setLines(level: Level, isJson: boolean): void {
+  Object.assign(lines, { level, isJson })
+}
+
 /** Whether the last line on standard error is one that is drawn anew again and again. */
 let isRedrawn = false
 
@@ -13,25 +24,44 @@ let isRedrawn = false
  * the lines: what a terminal would obey is escaped here, and nowhere else.
  */
 export function say(line: string): void {
-  const text = visible(line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}…` : line)
-  process.stderr.write(`${isRedrawn ? CLEAR_LINE : ''}${text}\n`)
-  isRedrawn = false
+  write(line, 'info')
+}
+
+/** What an operator should look at; all goes on. */
+export function warn(line: string): void {
+  write(line, 'warn')
+}
+
+/** For who looks for something. */
+export function sayDetail(line: string): void {
+  write(line, 'debug')
 }
 
 /** What went wrong. */
 export function sayProblem(line: string): void {
-  say(`mirrortap: ${line}`)
+  write(`mirrortap: ${line}`, 'error')
+}
+
+function write(line: string, level: Level): void {
+  if (LEVELS.indexOf(level) > LEVELS.indexOf(lines.level)) return
+  const message = line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}…` : line
+  const text = lines.isJson
+    ? JSON.stringify({ time: new Date().toISOString(), level, message })
+    : message
+  process.stderr.write(`${isRedrawn ? CLEAR_LINE : ''}${visible(text)}\n`)
+  isRedrawn = false
 }
 
 /** An error that only we can mend, with where it came from. */
 export function sayBug(error: unknown): void {
   sayProblem(`a bug, please report it: ${String(error)}`)
   const stack = error instanceof Error ? (error.stack ?? '') : ''
-  for (const line of stack.split('\n')) if (/^ {4}at /.test(line)) say(line)
+  for (const line of stack.split('\n')) if (/^ {4}at /.test(line)) write(line, 'error')
 }
 
 /** Draws the last line anew; for terminals. */
 export function redraw(line: string): void {
+  if (lines.isJson || LEVELS.indexOf(lines.level) < LEVELS.indexOf('info')) return
   process.stderr.write(`\r${visible(line)}\x1b[K`)
   isRedrawn = true
 }

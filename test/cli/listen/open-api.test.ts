@@ -35,7 +35,7 @@ async function open(
     options,
     metadata,
     actions,
-    { say, limits },
+    { say, warn: say, limits },
     {
       version: '0.0.0',
       receiveBuffer: { asked: 1, granted: 1 },

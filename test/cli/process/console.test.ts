@@ -2,7 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { clearRedrawn, redraw, say, sayBug } from '../../../src/cli/process/console.js'
+import {
+  clearRedrawn,
+  redraw,
+  say,
+  sayBug,
+  sayDetail,
+  sayProblem,
+  setLines,
+  warn,
+} from '../../../src/cli/process/console.js'
 import { BIN, IS_BUILT, NEEDS_BUILD } from '../../e2e/program.js'
 import { temporaryDirectory } from '../../support/temporary.js'
 import { runMain } from '../run-main.js'
@@ -43,6 +52,27 @@ describe('a line on standard error', () => {
     say('b')
     clearRedrawn()
     expect(text()).toBe('\r1 of 2\\u001b\x1b[K\r\x1b[Ka\nb\n')
+  })
+
+  test('is left out where it matters less than is asked for, and JSON where that is wanted', () => {
+    onTestFinished(() => setLines('info', false))
+    const text = written()
+    sayDetail('not this')
+    setLines('debug', false)
+    sayDetail('a')
+    setLines('warn', true)
+    redraw('not this')
+    say('not this')
+    warn(`b ${EVIL}`)
+    sayProblem('c')
+    const [first, ...others] = text().trimEnd().split('\n')
+    expect(first).toBe('a')
+    expect(text()).not.toMatch(UNSAFE)
+    const time = expect.stringMatching(/^\d{4}-.*Z$/)
+    expect(others.map((line) => JSON.parse(line))).toEqual([
+      { time, level: 'warn', message: `b ${EVIL}` },
+      { time, level: 'error', message: 'mirrortap: c' },
+    ])
   })
 
   test('of a bug has the message in one line and the stack behind it', () => {
