@@ -2,6 +2,7 @@
 import { WriteError } from '../sink/write-error.js'
 import { main } from './main.js'
 import { sayBug, sayProblem } from './process/console.js'
+import { leaveWhereHung } from './process/leave.js'
 import { takeReportSignals } from './process/report-signal.js'
 import { guardStandardError } from './process/standard-error.js'
 
@@ -29,4 +30,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 void main(process.argv.slice(2)).then(async (code) => {
   process.exitCode = isUnwritten ? 1 : code
   await settled(LAST_WORDS_MS)
+  await leaveWhereHung()
 })

@@ -44,6 +44,8 @@ export interface Libc {
   clock_gettime(clock: number, time: Buffer): number
   /** A struct timex; with its modes 0 it only asks. */
   adjtimex(timex: Buffer): number
+  /** Ends the process at once: nobody waits for its threads, and no handler of its exit runs. */
+  _exit(status: number): void
   /** Of the last call that answered -1; to be read before anything else is called. */
   errno(): number
   /** Where the memory lies, for pointers inside structs. It does not move; the caller keeps it alive. */
@@ -185,6 +187,7 @@ function declare(koffi: Koffi): Libc {
     if_nametoindex: libc.func('uint32_t if_nametoindex(const char *)'),
     clock_gettime: libc.func('int clock_gettime(int, void *)'),
     adjtimex: libc.func('int adjtimex(void *)'),
+    _exit: libc.func('void _exit(int)'),
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
     watch(fd, onReadable) {

@@ -9,6 +9,7 @@ import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit, LineLimits } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
+import { HungThread } from '../../appliance/pool-member.js'
 import { regionInHost } from '../../aws/follow/ec2-client.js'
 import { captureDelivery, parseCapturePlace } from '../../deliver/capture-delivery.js'
 import { Deliveries } from '../../deliver/deliveries.js'
@@ -36,6 +37,7 @@ import { sleep } from '../../sleep.js'
 import { openCloudWatch, THIS_HOST } from '../cloudwatch-option.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { redraw, say, sayDetail, warn } from '../process/console.js'
+import { ended, noteHung } from '../process/leave.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
@@ -121,8 +123,14 @@ async function runAppliance(
     // Without either, flow logs are what the options say, for good.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
-    const deliveries = new Deliveries({ onProblem: limits.about('deliveries') })
-    const flowLogDeliveries = openDeliveries(options, metadata, { places, deliveries }, column)
+    const sayOfDeliveries = limits.about('deliveries')
+    const deliveries = new Deliveries({ onProblem: sayOfDeliveries })
+    const flowLogDeliveries = openDeliveries(
+      options,
+      metadata,
+      { places, deliveries, onProblem: sayOfDeliveries },
+      column,
+    )
     flowLogDeliveries?.start(plane.resources.flowLogs.values())
     if (capturePlace !== undefined) {
       const { region } = regionAndAccount(metadata)
@@ -131,7 +139,10 @@ async function runAppliance(
     }
     const sayFinished = details.about('finished files')
     const sayChange = details.about('changes')
-    const forward = await openForward(options, { say, warn })
+    const forward = await openForward(options, {
+      say,
+      warn: limits.about('packets to other tools'),
+    })
     const pool = await Pool.start({
       workers: options.workers,
       steer: options.steer,
@@ -188,7 +199,7 @@ async function runAppliance(
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
-    const spaces = await DiskSpace.watch(directories.paths, limits.about('directories'))
+    const spaces = await DiskSpace.watch(directories.paths)
     const bound = await openBound(options, directories.paths, pool, deliveries)
     const ledger = async (): Promise<LedgerReport> =>
       withRemoved(await pool.report(), bound?.removed)
@@ -204,7 +215,6 @@ async function runAppliance(
       ledger,
       talkers: () => pool.talkers(),
       spaces: () => spaces.latest,
-      troubles: () => spaces.troubles,
       deliveries: () => deliveries.statuses,
     }
     const openAll = async () => {
@@ -235,19 +245,20 @@ async function runAppliance(
     await stop.reached
     service.stopping()
     clearInterval(redraw)
-    await cloudWatch?.stop()
-    await Promise.all(servers.map((server) => server.close()))
+    await ended('CloudWatch', cloudWatch?.stop())
+    await ended('the API', Promise.all(servers.map((server) => server.close())))
     spaces.stop()
-    await followed
-    await plane.close()
+    await ended('what follows mirror sessions', followed)
+    await ended('the state', plane.close())
 
-    await bound?.stop()
+    await ended('what bounds the directories', bound?.stop())
     const report = withRemoved(await pool.stop(), bound?.removed)
-    await forward?.stop()
-    await deliveries.stop()
+    if (stop.failure instanceof HungThread) noteHung()
+    await ended('what gives packets to other tools', forward?.stop())
+    await ended('what delivers', deliveries.stop())
     limits.sayOmitted()
     details.sayOmitted()
-    await indexing?.stop()
+    await ended('the indexing thread', indexing?.stop())
     for (const line of formatLedger(report)) say(line)
     if (options.stats !== undefined) writeStats(options.stats, report)
     directories.release()
@@ -280,10 +291,11 @@ function placesOf({ deliver }: ListenOptions): readonly Place[] {
 function openDeliveries(
   { flowLogDir: directory, deliver }: ListenOptions,
   metadata: MetadataValues,
-  { places, deliveries }: { places: readonly Place[]; deliveries: Deliveries },
+  of: { places: readonly Place[]; deliveries: Deliveries; onProblem: (line: string) => void },
   { flowLog }: ColumnOptions,
 ): FlowLogDeliveries | undefined {
   if (directory === undefined || flowLog === undefined || deliver === false) return undefined
+  const { places } = of
   const defaultId = places.length === 0 ? undefined : defaultFlowLogId(directory)
   if (defaultId !== undefined) flowLog.layout.flowLogId = defaultId
   flowLog.queues = {
@@ -296,10 +308,8 @@ function openDeliveries(
   return new FlowLogDeliveries({
     directory,
     region,
-    places,
     defaultId,
-    onProblem: warn,
-    deliveries,
+    ...of,
   })
 }
 
