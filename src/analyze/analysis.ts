@@ -3,7 +3,6 @@ import { ApplicationReader } from '../application/application-reader.js'
 import { joinedSinks } from '../application/application-sink.js'
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
-import { ApplicationPackets } from '../offline/application-packets.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import type { ReadOptions } from '../pcap/reader.js'
@@ -54,7 +53,7 @@ export class Analysis {
   readonly #names = new AddressNames()
   readonly #application = new ApplicationFacts()
   readonly #beacons = new Beacons()
-  readonly #packets: ApplicationPackets
+  readonly #reader: ApplicationReader
   readonly #files: { path: string; facts: FileFacts; summary: FileSummary }[] = []
   readonly #interArrival = new Distribution('ns')
   readonly #roundTrips = {
@@ -65,9 +64,9 @@ export class Analysis {
 
   constructor(options: AnalysisOptions) {
     const { maxFlows, top, names = true, ...offline } = options
-    const sinks = names ? joinedSinks([this.#application, this.#names]) : this.#application
-    const reader = new ApplicationReader(sinks)
-    this.#packets = new ApplicationPackets(reader, offline.duplicates, () => ALL_SESSIONS)
+    this.#reader = new ApplicationReader(
+      names ? joinedSinks([this.#application, this.#names]) : this.#application,
+    )
     this.#top = top
     const tcp = new TcpHealth(maxFlows, this.#roundTrips)
     this.#tracker = new FlowTracker({
@@ -89,9 +88,9 @@ export class Analysis {
     this.#offline = new Offline({
       ...offline,
       counter: () => this.#traffic,
-      observe: (session, packet, frame, fault, isCopy) => {
+      observe: (session, packet, frame, fault) => {
         this.#traffic.observe(session, packet, frame, fault)
-        this.#packets.observe(session, packet, frame, fault, isCopy)
+        if (fault === undefined) this.#reader.read(frame, ALL_SESSIONS, packet)
       },
     })
   }
@@ -122,7 +121,7 @@ export class Analysis {
   /** Ends all flows and sums up. Nothing may be read afterwards. */
   report(): AnalysisReport {
     this.#tracker.shutdown()
-    this.#packets.end()
+    this.#reader.end()
     const traffic = this.#traffic
     const files = this.#files.map(({ path, facts, summary }) => facts.report(path, summary))
     const sessions = traffic.sessions().map((session) => session.report())

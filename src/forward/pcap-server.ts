@@ -31,6 +31,8 @@ export class PcapServer {
     this.#server = server
     this.#filter = filter
     this.#owner = owner
+    // Such as no descriptor left for a connection: there will be another.
+    server.on('error', () => undefined)
     server.on('connection', (socket) => this.#welcome(socket))
   }
 

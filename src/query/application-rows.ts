@@ -2,8 +2,6 @@ import type { AddressNames } from '../application/address-names.js'
 import { ApplicationReader } from '../application/application-reader.js'
 import { joinedSinks } from '../application/application-sink.js'
 import { type TransactionSink, Transactions } from '../application/transactions.js'
-import { ApplicationPackets } from '../offline/application-packets.js'
-import type { DuplicateMode } from '../session/duplicates.js'
 import { type ApplicationTable, DNS, HTTP, QUIC, TLS } from './application-tables.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbValues } from './duckdb-values.js'
@@ -11,7 +9,7 @@ import { keptTable } from './sql-tables.js'
 
 /** Fills the tables of what packets say of applications. */
 export class ApplicationRows {
-  readonly packets: ApplicationPackets
+  readonly reader: ApplicationReader
 
   readonly #transactions: Transactions
   readonly #tables: readonly DuckDbValues[]
@@ -22,7 +20,6 @@ export class ApplicationRows {
     database: Confined,
     named: ReadonlySet<string>,
     names: AddressNames | undefined,
-    duplicates: DuplicateMode | undefined,
   ): Promise<ApplicationRows | undefined> {
     const tables: DuckDbValues[] = []
     const filled = async <Row>(
@@ -41,24 +38,23 @@ export class ApplicationRows {
       http: await filled(HTTP),
     }
     if (tables.length === 0 && names === undefined) return undefined
-    return new ApplicationRows(sink, tables, names, duplicates)
+    return new ApplicationRows(sink, tables, names)
   }
 
   private constructor(
     sink: TransactionSink,
     tables: readonly DuckDbValues[],
     names: AddressNames | undefined,
-    duplicates: DuplicateMode | undefined,
   ) {
     this.#transactions = new Transactions(sink)
-    const sinks =
-      names === undefined ? this.#transactions : joinedSinks([this.#transactions, names])
-    this.packets = new ApplicationPackets(new ApplicationReader(sinks), duplicates)
+    this.reader = new ApplicationReader(
+      names === undefined ? this.#transactions : joinedSinks([this.#transactions, names]),
+    )
     this.#tables = tables
   }
 
   close(): void {
-    this.packets.end()
+    this.reader.end()
     this.#transactions.end()
     for (const table of this.#tables) table.close()
   }

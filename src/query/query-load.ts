@@ -7,6 +7,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
+import { applicationObserver } from '../offline/application-observer.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { ReadOptions } from '../pcap/reader.js'
 import type { PacketObserver } from '../session/pipeline.js'
@@ -70,16 +71,10 @@ export async function loadCaptures(
   }
   const hasFlows = named.has('flows') || named.has('pairs')
   const names = options.names && hasFlows ? await FlowNames.open(duckdb, database) : undefined
-  const applications = await ApplicationRows.open(
-    duckdb,
-    database,
-    named,
-    names?.addresses,
-    options.offline.duplicates,
-  )
+  const applications = await ApplicationRows.open(duckdb, database, named, names?.addresses)
   const observers = [
     ...(rows.packets ? [packetObserver(rows.packets)] : []),
-    ...(applications ? [applications.packets.observe] : []),
+    ...(applications ? [applicationObserver(applications.reader, options.offline.duplicates)] : []),
   ]
   const trackers: FlowTracker[] = []
   const offline = new Offline({

@@ -1,11 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplicationReader } from '../../application/application-reader.js'
-import {
-  type HttpExchange,
-  type TransactionSink,
-  Transactions,
-} from '../../application/transactions.js'
+import { type TransactionSink, Transactions } from '../../application/transactions.js'
 import { OperatorError } from '../../errors.js'
 import { type Connection, isAnswerFirst, turned } from '../../export/connection.js'
 import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from '../../export/eve.js'
@@ -17,11 +13,10 @@ import type { FlowFilter } from '../../flow/flow-filter.js'
 import { pairOf } from '../../flow/flow-pair.js'
 import type { FlowRow } from '../../flow/flow-row.js'
 import { FlowTracker } from '../../flow/flow-tracker.js'
-import { ApplicationPackets } from '../../offline/application-packets.js'
+import { applicationObserver } from '../../offline/application-observer.js'
 import { Offline } from '../../offline/offline.js'
 import { Output } from '../../sink/text-output.js'
 import { visible } from '../../visible.js'
-import { PROTOCOL_TCP } from '../../wire/protocol.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import type { Stop } from '../process/stop.js'
@@ -64,17 +59,16 @@ export async function writeLogs(
   })
   if (logs.arePairs) facts = new ConnectionFacts(tracker, maxFlows)
   const transactions = logs.transactions && new Transactions(logs.transactions)
-  const packets =
-    transactions && new ApplicationPackets(new ApplicationReader(transactions), options.duplicates)
+  const reader = transactions && new ApplicationReader(transactions)
   const offline = new Offline({
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
-    ...(packets && { observe: packets.observe }),
+    ...(reader && { observe: applicationObserver(reader, options.duplicates) }),
     counter: () => facts ?? tracker,
   })
   try {
     const problems = await readFiles(offline, files, stop, () => hasRoom(logs.outputs))
-    packets?.end()
+    reader?.end()
     transactions?.end()
     tracker.shutdown()
     const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
@@ -123,7 +117,7 @@ async function openLogs(
             dns: (row) => eveDns(row).forEach(put),
             tls: (row) => put(eveTls(row)),
             quic: (row) => put(eveQuic(row)),
-            http: overTcp((row) => put(eveHttp(row))),
+            http: (row) => put(eveHttp(row)),
           }
         : undefined,
       arePairs: options.pairs ?? false,
@@ -145,20 +139,11 @@ async function openLogs(
   const connection = open(CONN)
   return {
     transactions:
-      output === '-' || !names
-        ? undefined
-        : { dns: open(DNS), tls: open(SSL), http: overTcp(open(HTTP)) },
+      output === '-' || !names ? undefined : { dns: open(DNS), tls: open(SSL), http: open(HTTP) },
     arePairs: true,
     connection,
     flow: () => undefined,
     outputs,
-  }
-}
-
-/** SSDP, which is HTTP in datagrams, is in no log of these programs. */
-function overTcp(put: (row: HttpExchange) => void): (row: HttpExchange) => void {
-  return (row) => {
-    if (row.ends.protocol === PROTOCOL_TCP) put(row)
   }
 }
 
