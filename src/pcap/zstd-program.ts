@@ -84,7 +84,8 @@ export class ZstdProgram {
       this.#hasTrailing = true
       return undefined
     }
-    return new Error(line === '' ? `zstd ended with code ${this.#child.exitCode}` : line)
+    const { exitCode, signalCode } = this.#child
+    return new Error(line === '' ? `zstd ended with ${signalCode ?? `code ${exitCode}`}` : line)
   }
 
   destroy(): void {

@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -48,6 +56,26 @@ describe('CaptureInput', () => {
       }
       closeSync(fd)
       expect((await pieces.next()).done).toBe(true)
+      await input.close()
+    },
+  )
+
+  test.each([
+    { name: 'a directory', path: dir, says: /^\S+ is a directory/ },
+    { name: 'what is not there', path: join(dir, 'none'), says: /^\S+ does not exist/ },
+  ])('refuses $name in one line', async ({ path, says }) => {
+    await expect(CaptureInput.open(path)).rejects.toThrow(says)
+  })
+
+  // Its first page is of nobody, and the kernel answers EIO.
+  test.skipIf(!existsSync('/proc/self/mem'))(
+    'names the file that cannot be read on (needs /proc)',
+    async () => {
+      const says = /^\/proc\/self\/mem cannot be read: /
+      const input = await CaptureInput.open('/proc/self/mem')
+      expect(() => input.read(Buffer.alloc(8), 0)).toThrow(says)
+      expect(() => input.readAt(Buffer.alloc(8), 0)).toThrow(says)
+      await expect(input.head(8, () => false)).rejects.toThrow(says)
       await input.close()
     },
   )

@@ -102,6 +102,28 @@ describe.skipIf(!here)(`openRecvmmsg${here ? '' : ' (needs Linux and koffi)'}`, 
     expect(new Set(times).size).toBeGreaterThan(400)
   })
 
+  test('takes over the socket of a thread that died, with what the kernel holds', async () => {
+    const left = await openRecvmmsg({
+      host: '127.0.0.1',
+      port: 0,
+      receiveBufferBytes: 4 << 20,
+      reusePort: false,
+      onDatagram: () => {
+        throw new Error('nothing is read before the thread dies')
+      },
+      onError: (error) => {
+        throw error
+      },
+    })
+    burst(10, 64, left.address.port, '127.0.0.1')
+    expect(left.abandon()).toBe(0)
+    const collector = new Collector()
+    const receiver = await open(collector, {}, { takeOver: { fd: left.fd!, drops: 0 } })
+    expect(receiver.address).toEqual(left.address)
+    burst(10, 64, receiver.address.port, '127.0.0.1')
+    await collector.until(20)
+  })
+
   test.each([1, 3, 64, 1024])('hands over in order with %i slots', async (slots) => {
     const collector = new Collector()
     const receiver = await open(collector, { slots, slotBytes: 2048 })

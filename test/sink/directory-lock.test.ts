@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { OperatorError } from '../../src/errors.js'
 import { DirectoryLock, LOCK_NAME, lockHolder } from '../../src/sink/directory-lock.js'
+import { WriteError } from '../../src/sink/write-error.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const hasProc = process.platform === 'linux'
@@ -52,6 +54,33 @@ describe('DirectoryLock', () => {
       expect(lockHolder(directory)).toBe(process.pid)
     },
   )
+
+  test('of a system without /proc is held while there is a process of its number', () => {
+    const { readFileSync: real } = fs
+    fs.readFileSync = ((path: string, ...rest: unknown[]) => {
+      if (path.startsWith('/proc/')) throw Object.assign(new Error(), { code: 'ENOENT' })
+      return Reflect.apply(real, fs, [path, ...rest])
+    }) as typeof fs.readFileSync
+    syncBuiltinESMExports()
+    onTestFinished(() => {
+      fs.readFileSync = real
+      syncBuiltinESMExports()
+    })
+    const directory = temporaryDirectory()
+    new DirectoryLock(directory)
+    expect(lockHolder(directory)).toBe(process.pid)
+    expect(() => new DirectoryLock(directory)).toThrow(OperatorError)
+    const path = join(directory, LOCK_NAME)
+    const gone = { ...JSON.parse(real(path, 'utf8')), pid: 2 ** 22 + 1 }
+    writeFileSync(path, JSON.stringify(gone))
+    expect(lockHolder(directory)).toBeUndefined()
+  })
+
+  test('is not taken where its place is a directory', () => {
+    const directory = temporaryDirectory()
+    mkdirSync(join(directory, LOCK_NAME))
+    expect(() => new DirectoryLock(directory)).toThrow(WriteError)
+  })
 
   test('needs a directory', () => {
     expect(() => new DirectoryLock(join(temporaryDirectory(), 'none'))).toThrow(/does not exist/)
