@@ -3,6 +3,7 @@ import { ApplicationReader } from '../application/application-reader.js'
 import { joinedSinks } from '../application/application-sink.js'
 import { SESSION_INDICES } from '../flow/flow-entry.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
+import { ApplicationPackets } from '../offline/application-packets.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import type { ReadOptions } from '../pcap/reader.js'
@@ -53,7 +54,7 @@ export class Analysis {
   readonly #names = new AddressNames()
   readonly #application = new ApplicationFacts()
   readonly #beacons = new Beacons()
-  readonly #reader: ApplicationReader
+  readonly #packets: ApplicationPackets
   readonly #files: { path: string; facts: FileFacts; summary: FileSummary }[] = []
   readonly #interArrival = new Distribution('ns')
   readonly #roundTrips = {
@@ -64,9 +65,9 @@ export class Analysis {
 
   constructor(options: AnalysisOptions) {
     const { maxFlows, top, names = true, ...offline } = options
-    this.#reader = new ApplicationReader(
-      names ? joinedSinks([this.#application, this.#names]) : this.#application,
-    )
+    const sinks = names ? joinedSinks([this.#application, this.#names]) : this.#application
+    const reader = new ApplicationReader(sinks)
+    this.#packets = new ApplicationPackets(reader, offline.duplicates, () => ALL_SESSIONS)
     this.#top = top
     const tcp = new TcpHealth(maxFlows, this.#roundTrips)
     this.#tracker = new FlowTracker({
@@ -88,9 +89,9 @@ export class Analysis {
     this.#offline = new Offline({
       ...offline,
       counter: () => this.#traffic,
-      observe: (session, packet, frame, fault) => {
+      observe: (session, packet, frame, fault, isCopy) => {
         this.#traffic.observe(session, packet, frame, fault)
-        if (fault === undefined) this.#reader.read(frame, ALL_SESSIONS, packet)
+        this.#packets.observe(session, packet, frame, fault, isCopy)
       },
     })
   }
@@ -121,7 +122,7 @@ export class Analysis {
   /** Ends all flows and sums up. Nothing may be read afterwards. */
   report(): AnalysisReport {
     this.#tracker.shutdown()
-    this.#reader.end()
+    this.#packets.end()
     const traffic = this.#traffic
     const files = this.#files.map(({ path, facts, summary }) => facts.report(path, summary))
     const sessions = traffic.sessions().map((session) => session.report())

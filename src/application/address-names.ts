@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import type { ApplicationSink } from './application-sink.js'
-import { DNS_PORT, type DnsMessage } from './dns.js'
+import { type DnsMessage, isMulticastDns } from './dns.js'
 import type { Ends } from './ends.js'
 
 /** Addresses of sessions, and of clients of sessions, that have names; the one not used for longest goes. */
@@ -50,8 +50,14 @@ export class AddressNames implements ApplicationSink {
   }
 
   readonly dns = (ends: Ends, message: DnsMessage): void => {
+    // Hosts also say what they are called themselves: those that NetBIOS has register.
+    for (const { address, name, ttl } of message.additional) {
+      if (address === undefined || name === '') continue
+      const said = { name, seconds: ends.seconds, until: ends.seconds + ttl }
+      this.#add(addressKey(ends.session, address), said)
+    }
     if (!message.isResponse) return
-    const isMulticast = ends.sourcePort !== DNS_PORT && ends.destinationPort !== DNS_PORT
+    const isMulticast = isMulticastDns(ends)
     const asked = message.questions[0]?.name
     for (const { address, name, ttl } of message.answers) {
       if (address === undefined) continue

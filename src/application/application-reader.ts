@@ -13,9 +13,19 @@ import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
 import type { ApplicationSink } from './application-sink.js'
 import { parseBanner } from './banner.js'
 import { ByteRanges } from './byte-ranges.js'
-import { DNS_PORT, LLMNR_PORT, MDNS_PORT, parseDns, parseDnsOverTcp } from './dns.js'
+import {
+  DNS_PORT,
+  type DnsMessage,
+  isPlainDns,
+  LLMNR_PORT,
+  looksLikeDns,
+  MDNS_PORT,
+  parseDns,
+} from './dns.js'
+import { DnsStreams } from './dns-streams.js'
 import { type Ends, endsOf, type Moment } from './ends.js'
-import { looksLikeHttp, parseHttp } from './http.js'
+import { looksLikeHttp, parseHttp, SSDP_PORT } from './http.js'
+import { NETBIOS_NAME_PORT, parseNetbiosName } from './netbios-name.js'
 import {
   clientInitialKeys,
   decryptInitial,
@@ -73,6 +83,7 @@ export class ApplicationReader {
   readonly #sink: ApplicationSink
   readonly #heads: StreamSlots<StreamHead>
   readonly #handshakes: StreamSlots<QuicHandshake>
+  readonly #dnsStreams: DnsStreams | undefined
   readonly #asksStreams: boolean
 
   constructor(sink: ApplicationSink) {
@@ -81,11 +92,14 @@ export class ApplicationReader {
     this.#handshakes = new StreamSlots(QUIC_CONNECTIONS, (handshake) =>
       this.#tellQuic(handshake, true),
     )
+    this.#dnsStreams = sink.dns && new DnsStreams()
     this.#asksStreams = (sink.tls ?? sink.http ?? sink.banner) !== undefined
   }
 
   get losses(): ApplicationLosses {
-    return { displaced: this.#heads.displaced + this.#handshakes.displaced }
+    const { displaced } = this.#heads
+    const ofDns = this.#dnsStreams?.displaced ?? 0
+    return { displaced: displaced + this.#handshakes.displaced + ofDns }
   }
 
   /** Takes a packet without a fault. */
@@ -113,8 +127,21 @@ export class ApplicationReader {
       if (this.#sink.dns === undefined) return
       const message = parseDns(bytes, start, end)
       if (message !== undefined) this.#sink.dns(endsOf(frame, session, moment), message)
+    } else if (srcPort === NETBIOS_NAME_PORT || dstPort === NETBIOS_NAME_PORT) {
+      const message = this.#sink.dns && parseNetbiosName(bytes, start, end)
+      if (message !== undefined) this.#sink.dns!(endsOf(frame, session, moment), message)
+    } else if (srcPort === SSDP_PORT || dstPort === SSDP_PORT) {
+      const head = this.#sink.http && parseHttp(bytes, start, end, true)
+      // A datagram is a message: none was sent again.
+      if (typeof head === 'object')
+        this.#sink.http!(endsOf(frame, session, moment), head, undefined)
     } else if (this.#sink.quic !== undefined && looksLikeInitial(bytes, start, end)) {
       this.#readQuic(frame, start, end, session, moment)
+    } else if (this.#sink.dns !== undefined && looksLikeDns(bytes, start, end)) {
+      const message = parseDns(bytes, start, end)
+      if (message !== undefined && isPlainDns(message)) {
+        this.#sink.dns(endsOf(frame, session, moment), message)
+      }
     }
   }
 
@@ -123,22 +150,23 @@ export class ApplicationReader {
     const end = endOf(frame)
     if (end - at < TCP_HEADER_LEN) return
     const start = at + (u8(bytes, at + TCP_DATA_OFFSET) >>> 4) * 4
-    if ((tcpFlags & TCP_SYN) !== 0) {
-      if (this.#asksStreams) this.#open(frame, at, session)
+    const isDns = srcPort === DNS_PORT || dstPort === DNS_PORT
+    if (isDns) {
+      this.#readDnsSegment(frame, at, start, end, session, moment)
       return
+    }
+    let sequence = u32(bytes, at + TCP_SEQUENCE)
+    if ((tcpFlags & TCP_SYN) !== 0) {
+      // It counts as a byte; data may follow it (RFC 7413).
+      sequence = (sequence + 1) >>> 0
+      if (this.#asksStreams) this.#open(frame, sequence, session)
+      if (start >= end) return
     }
     if (start >= end) {
       if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) this.#close(frame, session)
       return
     }
-    if (srcPort === DNS_PORT || dstPort === DNS_PORT) {
-      if (this.#sink.dns === undefined) return
-      const message = parseDnsOverTcp(bytes, start, end)
-      if (message !== undefined) this.#sink.dns(endsOf(frame, session, moment), message)
-      return
-    }
     if (!this.#asksStreams) return
-    const sequence = u32(bytes, at + TCP_SEQUENCE)
     const head = this.#heads.find(frame, session, false)
     if (head === undefined) {
       this.#readAlone(frame, start, end, sequence, session, moment)
@@ -169,9 +197,31 @@ export class ApplicationReader {
     this.#tryHead(head, frame, session)
   }
 
-  /** The beginning of a stream: its first byte is the next. */
-  #open(frame: Frame, at: number, session: number): void {
-    const first = (u32(frame.bytes, at + TCP_SEQUENCE) + 1) >>> 0
+  #readDnsSegment(
+    frame: Frame,
+    at: number,
+    start: number,
+    end: number,
+    session: number,
+    moment: Moment,
+  ): void {
+    const streams = this.#dnsStreams
+    if (streams === undefined) return
+    const { bytes, tcpFlags } = frame
+    let sequence = u32(bytes, at + TCP_SEQUENCE)
+    if ((tcpFlags & TCP_SYN) !== 0) {
+      sequence = (sequence + 1) >>> 0
+      streams.open(frame, session, sequence)
+    }
+    if (start < end) {
+      const tell = (message: DnsMessage) => this.#sink.dns!(endsOf(frame, session, moment), message)
+      streams.read(frame, start, end, sequence, isCutShort(frame), session, tell)
+    }
+    if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) streams.close(frame, session)
+  }
+
+  /** The beginning of a stream, whose first byte has the number `first`. */
+  #open(frame: Frame, first: number, session: number): void {
     const before = this.#heads.find(frame, session, false)
     if (before !== undefined) {
       if (before.first === first) return

@@ -9,8 +9,8 @@ export interface ApplicationSink {
   readonly dns?: ((ends: Ends, message: DnsMessage) => void) | undefined
   readonly tls?: ((ends: Ends, hello: Hello) => void) | undefined
   readonly quic?: ((ends: Ends, version: number, hello: ClientHello) => void) | undefined
-  /** `sequence`: of the first byte of the head, which says whether it was sent again. */
-  readonly http?: ((ends: Ends, head: HttpHead, sequence: number) => void) | undefined
+  /** `sequence`: of the first byte of the head, which says whether it was sent again; of a datagram none. */
+  readonly http?: ((ends: Ends, head: HttpHead, sequence: number | undefined) => void) | undefined
   readonly banner?: ((ends: Ends, banner: Banner) => void) | undefined
 }
 

@@ -45,6 +45,14 @@ export class ByteRanges {
     this.#join(from, to)
   }
 
+  /** Lets the first `count` bytes go: what lies behind them is now the first. */
+  drop(count: number): void {
+    this.#bytes.copyWithin(0, count)
+    this.#ranges = this.#ranges.flatMap(([from, to]) =>
+      to <= count ? [] : [[Math.max(from - count, 0), to - count] as const],
+    )
+  }
+
   #copy(from: number, to: number, offset: number, bytes: Uint8Array, start: number): void {
     this.#bytes.set(bytes.subarray(start + from - offset, start + to - offset), from)
   }

@@ -24,6 +24,8 @@ const QR = 0x8000
 const OPCODE_SHIFT = 11
 /** Query, inverse query, status, notify, update, stateful operations. */
 const OPCODE_MAX = 6
+/** RFC 1002 §4.2.1.1: query, registration, release, wait, refresh. */
+const NETBIOS_OPCODE_MAX = 9
 export const DNS_AA = 0x0400
 export const DNS_TC = 0x0200
 export const DNS_RD = 0x0100
@@ -39,6 +41,10 @@ const TYPE_PTR = 12
 const TYPE_MX = 15
 const TYPE_TXT = 16
 const TYPE_SRV = 33
+/** RFC 1002 §4.2.1.3: flags, of which the first says that it is the name of a group, and an address. */
+const TYPE_NB = 32
+const NB_LEN = 6
+const NB_GROUP = 0x8000
 const TYPE_DNAME = 39
 
 /** RFC 1035 §2.3.4; as text, a character for each byte at most. */
@@ -48,6 +54,15 @@ const POINTERS_MAX = 64
 /** More of them in one message are left out. */
 const QUESTIONS_MAX = 32
 const ANSWERS_MAX = 128
+
+/** Whether a message between these ports is to all hosts of a link, of which any may answer. */
+export function isMulticastDns(ports: {
+  readonly sourcePort: number
+  readonly destinationPort: number
+}): boolean {
+  const isPort = (port: number) => port === MDNS_PORT || port === LLMNR_PORT
+  return isPort(ports.sourcePort) || isPort(ports.destinationPort)
+}
 
 export interface DnsQuestion {
   /** In lower case, without the dot at its end. */
@@ -75,25 +90,33 @@ export interface DnsMessage {
   readonly rcode: number
   readonly questions: readonly DnsQuestion[]
   readonly answers: readonly DnsAnswer[]
+  /** The addresses that its other sections give: those of name servers, as a rule. */
+  readonly additional: readonly DnsAnswer[]
   /** False where it was cut, or its answers say what cannot be. */
   readonly isWhole: boolean
 }
 
 /**
  * Reads the message at `bytes[start, end)`; undefined where it is none. Of one that was cut, what
- * is there.
+ * is there. `isNetbios`: of the NetBIOS name service, which gives numbers another meaning.
  */
-export function parseDns(bytes: Uint8Array, start: number, end: number): DnsMessage | undefined {
+export function parseDns(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  isNetbios = false,
+): DnsMessage | undefined {
   if (end - start < HEADER_LEN) return undefined
   const flags = u16(bytes, start + 2)
   const opcode = (flags >>> OPCODE_SHIFT) & 0xf
   const questionCount = u16(bytes, start + 4)
   const answerCount = u16(bytes, start + 6)
   const isResponse = (flags & QR) !== 0
-  if (opcode > OPCODE_MAX || (questionCount === 0 && answerCount === 0 && !isResponse)) {
+  const opcodeMax = isNetbios ? NETBIOS_OPCODE_MAX : OPCODE_MAX
+  if (opcode > opcodeMax || (questionCount === 0 && answerCount === 0 && !isResponse)) {
     return undefined
   }
-  const reader = new MessageReader(bytes, start, end)
+  const reader = new MessageReader(bytes, start, end, isNetbios)
   const questions: DnsQuestion[] = []
   for (let count = Math.min(questionCount, QUESTIONS_MAX); count > 0; count--) {
     const question = reader.question()
@@ -110,6 +133,14 @@ export function parseDns(bytes: Uint8Array, start: number, end: number): DnsMess
       answers.push(answer)
     }
   }
+  const isWhole = questions.length === questionCount && answers.length === answerCount
+  const otherCount = isWhole ? u16(bytes, start + 8) + u16(bytes, start + 10) : 0
+  const additional: DnsAnswer[] = []
+  for (let count = Math.min(otherCount, ANSWERS_MAX); count > 0; count--) {
+    const record = reader.answer()
+    if (record === undefined) break
+    if (record.address !== undefined) additional.push(record)
+  }
   if (questionCount === 0 && answerCount > 0 && answers.length === 0) return undefined
   return {
     id: u16(bytes, start),
@@ -119,29 +150,42 @@ export function parseDns(bytes: Uint8Array, start: number, end: number): DnsMess
     rcode: flags & RCODE,
     questions,
     answers,
-    isWhole: questions.length === questionCount && answers.length === answerCount,
+    additional,
+    isWhole,
   }
 }
 
-/** The message in a TCP segment, after its length (RFC 1035 §4.2.2); undefined where it is not in there whole. */
-export function parseDnsOverTcp(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): DnsMessage | undefined {
-  if (end - start < 2 + HEADER_LEN) return undefined
-  const length = u16(bytes, start)
-  if (length > end - start - 2) return undefined
-  return parseDns(bytes, start + 2, start + 2 + length)
+/** Z, AD and CD; a query may set the last two. */
+const RESERVED = 0x0040
+const HOST_NAME = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
+const CLASS_INTERNET = 1
+/** Header, a name of one label, type and class. */
+const QUESTION_MIN = HEADER_LEN + 7
+
+/** Whether what lies on another port may be a message with one question: a look at its header. */
+export function looksLikeDns(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < QUESTION_MIN || u16(bytes, start + 4) !== 1) return false
+  const flags = u16(bytes, start + 2)
+  if ((flags & RESERVED) !== 0 || ((flags >>> OPCODE_SHIFT) & 0xf) !== 0) return false
+  if ((flags & QR) !== 0) return u16(bytes, start + 6) <= ANSWERS_MAX
+  return (flags & RCODE) === 0 && u32(bytes, start + 6) === 0 && u16(bytes, start + 10) <= 2
+}
+
+/** The same of all of it: whole, and asked for a name that a host may have. */
+export function isPlainDns({ isWhole, questions }: DnsMessage): boolean {
+  const [question] = questions
+  return isWhole && question?.class === CLASS_INTERNET && HOST_NAME.test(question.name)
 }
 
 class MessageReader {
   readonly #bytes: Uint8Array
   readonly #start: number
   readonly #end: number
+  readonly #isNetbios: boolean
   #at: number
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  constructor(bytes: Uint8Array, start: number, end: number, isNetbios: boolean) {
+    this.#isNetbios = isNetbios
     this.#bytes = bytes
     this.#start = start
     this.#end = end
@@ -171,6 +215,11 @@ class MessageReader {
   }
 
   #address(type: number, start: number, end: number): readonly number[] | undefined {
+    if (this.#isNetbios) {
+      const isName = type === TYPE_NB && end - start >= NB_LEN
+      if (!isName || (u16(this.#bytes, start) & NB_GROUP) !== 0) return undefined
+      return [u32(this.#bytes, start + 2)]
+    }
     const words = type === DNS_TYPE_A ? 1 : type === DNS_TYPE_AAAA ? 4 : 0
     if (words === 0 || end - start !== words * 4) return undefined
     return Array.from({ length: words }, (_, word) => u32(this.#bytes, start + word * 4))
@@ -179,6 +228,11 @@ class MessageReader {
   /** Undefined where it is not what the type says. */
   #dataText(type: number, start: number, end: number): string | undefined {
     const word = (at: number) => u32(this.#bytes, start + at)
+    if (this.#isNetbios) {
+      return type === TYPE_NB && end - start >= NB_LEN
+        ? formatIpv4(u32(this.#bytes, start + 2))
+        : `<${dnsTypeName(type)}>`
+    }
     switch (type) {
       case DNS_TYPE_A:
         return end - start === 4 ? formatIpv4(word(0)) : undefined
@@ -276,6 +330,7 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   25: 'KEY',
   28: 'AAAA',
   29: 'LOC',
+  32: 'NB',
   33: 'SRV',
   35: 'NAPTR',
   37: 'CERT',

@@ -2,6 +2,9 @@
 import { u8 } from '../wire/octets.js'
 import { latin1 } from './text.js'
 
+/** SSDP (UPnP Device Architecture §1): heads of HTTP/1, each in a datagram. */
+export const SSDP_PORT = 1900
+
 /** More of a head is not looked at. */
 export const HTTP_HEAD_MAX = 8192
 
@@ -34,6 +37,8 @@ export type HttpSoFar = HttpHead | 'more' | undefined
 
 /** Longer than those of RFC 9110, WebDAV and UPnP. */
 const METHOD_MAX = 24
+/** `GET`, and a space. */
+const METHOD_MIN = 4
 const REQUEST_LINE = /^([A-Z][A-Z_-]{2,23}) (\S+) HTTP\/(1\.\d)$/
 const STATUS_LINE = /^HTTP\/(\d\.\d) (\d{3})(?: (.*))?$/
 const H = 0x48
@@ -41,15 +46,20 @@ const SPACE = 0x20
 
 /** Whether a message may begin here: with `HTTP/`, or with a method, a space and what a target begins with. */
 export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): boolean {
-  const length = end - start
-  if (length < 5) return false
-  if (u8(bytes, start) === H && latin1(bytes, start, start + 5) === 'HTTP/') return true
+  if (end <= start) return false
+  if (
+    u8(bytes, start) === H &&
+    'HTTP/'.startsWith(latin1(bytes, start, Math.min(end, start + 5)))
+  ) {
+    return true
+  }
   for (let at = start; at < end && at <= start + METHOD_MAX; at++) {
     const octet = u8(bytes, at)
     if (octet === SPACE) return at - start >= 3 && (at + 1 === end || u8(bytes, at + 1) > SPACE)
     if ((octet < 0x41 || octet > 0x5a) && octet !== 0x2d && octet !== 0x5f) return false
   }
-  return false
+  // A short segment may have the beginning of a method.
+  return end - start < METHOD_MIN
 }
 
 /** Reads the head at `bytes[start, end)`. `isAll`: nothing follows, so that of an unfinished one what is there is read. */

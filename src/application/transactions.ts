@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { ApplicationSink } from './application-sink.js'
-import { DNS_PORT, type DnsMessage, type DnsQuestion } from './dns.js'
+import { type DnsMessage, type DnsQuestion, isMulticastDns } from './dns.js'
 import { type Ends, turned } from './ends.js'
 import type { HttpHead, HttpRequest, HttpResponse } from './http.js'
 import type { ClientHello, Hello, ServerHello } from './tls.js'
@@ -121,7 +121,7 @@ export class Transactions implements ApplicationSink {
 
   #dns(ends: Ends, message: DnsMessage): void {
     // Any host that receives it may answer, to all.
-    const isMulticast = ends.sourcePort !== DNS_PORT && ends.destinationPort !== DNS_PORT
+    const isMulticast = isMulticastDns(ends)
     if (isMulticast) {
       const side = message.isResponse ? { response: message } : { query: message }
       this.#tellQuestions({ ends, query: undefined, response: undefined, rtt: undefined, ...side })
@@ -181,7 +181,7 @@ export class Transactions implements ApplicationSink {
     this.#sink.tls?.({ ends, client, server })
   }
 
-  #http(ends: Ends, head: HttpHead, sequence: number): void {
+  #http(ends: Ends, head: HttpHead, sequence: number | undefined): void {
     const client = head.type === 'request' ? ends : turned(ends)
     const key = keyOf(client)
     let connection = this.#connections.get(key)
@@ -190,7 +190,7 @@ export class Transactions implements ApplicationSink {
       this.#connections.set(key, connection)
     }
     const before = head.type === 'request' ? connection.requestAt : connection.responseAt
-    if (before === sequence) return
+    if (sequence !== undefined && before === sequence) return
     if (head.type === 'request') {
       connection.requestAt = sequence
       if (connection.waiting.length >= PIPELINED_MAX) this.#tellRequests(connection)

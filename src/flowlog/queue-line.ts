@@ -1,6 +1,6 @@
 import type { FlowRecord } from '../flow/flow-record.js'
+import { BlockView } from '../sink/block-view.js'
 import { Ascii, PUT_SLACK, putAscii, putDecimal } from './ascii.js'
-import { BlockView } from './block-view.js'
 import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'
 import { numberOf, START } from './record-values.js'

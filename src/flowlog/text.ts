@@ -1,6 +1,6 @@
 import type { FlowRecord } from '../flow/flow-record.js'
+import { BlockView } from '../sink/block-view.js'
 import { MAX_ADDRESS_LEN, PUT_SLACK } from './ascii.js'
-import { BlockView } from './block-view.js'
 import type { LogFormat } from './log-format.js'
 import type { SessionMetadata } from './metadata.js'
 import type { RecordEncoder } from './record-encoder.js'

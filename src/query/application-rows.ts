@@ -2,6 +2,8 @@ import type { AddressNames } from '../application/address-names.js'
 import { ApplicationReader } from '../application/application-reader.js'
 import { joinedSinks } from '../application/application-sink.js'
 import { type TransactionSink, Transactions } from '../application/transactions.js'
+import { ApplicationPackets } from '../offline/application-packets.js'
+import type { DuplicateMode } from '../session/duplicates.js'
 import { type ApplicationTable, DNS, HTTP, QUIC, TLS } from './application-tables.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbValues } from './duckdb-values.js'
@@ -9,7 +11,7 @@ import { keptTable } from './sql-tables.js'
 
 /** Fills the tables of what packets say of applications. */
 export class ApplicationRows {
-  readonly reader: ApplicationReader
+  readonly packets: ApplicationPackets
 
   readonly #transactions: Transactions
   readonly #tables: readonly DuckDbValues[]
@@ -20,6 +22,7 @@ export class ApplicationRows {
     database: Confined,
     named: ReadonlySet<string>,
     names: AddressNames | undefined,
+    duplicates: DuplicateMode | undefined,
   ): Promise<ApplicationRows | undefined> {
     const tables: DuckDbValues[] = []
     const filled = async <Row>(
@@ -38,23 +41,24 @@ export class ApplicationRows {
       http: await filled(HTTP),
     }
     if (tables.length === 0 && names === undefined) return undefined
-    return new ApplicationRows(sink, tables, names)
+    return new ApplicationRows(sink, tables, names, duplicates)
   }
 
   private constructor(
     sink: TransactionSink,
     tables: readonly DuckDbValues[],
     names: AddressNames | undefined,
+    duplicates: DuplicateMode | undefined,
   ) {
     this.#transactions = new Transactions(sink)
-    this.reader = new ApplicationReader(
-      names === undefined ? this.#transactions : joinedSinks([this.#transactions, names]),
-    )
+    const sinks =
+      names === undefined ? this.#transactions : joinedSinks([this.#transactions, names])
+    this.packets = new ApplicationPackets(new ApplicationReader(sinks), duplicates)
     this.#tables = tables
   }
 
   close(): void {
-    this.reader.end()
+    this.packets.end()
     this.#transactions.end()
     for (const table of this.#tables) table.close()
   }

@@ -7,7 +7,6 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { PacketCounter } from '../flow/packet-counter.js'
 import { addressOf, numberOf, wordOf } from '../flowlog/record-values.js'
-import { applicationObserver } from '../offline/application-observer.js'
 import { Offline, type OfflineOptions } from '../offline/offline.js'
 import type { ReadOptions } from '../pcap/reader.js'
 import type { PacketObserver } from '../session/pipeline.js'
@@ -71,10 +70,16 @@ export async function loadCaptures(
   }
   const hasFlows = named.has('flows') || named.has('pairs')
   const names = options.names && hasFlows ? await FlowNames.open(duckdb, database) : undefined
-  const applications = await ApplicationRows.open(duckdb, database, named, names?.addresses)
+  const applications = await ApplicationRows.open(
+    duckdb,
+    database,
+    named,
+    names?.addresses,
+    options.offline.duplicates,
+  )
   const observers = [
     ...(rows.packets ? [packetObserver(rows.packets)] : []),
-    ...(applications ? [applicationObserver(applications.reader, options.offline.duplicates)] : []),
+    ...(applications ? [applications.packets.observe] : []),
   ]
   const trackers: FlowTracker[] = []
   const offline = new Offline({

@@ -46,8 +46,13 @@ export class DirectoryLock {
     }
   }
 
+  /** One that cannot be removed, on a disk that fails, is recognised as that of a process that is gone. */
   release(): void {
-    if (readText(this.#path) === this.#text) rmSync(this.#path, { force: true })
+    try {
+      if (readText(this.#path) === this.#text) rmSync(this.#path, { force: true })
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error
+    }
   }
 }
 

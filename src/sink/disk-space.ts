@@ -1,4 +1,6 @@
-import { statfs } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { adviceOn } from '../errors.js'
 
 /** The file system below a directory, as its writer finds it. */
 export interface Space {
@@ -18,23 +20,40 @@ export function isFull({ availableBytes, availableFiles }: Space): boolean {
   return availableBytes < FULL_BYTES || availableFiles === 0
 }
 
-/** How full the file systems of some directories are, looked at every two seconds. */
+/** What is there in the place of a volume that was unmounted, most of all the disk of the system. */
+const ANOTHER = 'another file system is there than at the start: was it unmounted?'
+
+/** How full the file systems of some directories are, and whether they can be written to, looked at every two seconds. */
 export class DiskSpace {
   readonly #latest = new Map<string, Space>()
+  /** Why nothing that is written there is of use, by directory. */
+  readonly #troubles = new Map<string, string>()
+  /** The file system that each was on at the first look. */
+  readonly #devices = new Map<string, number>()
   /** A file system that hangs is not asked again before it has answered. */
   readonly #asked = new Set<string>()
   readonly #directories: readonly string[]
+  readonly #onProblem: (line: string) => void
   readonly #timer: NodeJS.Timeout
 
-  private constructor(directories: readonly string[]) {
+  private constructor(
+    directories: readonly string[],
+    onProblem: (line: string) => void,
+    everyMs: number,
+  ) {
     this.#directories = directories
-    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS)
+    this.#onProblem = onProblem
+    this.#timer = setInterval(() => void this.#look(), everyMs)
     this.#timer.unref()
   }
 
-  /** Resolves when each has been looked at, or cannot be. */
-  static async watch(directories: readonly string[]): Promise<DiskSpace> {
-    const space = new DiskSpace(directories)
+  /** Resolves when each has been looked at, or cannot be. `onProblem` has a line when trouble begins, and one when it is over. */
+  static async watch(
+    directories: readonly string[],
+    onProblem: (line: string) => void = () => undefined,
+    everyMs = LOOK_EVERY_MS,
+  ): Promise<DiskSpace> {
+    const space = new DiskSpace(directories, onProblem, everyMs)
     await space.#look()
     return space
   }
@@ -42,6 +61,11 @@ export class DiskSpace {
   /** As of the last look at each. */
   get latest(): readonly Space[] {
     return [...this.#latest.values()]
+  }
+
+  /** A line for each directory that cannot be written to, or is no longer what it was. */
+  get troubles(): readonly string[] {
+    return [...this.#troubles].map(([directory, trouble]) => `${directory}: ${trouble}`)
   }
 
   stop(): void {
@@ -56,7 +80,10 @@ export class DiskSpace {
     if (this.#asked.has(directory)) return
     this.#asked.add(directory)
     try {
-      const { bsize, blocks, bavail, files, ffree } = await statfs(directory)
+      const [{ bsize, blocks, bavail, files, ffree }, { dev }] = await Promise.all([
+        statfs(directory),
+        stat(directory),
+      ])
       this.#latest.set(directory, {
         directory,
         bytes: blocks * bsize,
@@ -64,11 +91,22 @@ export class DiskSpace {
         // btrfs and others have as many as there is room for, and say 0 of both.
         availableFiles: files === 0 ? undefined : ffree,
       })
-    } catch {
-      // It is gone, or its file system is: nothing is known. Whoever writes there says what is wrong.
-      this.#latest.delete(directory)
+      if (!this.#devices.has(directory)) this.#devices.set(directory, dev)
+      await access(directory, constants.W_OK)
+      this.#note(directory, this.#devices.get(directory) === dev ? undefined : ANOTHER)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'EROFS' && code !== 'EACCES') this.#latest.delete(directory)
+      this.#note(directory, adviceOn(error, 'write') ?? (error as Error).message)
     } finally {
       this.#asked.delete(directory)
     }
+  }
+
+  #note(directory: string, trouble: string | undefined): void {
+    if (trouble === this.#troubles.get(directory)) return
+    if (trouble === undefined) this.#troubles.delete(directory)
+    else this.#troubles.set(directory, trouble)
+    this.#onProblem(`${directory}: ${trouble ?? 'it can be written to again'}`)
   }
 }

@@ -41,6 +41,7 @@ function answer(
     isResponse: true,
     questions: [{ name, type: 1, class: 1 }],
     answers: [{ name: 'cdn.example', type: 1, class: 1, ttl, text: '', address: [SERVER[0]!] }],
+    additional: [],
   } as unknown as DnsMessage
   names.dns(ends(seconds, [1, 0, 0, 0], 53, client, 40_000, { protocol: 17 }), message)
 }

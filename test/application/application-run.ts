@@ -13,7 +13,7 @@ export type Told =
   | { kind: 'dns'; message: DnsMessage }
   | { kind: 'tls'; hello: Hello }
   | { kind: 'quic'; version: number; hello: Hello }
-  | { kind: 'http'; head: HttpHead; sequence: number }
+  | { kind: 'http'; head: HttpHead; sequence: number | undefined }
   | { kind: 'banner'; banner: Banner }
 
 /** A reader of frames, with all that it told. */

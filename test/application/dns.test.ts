@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { dnsRcodeName, dnsTypeName, parseDns, parseDnsOverTcp } from '../../src/application/dns.js'
+import { dnsRcodeName, dnsTypeName, parseDns } from '../../src/application/dns.js'
 import { hex } from '../support/hex.js'
 
 const NAME = hex`03 777777 07 6578616d706c65 03 636f6d 00` // www.example.com
@@ -76,14 +76,6 @@ describe('parseDns', () => {
     const name = Buffer.concat([...Array.from({ length: 5 }, () => label), Buffer.of(0)])
     const message = Buffer.concat([hex`0001 0100 0001 0000 0000 0000`, name, hex`0001 0001`])
     expect(whole(message)).toBeUndefined()
-  })
-
-  test('reads a message in a TCP segment behind its length, if all of it is there', () => {
-    const segment = Buffer.concat([Buffer.of(0, QUERY.length), QUERY])
-    expect(parseDnsOverTcp(segment, 0, segment.length)?.id).toBe(0xbeef)
-    for (let end = 0; end < segment.length; end++) {
-      expect(parseDnsOverTcp(segment, 0, end)).toBeUndefined()
-    }
   })
 })
 

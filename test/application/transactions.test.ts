@@ -34,6 +34,7 @@ const message = (id: number, isResponse: boolean, name = 'a.example'): DnsMessag
   rcode: 0,
   questions: [{ name, type: 1, class: 1 }],
   answers: [],
+  additional: [],
   isWhole: true,
 })
 

@@ -366,7 +366,7 @@ describe.skipIf(!IS_BUILT)(`mirror --control${NEEDS_BUILD}`, UNHURRIED, () => {
     expect(summary.sessions[0]).toMatchObject({ session, vni: 101, target: `127.0.0.1:${port}` })
   })
 
-  test.each(HOSTILE)('goes on when the control plane answers with $name', async ({ reply }) => {
+  test('goes on whatever the control plane answers', async () => {
     const house = await House.open()
     const { id, udp, option } = await house.target()
     const filter = await house.filter()
@@ -377,21 +377,24 @@ describe.skipIf(!IS_BUILT)(`mirror --control${NEEDS_BUILD}`, UNHURRIED, () => {
     const source = house.mirror([TCP], ...option)
     await lately(udp, 100, [TCP])
 
-    between.reply = reply
-    const lost = /^.*; going on with the sessions last known$/m
-    await source.says(lost)
-    // Asked again, which says nothing more.
-    const asked = between.asked
-    await until(() => between.asked >= asked + 4)
-    const before = udp.datagrams.length
-    await udp.received(before + 100)
-    await lately(udp, 100, [TCP])
+    const lines = (pattern: RegExp): number =>
+      source.stderr.split('\n').filter((line) => pattern.test(line)).length
+    for (const [before, { name, reply }] of HOSTILE.entries()) {
+      between.reply = reply
+      const lost = /; going on with the sessions last known$/
+      await until(() => lines(lost) > before)
+      // Asked again, which says nothing more.
+      const asked = between.asked
+      await until(() => between.asked >= asked + 4)
+      await udp.received(udp.datagrams.length + 20)
+      await lately(udp, 100, [TCP])
 
-    between.reply = undefined
-    await source.says(/^the mirror sessions can be had again$/m)
-    expect(source.stderr.split('\n').filter((line) => lost.test(line))).toHaveLength(1)
-    // What others wrote makes no lines of ours.
-    expect(source.stderr.length).toBeLessThan(2000)
+      between.reply = undefined
+      await until(() => lines(/^the mirror sessions can be had again$/) > before)
+      expect(lines(lost), name).toBe(before + 1)
+      // What others wrote makes no lines of ours.
+      expect(source.stderr.length, name).toBeLessThan(2000 * (before + 1))
+    }
     const summary = await summaryOf(source)
     expect(summary.sessions).toHaveLength(1)
     expect(summary.notSent).toEqual({})

@@ -14,14 +14,16 @@ export const NEEDS_BUILD = IS_BUILT ? '' : ' (needs the built program: npm run b
 /** For tests that start many programs; test/vitest.config.js has the limit of all others. */
 export const UNHURRIED = { timeout: 240_000 }
 
-const LOOK_EVERY_MS = 20
+const LOOK_AFTER_MS = 10
+/** Looking costs the processor that the program looked at is waiting for. */
+const LOOK_AT_LEAST_EVERY_MS = 150
 
 /** Resolves with the first answer that is not undefined or false. The test's own time-out is the limit. */
 export async function until<T>(look: () => T | undefined | false): Promise<T> {
-  for (;;) {
+  for (let pause = LOOK_AFTER_MS; ; pause = Math.min(2 * pause, LOOK_AT_LEAST_EVERY_MS)) {
     const found = look()
     if (found !== undefined && found !== false) return found
-    await delay(LOOK_EVERY_MS)
+    await delay(pause)
   }
 }
 

@@ -23,7 +23,7 @@ interface Written {
 function packets(seed: number, count: number): Written[] {
   const random = new Random(seed)
   return Array.from({ length: count }, (_, i) => ({
-    frame: random.bytes(i < 200 ? i : random.below(2000)),
+    frame: random.bytes(i < 400 ? i : random.below(2000)),
     seconds: random.next(),
     nanoseconds: random.pick([0, 999_999_999, random.below(1_000_000_000)]),
     original: random.pick([0, i, random.next()]),
@@ -51,10 +51,10 @@ describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
   test.each([262144, 1000, 96, 1])('writes what reads back to the octet, snaplen %i', (snaplen) => {
     const sink = new MemorySink()
     const writer = new CaptureWriter(sink, { format, linkType: 113, snaplen })
-    const written = packets(31, 600)
+    const written = packets(31, 800)
     for (const packet of written) expect(write(writer, packet)).toBe(true)
     const bytes = sink.bytes()
-    expect(writer).toMatchObject({ octets: bytes.length, packets: 600 })
+    expect(writer).toMatchObject({ octets: bytes.length, packets: 800 })
 
     const { parser, packets: got } = readAll(bytes)
     expect(parser.damage).toBeUndefined()

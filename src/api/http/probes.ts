@@ -6,6 +6,8 @@ import type { Route } from './route.js'
 export interface ReadinessFacts {
   readonly progress: Progress
   readonly spaces: readonly Space[]
+  /** Directories that cannot be written to, a line each. */
+  readonly troubles: readonly string[]
   readonly deliveries: readonly Backlog[]
 }
 
@@ -25,14 +27,14 @@ const BACKLOG_MS = 15 * 60_000
 
 /** Why the appliance is not ready, a line each; empty while it is. That nothing comes is no reason. */
 export function unreadiness(facts: ReadinessFacts, nowMs: number): string[] {
-  const { progress, spaces, deliveries } = facts
+  const { progress, spaces, troubles, deliveries } = facts
   const full = spaces.filter(isFull).map(({ directory }) => `${directory}: the disk is full`)
   const late = deliveries.flatMap(({ what, destination, waitingFiles, oldest, error }) => {
     if (error === undefined || oldest === undefined || nowMs - oldest < BACKLOG_MS) return []
     const minutes = Math.floor((nowMs - oldest) / 60_000)
     return `${what} to ${destination}: ${waitingFiles} files wait, the oldest for ${minutes} minutes: ${error}`
   })
-  return [...failuresOf(progress), ...full, ...late]
+  return [...failuresOf(progress), ...troubles, ...full, ...late]
 }
 
 /** `/healthz`: the process answers. */

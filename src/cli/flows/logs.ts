@@ -1,7 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplicationReader } from '../../application/application-reader.js'
-import { type TransactionSink, Transactions } from '../../application/transactions.js'
+import {
+  type HttpExchange,
+  type TransactionSink,
+  Transactions,
+} from '../../application/transactions.js'
 import { OperatorError } from '../../errors.js'
 import { type Connection, isAnswerFirst, turned } from '../../export/connection.js'
 import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from '../../export/eve.js'
@@ -13,10 +17,11 @@ import type { FlowFilter } from '../../flow/flow-filter.js'
 import { pairOf } from '../../flow/flow-pair.js'
 import type { FlowRow } from '../../flow/flow-row.js'
 import { FlowTracker } from '../../flow/flow-tracker.js'
-import { applicationObserver } from '../../offline/application-observer.js'
+import { ApplicationPackets } from '../../offline/application-packets.js'
 import { Offline } from '../../offline/offline.js'
 import { Output } from '../../sink/text-output.js'
 import { visible } from '../../visible.js'
+import { PROTOCOL_TCP } from '../../wire/protocol.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import type { Stop } from '../process/stop.js'
@@ -59,16 +64,17 @@ export async function writeLogs(
   })
   if (logs.arePairs) facts = new ConnectionFacts(tracker, maxFlows)
   const transactions = logs.transactions && new Transactions(logs.transactions)
-  const reader = transactions && new ApplicationReader(transactions)
+  const packets =
+    transactions && new ApplicationPackets(new ApplicationReader(transactions), options.duplicates)
   const offline = new Offline({
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
-    ...(reader && { observe: applicationObserver(reader, options.duplicates) }),
+    ...(packets && { observe: packets.observe }),
     counter: () => facts ?? tracker,
   })
   try {
     const problems = await readFiles(offline, files, stop, () => hasRoom(logs.outputs))
-    reader?.end()
+    packets?.end()
     transactions?.end()
     tracker.shutdown()
     const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
@@ -117,7 +123,7 @@ async function openLogs(
             dns: (row) => eveDns(row).forEach(put),
             tls: (row) => put(eveTls(row)),
             quic: (row) => put(eveQuic(row)),
-            http: (row) => put(eveHttp(row)),
+            http: overTcp((row) => put(eveHttp(row))),
           }
         : undefined,
       arePairs: options.pairs ?? false,
@@ -139,11 +145,20 @@ async function openLogs(
   const connection = open(CONN)
   return {
     transactions:
-      output === '-' || !names ? undefined : { dns: open(DNS), tls: open(SSL), http: open(HTTP) },
+      output === '-' || !names
+        ? undefined
+        : { dns: open(DNS), tls: open(SSL), http: overTcp(open(HTTP)) },
     arePairs: true,
     connection,
     flow: () => undefined,
     outputs,
+  }
+}
+
+/** SSDP, which is HTTP in datagrams, is in no log of these programs. */
+function overTcp(put: (row: HttpExchange) => void): (row: HttpExchange) => void {
+  return (row) => {
+    if (row.ends.protocol === PROTOCOL_TCP) put(row)
   }
 }
 

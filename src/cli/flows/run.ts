@@ -4,7 +4,7 @@ import { OperatorError } from '../../errors.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
 import type { FlowTracker } from '../../flow/flow-tracker.js'
-import { applicationObserver } from '../../offline/application-observer.js'
+import { ApplicationPackets } from '../../offline/application-packets.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
@@ -44,9 +44,9 @@ async function listFlows(
   const leftOut: string[] = []
   const rows = new WantedRows(options, filters)
   const names = options.names ? new AddressNames() : undefined
-  const reader = names && new ApplicationReader(names)
+  const packets = names && new ApplicationPackets(new ApplicationReader(names), options.duplicates)
   const offline = new Offline({
-    ...(reader && { observe: applicationObserver(reader, options.duplicates) }),
+    ...(packets && { observe: packets.observe }),
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
     flows: {
@@ -58,7 +58,7 @@ async function listFlows(
     },
   })
   const problems = await readFiles(offline, files, stop)
-  reader?.end()
+  packets?.end()
   const tracker = offline.tracker!
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
   if (options.open) addOpen(tracker, rows, options, filters, at, problems)

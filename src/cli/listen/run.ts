@@ -199,7 +199,7 @@ async function runAppliance(
       }),
       networkFirewall: networkFirewallActions(new FlowOperations(pool), plane),
     }
-    const spaces = await DiskSpace.watch(directories.paths)
+    const spaces = await DiskSpace.watch(directories.paths, limits.about('directories'))
     const bound = await openBound(options, directories.paths, pool, deliveries)
     const ledger = async (): Promise<LedgerReport> =>
       withRemoved(await pool.report(), bound?.removed)
@@ -215,6 +215,7 @@ async function runAppliance(
       ledger,
       talkers: () => pool.talkers(),
       spaces: () => spaces.latest,
+      troubles: () => spaces.troubles,
       deliveries: () => deliveries.statuses,
     }
     const openAll = async () => {

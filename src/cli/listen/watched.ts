@@ -18,6 +18,8 @@ export interface Watched {
   readonly receiveBuffer: { readonly asked: number; readonly granted: number }
   progress(): Progress & Pick<PoolProgress, 'workers'>
   spaces(): readonly Space[]
+  /** As of ReadinessFacts. */
+  troubles(): readonly string[]
   deliveries(): readonly DeliveryStatus[]
   ledger(): Promise<LedgerReport>
   talkers(): Promise<TopTalkers | undefined>
@@ -34,6 +36,7 @@ export function readinessFacts(watched: Watched): ReadinessFacts {
   return {
     progress: watched.progress(),
     spaces: watched.spaces(),
+    troubles: watched.troubles(),
     deliveries: watched.deliveries(),
   }
 }

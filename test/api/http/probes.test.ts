@@ -18,6 +18,7 @@ const backlog = {
 const ready: ReadinessFacts = {
   progress: { workers: [{ worker: 1, silentMs: 250 }], waitingMs: { captures: undefined } },
   spaces: [{ ...space, availableFiles: undefined }],
+  troubles: [],
   deliveries: [{ ...backlog, error: undefined }],
 }
 
@@ -36,6 +37,11 @@ describe('readiness', () => {
       name: 'a disk that hangs',
       facts: { progress: { workers: [], waitingMs: { captures: 5000 } } },
       reasons: ['captures: an operation at the disk has been under way for 5 s'],
+    },
+    {
+      name: 'a directory that cannot be written to',
+      facts: { troubles: ['/captures: the file system is read-only; write elsewhere'] },
+      reasons: ['/captures: the file system is read-only; write elsewhere'],
     },
     {
       name: 'a disk without room for bytes',

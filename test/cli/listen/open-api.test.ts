@@ -42,6 +42,7 @@ async function open(
       api: undefined,
       progress: () => QUIET,
       spaces: () => [],
+      troubles: () => [],
       deliveries: () => [],
       talkers: async () => undefined,
       ledger: async () => new Ledger().report({ kernelLost: 0, sessions: [] }),

@@ -1,9 +1,10 @@
 import { deepStrictEqual } from 'node:assert'
 import { createHash } from 'node:crypto'
 import { parseBanner } from '../../../src/application/banner.js'
-import { parseDns, parseDnsOverTcp } from '../../../src/application/dns.js'
+import { parseDns } from '../../../src/application/dns.js'
 import { parseHttp } from '../../../src/application/http.js'
 import { ja4 } from '../../../src/application/ja4.js'
+import { parseNetbiosName } from '../../../src/application/netbios-name.js'
 import {
   clientInitialKeys,
   decryptInitial,
@@ -236,7 +237,7 @@ export const PACKET_TARGETS: readonly FuzzTarget[] = [
   ),
   parserTarget('dns', [DNS_ANSWER, DNS_ANSWER.subarray(0, 33)], (bytes, start, end) => [
     parseDns(bytes, start, end),
-    parseDnsOverTcp(bytes, start, end),
+    parseNetbiosName(bytes, start, end),
   ]),
   parserTarget('tls', [HELLO, SERVER_HELLO], (bytes, start, end) => [
     judged(parseHello(bytes, start, end, true)),

@@ -1,12 +1,12 @@
 /**
- * The DataView of the block being written to. Thousands of records go into a
- * block before the next is taken, so the view is made once for each.
+ * The DataView of the block that is read or written at the moment. Thousands of packets or records
+ * share a block, so the view is made once for each block.
  */
 export class BlockView {
-  #block: Buffer | undefined = undefined
+  #block: Uint8Array | undefined = undefined
   #view: DataView = new DataView(new ArrayBuffer(0))
 
-  of(block: Buffer): DataView {
+  of(block: Uint8Array): DataView {
     if (block !== this.#block) {
       this.#view = new DataView(block.buffer, block.byteOffset, block.byteLength)
       this.#block = block
