@@ -24,6 +24,8 @@ export interface AnalysisReport {
   sessions: SessionAnalysis[]
   protocols: ProtocolRow[]
   services: ServiceRow[]
+  /** Ports left out of them, since nothing answered on any of many, as where one scans. */
+  unansweredPorts: number
   talkers: Talkers
   conversations: Conversations
   /** Of the addresses in these lists and the matrix: what DNS, TLS, QUIC and HTTP in the same packets call them. */
@@ -158,6 +160,8 @@ export interface SessionAnalysis {
   cut: number
   cutCauses: Partial<Record<CutCause, number>>
   packetLength: number | null
+  /** Its largest by bytes; of the first 64 sessions. */
+  topFlows: FlowSummary[]
   tcp: Record<TcpCountName, number>
 }
 
@@ -176,6 +180,8 @@ export interface ProtocolRow {
 export interface ServiceRow {
   protocol: string
   port: number
+  /** `https`; null where the port has none. */
+  name: string | null
   flows: number
   packets: number
   bytes: number
@@ -213,7 +219,7 @@ export interface Conversations extends Approximate {
   matrix: { addresses: string[]; bytes: number[][]; packets: number[][] }
 }
 
-interface ConversationRow {
+export interface ConversationRow {
   a: string
   b: string
   aToBPackets: number

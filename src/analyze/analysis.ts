@@ -26,8 +26,10 @@ import { Traffic } from './traffic.js'
 export interface AnalysisOptions extends Omit<OfflineOptions, 'flows' | 'counter' | 'observe'> {
   /** Connections held at most; beyond, the least valuable are summed up early. */
   maxFlows: number
-  /** Rows of each list of the heaviest. */
+  /** Rows of each list of the heaviest, and what findings are made of. */
   top: number
+  /** Rows of each list, where there are to be more than findings are made of. */
+  rows?: number
   /** Whether addresses are to have names; by default they are. */
   names?: boolean
 }
@@ -51,6 +53,7 @@ export class Analysis {
   readonly #traffic: Traffic
   readonly #flows: FlowTotals
   readonly #top: number
+  readonly #rows: number
   readonly #names = new AddressNames()
   readonly #application = new ApplicationFacts()
   readonly #beacons = new Beacons()
@@ -64,11 +67,12 @@ export class Analysis {
   }
 
   constructor(options: AnalysisOptions) {
-    const { maxFlows, top, names = true, ...offline } = options
+    const { maxFlows, top, rows = top, names = true, ...offline } = options
     const sinks = names ? joinedSinks([this.#application, this.#names]) : this.#application
     const reader = new ApplicationReader(sinks)
     this.#packets = new ApplicationPackets(reader, offline.duplicates, () => ALL_SESSIONS)
     this.#top = top
+    this.#rows = rows
     const tcp = new TcpHealth(maxFlows, this.#roundTrips)
     this.#tracker = new FlowTracker({
       capacity: maxFlows,
@@ -84,7 +88,7 @@ export class Analysis {
       tracker: this.#tracker,
       tcp,
       factsOf: (session) => this.#traffic.factsOf(session),
-      top,
+      top: rows,
     })
     this.#offline = new Offline({
       ...offline,
@@ -128,22 +132,29 @@ export class Analysis {
     const sessions = traffic.sessions().map((session) => session.report())
     const tcp = new TcpCounts()
     for (const session of traffic.sessions()) tcp.add(session.tcp)
-    const talkers = this.#flows.addresses.talkers(this.#top)
-    const conversations = this.#flows.addresses.conversations(this.#top)
+    const talkers = this.#flows.addresses.talkers(this.#rows)
+    const conversations = this.#flows.addresses.conversations(this.#rows)
+    const services = this.#flows.services.report(this.#rows)
+    const flows = this.#flows.report()
     const report = {
       files,
       totals: this.#totals(files),
       sessions,
       protocols: traffic.protocols.report(),
-      services: this.#flows.services.report(this.#top),
+      services: services.rows,
+      unansweredPorts: services.unanswered,
       talkers,
       conversations,
       names: this.#namesOf([
         ...[...talkers.byBytes, ...talkers.byPackets].map(({ address }) => address),
         ...conversations.top.flatMap(({ a, b }) => [a, b]),
         ...conversations.matrix.addresses,
+        ...[flows.topByBytes, flows.topByPackets, this.#flows.troubled]
+          .concat(sessions.map(({ topFlows }) => topFlows))
+          .flat()
+          .flatMap(({ srcAddr, dstAddr }) => [srcAddr, dstAddr]),
       ]),
-      flows: this.#flows.report(),
+      flows,
       tcp: { ...tcp, worst: this.#flows.troubled } as AnalysisReport['tcp'],
       distributions: {
         frameSize: traffic.frameSize.report(),

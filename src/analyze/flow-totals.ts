@@ -64,8 +64,7 @@ export class FlowTotals {
     this.#connections++
     this.probes.end(flow)
     this.addresses.add(table, flow, packets0, bytes0, packets1, bytes1)
-    const flows = (packets0 > 0 ? 1 : 0) + (packets1 > 0 ? 1 : 0)
-    this.services.add(table, flow, flows, packets0 + packets1, bytes0 + bytes1)
+    this.services.add(table, flow, packets0, bytes0, packets1, bytes1)
   }
 
   report(): Flows {
@@ -97,7 +96,12 @@ export class FlowTotals {
     this.packets.record(packets)
     this.bytes.record(bytes)
     this.duration.record(Math.max(durationOf(tracker, flow, direction), 0))
-    if (this.#byBytes.wants(bytes)) this.#byBytes.add(bytes, this.#summary(flow, direction, facts))
+    const isLarge = this.#byBytes.wants(bytes)
+    if (isLarge || facts.largest.wants(bytes)) {
+      const summary = this.#summary(flow, direction, facts)
+      if (isLarge) this.#byBytes.add(bytes, summary)
+      if (facts.largest.wants(bytes)) facts.largest.add(bytes, summary)
+    }
     if (this.#byPackets.wants(packets)) {
       this.#byPackets.add(packets, this.#summary(flow, direction, facts))
     }

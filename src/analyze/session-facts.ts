@@ -1,6 +1,7 @@
 import type { FlowDirection } from '../flow/flow-record.js'
+import { Top } from '../flow/top.js'
 import type { Session } from '../session/session.js'
-import type { SessionAnalysis } from './analysis-report.js'
+import type { FlowSummary, SessionAnalysis } from './analysis-report.js'
 import { Span } from './span.js'
 import { TcpCounts } from './tcp-counts.js'
 
@@ -12,15 +13,18 @@ export class SessionFacts {
   readonly span = new Span()
   readonly tcp = new TcpCounts()
   flows = 0
+  readonly largest: Top<FlowSummary>
   readonly #directions = {
     ingress: { packets: 0, bytes: 0 },
     egress: { packets: 0, bytes: 0 },
     unknown: { packets: 0, bytes: 0 },
   }
 
-  constructor(session: Session, line: number) {
+  /** `flows`: of how many of its flows there is a list. */
+  constructor(session: Session, line: number, flows: number) {
     this.session = session
     this.line = line
+    this.largest = new Top(flows)
   }
 
   /** Takes a flow that is over. */
@@ -51,6 +55,7 @@ export class SessionFacts {
       cut: cuts.cut,
       cutCauses: cuts.cutCauses,
       packetLength: cuts.packetLength,
+      topFlows: this.largest.rows,
       tcp: { ...this.tcp },
     }
   }

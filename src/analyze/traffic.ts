@@ -18,6 +18,8 @@ import { TimeSeries } from './time-series.js'
 
 /** Sessions with a line of their own in the time series; the others share one. */
 const SESSION_LINES = 64
+/** Of each of those the largest flows. */
+const SESSION_FLOWS = 10
 const OTHER_SESSIONS = PROTOCOL_LINES.length + SESSION_LINES
 
 interface TrafficOptions {
@@ -123,7 +125,8 @@ export class Traffic implements PacketCounter {
     let facts = this.#byIndex[session.index]
     if (facts?.session !== session) {
       const line = PROTOCOL_LINES.length + Math.min(this.#sessions.length, SESSION_LINES)
-      facts = new SessionFacts(session, line)
+      const flows = this.#sessions.length < SESSION_LINES ? SESSION_FLOWS : 0
+      facts = new SessionFacts(session, line, flows)
       this.#byIndex[session.index] = facts
       this.#sessions.push(facts)
     }

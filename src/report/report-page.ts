@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import type { AnalysisReport } from '../analyze/analysis-report.js'
 import { chartData } from './chart-data.js'
 import { Html, html, jsonMarkup } from './html.js'
-import { reportSections } from './report-sections.js'
+import { type PageOptions, reportSections } from './report-sections.js'
 
 const modules = createRequire(import.meta.url)
 
@@ -13,12 +13,16 @@ const ASSETS = new URL('../../src/report/assets/', import.meta.url)
 
 /**
  * One page that needs nothing but itself: styles, scripts and data are inside, and
- * its content security policy lets nothing else in. Tables are plain markup; only
- * charts take scripts. What comes from captures and file names shows as text.
+ * its content security policy lets nothing else in. Tables are plain markup that scripts
+ * sort and search; only charts need them. What comes from captures and file names shows as text.
  */
-export function reportPage(report: AnalysisReport): string {
+export function reportPage(report: AnalysisReport, options: PageOptions = {}): string {
   const styles = [moduleText('uplot/dist/uPlot.min.css'), assetText('report.css'), widthRules()]
-  const scripts = [moduleText('uplot/dist/uPlot.iife.min.js'), assetText('report.js')]
+  const scripts = [
+    moduleText('uplot/dist/uPlot.iife.min.js'),
+    assetText('tables.js'),
+    assetText('report.js'),
+  ]
   const policy = [
     "default-src 'none'",
     'img-src data:',
@@ -40,7 +44,7 @@ export function reportPage(report: AnalysisReport): string {
 <link rel="icon" href="data:,">
 ${styles.map((style) => html`<style>${new Html(style)}</style>\n`)}</head>
 <body>
-${reportSections(report)}
+${reportSections(report, options)}
 <script type="application/json" id="chart-data">${jsonMarkup(chartData(report))}</script>
 ${scripts.map((script) => html`<script>${new Html(script)}</script>\n`)}</body>
 </html>

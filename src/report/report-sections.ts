@@ -1,6 +1,10 @@
 import type {
   AnalysisReport,
+  ConversationRow,
+  FileReport,
   FlowSummary,
+  ProtocolRow,
+  ServiceRow,
   SessionAnalysis,
   TalkerRow,
   TroubledFlow,
@@ -15,17 +19,46 @@ import {
 } from '../analyze/quantities.js'
 import { protocolName } from '../wire/protocol.js'
 import { type Html, html } from './html.js'
-import { type PageColumn, pageTable } from './page-table.js'
+import {
+  filterMarkup,
+  type PageColumn,
+  pageTable,
+  plainTable,
+  type RowFacts,
+} from './page-table.js'
+import {
+  flowFilter,
+  hostFilter,
+  protocolFilter,
+  serviceFilter,
+  sessionFilter,
+} from './row-filters.js'
 import { talkMatrix } from './talk-matrix.js'
 
+/** What is known of a report beside itself. */
+export interface PageOptions {
+  /** Where the packets of its rows are found: the address of an appliance. */
+  appliance?: string | undefined
+}
+
+/** What a section is made of. */
+interface Shown extends AnalysisReport {
+  appliance: string | undefined
+  /** Of an address; undefined where it has none. */
+  nameOf(address: string): string | undefined
+}
+
 /** The body of a report page: what a person should know first, first. */
-export function reportSections(report: AnalysisReport): Html {
+export function reportSections(analysis: AnalysisReport, { appliance }: PageOptions = {}): Html {
+  const { names } = analysis
+  const report: Shown = { ...analysis, appliance, nameOf: (address) => names[address] }
   return html`${header(report)}
 ${findings(report)}
 <noscript><p class="dim">The charts need JavaScript; the tables hold all the rest.</p></noscript>
 ${traffic(report)}
 ${sessions(report)}
 ${talkers(report)}
+${conversations(report)}
 ${matrix(report)}
 ${protocols(report)}
 ${tcp(report)}
@@ -35,6 +68,9 @@ ${files(report)}
 <footer>Made by mirrortap. Bytes of frames are those on the wire with their link layer; bytes of flows and
 addresses are those of IP. Times are UTC.</footer>`
 }
+
+/** Said where a session is chosen, of what is not counted by session. */
+const OF_ALL = html`<p class="dim of-all" hidden>of all sessions together</p>`
 
 function header({ files, totals, flows, sessions }: AnalysisReport): Html {
   const name = files.length === 1 ? files[0]!.file : `${files.length} capture files`
@@ -57,7 +93,7 @@ ${mirrored > 0 && tile('mirror sessions', grouped(mirrored))}
 </dl></header>`
 }
 
-function findings({ findings, totals }: AnalysisReport): Html | undefined {
+function findings({ findings, totals, appliance }: Shown): Html | undefined {
   if (totals.packets === 0)
     return html`<ul class="findings"><li class="notice">There are no packets.</li></ul>`
   if (findings.length === 0) {
@@ -66,7 +102,7 @@ function findings({ findings, totals }: AnalysisReport): Html | undefined {
   return html`<ul class="findings">
 ${findings.map(
   ({ level, text, filter }) =>
-    html`<li class="${level}">${text}${filter !== undefined && html`: <code>${filter}</code>`}</li>\n`,
+    html`<li class="${level}">${text} ${filterMarkup({ filter }, appliance)}</li>\n`,
 )}</ul>`
 }
 
@@ -87,7 +123,7 @@ ${bySession}
 </section>`
 }
 
-function sessions({ sessions }: AnalysisReport): Html | undefined {
+function sessions({ sessions, appliance }: Shown): Html | undefined {
   const isMirrored = sessions.some(({ vni }) => vni !== null)
   const isCut = sessions.some(({ cut }) => cut > 0)
   if (!isMirrored && !isCut) return undefined
@@ -95,98 +131,148 @@ function sessions({ sessions }: AnalysisReport): Html | undefined {
   const columns: PageColumn<SessionAnalysis>[] = [
     { name: 'session', cell: ({ session }) => session ?? 'not mirrored', kind: 'address' },
     { name: 'interface', cell: ({ macAddress }) => macAddress ?? '–', kind: 'address' },
-    { name: 'packets', cell: ({ packets }) => grouped(packets), kind: 'number' },
-    { name: 'size', cell: ({ bytes }) => formatOctets(bytes), kind: 'number' },
+    counted('packets', ({ packets }) => packets),
+    sized('size', ({ bytes }) => bytes),
     { name: 'in', cell: (row) => directionText(row, 'ingress'), kind: 'number' },
     { name: 'out', cell: (row) => directionText(row, 'egress'), kind: 'number' },
-    { name: 'flows', cell: ({ flows }) => grouped(flows), kind: 'number' },
-    { name: 'copies', cell: ({ duplicates }) => grouped(duplicates), kind: 'number' },
+    counted('flows', ({ flows }) => flows),
+    counted('copies', ({ duplicates }) => duplicates),
     {
       name: 'cut frames',
       cell: ({ cut, packets }) =>
         cut === 0 ? '0' : `${grouped(cut)} (${formatShare(cut, packets)})`,
+      value: ({ cut }) => cut,
       kind: 'number',
       isBad: ({ cut }) => cut > 0,
     },
     {
-      name: 'lost by the mirror',
-      cell: ({ tcp }) => formatOctets(tcp.acknowledgedMissingBytes),
-      kind: 'number',
+      ...sized<SessionAnalysis>('lost by the mirror', ({ tcp }) => tcp.acknowledgedMissingBytes),
       isBad: ({ tcp }) => tcp.acknowledgedMissingBytes > 0,
     },
   ]
   return html`<section id="sessions"><h2>Sessions, cut frames and loss</h2>
-${pageTable(columns, rows)}
+${pageTable({
+  columns,
+  rows,
+  facts: (row) => ({
+    filter: sessionFilter(row),
+    session: row.session,
+    ...timesOf(row.first, row.last),
+  }),
+  appliance,
+})}
 <p class="dim">Lost: TCP data that its receiver acknowledged and that is not in the capture. Of other protocols, loss leaves no trace.</p>
 </section>`
 }
 
-function talkers({ talkers, names }: AnalysisReport): Html | undefined {
+function talkers({ talkers, appliance, nameOf, totals }: Shown): Html | undefined {
   if (talkers.byBytes.length === 0) return undefined
   const most = Math.max(...talkers.byBytes.flatMap((row) => [row.sentBytes, row.receivedBytes]))
-  const columns: PageColumn<(typeof talkers.byBytes)[number]>[] = [
+  const columns: PageColumn<TalkerRow>[] = [
     { name: 'address', cell: ({ address }) => address, kind: 'address' },
-    ...(talkers.byBytes.some(({ address }) => names[address] !== undefined)
-      ? [{ name: 'name', cell: ({ address }: TalkerRow) => names[address] ?? '' }]
+    ...(talkers.byBytes.some(({ address }) => nameOf(address) !== undefined)
+      ? [{ name: 'name', cell: ({ address }: TalkerRow) => nameOf(address) ?? '' }]
       : []),
     { name: 'sent, received', bars: (row) => [row.sentBytes / most, row.receivedBytes / most] },
-    { name: 'sent', cell: (row) => formatOctets(row.sentBytes), kind: 'number' },
-    { name: 'received', cell: (row) => formatOctets(row.receivedBytes), kind: 'number' },
-    { name: 'packets sent', cell: (row) => grouped(row.sentPackets), kind: 'number' },
-    { name: 'packets received', cell: (row) => grouped(row.receivedPackets), kind: 'number' },
-    { name: 'flows', cell: (row) => grouped(row.flows), kind: 'number' },
+    sized('sent', (row) => row.sentBytes),
+    sized('received', (row) => row.receivedBytes),
+    counted('packets sent', (row) => row.sentPackets),
+    counted('packets received', (row) => row.receivedPackets),
+    counted('flows', (row) => row.flows),
   ]
   const rest = talkers.addresses - talkers.byBytes.length
-  return html`<section id="talkers"><h2>Top talkers</h2>
-${pageTable(columns, talkers.byBytes)}
+  return html`<section id="talkers"><h2>Top talkers</h2>${OF_ALL}
+${pageTable({
+  columns,
+  rows: talkers.byBytes,
+  facts: ({ address }) => ({ filter: hostFilter(address), ...timesOf(totals.first, totals.last) }),
+  appliance,
+})}
 ${rest > 0 && html`<p class="dim">and ${grouped(rest)} more addresses</p>`}
 ${talkers.lackBytesMax > 0 && html`<p class="dim">Too many to count all: a row may lack up to ${formatOctets(talkers.lackBytesMax)}.</p>`}
 </section>`
 }
 
-function matrix({ conversations, names }: AnalysisReport): Html | undefined {
+function conversations({ conversations, appliance, nameOf, totals }: Shown): Html | undefined {
+  const { top, pairs } = conversations
+  if (top.length === 0) return undefined
+  const columns: PageColumn<ConversationRow>[] = [
+    { name: 'between', cell: ({ a }) => hostMarkup(a, nameOf(a)), kind: 'address' },
+    { name: 'and', cell: ({ b }) => hostMarkup(b, nameOf(b)), kind: 'address' },
+    sized('→', (row) => row.aToBBytes),
+    sized('←', (row) => row.bToABytes),
+    counted('packets →', (row) => row.aToBPackets),
+    counted('packets ←', (row) => row.bToAPackets),
+  ]
+  const rest = pairs - top.length
+  return html`<section id="conversations"><h2>Conversations</h2>${OF_ALL}
+${pageTable({
+  columns,
+  rows: top,
+  facts: ({ a, b }) => ({ filter: hostFilter(a, b), ...timesOf(totals.first, totals.last) }),
+  appliance,
+})}
+${rest > 0 && html`<p class="dim">and ${grouped(rest)} more pairs of addresses</p>`}
+</section>`
+}
+
+function matrix({ conversations, names }: Shown): Html | undefined {
   if (conversations.matrix.addresses.length === 0) return undefined
-  return html`<section id="matrix"><h2>Who talks to whom</h2>
+  return html`<section id="matrix"><h2>Who talks to whom</h2>${OF_ALL}
 <p class="dim">Bytes from the address of the row to that of the column.</p>
 ${talkMatrix(conversations.matrix, names)}
 </section>`
 }
 
-function protocols({ protocols, services }: AnalysisReport): Html | undefined {
+function protocols({ protocols, services, ...shown }: Shown): Html | undefined {
   if (protocols.length === 0) return undefined
+  const { appliance, totals, unansweredPorts } = shown
   const bytes = protocols.reduce((sum, row) => sum + row.bytes, 0)
   const most = Math.max(...services.map((row) => row.bytes))
   const severalVersions = protocols.some(({ ipVersion }) => ipVersion === 6)
-  return html`<section id="protocols"><h2>Protocols and services</h2><div class="pair">
-<div><h3>protocols</h3>${pageTable(
-    [
+  const times = timesOf(totals.first, totals.last)
+  return html`<section id="protocols"><h2>Protocols and services</h2>${OF_ALL}<div class="pair">
+<div><h3>protocols</h3>${pageTable<ProtocolRow>({
+    columns: [
       {
         name: 'protocol',
         cell: ({ name, ipVersion }) =>
           severalVersions && ipVersion !== null ? `${name}, IPv${ipVersion}` : name,
       },
       { name: 'share', bars: (row) => [row.bytes / bytes] },
-      { name: 'size', cell: (row) => formatOctets(row.bytes), kind: 'number' },
-      { name: 'packets', cell: (row) => grouped(row.packets), kind: 'number' },
+      sized('size', (row) => row.bytes),
+      counted('packets', (row) => row.packets),
     ],
-    protocols,
-  )}</div>
+    rows: protocols,
+    facts: (row) => ({ filter: protocolFilter(row), ...times }),
+    appliance,
+  })}</div>
 ${
-  services.length > 0 &&
-  html`<div><h3>services, by port</h3>${pageTable(
-    [
-      { name: 'port', cell: ({ protocol, port }) => `${protocol}/${port}` },
+  services.length + unansweredPorts > 0 &&
+  html`<div><h3>services, by port</h3>${pageTable<ServiceRow>({
+    columns: [
+      {
+        name: 'port',
+        cell: ({ protocol, port, name }) =>
+          name === null
+            ? `${protocol}/${port}`
+            : html`${protocol}/${port} <span class="dim">${name}</span>`,
+        value: ({ port }) => port,
+      },
       { name: 'share', bars: (row) => [row.bytes / most] },
-      { name: 'size', cell: (row) => formatOctets(row.bytes), kind: 'number' },
-      { name: 'flows', cell: (row) => grouped(row.flows), kind: 'number' },
+      sized('size', (row) => row.bytes),
+      counted('flows', (row) => row.flows),
     ],
-    services,
-  )}</div>`
+    rows: services,
+    facts: (row) => ({ filter: serviceFilter(row), ...times }),
+    appliance,
+  })}
+${unansweredPorts > 0 && html`<p class="dim">and ${grouped(unansweredPorts)} ports on which nothing answered</p>`}</div>`
 }
 </div></section>`
 }
 
-function tcp({ tcp, distributions, sessions }: AnalysisReport): Html | undefined {
+function tcp({ tcp, distributions, ...shown }: Shown): Html | undefined {
   if (tcp.segments === 0) return undefined
   const { handshake, synToSynAck, synAckToAck } = distributions
   const hasTimes = handshake.count > 0
@@ -209,35 +295,39 @@ ${percentiles([
 }
 ${
   tcp.worst.length > 0 &&
-  html`<h3>flows with most trouble</h3>${pageTable<TroubledFlow>(
-    [
-      endsColumn<TroubledFlow>(),
-      { name: 'packets', cell: (flow) => grouped(flow.packets), kind: 'number' },
-      { name: 'sent again', cell: (flow) => grouped(flow.retransmissions), kind: 'number' },
-      { name: 'out of order', cell: (flow) => grouped(flow.outOfOrder), kind: 'number' },
-      { name: 'never seen', cell: (flow) => formatOctets(flow.missingBytes), kind: 'number' },
-      ...sessionColumn<TroubledFlow>(sessions),
+  html`<h3>flows with most trouble</h3>${pageTable<TroubledFlow>({
+    columns: [
+      endsColumn<TroubledFlow>(shown),
+      counted('packets', (flow) => flow.packets),
+      counted('sent again', (flow) => flow.retransmissions),
+      counted('out of order', (flow) => flow.outOfOrder),
+      sized('never seen', (flow) => flow.missingBytes),
+      ...sessionColumn<TroubledFlow>(shown.sessions),
     ],
-    tcp.worst,
-  )}`
+    rows: tcp.worst,
+    facts: flowFacts,
+    appliance: shown.appliance,
+  })}`
 }
 </section>`
 }
 
-function flows({ flows, distributions, sessions }: AnalysisReport): Html | undefined {
+function flows({ flows, distributions, ...shown }: Shown): Html | undefined {
   if (flows.count === 0) return undefined
   const columns: PageColumn<FlowSummary>[] = [
-    endsColumn<FlowSummary>(),
-    { name: 'size', cell: (flow) => formatOctets(flow.bytes), kind: 'number' },
-    { name: 'packets', cell: (flow) => grouped(flow.packets), kind: 'number' },
+    endsColumn<FlowSummary>(shown),
+    sized('size', (flow) => flow.bytes),
+    counted('packets', (flow) => flow.packets),
     {
       name: 'duration',
-      cell: (flow) => formatNanoseconds(nanosecondsBetween(flow.firstSeen, flow.lastSeen)),
+      cell: (flow) => formatNanoseconds(durationOf(flow)),
+      value: durationOf,
       kind: 'number',
     },
     { name: 'protocol', cell: ({ protocol }) => protocolName(protocol) ?? String(protocol) },
-    ...sessionColumn<FlowSummary>(sessions),
+    ...sessionColumn<FlowSummary>(shown.sessions),
   ]
+  const { appliance, sessions } = shown
   return html`<section id="flows"><h2>Flows</h2><div class="pair">
 <div><h3>duration</h3><div class="chart" data-chart="flowDuration" role="img" aria-label="Distribution of flow durations"></div></div>
 <div><h3>size</h3><div class="chart" data-chart="flowBytes" role="img" aria-label="Distribution of flow sizes"></div></div>
@@ -247,8 +337,8 @@ ${percentiles([
   ['bytes', distributions.flowBytes],
   ['packets', distributions.flowPackets],
 ])}
-<h3>largest by bytes</h3>${pageTable(columns, flows.topByBytes)}
-<h3>largest by packets</h3>${pageTable(columns, flows.topByPackets)}
+<h3>largest by bytes</h3>${pageTable({ columns, rows: withThoseOfSessions(flows.topByBytes, sessions), facts: flowOrExtra(flows.topByBytes), appliance })}
+<h3>largest by packets</h3>${pageTable({ columns, rows: flows.topByPackets, facts: flowFacts, appliance })}
 </section>`
 }
 
@@ -266,10 +356,10 @@ ${percentiles([
 </section>`
 }
 
-function files({ files }: AnalysisReport): Html {
+function files({ files, appliance }: Shown): Html {
   return html`<section id="files"><h2>Files</h2>
-${pageTable(
-  [
+${pageTable<FileReport>({
+  columns: [
     { name: 'file', cell: ({ file }) => file },
     {
       name: 'format',
@@ -283,16 +373,13 @@ ${pageTable(
     {
       name: 'snaplen',
       cell: ({ snaplen }) => (snaplen === 0 ? 'none' : grouped(snaplen)),
+      value: ({ snaplen }) => snaplen,
       kind: 'number',
     },
-    { name: 'packets', cell: ({ packets }) => grouped(packets), kind: 'number' },
-    { name: 'size', cell: ({ bytes }) => formatOctets(bytes), kind: 'number' },
+    counted('packets', ({ packets }) => packets),
+    sized('size', ({ bytes }) => bytes),
     { name: 'first packet', cell: ({ first }) => (first === null ? '–' : formatMoment(first)) },
-    {
-      name: 'out of order',
-      cell: ({ ordering }) => grouped(ordering.backwards),
-      kind: 'number',
-    },
+    counted('out of order', ({ ordering }) => ordering.backwards),
     {
       name: 'damage',
       cell: ({ damage }) =>
@@ -300,8 +387,9 @@ ${pageTable(
       isBad: ({ damage }) => damage !== null,
     },
   ],
-  files,
-)}
+  rows: files,
+  appliance,
+})}
 </section>`
 }
 
@@ -314,13 +402,63 @@ function sessionColumn<Row extends FlowSummary>(
 }
 
 /** One below the other on a phone, so that what counts is seen beside them. */
-function endsColumn<Row extends FlowSummary>(): PageColumn<Row> {
+function endsColumn<Row extends FlowSummary>({ nameOf }: Pick<Shown, 'nameOf'>): PageColumn<Row> {
+  const end = (address: string, port: number): Html => {
+    const name = nameOf(address)
+    const text = endText(address, port)
+    return name === undefined ? html`${text}` : html`${text} <b>${name}</b>`
+  }
   return {
     name: 'source → destination',
     cell: (flow) =>
-      html`<span>${endText(flow.srcAddr, flow.srcPort)}</span> <span>→ ${endText(flow.dstAddr, flow.dstPort)}</span>`,
+      html`<span>${end(flow.srcAddr, flow.srcPort)}</span> <span>→ ${end(flow.dstAddr, flow.dstPort)}</span>`,
     kind: 'address',
   }
+}
+
+function hostMarkup(address: string, name: string | undefined): string | Html {
+  return name === undefined ? address : html`${address} <b>${name}</b>`
+}
+
+function flowFacts(flow: FlowSummary): RowFacts {
+  const { session, firstSeen, lastSeen } = flow
+  return { filter: flowFilter(flow), session, ...timesOf(firstSeen, lastSeen) }
+}
+
+/** Of a flow that is shown only with its session, since it is not among the largest of all. */
+function flowOrExtra(largest: readonly FlowSummary[]): (flow: FlowSummary) => RowFacts {
+  const shown = new Set(largest)
+  return (flow) => ({ ...flowFacts(flow), isExtra: !shown.has(flow) })
+}
+
+function withThoseOfSessions(
+  largest: readonly FlowSummary[],
+  sessions: readonly SessionAnalysis[],
+): FlowSummary[] {
+  if (sessions.length <= 1) return [...largest]
+  const known = new Set(largest.map(flowKey))
+  const others = sessions.flatMap(({ topFlows }) => topFlows)
+  return [...largest, ...others.filter((flow) => !known.has(flowKey(flow)))]
+}
+
+function flowKey({ session, srcAddr, srcPort, dstAddr, dstPort, ...rest }: FlowSummary): string {
+  return [session, srcAddr, srcPort, dstAddr, dstPort, rest.protocol, rest.firstSeen].join(' ')
+}
+
+function timesOf(since: string | null, until: string | null): Pick<RowFacts, 'since' | 'until'> {
+  return { since, until }
+}
+
+function durationOf({ firstSeen, lastSeen }: FlowSummary): number {
+  return nanosecondsBetween(firstSeen, lastSeen)
+}
+
+function counted<Row>(name: string, value: (row: Row) => number): PageColumn<Row> {
+  return { name, cell: (row) => grouped(value(row)), value, kind: 'number' }
+}
+
+function sized<Row>(name: string, value: (row: Row) => number): PageColumn<Row> {
+  return { name, cell: (row) => formatOctets(value(row)), value, kind: 'number' }
 }
 
 function percentiles(rows: readonly (readonly [name: string, DistributionReport])[]): Html {
@@ -332,7 +470,7 @@ function percentiles(rows: readonly (readonly [name: string, DistributionReport]
     cell: ([, distribution]) => quantityText(distribution.unit, distribution[key]),
     kind: 'number',
   })
-  return pageTable(
+  return plainTable(
     [
       { name: '', cell: ([name]) => name },
       at('min'),

@@ -201,6 +201,44 @@ describe('Analysis', () => {
     ])
   })
 
+  test('leaves ports out of the services on which nothing answered, where they are many', async () => {
+    const syn = (dport: number) => ({
+      frame: ethernet(
+        tcp4({ src: '10.0.0.9', dst: '10.0.0.2', sport: 40_000, dport, flags: 0x02 }),
+      ),
+    })
+    const refused = (sport: number) => ({
+      frame: ethernet(
+        tcp4({ src: '10.0.0.2', dst: '10.0.0.9', sport, dport: 40_000, flags: 0x14 }),
+      ),
+    })
+    const served = [
+      {
+        frame: ethernet(
+          tcp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 50_000, dport: 443, flags: 0x02 }),
+        ),
+      },
+      {
+        frame: ethernet(
+          tcp4({ src: '10.0.0.2', dst: '10.0.0.1', sport: 443, dport: 50_000, flags: 0x12 }),
+        ),
+      },
+    ]
+    const few = await analyzed([...served, ...[22, 23, 80].map(syn)], { top: 1000 })
+    expect(few.services.map(({ port }) => port).sort()).toEqual([22, 23, 443, 80])
+    expect(few.unansweredPorts).toBe(0)
+    const ports = Array.from({ length: 266 }, (_, index) => 1000 + index)
+    const scan = ports.flatMap((port) => [syn(port), ...(port % 2 === 0 ? [refused(port)] : [])])
+    const udp = ports.map((dport) => ({
+      frame: ethernet(udp4({ src: '10.0.0.9', dst: '10.0.0.2', sport: 40_000, dport })),
+    }))
+    const { services, unansweredPorts } = await analyzed([...scan, ...udp, ...served], {
+      top: 1000,
+    })
+    expect(services).toMatchObject([{ protocol: 'tcp', port: 443, name: 'https', flows: 2 }])
+    expect(unansweredPorts).toBe(2 * 266)
+  })
+
   test('fills the matrix with what each sent to each', async () => {
     const say = (src: string, dst: string, octets: number) => ({
       frame: ethernet(udp4({ src, dst, sport: 7, dport: 7, payload: Buffer.alloc(octets) })),

@@ -5,7 +5,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reportPage } from '../../src/report/report-page.js'
 import { analyzed, analyzedFiles } from '../analyze/analyzed.js'
-import { ethernet, udp4 } from '../support/frames.js'
+import { ethernet, udp4, vxlan } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 /** Debian's. */
@@ -38,6 +38,28 @@ async function open(html: string, options: BrowserContextOptions): Promise<Opene
   })
   await page.goto(pathToFileURL(path).href)
   return { page, complaints }
+}
+
+/** Thirty clients of one server, in two sessions. */
+async function manyHosts(): Promise<string> {
+  const shots = Array.from({ length: 30 }, (_, host) => {
+    const payload = Buffer.alloc(10 * host)
+    const inner = udp4({
+      src: `10.0.0.${100 + host}`,
+      dst: '10.0.0.2',
+      sport: 5000,
+      dport: 53,
+      payload,
+    })
+    const outer = { src: '192.0.2.1', dst: '192.0.2.2', sport: 50_000, dport: 4789 }
+    const mirrored = vxlan(7 + (host % 2), ethernet(inner))
+    const times = 1 + (host % 7)
+    return Array.from({ length: times }, (_, again) => ({
+      frame: ethernet(udp4({ ...outer, payload: mirrored })),
+      seconds: 1_700_000_000 + again,
+    }))
+  })
+  return reportPage(await analyzed(shots.flat(), { rows: 100 }))
 }
 
 // What runs in the page is text: these files are checked without the types of a browser.
@@ -116,6 +138,56 @@ describe.skipIf(!hasChromium)('the report in a browser (needs chromium)', () => 
       .poll(() => page.evaluate<number>(`document.querySelector('canvas').clientWidth`))
       .toBeLessThan(500)
     expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  test('sorts, searches and lengthens tables, shows one session, and copies filters', async () => {
+    const { page, complaints } = await open(await manyHosts(), DESK)
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    const rows = page.locator('#conversations tbody tr:visible')
+    const first = () => rows.first().locator('td').allTextContents()
+    expect(await rows.count()).toBe(10)
+    await page.click('#conversations .more')
+    expect(await rows.count()).toBeGreaterThan(10)
+
+    const column = page.locator('#conversations th', { hasText: 'packets ←' })
+    await column.locator('button').click()
+    expect(await column.getAttribute('aria-sort')).toBe('descending')
+    const most = Number((await first())[5])
+    await column.locator('button').click()
+    expect(await column.getAttribute('aria-sort')).toBe('ascending')
+    expect(Number((await first())[5])).toBeLessThan(most)
+
+    const [a] = await first()
+    await page.fill('#conversations input', a!)
+    for (const text of await rows.allTextContents()) expect(text).toContain(a)
+    await page.fill('#conversations input', 'no such host')
+    expect(await rows.count()).toBe(0)
+    await page.fill('#conversations input', '')
+
+    await rows.first().locator('.copy').click()
+    await rows.first().locator('.copy', { hasText: 'copied' }).waitFor()
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(
+      await rows.first().locator('code').textContent(),
+    )
+
+    const session = await page.locator('#session option').nth(1).getAttribute('value')
+    await page.selectOption('#session', session!)
+    const of = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('#flows tr[data-session]:not([hidden])')].map(({ dataset }) => dataset.session)`,
+    )
+    expect(new Set(of)).toEqual(new Set([session]))
+    expect(await page.locator('#talkers .of-all').isVisible()).toBe(true)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  test('has every row and every filter where scripts do not run', async () => {
+    const { page } = await open(await manyHosts(), { ...DESK, javaScriptEnabled: false })
+    const all = await page.locator('#conversations tbody tr').count()
+    expect(all).toBeGreaterThan(10)
+    expect(await page.locator('#conversations tbody tr:visible').count()).toBe(all)
+    expect(await page.locator('#conversations code:visible').count()).toBe(all)
     await page.context().close()
   })
 

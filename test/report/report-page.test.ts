@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { AnalysisReport } from '../../src/analyze/analysis-report.js'
+import { parseExpression } from '../../src/filter/parser.js'
 import { reportPage } from '../../src/report/report-page.js'
 import { analyzed, analyzedFiles } from '../analyze/analyzed.js'
 
@@ -33,8 +34,8 @@ describe('reportPage', () => {
     expect(page).not.toContain('<script>alert')
     expect(page).not.toContain('<img')
     expect(page).not.toContain('<!--')
-    expect(page.match(/<script/g)).toHaveLength(3)
-    expect(page.match(/<\/script/g)).toHaveLength(3)
+    expect(page.match(/<script/g)).toHaveLength(4)
+    expect(page.match(/<\/script/g)).toHaveLength(4)
     const data = /<script type="application\/json" id="chart-data">(.*?)<\/script>/s.exec(page)![1]!
     const names = JSON.parse(data).time.sessions.map(({ name }: { name: string }) => name)
     expect(names).toContain(HOSTILE)
@@ -46,7 +47,7 @@ describe('reportPage', () => {
     expect(policy).toContain('default-src &#39;none&#39;')
     expect(policy).not.toContain('unsafe')
     const inline = [...page.matchAll(/<(script|style)>(.*?)<\/\1>/gs)]
-    expect(inline).toHaveLength(5)
+    expect(inline).toHaveLength(6)
     for (const [, , text] of inline) {
       const hash = createHash('sha256').update(text!).digest('base64')
       expect(policy).toContain(`sha256-${hash}`)
@@ -69,6 +70,7 @@ describe('reportPage', () => {
       'traffic',
       'sessions',
       'talkers',
+      'conversations',
       'matrix',
       'protocols',
       'tcp',
@@ -77,6 +79,33 @@ describe('reportPage', () => {
       'files',
     ])
     expect(page).toContain('23 packets came twice')
+  })
+
+  test('gives every row the filter of its packets, and their link where an appliance has them', () => {
+    const page = reportPage(report, { appliance: 'http://10.0.0.5:4780' })
+    const markup = page.replace(/<(script|style)[\s\S]*?<\/\1>/g, '')
+    const filters = [...markup.matchAll(/<code title="([^"]*)">/g)].map((match) => match[1]!)
+    expect(filters.length).toBeGreaterThan(20)
+    for (const filter of new Set(filters)) expect(() => parseExpression(filter)).not.toThrow()
+    const links = [...markup.matchAll(/<a href="([^"]*)">packets/g)].map(
+      (match) => new URL(match[1]!.replaceAll('&amp;', '&')),
+    )
+    expect(links).toHaveLength(filters.length)
+    for (const [index, { origin, hash }] of links.entries()) {
+      expect(origin).toBe('http://10.0.0.5:4780')
+      expect(new URLSearchParams(hash.slice('#packets?'.length)).get('filter')).toBe(filters[index])
+    }
+  })
+
+  test('names ports and hosts, and lists flows of a session that are not among the largest of all', async () => {
+    const copy = structuredClone(report)
+    const [flow] = copy.flows.topByBytes
+    copy.names = { [flow!.srcAddr]: 'www.example.org' }
+    copy.sessions[0]!.topFlows = [{ ...flow!, firstSeen: '1.000000000' }]
+    const page = reportPage(copy)
+    expect(page.match(/<tr data-session="[^"]*" class="extra">/g)).toHaveLength(1)
+    expect(page).toContain('<b>www.example.org</b>')
+    expect(page).toMatch(/tcp\/443 <span class="dim">https<\/span>/)
   })
 
   test('is a page without packets too', async () => {

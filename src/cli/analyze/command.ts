@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween, namesOption } from '../options.js'
+import { duplicatesOption, integerBetween, namesOption, parseControl } from '../options.js'
 import type { AnalyzeOptions } from './options.js'
 
 /** `mirrortap analyze`: what is in capture files, and what is wrong with it. */
@@ -17,6 +17,11 @@ export function addAnalyze(program: Command): void {
     .option(
       '--report <file>',
       'also write an HTML page that needs no network: FILE.html or .htm; - is standard output',
+    )
+    .option(
+      '--api <url>',
+      'the appliance that has the packets, whose dashboard the rows of --report link to',
+      parseControl,
     )
     .option('--top <number>', 'rows in each list', integerBetween(1, 1000), 10)
     .option(

@@ -3,6 +3,7 @@ import type { OfflineCliOptions } from '../offline-options.js'
 export interface AnalyzeOptions extends OfflineCliOptions {
   json?: true
   report?: string
+  api?: string
   top: number
   maxFlows: number
   names: boolean

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { Analysis } from '../../analyze/analysis.js'
 import type { AnalysisReport } from '../../analyze/analysis-report.js'
+import { firstRows } from '../../analyze/first-rows.js'
 import { OperatorError } from '../../errors.js'
 import { formatAnalysis } from '../../report/analysis-text.js'
 import { Output } from '../../sink/text-output.js'
@@ -14,6 +15,9 @@ import { sayWritten } from '../process/written.js'
 import type { AnalyzeOptions } from './options.js'
 
 const PAGE = { byEnding: { html: 'html', htm: 'html' }, usual: 'html', hasOption: false } as const
+
+/** Rows of each list that the page has, of which it shows a part at a time. */
+const PAGE_ROWS = 100
 
 /** Characters written at a time: less than a block of the sink in any script. */
 const PIECE = 32 * 1024
@@ -37,6 +41,7 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     maxFlows: options.maxFlows,
     top: options.top,
+    ...(page !== undefined && { rows: Math.max(options.top, PAGE_ROWS) }),
     names: options.names,
   })
   // Opened first: a path that cannot be written to is better known before the work.
@@ -44,8 +49,8 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
   try {
     const problems = await readFiles(analysis, files, stop)
     const report = analysis.report()
-    if (output !== undefined) await stop.interrupts(writePage(output, report))
-    if (page !== '-') await stop.interrupts(print(report, options))
+    if (output !== undefined) await stop.interrupts(writePage(output, report, options))
+    if (page !== '-') await stop.interrupts(print(firstRows(report, options.top), options))
     if (page !== undefined) sayWritten('the report was', page)
     failWith([...problems, ...leftOut])
   } catch (error) {
@@ -54,9 +59,13 @@ async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: St
   }
 }
 
-async function writePage(output: Output, report: AnalysisReport): Promise<void> {
+async function writePage(
+  output: Output,
+  report: AnalysisReport,
+  { api }: AnalyzeOptions,
+): Promise<void> {
   const { reportPage } = await import('../../report/report-page.js')
-  await write(output, reportPage(report))
+  await write(output, reportPage(report, { appliance: api }))
   await output.close()
 }
 

@@ -14,6 +14,8 @@ const problem = element('captures-problem')
 /** Whether files are kept at all, which the feed tells. */
 let isKept = false
 let next
+/** A link asks for packets, and the page is to show where they are found. */
+let isAsked = false
 
 /** `/captures/find` with what is given of a filter, a session and times in seconds. */
 function packetsPath(fields) {
@@ -101,14 +103,25 @@ function showSessions(names) {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault()
-  const { filter, session, since } = form.elements
-  const path = packetsPath({
-    filter: filter.value.trim(),
-    session: session.value,
-    since: since.value,
-  })
+  const { filter, session, since: times } = form.elements
+  const [since, until] = times.value.split(' to ')
+  const path = packetsPath({ filter: filter.value.trim(), session: session.value, since, until })
   window.open(path, '_blank', 'noopener')
 })
+
+/** Fills in what a link of an analysis asks for; whoever follows it starts the search. */
+export function askForPackets(query) {
+  const { filter, session, since: times } = form.elements
+  filter.value = query.get('filter') ?? ''
+  const of = query.get('session')
+  if (of !== null) session.add(new Option(of, of, true, true))
+  const [since, until] = [query.get('since') ?? '', query.get('until') ?? '']
+  if (since !== '' || until !== '') {
+    const text = [since, until].map((seconds) => new Date(seconds * 1000).toLocaleString())
+    times.add(new Option(text.join(' – '), `${since} to ${until}`, true, true))
+  }
+  isAsked = true
+}
 form.elements.session.addEventListener('change', () => list(false))
 element('captures-refresh').addEventListener('click', () => list(false))
 element('captures-more').addEventListener('click', () => list(true))
@@ -120,4 +133,8 @@ export function showCaptures(keepsCaptures) {
   element('captures-kept').hidden = !isKept
   element('captures-not-kept').hidden = isKept
   if (isKept) void list(false)
+  if (isAsked) {
+    element('packets').scrollIntoView()
+    form.elements.filter.focus()
+  }
 }

@@ -2,7 +2,7 @@
  * The dashboard: what the appliance tells once a second, as text and pictures. Names come from packets,
  * files and clients: they become text, never markup.
  */
-import { showCaptures } from './captures.js'
+import { askForPackets, showCaptures } from './captures.js'
 import { colour, drawSparkline, scaled, TrafficChart } from './charts.js'
 import { startFlowCaptures } from './flow-captures.js'
 import { showTalkers } from './talkers.js'
@@ -553,8 +553,8 @@ function showHost({ workers, spaces }) {
 // Begin
 
 const given = location.hash.slice(1)
-if (given !== '') {
-  history.replaceState(null, '', location.pathname)
-  await signIn(given)
-}
+if (given !== '') history.replaceState(null, '', location.pathname)
+// A link of a report asks for packets; any other has a token.
+if (given.startsWith('packets?')) askForPackets(new URLSearchParams(given.slice(8)))
+else if (given !== '') await signIn(given)
 begin()
