@@ -2,6 +2,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
+import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
 import { Appliance, IS_BUILT, mirrortap, NEEDS_BUILD, Program, UNHURRIED } from './program.js'
@@ -55,16 +56,23 @@ describe.skipIf(!IS_BUILT)(`what is written of others' traffic${NEEDS_BUILD}`, U
     expect(modesBelow(dir).files).toEqual(['600'])
   })
 
-  test('capture and flow-log keep to it too', async () => {
+  test.each([
+    ['capture', '--read', 'in.pcap', '-w', 'out.pcap'],
+    ['flow-log', 'in.pcap', '-o', 'logs/'],
+    ['flows', 'in.pcap', '--format', 'zeek', '-o', 'logs'],
+    ['analyze', 'in.pcap', '--report', 'report.html'],
+    ['query', 'SELECT 1', '-o', 'answer.csv'],
+  ])('%s keeps to it too', async (...words) => {
     const dir = temporaryDirectory()
-    const header = 'd4c3b2a1020004000000000000000000ffff000001000000'
-    writeFileSync(join(dir, 'in.pcap'), Buffer.from(header, 'hex'), { mode: 0o640 })
     const read = join(dir, 'in.pcap')
-    expect(await mirrortap(['capture', '--read', read, '-w', join(dir, 'out.pcap')]).ended()).toBe(
-      0,
+    writeFileSync(read, pcapFile([{ frame: FRAME }]), { mode: 0o640 })
+    const args = words.map((word) =>
+      /^(in|out|logs|report|answer)\b/.test(word) ? join(dir, word) : word,
     )
-    expect(await mirrortap(['flow-log', read, '-o', join(dir, 'out.log')]).ended()).toBe(0)
-    expect(modesBelow(dir).files).toEqual(['640'])
+    expect(await mirrortap(args).ended()).toBe(0)
+    const { files, directories } = modesBelow(dir)
+    expect(files).toEqual(['640'])
+    for (const mode of directories) expect(mode).toBe('750')
   })
 
   test.each(['640x', '0400', '0777', '88'])('%s is no mode: exit code 2', async (mode) => {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addOfflineOptions } from '../offline-options.js'
 import { duplicatesOption, integerBetween, namesOption, parseControl } from '../options.js'
 import type { AnalyzeOptions } from './options.js'
@@ -30,7 +31,7 @@ export function addAnalyze(program: Command): void {
       integerBetween(1, 16_777_216),
       1_048_576,
     )
-  command.addOption(namesOption()).addOption(duplicatesOption())
+  command.addOption(namesOption()).addOption(duplicatesOption()).addOption(fileModeOption())
   addOfflineOptions(command)
     .addHelpText(
       'after',
@@ -38,6 +39,7 @@ export function addAnalyze(program: Command): void {
         '  mirrortap analyze --json capture.pcap | jq .tcp.gapsAcknowledged',
     )
     .action(async (named: string[], options: AnalyzeOptions) => {
+      applyFileMode(options.fileMode)
       const { capturesNamed } = await import('../offline-input.js')
       const files = await capturesNamed(named, options)
       const { analyze } = await import('./run.js')

@@ -7,4 +7,5 @@ export interface AnalyzeOptions extends OfflineCliOptions {
   top: number
   maxFlows: number
   names: boolean
+  fileMode?: number
 }

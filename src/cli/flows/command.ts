@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
 import { collect, duplicatesOption, integerBetween, namesOption, parseTime } from '../options.js'
@@ -76,7 +77,7 @@ export function addFlows(program: Command): void {
       'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
       parseTime,
     )
-  command.addOption(namesOption()).addOption(duplicatesOption())
+  command.addOption(namesOption()).addOption(duplicatesOption()).addOption(fileModeOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText(
@@ -90,6 +91,7 @@ export function addFlows(program: Command): void {
         "  mirrortap flows --format eve --pairs x.pcap | jq 'select(.tls)'",
     )
     .action(async (named: string[], options: FlowsOptions) => {
+      applyFileMode(options.fileMode)
       const { capturesNamed } = await import('../offline-input.js')
       const files = await capturesNamed(named, options)
       const { flows } = await import('./run.js')

@@ -19,4 +19,5 @@ export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   top?: number
   maxFlows: number
   names: boolean
+  fileMode?: number
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
+import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import { addOfflineOptions } from '../offline-options.js'
 import { duplicatesOption, integerBetween, namesOption, parseSize, parseSort } from '../options.js'
@@ -163,10 +164,12 @@ export function addQuery(program: Command): void {
     )
     .addOption(namesOption())
     .addOption(duplicatesOption())
+    .addOption(fileModeOption())
   addLifetimeOptions(command)
   addOfflineOptions(command)
     .addHelpText('after', () => TABLES + examplesText())
     .action(async (sql: string, named: string[], options: QueryCliOptions) => {
+      applyFileMode(options.fileMode)
       const { capturesNamed } = await import('../offline-input.js')
       const hasInput = named.length > 0 || options.dir !== undefined
       const files = hasInput ? await capturesNamed(named, options) : []

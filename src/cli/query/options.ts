@@ -16,6 +16,7 @@ export interface QueryCliOptions extends OfflineCliOptions, LifetimeCliOptions {
   maxAggregationInterval: '60' | '600'
   maxFlows: number
   names: boolean
+  fileMode?: number
   memoryLimit: number
   temporaryLimit: number
 }
