@@ -32,6 +32,8 @@ export type OnRead = (packet: Packet, file: number) => void
 export interface CapturePart {
   /** As ReadOptions.ranges; undefined: all. */
   readonly ranges: readonly ByteRange[] | undefined
+  /** As ReadOptions.restarts. */
+  readonly restarts?: ReadOptions['restarts']
   /** The earliest time in it; undefined where that is not known. */
   readonly begins: Moment | undefined
 }
@@ -44,7 +46,8 @@ export interface Selection {
 }
 
 /** How several capture files are read as one. */
-export interface ReadCapturesOptions extends Omit<ReadOptions, 'ranges' | 'onParsed'> {
+export interface ReadCapturesOptions
+  extends Omit<ReadOptions, 'ranges' | 'restarts' | 'onParsed' | 'noteRestarts'> {
   onRead?: OnRead
   /** @internal */
   partOf?: (file: number) => CapturePart
@@ -97,6 +100,7 @@ async function readAlone(
 ): Promise<CaptureOutcome> {
   const { onRead, select, partOf, ...reading } = options
   const selection = select?.(0, onPacket)
+  const part = partOf?.(0)
   const take = selection === undefined ? onPacket : (packet: Packet) => selection.accept(packet)
   let summary: CaptureSummary | undefined
   let error: OperatorError | undefined
@@ -109,7 +113,7 @@ async function readAlone(
             onRead(packet, 0)
             take(packet)
           },
-      { ...reading, ranges: partOf?.(0).ranges },
+      { ...reading, ranges: part?.ranges, restarts: part?.restarts },
     )
     selection?.end()
   } catch (what) {
@@ -177,9 +181,10 @@ class CaptureMerge {
   }
 
   /** How a file is read. */
-  readingOf(file: number): Pick<ReadOptions, 'open' | 'ranges'> {
+  readingOf(file: number): Pick<ReadOptions, 'open' | 'ranges' | 'restarts'> {
     const { open, partOf } = this.#options
-    return { ...(open && { open }), ranges: partOf?.(file).ranges }
+    const part = partOf?.(file)
+    return { ...(open && { open }), ranges: part?.ranges, restarts: part?.restarts }
   }
 
   selectionOf(file: number, emit: (packet: Packet) => void): Selection | undefined {

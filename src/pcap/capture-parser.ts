@@ -88,6 +88,11 @@ export class CaptureParser {
     return this.refusal !== undefined || this.damage !== undefined
   }
 
+  /** Bytes of the record that is not whole, of those that `push` was given. */
+  get held(): number {
+    return this.#keptLength
+  }
+
   /** Bytes that must lie after the offset `parse` returned for another call to get anywhere. */
   get wanted(): number {
     return this.#format?.wanted ?? MAGIC_LEN

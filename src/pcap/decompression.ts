@@ -2,25 +2,27 @@ import { OperatorError } from '../errors.js'
 import {
   type Compression,
   canDecompress,
+  type Decompression,
   Decompressor,
   noticesEarlyEnd,
   type OnOutput,
 } from './decompressor.js'
+import type { Restart, Restarts } from './restarts.js'
+import { FramedZstd } from './zstd-frames.js'
 import { hasZstdProgram, ZstdProgram } from './zstd-program.js'
 
-/** Compressed data on its way out, whoever does the work. */
-export interface Decompression {
-  /** As Decompressor.write. */
-  write(piece: Buffer): Promise<Error | undefined>
-  /** As Decompressor.end. */
-  end(): Promise<Error | undefined>
-  /** As Decompressor.hasTrailing. */
-  readonly hasTrailing: boolean
-  destroy(): void
-}
+export type { Decompression }
 
 /** Reads the first `length` compressed bytes once more. Undefined where that cannot be done. */
 export type ReadAgain = ((length: number) => Iterable<Buffer>) | undefined
+
+/** How a file is decompressed of which that is not all. */
+export interface DecompressionOptions {
+  /** Is told where decompressing can begin again. Of wrong bytes, what was decompressed before them may be lost then. */
+  readonly restarts?: Restarts
+  /** Where the first bytes lie that are given. */
+  readonly from?: Pick<Restart, 'bits' | 'window'>
+}
 
 /**
  * Opens what decompresses `compression` here. `name` is what messages call the input. Throws
@@ -31,7 +33,16 @@ export function openDecompression(
   name: string,
   onOutput: OnOutput,
   readAgain: ReadAgain,
+  { restarts, from }: DecompressionOptions = {},
 ): Decompression {
+  if (restarts !== undefined && compression === 'zstd') {
+    const take: OnOutput = (piece) => {
+      restarts.add(piece)
+      return onOutput(piece)
+    }
+    const inner = { from: { bits: 0, window: Buffer.alloc(0) } }
+    return new FramedZstd(() => openDecompression('zstd', name, take, undefined, inner), restarts)
+  }
   const isReadable = canDecompress(compression)
   if (!isReadable || !noticesEarlyEnd(compression)) {
     if (hasZstdProgram()) return new ZstdProgram(onOutput)
@@ -40,6 +51,9 @@ export function openDecompression(
         `${name} is compressed with ${compression}, which Node ${process.versions.node} cannot read; install zstd or use Node 22.15 or later`,
       )
     }
+  }
+  if (restarts !== undefined || from !== undefined) {
+    return new Decompressor(compression, onOutput, restarts, from)
   }
   return new RescuingDecompressor(compression, onOutput, readAgain)
 }

@@ -1,6 +1,7 @@
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { GzipMember } from './gzip-member.js'
+import { beginning, blockBegin, CUT_LEN, type Restart, type Restarts } from './restarts.js'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -33,6 +34,8 @@ const createZstd = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions)
 
 const zstdSync = (zlib as { zstdDecompressSync?: (octets: Buffer) => Buffer }).zstdDecompressSync
 
+const NOTHING = Buffer.alloc(0)
+
 /** A frame of nothing: magic number, header, one block, which is the last. */
 const EMPTY_ZSTD = Buffer.from('28b52ffd2000010000', 'hex')
 
@@ -60,6 +63,17 @@ export function noticesEarlyEnd(compression: Compression): boolean {
  * where it throws or rejects, nothing more at all.
  */
 export type OnOutput = (piece: Buffer) => void | Promise<void>
+
+/** Compressed data on its way out, whoever does the work. */
+export interface Decompression {
+  /** As Decompressor.write. */
+  write(piece: Buffer): Promise<Error | undefined>
+  /** As Decompressor.end. */
+  end(): Promise<Error | undefined>
+  /** As Decompressor.hasTrailing. */
+  readonly hasTrailing: boolean
+  destroy(): void
+}
 
 /** How a file beginning with `head` is compressed. */
 export function compressionOf(head: Buffer): Compression {
@@ -102,10 +116,31 @@ export class Decompressor {
   #hasLost = false
   /** Compressed bytes of the member under way, or of the last that had a stream. */
   #bodyLen = 0
+  /** Compressed bytes before the one that is looked at. */
+  #at = 0
+  /** Of gzip: is told where decompressing can begin again. */
+  #restarts: Restarts | undefined
+  /** Where the first byte is, if that is no beginning. */
+  #resume: Pick<Restart, 'bits' | 'window'> | undefined
+  /** Bytes that wait for others, in which the end of a block is then looked for. */
+  #gathered: Buffer = NOTHING
+  #isCutting = false
+  #lastByte = 0
 
-  constructor(compression: 'gzip' | 'zstd', onOutput: OnOutput) {
+  /** `from`: where in a gzip file the first byte lies, if it is not its beginning. */
+  constructor(
+    compression: 'gzip' | 'zstd',
+    onOutput: OnOutput,
+    restarts?: Restarts,
+    from?: Pick<Restart, 'bits' | 'window'>,
+  ) {
     this.#compression = compression
     this.#onOutput = onOutput
+    this.#restarts = restarts
+    if (from !== undefined && from.window.length > 0) {
+      this.#resume = from
+      this.#gzip.resume()
+    }
   }
 
   /** Whether bytes that are not zero follow the last member or frame. */
@@ -124,7 +159,11 @@ export class Decompressor {
    */
   async write(piece: Buffer): Promise<Error | undefined> {
     let rest = piece
+    if (this.#gathered.length > 0) rest = Buffer.concat([this.#gathered, piece])
+    this.#gathered = NOTHING
+    const end = this.#at + rest.length
     while (rest.length > 0 && this.#fault === undefined) {
+      this.#at = end - rest.length
       if (this.#isTrailing) {
         this.#ignore(rest)
         break
@@ -134,11 +173,15 @@ export class Decompressor {
       else if (this.#gzip.state === 'body') rest = await this.#beginBody(rest)
       else rest = this.#aroundMember(rest)
     }
+    this.#at = end - this.#gathered.length
     return this.#fault
   }
 
   /** The compressed bytes are over; resolves and rejects as `write` does. */
   async end(): Promise<Error | undefined> {
+    // What is left is not worth another place to begin at.
+    this.#restarts = undefined
+    if (this.#gathered.length > 0) await this.write(NOTHING)
     if (this.#fault !== undefined || this.#isTrailing) return this.#fault
     const stream = this.#stream
     if (stream !== undefined) {
@@ -160,13 +203,56 @@ export class Decompressor {
 
   /** Bytes of the compressed data of a member or frame; answers with those after its end. */
   async #body(piece: Buffer, stream: Stream): Promise<Buffer> {
+    if (this.#restarts?.isDue) {
+      if (piece.length >= CUT_LEN) return this.#cut(piece, stream, this.#restarts)
+      this.#gathered = Buffer.from(piece)
+      return NOTHING
+    }
     const before = stream.bytesWritten
     await this.#step(() => stream.write(piece, () => this.#settle()))
     const used = stream.bytesWritten - before
     this.#bodyLen += used
+    if (used > 0) this.#lastByte = piece[used - 1]!
     // What is not used lies after the end, whose event may be still to come.
     if (this.#fault === undefined && used < piece.length && this.#stream === stream) this.#finish()
     return piece.subarray(used)
+  }
+
+  /**
+   * Ends the stream at the end of a deflate block, notes that it is one, and goes on there with another
+   * stream. What is behind the member's end shows whether all of that was right.
+   */
+  async #cut(piece: Buffer, stream: Stream, restarts: Restarts): Promise<Buffer> {
+    const before = stream.bytesWritten
+    this.#isCutting = true
+    await this.#step(() => {
+      // A stream takes `finishFlush` for what waits when it is ended, and so not for the first it is given.
+      stream.write(piece.subarray(0, 1))
+      stream.end(piece.subarray(1))
+    })
+    this.#isCutting = false
+    if (this.#fault !== undefined) return NOTHING
+    const used = stream.bytesWritten - before
+    const rest = piece.subarray(used)
+    const last = used > 0 ? piece[used - 1]! : this.#lastByte
+    const bits = blockBegin(last, rest, restarts.window, this.#gzip)
+    if (bits === undefined) {
+      this.#fault = new Error('where a block begins cannot be told')
+    } else if (bits === 'end') {
+      this.#finish()
+    } else {
+      const at = this.#at + used
+      restarts.note(bits === 8 ? at : at - 1, bits & 7)
+      await this.#openAt(bits & 7, last, restarts.window)
+    }
+    return rest
+  }
+
+  /** Opens a stream that goes on after some bits of a byte. */
+  async #openAt(bits: number, byte: number, window: Buffer): Promise<void> {
+    const stream = this.#open(window)
+    const first = beginning(bits, byte)
+    if (bits > 0) await this.#step(() => stream.write(first, () => this.#settle()))
   }
 
   /**
@@ -174,6 +260,12 @@ export class Decompressor {
    * a small one that follows a small one is decompressed at once.
    */
   async #beginBody(piece: Buffer): Promise<Buffer> {
+    const resume = this.#resume
+    if (resume !== undefined) {
+      this.#resume = undefined
+      await this.#openAt(resume.bits, piece[0]!, resume.window)
+      return resume.bits > 0 ? piece.subarray(1) : piece
+    }
     const small =
       this.#bodyLen <= SMALL_MEMBER_LEN && this.#frames > 0 ? wholeSmall(piece) : undefined
     if (small === undefined) {
@@ -184,6 +276,7 @@ export class Decompressor {
     this.#frames++
     if (small.output.length > 0) {
       this.#gzip.addOutput(small.output)
+      this.#restarts?.add(small.output)
       await this.#onOutput(small.output)
     }
     this.#gzip.endBody()
@@ -192,6 +285,7 @@ export class Decompressor {
 
   /** Header and checksum of a gzip member; answers with what follows. */
   #aroundMember(piece: Buffer): Buffer {
+    if (this.#restarts?.isDue && this.#gzip.isBetween) this.#restarts.noteMember(this.#at)
     const used = this.#gzip.read(piece)
     switch (this.#gzip.state) {
       case 'wrong':
@@ -225,8 +319,13 @@ export class Decompressor {
     this.#hasTrailing ||= bytes.some((byte) => byte !== 0)
   }
 
-  #open(): void {
-    const options = { chunkSize: OUTPUT_LEN }
+  #open(dictionary?: Buffer): Stream {
+    const options = {
+      chunkSize: OUTPUT_LEN,
+      // Where it is ended within its data, it stops at the end of a block.
+      ...(this.#restarts && { finishFlush: zlib.constants.Z_BLOCK }),
+      ...(dictionary && { dictionary }),
+    }
     const stream = (
       this.#compression === 'gzip' ? zlib.createInflateRaw(options) : createZstd!(options)
     ) as Stream
@@ -235,7 +334,8 @@ export class Decompressor {
     stream.on('end', () => {
       // It may come when another stream is at work.
       if (this.#stream !== stream) return
-      this.#finish()
+      if (this.#isCutting) this.#stream = undefined
+      else this.#finish()
       this.#settle()
     })
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -245,6 +345,7 @@ export class Decompressor {
       this.#stream = undefined
       this.#settle()
     })
+    return stream
   }
 
   /** The data of a member or frame is over. */
@@ -280,6 +381,7 @@ export class Decompressor {
   #take(piece: Buffer, stream: Stream): void {
     if (this.#thrown !== undefined) return
     if (this.#compression === 'gzip') this.#gzip.addOutput(piece)
+    this.#restarts?.add(piece)
     try {
       const taken = this.#onOutput(piece)
       if (taken !== undefined) this.#hold(taken, stream)

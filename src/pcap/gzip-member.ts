@@ -32,6 +32,28 @@ export class GzipMember {
   #crc = 0
   /** Modulo 2 ** 32. */
   #outputLen = 0
+  /** It is read from somewhere in its data on, so that its trailer cannot be held against it. */
+  #isUnchecked = false
+
+  /** Of the output so far, as the trailer has them. */
+  get crc(): number {
+    return this.#crc
+  }
+
+  get outputLen(): number {
+    return this.#outputLen
+  }
+
+  /** Whether nothing of a member has been read after the last. */
+  get isBetween(): boolean {
+    return this.state === 'header' && this.#members > 0 && this.#partLen === 0 && !this.#isFixedRead
+  }
+
+  /** The first bytes are within the data of a member. */
+  resume(): void {
+    this.state = 'body'
+    this.#isUnchecked = true
+  }
 
   /** Whether a member has begun and not ended. */
   get isBegun(): boolean {
@@ -74,7 +96,8 @@ export class GzipMember {
   #readTrailer(piece: Buffer, at: number): number {
     at = this.#fill(piece, at, TRAILER_LEN)
     if (this.#partLen < TRAILER_LEN) return at
-    if (this.#part.readUInt32LE(0) !== this.#crc) this.#refuse('incorrect data check')
+    if (this.#isUnchecked) this.#begin()
+    else if (this.#part.readUInt32LE(0) !== this.#crc) this.#refuse('incorrect data check')
     else if (this.#part.readUInt32LE(4) !== this.#outputLen) this.#refuse('incorrect length check')
     else this.#begin()
     return at
@@ -82,6 +105,7 @@ export class GzipMember {
 
   #begin(): void {
     this.#members++
+    this.#isUnchecked = false
     this.state = 'header'
     this.#partLen = 0
     this.#isFixedRead = false

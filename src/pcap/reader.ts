@@ -5,6 +5,7 @@ import type { CaptureInterface } from './capture-interfaces.js'
 import { type CaptureFileFormat, CaptureParser, type Damage } from './capture-parser.js'
 import { type Decompression, openDecompression } from './decompression.js'
 import { COMPRESSION_MAGIC_LEN, type Compression, compressionOf } from './decompressor.js'
+import type { Restart, Restarts } from './restarts.js'
 
 export type { CaptureInterface, Damage }
 
@@ -41,6 +42,12 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** A place where decompressing can begin. */
+export interface KnownRestart extends Omit<Restart, 'window'> {
+  /** Undefined where it is lost. */
+  window(): Buffer | undefined
+}
+
 /** How a capture file is read. */
 export interface ReadOptions {
   /**
@@ -59,11 +66,25 @@ export interface ReadOptions {
   afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
   /**
    * Read only these, in their order; what describes the packets of one must lie in it or in one before.
-   * A compressed file, and what is no file, is read from its start to the end of the last.
+   * A compressed file is read from `restarts` on, or its start; what is no file, from its start to the end of
+   * the last.
    *
    * @internal
    */
   ranges?: readonly ByteRange[] | undefined
+  /**
+   * Where decompressing the file can begin, in their order.
+   *
+   * @internal
+   */
+  restarts?: readonly KnownRestart[] | undefined
+  /**
+   * Notes places where decompressing the file can begin. Of damaged compressed data, packets right before the
+   * damage may then be missing.
+   *
+   * @internal
+   */
+  noteRestarts?: Restarts | undefined
   /**
    * Called before `afterBlock`: how far the packets reach that were handed over. Not called after the last block.
    *
@@ -150,7 +171,13 @@ class Reading {
     if (ranges !== undefined) {
       const head = Buffer.alloc(COMPRESSION_MAGIC_LEN)
       const length = this.#input.readAt(head, 0)
-      if (compressionOf(head.subarray(0, length)) === 'none') return this.#ranges(ranges)
+      const compression = compressionOf(head.subarray(0, length))
+      if (compression === 'none') return this.#ranges(ranges)
+      const { restarts } = this.#options
+      if (restarts !== undefined && restarts.length > 0) {
+        this.#compression = compression
+        return this.#restarted(compression, ranges, restarts)
+      }
     }
     const block = Buffer.allocUnsafeSlow(BLOCK_LEN)
     const filled = this.#input.read(block, 0)
@@ -228,6 +255,79 @@ class Reading {
     }
   }
 
+  /** As #ranges, of a compressed file. */
+  async #restarted(
+    compression: 'gzip' | 'zstd',
+    ranges: readonly ByteRange[],
+    restarts: readonly KnownRestart[],
+  ): Promise<void> {
+    const beginnings = new Beginnings(restarts)
+    let read = 0
+    while (read < ranges.length) {
+      const from = beginnings.before(ranges[read]!.start)
+      // Up to those that another beginning is nearer to.
+      let next = read + 1
+      while (
+        next < ranges.length &&
+        beginnings.before(ranges[next]!.start).output < ranges[next - 1]!.end
+      ) {
+        next++
+      }
+      const goesOn = await this.#stretch(compression, from, ranges.slice(read, next))
+      if (!goesOn) return
+      read = next
+    }
+  }
+
+  /** Whether to go on after ranges that are decompressed in one go. */
+  async #stretch(
+    compression: 'gzip' | 'zstd',
+    from: Restart,
+    ranges: readonly ByteRange[],
+  ): Promise<boolean> {
+    const parser = this.#parser
+    const wanted = new WantedBytes(ranges, from.output, parser)
+    let isOver = false
+    const take = (piece: Buffer): void | Promise<void> => {
+      isOver = wanted.push(piece)
+      if (isOver) throw ENOUGH
+      return this.#breathe(piece.length)
+    }
+    const { name } = this.#input
+    const decompressor = openDecompression(compression, name, take, undefined, { from })
+    try {
+      for (const block of this.#blocksFrom(from.at)) {
+        this.#octetsRead += block.length
+        this.#fault = await decompressor.write(block)
+        if (parser.stopped || this.#fault !== undefined) return false
+        if (this.#stopped) return false
+      }
+      this.#fault = await decompressor.end()
+    } catch (what) {
+      if (what !== ENOUGH) throw what
+      if (isOver) {
+        const pause = this.#pause()
+        if (pause !== undefined) await pause
+      }
+      return !this.#stopped && !parser.stopped
+    } finally {
+      decompressor.destroy()
+      if (!this.#stopped && !isOver) parser.end()
+    }
+    return false
+  }
+
+  /** The compressed file from an offset on. */
+  *#blocksFrom(start: number): Generator<Buffer, void, undefined> {
+    const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
+    for (let at = start; ; ) {
+      const read = this.#input.readAt(block, at)
+      if (read === 0) return
+      at += read
+      yield block.subarray(0, read)
+    }
+  }
+
   async #pieces(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
     const parser = this.#parser
     let decompressor: Decompression | undefined
@@ -256,11 +356,13 @@ class Reading {
     const compression = compressionOf(head)
     this.#compression = compression
     if (compression === 'none') return undefined
+    const { noteRestarts } = this.#options
     return openDecompression(
       compression,
       this.#input.name,
       (piece) => this.#take(piece),
       this.#input.isFile ? (length) => this.#again(length) : undefined,
+      noteRestarts && { restarts: noteRestarts },
     )
   }
 
@@ -270,7 +372,12 @@ class Reading {
       this.#stopped = true
       throw ENOUGH
     }
-    this.#decompressed += piece.length
+    return this.#breathe(piece.length)
+  }
+
+  /** After so many decompressed bytes: lets the caller look up now and then. */
+  #breathe(length: number): void | Promise<void> {
+    this.#decompressed += length
     if (this.#decompressed < DECOMPRESSED_BLOCK_LEN) return undefined
     this.#decompressed = 0
     const pause = this.#pause()
@@ -353,6 +460,83 @@ class Reading {
       damage,
       hasTrailing: this.#hasTrailing,
     }
+  }
+}
+
+const FILE_BEGIN: Restart = { at: 0, bits: 0, output: 0, window: Buffer.alloc(0) }
+
+/** Where decompressing begins for what is wanted. */
+class Beginnings {
+  readonly #restarts: readonly KnownRestart[]
+  #last: { readonly of: KnownRestart; readonly restart: Restart | undefined } | undefined
+
+  constructor(restarts: readonly KnownRestart[]) {
+    this.#restarts = restarts
+  }
+
+  /** The last before an offset, decompressed. */
+  before(offset: number): Restart {
+    for (let index = this.#restarts.length - 1; index >= 0; index--) {
+      const of = this.#restarts[index]!
+      if (of.output > offset) continue
+      const restart = this.#load(of)
+      if (restart !== undefined) return restart
+    }
+    return FILE_BEGIN
+  }
+
+  #load(of: KnownRestart): Restart | undefined {
+    if (this.#last?.of !== of) {
+      const window = of.window()
+      this.#last = { of, restart: window && { ...of, window } }
+    }
+    return this.#last.restart
+  }
+}
+
+/** Passes on those of decompressed bytes that lie in ranges. */
+class WantedBytes {
+  readonly #ranges: readonly ByteRange[]
+  readonly #parser: CaptureParser
+  #index = 0
+  /** Of the next byte. */
+  #at: number
+  /** What is passed on next. */
+  #start: number
+  #end: number
+
+  constructor(ranges: readonly ByteRange[], at: number, parser: CaptureParser) {
+    const [{ start, end }] = ranges as [ByteRange]
+    this.#ranges = ranges
+    this.#at = at
+    this.#parser = parser
+    this.#start = start
+    this.#end = end
+    parser.octets = start
+  }
+
+  /** Whether no range has more. */
+  push(piece: Buffer): boolean {
+    const parser = this.#parser
+    const from = this.#at
+    this.#at += piece.length
+    while (this.#start < this.#at) {
+      const end = Math.min(this.#end, this.#at)
+      parser.push(piece.subarray(this.#start - from, end - from))
+      this.#start = end
+      if (parser.stopped) return true
+      if (end < this.#end) return false
+      const next = this.#ranges[++this.#index]
+      // It ends inside a record, so that it is none of this file: all that follows is read.
+      if (parser.held > 0) this.#end = Number.POSITIVE_INFINITY
+      else if (next === undefined) return true
+      else {
+        this.#start = next.start
+        this.#end = next.end
+        parser.octets = next.start
+      }
+    }
+    return false
   }
 }
 

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { CaptureSummary, Parsed } from '../pcap/reader.js'
+import type { Restart } from '../pcap/restarts.js'
 import type { Session } from '../session/session.js'
 import { Tap } from '../session/tap.js'
 import { FRAGMENT_NONE, Frame } from '../wire/frame.js'
@@ -13,10 +14,12 @@ import { parseVxlan, VXLAN_PORT } from '../wire/vxlan.js'
 import { addFrameKeys } from './frame-keys.js'
 import {
   type CaptureIdentity,
-  type CaptureIndex,
   formatIndex,
   type IndexBlock,
+  type IndexContents,
   isListable,
+  type KeptRestart,
+  keptRestart,
   LINK_TYPES_MAX,
   SESSIONS_MAX,
 } from './index-format.js'
@@ -47,6 +50,7 @@ export class IndexBuilder {
   readonly #ended: IndexBlock[] = []
   readonly #filters: Uint8Array[] = []
   #filtersLength = 0
+  readonly #restarts: KeptRestart[] = []
   readonly #fileFilter: Uint8Array
   readonly #linkTypes = new Set<number>()
   #lastLinkType = -1
@@ -102,6 +106,11 @@ export class IndexBuilder {
     }
   }
 
+  /** Decompressing can begin there. */
+  restart(restart: Restart): void {
+    this.#restarts.push(keptRestart(restart))
+  }
+
   #lookForTunnel(packet: Packet): void {
     const { bytes, start, end, linkType } = packet
     const frame = this.#frame
@@ -128,7 +137,7 @@ export class IndexBuilder {
     const { ledger } = this.#tap
     const isDoubtful = this.#hasDoubt || ledger.reservedBits > 0 || ledger.inDoubt > 0
     const isCompressed = summary.compression !== 'none'
-    const index: Omit<CaptureIndex, 'filtersLength'> = {
+    const index: IndexContents = {
       capture,
       vxlanPort: VXLAN_PORT,
       genevePort: GENEVE_PORT,
@@ -146,7 +155,7 @@ export class IndexBuilder {
       filter: this.#ended.length > 1 ? this.#fileFilter : NO_FILTER,
       probes: FILE_PROBES,
     }
-    return formatIndex(index, this.#filters)
+    return formatIndex(index, this.#filters, this.#restarts)
   }
 
   #noteTime({ seconds, nanoseconds }: Packet): void {

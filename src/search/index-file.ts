@@ -3,7 +3,13 @@ import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { OperatorError } from '../errors.js'
 import { INDEX_SUFFIX } from '../pcap/capture-name.js'
-import { type CaptureSummary, type ReadOptions, readCapture } from '../pcap/reader.js'
+import {
+  type CaptureSummary,
+  type KnownRestart,
+  type ReadOptions,
+  readCapture,
+} from '../pcap/reader.js'
+import { Restarts } from '../pcap/restarts.js'
 import { SINK_BLOCK_LEN } from '../sink/byte-sink.js'
 import { openSinkLater } from '../sink/open.js'
 import { errnoOf } from '../sink/write-error.js'
@@ -14,6 +20,7 @@ import {
   headLengthOf,
   PREAMBLE_LEN,
   parseIndex,
+  windowOf,
 } from './index-format.js'
 
 /** Of each end of a capture, what tells it from another of the same length and time. */
@@ -21,6 +28,12 @@ const END_LEN = 4096
 
 /** Longer than that of any capture that fits a disk. */
 const HEAD_LEN_MAX = 64 * 1024 * 1024
+
+/**
+ * Decompressed bytes between two places where decompressing can begin: some 100 ms of work. The window
+ * of each, 32 KiB before it is made smaller, is then a thousandth of them at most.
+ */
+const RESTART_EVERY = 32 * 1024 * 1024
 
 /** Where the index of a capture stands. */
 export function indexPathOf(capture: string): string {
@@ -44,14 +57,15 @@ export interface Indexed {
 export async function buildIndex(
   capture: string,
   afterBlock?: ReadOptions['afterBlock'],
+  restartEvery = RESTART_EVERY,
 ): Promise<Indexed> {
   const before = identified(capture)
-  const builder = new IndexBuilder(before?.size ?? 0)
-  const summary = await readCapture(capture, (packet) => builder.add(packet), {
-    listInterfaces: false,
-    onParsed: (parsed) => builder.parsed(parsed),
-    ...(afterBlock && { afterBlock }),
-  })
+  const size = before?.size ?? 0
+  let { builder, summary } = await indexed(capture, size, afterBlock, restartEvery)
+  // Where decompressing can begin is of use in whole files alone, and is found in them alone.
+  if (summary.damage !== undefined && summary.compression !== 'none') {
+    ;({ builder, summary } = await indexed(capture, size, afterBlock, undefined))
+  }
   const after = identify(capture)
   if (before === undefined || !isSame(before, after)) {
     throw new OperatorError(`${capture} changed while it was read; index it when it is complete`)
@@ -59,6 +73,25 @@ export async function buildIndex(
   const bytes = builder.finish(after, summary)
   await writeWhole(indexPathOf(capture), bytes)
   return { summary, blocks: builder.blocks, captureBytes: after.size, indexBytes: bytes.length }
+}
+
+async function indexed(
+  capture: string,
+  size: number,
+  afterBlock: ReadOptions['afterBlock'],
+  restartEvery: number | undefined,
+): Promise<{ builder: IndexBuilder; summary: CaptureSummary }> {
+  const builder = new IndexBuilder(size)
+  const summary = await readCapture(capture, (packet) => builder.add(packet), {
+    listInterfaces: false,
+    onParsed: (parsed) => builder.parsed(parsed),
+    noteRestarts:
+      restartEvery === undefined
+        ? undefined
+        : new Restarts((restart) => builder.restart(restart), restartEvery),
+    ...(afterBlock && { afterBlock }),
+  })
+  return { builder, summary }
 }
 
 /** Undefined where whoever reads it will say why. */
@@ -98,6 +131,28 @@ export function readIndex(capture: string): IndexState {
 
 /** The filters of all blocks of an index that was read; undefined where they are no longer there. */
 export function readFilters(capture: string, { filtersLength }: CaptureIndex): Buffer | undefined {
+  return readPart(capture, (size) => size - filtersLength, filtersLength)
+}
+
+/** The places where decompressing can begin. */
+export function restartsOf(capture: string, { places }: CaptureIndex): KnownRestart[] {
+  return places.map((place) => ({
+    at: place.at,
+    bits: place.bits,
+    output: place.output,
+    window: () => {
+      const kept = readPart(capture, () => place.windowAt, place.windowLength)
+      return kept && windowOf(kept, place)
+    },
+  }))
+}
+
+/** A part of an index; undefined where it is no longer there. */
+function readPart(
+  capture: string,
+  from: (size: number) => number,
+  length: number,
+): Buffer | undefined {
   let fd: number
   try {
     fd = openSync(indexPathOf(capture), 'r')
@@ -105,8 +160,8 @@ export function readFilters(capture: string, { filtersLength }: CaptureIndex): B
     return undefined
   }
   try {
-    const filters = readAt(fd, fstatSync(fd).size - filtersLength, filtersLength)
-    return filters.length === filtersLength ? filters : undefined
+    const part = readAt(fd, from(fstatSync(fd).size), length)
+    return part.length === length ? part : undefined
   } catch {
     return undefined
   } finally {

@@ -11,12 +11,13 @@
  *      40  bytes of the capture, decompressed, that the blocks cover (8)
  *      48  blocks (4), bytes of the filters of blocks (4)
  *      56  bytes of the filter of the whole file (4), its probes (1), link types (1), sessions (2)
- *      64  link types (2 each); sessions of mirrored packets: length (1) and name in UTF-8
- *          blocks (40 each), see below
+ *      64  of a compressed file, places where decompressing can begin (4), bytes of their windows (4)
+ *      72  link types (2 each); sessions of mirrored packets: length (1) and name in UTF-8
+ *          blocks (40 each) and places (28 each), see below
  *          filter of the whole file
  *          CRC-32 of the head so far (4)
  *
- *          filters of blocks, one after the other
+ *          windows of the places, then filters of blocks, one after the other
  *
  * A block:
  *
@@ -27,18 +28,30 @@
  *      20  earliest time of its packets: seconds, floating-point (8), nanoseconds (4)
  *      32  latest: seconds (4) after the earliest, nanoseconds (4)
  *
+ * A place where decompressing can begin; the file's own beginning is none of them:
+ *
+ *       0  bytes of the file as it is stored before the one in which it lies (8)
+ *       8  decompressed bytes before it (8)
+ *      16  bytes of its window, as it is kept here (4), CRC-32 of these (4)
+ *      24  bits of that byte that are of what went before (1), zero (3)
+ *
+ * In zstd and between members of gzip it has no window: a frame or member begins there. Elsewhere a
+ * deflate block does, and the window, itself kept as raw deflate data, is the 32 KiB of output before it.
+ *
  * A filter is a Bloom filter of the keys of the frames (key.ts, frame-keys.ts, key-filter.ts); of
  * mirrored packets those of the outer frame and those of the mirrored one. A change of what keys
  * there are or how they are hashed is another version.
  */
-import { crc32 } from 'node:zlib'
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { type Restart, WINDOW_LEN } from '../pcap/restarts.js'
 import { FILTER_UNIT } from './key-filter.js'
 
 const MAGIC = Buffer.from('MTAPIDX\0')
-const VERSION = 1
+const VERSION = 2
 /** Of the head, before all that has no fixed length. */
-export const PREAMBLE_LEN = 64
+export const PREAMBLE_LEN = 72
 const BLOCK_LEN = 40
+const PLACE_LEN = 28
 const CRC_LEN = 4
 
 /** The file has mirrored packets. */
@@ -92,6 +105,14 @@ export interface IndexBlock {
   readonly filterLength: number
 }
 
+/** A place where decompressing can begin. */
+export interface IndexPlace extends Omit<Restart, 'window'> {
+  /** Where its window lies in the index file. */
+  readonly windowAt: number
+  readonly windowLength: number
+  readonly windowCrc: number
+}
+
 export interface CaptureIndex {
   readonly capture: CaptureIdentity
   readonly vxlanPort: number
@@ -107,24 +128,43 @@ export interface CaptureIndex {
   readonly linkTypes: readonly number[]
   readonly sessions: readonly string[]
   readonly blocks: readonly IndexBlock[]
+  readonly places: readonly IndexPlace[]
   readonly filter: Uint8Array
   readonly probes: number
   /** Of the filters of blocks together. */
   readonly filtersLength: number
 }
 
+/** What an index says, but for where its parts lie. */
+export type IndexContents = Omit<CaptureIndex, 'filtersLength' | 'places'>
+
+/** As it is kept. */
+export interface KeptRestart extends Omit<Restart, 'window'> {
+  readonly kept: Buffer
+}
+
+/** A place with its window made small. */
+export function keptRestart({ window, ...place }: Restart): KeptRestart {
+  return { ...place, kept: window.length === 0 ? window : deflateRawSync(window) }
+}
+
 /** The whole file. `filters`: those of the blocks, in their order. */
 export function formatIndex(
-  index: Omit<CaptureIndex, 'filtersLength'>,
+  index: IndexContents,
   filters: readonly Uint8Array[],
+  restarts: readonly KeptRestart[],
 ): Buffer {
   const names = index.sessions.map((name) => Buffer.from(name))
   const namesLength = names.reduce((sum, name) => sum + 1 + name.length, 0)
   const listed = PREAMBLE_LEN + 2 * index.linkTypes.length + namesLength
-  const headLength = listed + BLOCK_LEN * index.blocks.length + index.filter.length + CRC_LEN
+  const tables = BLOCK_LEN * index.blocks.length + PLACE_LEN * restarts.length
+  const headLength = listed + tables + index.filter.length + CRC_LEN
+  const windowsLength = restarts.reduce((sum, { kept }) => sum + kept.length, 0)
   const filtersLength = filters.reduce((sum, filter) => sum + filter.length, 0)
-  const bytes = Buffer.alloc(headLength + filtersLength)
+  const bytes = Buffer.alloc(headLength + windowsLength + filtersLength)
   putPreamble(bytes, index, headLength, filtersLength)
+  bytes.writeUInt32LE(restarts.length, 64)
+  bytes.writeUInt32LE(windowsLength, 68)
   let at = PREAMBLE_LEN
   for (const linkType of index.linkTypes) at = bytes.writeUInt16LE(linkType, at)
   for (const name of names) {
@@ -135,9 +175,14 @@ export function formatIndex(
     putBlock(bytes, at, block)
     at += BLOCK_LEN
   }
+  for (const restart of restarts) {
+    putPlace(bytes, at, restart)
+    at += PLACE_LEN
+  }
   bytes.set(index.filter, at)
   at = headLength - CRC_LEN
   at = bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at)
+  for (const { kept } of restarts) at += kept.copy(bytes, at)
   for (const filter of filters) {
     bytes.set(filter, at)
     at += filter.length
@@ -147,7 +192,7 @@ export function formatIndex(
 
 function putPreamble(
   bytes: Buffer,
-  index: Omit<CaptureIndex, 'filtersLength'>,
+  index: IndexContents,
   headLength: number,
   filtersLength: number,
 ): void {
@@ -195,6 +240,18 @@ function putBlock(bytes: Buffer, at: number, block: IndexBlock): void {
   bytes.writeUInt32LE(latest?.nanoseconds ?? 0, at + 36)
 }
 
+function putPlace(
+  bytes: Buffer,
+  at: number,
+  { at: begins, output, bits, kept }: KeptRestart,
+): void {
+  bytes.writeBigUInt64LE(BigInt(begins), at)
+  bytes.writeBigUInt64LE(BigInt(output), at + 8)
+  bytes.writeUInt32LE(kept.length, at + 16)
+  bytes.writeUInt32LE(crc32(kept), at + 20)
+  bytes.writeUInt8(bits, at + 24)
+}
+
 /** Length of the head whose preamble is at the start of `bytes`; undefined: it is none of this version. */
 export function headLengthOf(bytes: Buffer): number | undefined {
   if (bytes.length < PREAMBLE_LEN || bytes.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) !== 0) {
@@ -210,7 +267,8 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
   if (crc32(head.subarray(0, end)) !== head.readUInt32LE(end)) return undefined
   const flags = head.readUInt16LE(10)
   const filtersLength = head.readUInt32LE(52)
-  if (head.length + filtersLength !== fileLength) return undefined
+  const windowsLength = head.readUInt32LE(68)
+  if (head.length + windowsLength + filtersLength !== fileLength) return undefined
   const linkTypes: number[] = []
   const sessions: string[] = []
   let at = PREAMBLE_LEN
@@ -226,10 +284,13 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
   }
   const count = head.readUInt32LE(48)
   const filterLength = head.readUInt32LE(56)
-  if (at + BLOCK_LEN * count + filterLength !== end) return undefined
+  const placeCount = head.readUInt32LE(64)
+  const placesAt = at + BLOCK_LEN * count
+  if (placesAt + PLACE_LEN * placeCount + filterLength !== end) return undefined
   const blocks = readBlocks(head, at, count)
+  const places = readPlaces(head, placesAt, placeCount, windowsLength)
   const covered = Number(head.readBigUInt64LE(40))
-  if (blocks === undefined) return undefined
+  if (blocks === undefined || places === undefined) return undefined
   const last = blocks.at(-1)
   if ((last?.end ?? 0) !== covered) return undefined
   if ((last === undefined ? 0 : last.filterAt + last.filterLength) !== filtersLength) {
@@ -253,6 +314,7 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
     linkTypes,
     sessions,
     blocks,
+    places,
     filter: head.subarray(end - filterLength, end),
     probes: head.readUInt8(60),
     filtersLength,
@@ -294,6 +356,46 @@ function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] | u
     filterAt += filterLength
   }
   return blocks
+}
+
+function readPlaces(
+  head: Buffer,
+  from: number,
+  count: number,
+  windowsLength: number,
+): IndexPlace[] | undefined {
+  const places: IndexPlace[] = []
+  let windowAt = head.length
+  let before = 0
+  for (let at = from; places.length < count; at += PLACE_LEN) {
+    const output = Number(head.readBigUInt64LE(at + 8))
+    const bits = head.readUInt8(at + 24)
+    if (output < before || !Number.isSafeInteger(output) || bits > 7) return undefined
+    const windowLength = head.readUInt32LE(at + 16)
+    const begins = Number(head.readBigUInt64LE(at))
+    places.push({
+      at: begins,
+      output,
+      bits,
+      windowAt,
+      windowLength,
+      windowCrc: head.readUInt32LE(at + 20),
+    })
+    before = output
+    windowAt += windowLength
+  }
+  return windowAt === head.length + windowsLength ? places : undefined
+}
+
+/** The window of a place, as it is kept; undefined where it is damaged. */
+export function windowOf(kept: Buffer, { windowCrc }: IndexPlace): Buffer | undefined {
+  if (crc32(kept) !== windowCrc) return undefined
+  if (kept.length === 0) return kept
+  try {
+    return inflateRawSync(kept, { maxOutputLength: WINDOW_LEN })
+  } catch {
+    return undefined
+  }
 }
 
 /** The filter of a block, where the filters of all lie at the start of `filters`; undefined where it is damaged. */

@@ -7,7 +7,7 @@ import { GENEVE_PORT } from '../wire/geneve.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
 import { type CaptureFile, isPart } from './capture-files.js'
 import { expressionTerms, type Term } from './expression-keys.js'
-import { readFilters, readIndex } from './index-file.js'
+import { readFilters, readIndex, restartsOf } from './index-file.js'
 import { type CaptureIndex, filterOf, type IndexBlock, type Moment } from './index-format.js'
 import { KEY_VNI, key1 } from './key.js'
 import { mayHold } from './key-filter.js'
@@ -33,6 +33,7 @@ export interface FilePlan {
   readonly index: 'used' | 'none' | 'stale' | 'damaged' | 'unusable'
   /** In the order of the file; undefined: all of it. Without any there is nothing to find. */
   readonly ranges: readonly ByteRange[] | undefined
+  readonly restarts?: CapturePart['restarts']
   /** The earliest packet in the ranges, where that is known. */
   readonly begins: Moment | undefined
   readonly blocks: number
@@ -76,6 +77,7 @@ export class SearchPlanner {
       file,
       index: 'used',
       ranges,
+      restarts: restartsOf(file.path, index),
       begins: isTailUnknown ? undefined : earliestOf(candidates),
       blocks: index.blocks.length,
       candidates: candidates.length,
@@ -112,7 +114,8 @@ export function partsBetween(
     const ranges = rangesOf(index, timely, index.isDamaged)
     const first = index.blocks[0]
     if (ranges.length > 0 || first === undefined) {
-      return { ranges, begins: index.isDamaged ? undefined : earliestOf(timely) }
+      const begins = index.isDamaged ? undefined : earliestOf(timely)
+      return { ranges, restarts: restartsOf(path, index), begins }
     }
     const end = index.isPlainPcap ? PCAP_HEADER_LEN : index.isCompressed ? 1 : first.end
     return { ranges: [{ start: 0, end }], begins: until ?? since }
@@ -200,7 +203,7 @@ function rangesOf(
   const last = candidates.at(-1)
   if (last === undefined && !isTailUnknown) return []
   const end = isTailUnknown ? Number.POSITIVE_INFINITY : last!.end
-  if (index.isCompressed) return [{ start: 0, end }]
+  if (index.isCompressed && index.places.length === 0) return [{ start: 0, end }]
   const wanted = new Set(candidates)
   const ranges: ByteRange[] = []
   const add = (start: number, until: number): void => {
