@@ -1,3 +1,15 @@
+import {
+  ADDRESS_A,
+  ADDRESS_A_REST,
+  ADDRESS_B,
+  ADDRESS_B_REST,
+  HASH,
+  HOT_WORDS,
+  KIND,
+  KIND_IPV6,
+  PORTS,
+} from '../flow/flow-entry.js'
+import { FlowHash } from '../flow/flow-hash.js'
 import { type Fragment, unfragmentHeader } from '../wire/fragment.js'
 import { FRAGMENT_FIRST, type Frame } from '../wire/frame.js'
 import { IPV6_HEADER_LEN } from '../wire/ipv6.js'
@@ -93,7 +105,9 @@ export class Reassembly {
   readonly #spareParts: Parts[] = []
   readonly #spareBuffers: Buffer[] = []
   readonly #joined = new Packet()
-  readonly #seed = (Math.random() * 0x1_0000_0000) | 1
+  readonly #hash = new FlowHash()
+  /** Addresses, and in the place of ports what numbers the fragments. */
+  readonly #key = new Uint32Array(HOT_WORDS)
   #bytes = 0
 
   constructor(counts: FragmentReport) {
@@ -316,14 +330,20 @@ export class Reassembly {
     this.#byHash.set(parts.hash, parts)
   }
 
+  /** By a hash whose collisions nobody can choose: multiplicative ones have pairs that collide under every seed. */
   #hashOf(frame: Frame): number {
-    const { bytes, srcAt, dstAt, fragmentId } = frame
-    let hash = Math.imul(fragmentId ^ this.#seed, 0x9e37_79b1)
-    for (let word = 0; word < wordsOf(frame); word++) {
-      hash = Math.imul(hash ^ (hash >>> 15) ^ u32(bytes, srcAt + word * 4), 0x85eb_ca6b)
-      hash = Math.imul(hash ^ (hash >>> 13) ^ u32(bytes, dstAt + word * 4), 0xc2b2_ae35)
+    const { bytes, srcAt, dstAt } = frame
+    const key = this.#key
+    key[ADDRESS_A] = u32(bytes, srcAt)
+    key[ADDRESS_B] = u32(bytes, dstAt)
+    key[PORTS] = frame.fragmentId
+    key[KIND] = frame.ipVersion === 4 ? 1 : KIND_IPV6
+    for (let word = 1; word < wordsOf(frame); word++) {
+      key[ADDRESS_A_REST + word - 1] = u32(bytes, srcAt + word * 4)
+      key[ADDRESS_B_REST + word - 1] = u32(bytes, dstAt + word * 4)
     }
-    return (hash ^ (hash >>> 16)) & 0x3fff_ffff
+    this.#hash.hash(key, 0)
+    return key[HASH]! & 0x3fff_ffff
   }
 }
 

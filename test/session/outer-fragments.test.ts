@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { formatAddress } from '../../src/wire/address.js'
 import {
   ethernet,
   fragments4,
@@ -263,3 +264,33 @@ describe('a mirrored datagram in fragments, in a capture file', () => {
     })
   })
 })
+
+test('datagrams whose addresses collide in multiplication under every seed do not collide', () => {
+  const set = vi.spyOn(Map.prototype, 'set')
+  for (let number = 0; number < 128; number++) {
+    const words = new Uint32Array(8).fill(0x2001_0db8)
+    for (let bit = 0; bit < 7; bit++) {
+      if (((number >>> bit) & 1) === 0) continue
+      words[bit]! ^= 0x8000_0000
+      words[bit + 1]! ^= bit % 2 === 0 ? 0x8004_0000 : 0x8001_0000
+    }
+    const of = (first: number) =>
+      formatAddress(words[first]!, words[first + 2]!, words[first + 4]!, words[first + 6]!)
+    const packet = udp6({
+      src: of(0),
+      dst: of(1),
+      sport: 1,
+      dport: 4789,
+      payload: Buffer.alloc(1000),
+    })
+    const [fragment] = fragments6(packet, 800, 7)
+    if (number === 0) set.mockClear()
+    RUN.demux.acceptPacket(packetOf(ethernet(fragment!)))
+  }
+  const hashes = set.mock.calls.map(([key]) => key).filter((key) => typeof key === 'number')
+  set.mockRestore()
+  RUN.demux.end()
+  expect(new Set(hashes).size).toBe(128)
+})
+
+const RUN = new DemuxRun()
