@@ -1,4 +1,4 @@
-import { OperatorError } from '../errors.js'
+import assert from 'node:assert/strict'
 import { BpfAssembler } from '../sys/bpf.js'
 import {
   ETHERNET_HEADER_LEN,
@@ -82,15 +82,10 @@ export function steeringProgram(
 
 /**
  * Attaches a program to the group of sockets that `receiver` belongs to; once for all of
- * them, in any order. Index 0 is the receiver opened first. Throws OperatorError where the
- * receiver shares no port.
+ * them, in any order. Index 0 is the receiver opened first. The receiver must share its port.
  */
 export function attachSteering(receiver: Receiver, program: Buffer): void {
-  if (receiver.attachReusePortProgram === undefined) {
-    throw new OperatorError(
-      'several workers need --receiver recvmmsg (Linux, with the package koffi): with --receiver dgram use --workers 1',
-    )
-  }
+  assert(receiver.attachReusePortProgram, 'only sockets of recvmmsg share a port')
   receiver.attachReusePortProgram(program)
 }
 
