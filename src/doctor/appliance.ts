@@ -7,6 +7,11 @@ import { duplicateVnis } from './outer-ports.js'
 
 const ANSWERS_MS = 10_000
 
+/** Packets of a session from which on the lack of a direction, or of other outer ports, says something. */
+const TELLING_PACKETS = 1000
+/** Of the packets whose direction is known. */
+const ONE_WAY_PERCENT = 1
+
 export interface ApplianceAccess {
   /** Of its API. */
   readonly url: string
@@ -26,7 +31,13 @@ export async function checkAppliance(access: ApplianceAccess): Promise<Finding[]
     )
   }
   const ledger = (await answer.json()) as LedgerReport
-  return [...readiness(ready.status, reasons), ...loss(ledger), ...sessions(ledger)]
+  return [
+    ...readiness(ready.status, reasons),
+    ...loss(ledger),
+    ...sessions(ledger),
+    ...oneWay(ledger),
+    ...outerPorts(ledger),
+  ]
 }
 
 async function get({ url, region, credential }: ApplianceAccess, path: string): Promise<Response> {
@@ -141,6 +152,52 @@ function sessions({ sessions }: LedgerReport): Finding[] {
           },
         ]
       : []),
+  ]
+}
+
+/** Halves of connections are missing: of what an interface sends or receives, next to nothing came. */
+export function oneWay({ sessions }: Pick<LedgerReport, 'sessions'>): Finding[] {
+  const told = sessions.filter(
+    ({ ingressPackets, egressPackets }) => ingressPackets + egressPackets >= TELLING_PACKETS,
+  )
+  const half = told.filter(
+    ({ ingressPackets, egressPackets }) =>
+      Math.min(ingressPackets, egressPackets) * 100 <
+      (ingressPackets + egressPackets) * ONE_WAY_PERCENT,
+  )
+  const [first] = half
+  if (first === undefined) {
+    return told.length === 0 ? [] : [ok('halves', 'sessions bring both directions')]
+  }
+  const { session, ingressPackets, egressPackets } = first
+  const lacks = ingressPackets < egressPackets ? 'ingress' : 'egress'
+  return [
+    {
+      check: 'halves',
+      level: 'problem',
+      what: `${half.length} of ${told.length} sessions bring one direction: ${session} ${ingressPackets} packets in and ${egressPackets} out`,
+      why: 'no connection can be followed of which one direction is mirrored, or comes to another target',
+      fix: `give the filter rules for ${lacks}, return traffic included: aws ec2 describe-traffic-mirror-filters; behind a load balancer, look at the other targets`,
+    },
+  ]
+}
+
+/** A mirror source spreads flows over ports; a tunnel on the way, or one flow, does not. */
+export function outerPorts({ sessions }: Pick<LedgerReport, 'sessions'>): Finding[] {
+  const told = sessions.filter(({ received }) => received >= TELLING_PACKETS)
+  const single = told.filter((session) => session.outerPorts === 1)
+  const [first] = single
+  if (first === undefined) {
+    return told.length === 0 ? [] : [ok('outer-ports', 'sessions come from several outer ports')]
+  }
+  return [
+    {
+      check: 'outer-ports',
+      level: 'warning',
+      what: `${single.length} of ${told.length} sessions come from one outer port, ${first.session} among them`,
+      why: 'a load balancer, and the kernel, send all of it to one target, one queue and one receiving thread',
+      fix: 'mirrortap listen --workers N --steer flow',
+    },
   ]
 }
 

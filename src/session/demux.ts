@@ -396,6 +396,7 @@ export class Demux {
         return
       }
     }
+    session.counters.noteOuterPort(datagram.sourcePort)
     const inner = this.#inner
     inner.seconds = datagram.seconds
     inner.nanoseconds = datagram.nanoseconds

@@ -214,6 +214,8 @@ export interface SessionReport {
   cutCauses: Partial<Record<CutCause, number>>
   /** Bytes that the session's PacketLength seems to leave of each frame. */
   packetLength: number | null
+  /** UDP ports that its datagrams came from: so many at least, and 64 at most. Of sessions of one source and VNI, counted in the first. */
+  outerPorts: number
   /** Of the mirrored interface, once its frames have told. */
   macAddress: string | null
   /** Bytes on the wire, by the frames' own lengths. */
@@ -299,6 +301,7 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
     } else {
       addTotals(known, session)
       addCounts(known.cutCauses, session.cutCauses)
+      known.outerPorts = Math.max(known.outerPorts, session.outerPorts)
       known.packetLength ??= session.packetLength
       known.macAddress ??= session.macAddress
       known.source ??= session.source

@@ -29,8 +29,21 @@ export class SessionCounters {
   /** On the wire. */
   bytes = 0
   readonly cut = new CutFrames()
+  #lowPorts = 0
+  #highPorts = 0
   /** Once the session is closed: the sums that its counts went into. */
   closedInto: ClosedSessions | undefined = undefined
+
+  /** The UDP port that a datagram of the session came from. */
+  noteOuterPort(port: number): void {
+    if ((port & 32) === 0) this.#lowPorts |= 1 << (port & 31)
+    else this.#highPorts |= 1 << (port & 31)
+  }
+
+  /** How many outer ports there were at least: those whose last six bits are the same count as one. */
+  get outerPorts(): number {
+    return bitsOf(this.#lowPorts) + bitsOf(this.#highPorts)
+  }
 
   /** `bytes` on the wire. */
   countDirection(direction: PacketDirection, bytes: number): void {
@@ -50,4 +63,10 @@ export class SessionCounters {
       counts.captureLost += packets
     }
   }
+}
+
+function bitsOf(word: number): number {
+  let count = 0
+  for (let left = word; left !== 0; left &= left - 1) count++
+  return count
 }

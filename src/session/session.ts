@@ -150,6 +150,7 @@ export class Session {
       cut: cut.total,
       cutCauses: byCause,
       packetLength,
+      outerPorts: this.counters.outerPorts,
       macAddress: this.identity.mac === undefined ? null : formatMac(this.identity.mac),
       bytes,
     }

@@ -20,7 +20,7 @@ class Sessions {
   count(name: string, received: number, bytes = 0): void {
     const session = this.#open.get(name) ?? {
       ...{ session: name, vni: 7, source: '10.0.0.1', ...NOTHING },
-      ...{ cutCauses: {}, packetLength: null, macAddress: null },
+      ...{ cutCauses: {}, packetLength: null, outerPorts: 1, macAddress: null },
     }
     session.received += received
     session.bytes += bytes

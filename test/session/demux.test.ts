@@ -53,6 +53,26 @@ describe('Demux.acceptVxlan', () => {
     expect(run.wrongSums()).toEqual([])
   })
 
+  test('counts a session by direction, and the ports that it comes from', () => {
+    const run = new DemuxRun()
+    const ends = { src: '10.0.0.1', dst: '192.0.2.1', sport: 1000, dport: 443 }
+    const back = { src: '192.0.2.1', dst: '10.0.0.1', sport: 443, dport: 1000 }
+    for (let packet = 0; packet < 9; packet++) {
+      const sourcePort = 65_408 + (packet % 3)
+      run.demux.acceptVxlan({ ...datagramOf(vxlan(7, ethernet(tcp4(ends)))), sourcePort })
+    }
+    run.demux.acceptVxlan({ ...datagramOf(vxlan(7, ethernet(tcp4(back)))), sourcePort: 65_408 })
+    const [session] = run.sessions.values()
+    const length = ethernet(tcp4(ends)).length
+    expect(session!.report()).toMatchObject({
+      egressPackets: 9,
+      egressBytes: 9 * length,
+      ingressPackets: 1,
+      ingressBytes: length,
+      outerPorts: 3,
+    })
+  })
+
   test.each([
     { what: 'I flag missing', datagram: hex`00000000 00000700`, fault: 'vxlan-no-vni' },
     { what: 'nothing at all', datagram: Buffer.alloc(0), fault: 'vxlan-truncated' },

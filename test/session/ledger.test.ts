@@ -175,7 +175,9 @@ describe('addReport', () => {
       const [sum, one] = [into.sessions[0]!, numbered].map(
         (report) => (report as unknown as Record<string, number>)[name]!,
       )
-      expect([name, sum]).toEqual([name, name === 'vni' ? 1 : 2 * one!])
+      // Of ports the greater number: both may have had the same.
+      const expected = name === 'vni' ? 1 : name === 'outerPorts' ? one : 2 * one!
+      expect([name, sum]).toEqual([name, expected])
     }
   })
 

@@ -24,6 +24,7 @@ export function sessionReport(
     cut: 0,
     cutCauses: {},
     packetLength: null,
+    outerPorts: 0,
     macAddress: null,
     bytes: 0,
     ...of,
