@@ -40,7 +40,9 @@ function locationOf(dialect: Dialect, places: readonly string[]): string {
   const wrong = (message: string) => new OperatorError(message, { exitCode: 2 })
   const [place = '', ...more] = places
   if (more.length > 0) throw wrong('--print-ddl takes one place of flow logs')
-  if (/['\n\\]/.test(place)) throw wrong(`${place}: a place with quotes cannot be in a statement`)
+  if (/['\\\p{C}]/u.test(place)) {
+    throw wrong(`${place}: a place with quotes or control characters cannot be in a statement`)
+  }
   if (dialect === 'clickhouse') {
     if (place === '') return ''
     throw wrong('ClickHouse is given the records (INSERT): leave the place of the files out')
