@@ -1,39 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { CommunityEnds } from '../application/community-id.js'
 import type { Ends } from '../application/ends.js'
-import type { FlowPair } from '../flow/flow-pair.js'
-
-/** A connection with what was noted of it beside its counts. */
-export interface Connection extends FlowPair {
-  /** `ShADadFf`, as in conn.log. */
-  readonly history: string
-  /** Bytes. */
-  readonly payload: { readonly originator: number; readonly responder: number }
-}
-
-/** The answer to a SYN came first: who sent it did not begin. */
-export function isAnswerFirst({ history }: Connection): boolean {
-  return history.startsWith('H')
-}
-
-/** From the other side, which Zeek marks with a caret. */
-export function turned(connection: Connection): Connection {
-  const { history, payload } = connection
-  const letters = [...history].map((letter) =>
-    letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
-  )
-  return {
-    ...connection,
-    packetSource: connection.packetDestination,
-    packetDestination: connection.packetSource,
-    sourcePort: connection.destinationPort,
-    destinationPort: connection.sourcePort,
-    originator: connection.responder,
-    responder: connection.originator,
-    payload: { originator: payload.responder, responder: payload.originator },
-    history: `^${letters.join('')}`,
-  }
-}
 
 /** Decimal seconds with six digits as a number, as the logs have times. */
 export function secondsOf(seconds: number, nanoseconds: number): number {

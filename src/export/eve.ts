@@ -9,11 +9,12 @@ import type {
   QuicHandshake,
   TlsHandshake,
 } from '../application/transactions.js'
+import type { Connection } from '../flow/connection.js'
 import type { FlowRow } from '../flow/flow-row.js'
 import { formatWords } from '../wire/address.js'
 import { hasPorts } from '../wire/ports.js'
 import { PROTOCOL_ICMPV6, PROTOCOL_TCP, protocolName } from '../wire/protocol.js'
-import { type Connection, communityEnds, flowIdOf } from './connection.js'
+import { communityEnds, flowIdOf } from './connection.js'
 import { endsOfConnection } from './zeek-logs.js'
 
 type Event = Readonly<Record<string, unknown>>

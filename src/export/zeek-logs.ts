@@ -12,10 +12,10 @@ import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
 import { tlsCipherName, tlsGroupName, tlsVersionName } from '../application/tls-names.js'
 import type { DnsTransaction, HttpExchange, TlsHandshake } from '../application/transactions.js'
-import { connectionState } from '../flow/connection-state.js'
+import type { Connection } from '../flow/connection.js'
 import { formatWords } from '../wire/address.js'
 import { protocolName } from '../wire/protocol.js'
-import { type Connection, communityEnds, secondsOf, uidOf } from './connection.js'
+import { communityEnds, secondsOf, uidOf } from './connection.js'
 import type { ZeekField, ZeekLog, ZeekType, ZeekValue } from './zeek-log.js'
 
 function field<Row>(name: string, type: ZeekType, value: (row: Row) => ZeekValue): ZeekField<Row> {
@@ -75,9 +75,10 @@ export const CONN = log<Connection>('conn', endsOfConnection, [
       ? undefined
       : pair.lastSeconds - pair.firstSeconds + (pair.lastNanoseconds - pair.firstNanoseconds) / 1e9,
   ),
-  field('orig_bytes', 'count', ({ payload }) => payload.originator),
-  field('resp_bytes', 'count', ({ payload }) => payload.responder),
-  field('conn_state', 'string', (pair) => connectionState(pair)),
+  field('orig_bytes', 'count', ({ orig }) => orig.payload),
+  field('resp_bytes', 'count', ({ resp }) => resp.payload),
+  field('conn_state', 'string', ({ connState }) => connState),
+  field('missed_bytes', 'count', ({ orig, resp }) => orig.missed + resp.missed),
   field('history', 'string', ({ history }) => (history === '' ? undefined : history)),
   field('orig_pkts', 'count', (pair) => pair.originator.packets),
   field('orig_ip_bytes', 'count', (pair) => pair.originator.bytes),

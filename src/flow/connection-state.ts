@@ -1,44 +1,61 @@
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
-import { TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.js'
-import type { FlowPair } from './flow-pair.js'
+import {
+  CLOSED,
+  ESTABLISHED,
+  INACTIVE,
+  PARTIAL,
+  RESET,
+  SYN_ACK_SENT,
+  SYN_SENT,
+} from './tcp-ends.js'
 
 /** How a connection went, in the words of `conn_state` in conn.log of Zeek. */
-export type ConnectionState =
-  | 'S0'
-  | 'S1'
-  | 'SF'
-  | 'REJ'
-  | 'S2'
-  | 'S3'
-  | 'RSTO'
-  | 'RSTR'
-  | 'RSTOS0'
-  | 'RSTRH'
-  | 'SH'
-  | 'SHR'
-  | 'OTH'
+export const CONNECTION_STATES = [
+  'S0',
+  'S1',
+  'SF',
+  'REJ',
+  'S2',
+  'S3',
+  'RSTO',
+  'RSTR',
+  'RSTOS0',
+  'RSTRH',
+  'SH',
+  'SHR',
+  'OTH',
+] as const
+export type ConnectionState = (typeof CONNECTION_STATES)[number]
 
-/** By the flags that each side ever sent. */
-export function connectionState({ protocol, originator, responder }: FlowPair): ConnectionState {
+/** How one end stands: its state in TCP, whether it sent anything, and the bytes of its data. */
+interface End {
+  readonly state: number
+  readonly isActive: boolean
+  readonly size: number
+}
+
+export function connectionState(
+  protocol: number,
+  originator: End,
+  responder: End,
+): ConnectionState {
   if (protocol === PROTOCOL_UDP) {
-    if (originator.packets === 0) return 'SHR'
-    return responder.packets > 0 ? 'SF' : 'S0'
+    if (!originator.isActive) return responder.isActive ? 'SHR' : 'OTH'
+    return responder.isActive ? 'SF' : 'S0'
   }
   if (protocol !== PROTOCOL_TCP) return 'OTH'
-  const has = (flags: number, flag: number): boolean => (flags & flag) !== 0
-  const [orig, resp] = [originator.tcpFlags, responder.tcpFlags]
-  const origBegan = has(orig, TCP_SYN)
-  const respBegan = has(resp, TCP_SYN)
-  if (has(resp, TCP_RST)) {
-    if (!origBegan) return 'RSTRH'
-    return respBegan ? 'RSTR' : 'REJ'
+  const orig = originator.state
+  const resp = responder.state
+  const isInactive = (state: number): boolean => state === INACTIVE || state === PARTIAL
+  if (resp === RESET) {
+    const isEmpty = originator.size === 0 && responder.size === 0
+    if (orig === SYN_SENT || orig === SYN_ACK_SENT || (orig === RESET && isEmpty)) return 'REJ'
+    return isInactive(orig) ? 'RSTRH' : 'RSTR'
   }
-  if (has(orig, TCP_RST)) return respBegan ? 'RSTO' : origBegan ? 'RSTOS0' : 'OTH'
-  const origClosed = has(orig, TCP_FIN)
-  const respClosed = has(resp, TCP_FIN)
-  if (origClosed && respClosed) return 'SF'
-  if (origClosed) return respBegan ? 'S2' : 'SH'
-  if (respClosed) return origBegan ? 'S3' : 'SHR'
-  if (origBegan && responder.packets === 0) return 'S0'
-  return origBegan && respBegan ? 'S1' : 'OTH'
+  if (orig === RESET) return isInactive(resp) ? 'RSTOS0' : 'RSTO'
+  if (orig === CLOSED && resp === CLOSED) return 'SF'
+  if (orig === CLOSED) return isInactive(resp) ? 'SH' : 'S2'
+  if (resp === CLOSED) return isInactive(orig) ? 'SHR' : 'S3'
+  if (orig === SYN_SENT && resp === INACTIVE) return 'S0'
+  return orig === ESTABLISHED && resp === ESTABLISHED ? 'S1' : 'OTH'
 }

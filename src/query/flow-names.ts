@@ -6,34 +6,37 @@ import { NAMES_TABLE } from './sql-tables.js'
 /** Names kept in memory as they are given numbers; ends with others have none. */
 const NAMES_MAX = 262_144
 
-/** Names of the ends of flows. A row has their numbers, a table of its own the names. */
+/** Names of the ends of flows, and other words of rows. A row has their numbers, a table of its own the words. */
 export class FlowNames {
-  readonly addresses = new AddressNames()
+  /** Undefined where no names are asked for. */
+  readonly addresses: AddressNames | undefined
 
   readonly #rows: DuckDbValues
   readonly #numbers = new Map<string, number>()
 
-  static async open(duckdb: DuckDb, database: Confined): Promise<FlowNames> {
+  static async open(duckdb: DuckDb, database: Confined, hasNames: boolean): Promise<FlowNames> {
     const types = ['UINTEGER', 'VARCHAR'] as const
-    return new FlowNames(await DuckDbValues.open(duckdb, database, NAMES_TABLE, types))
+    return new FlowNames(await DuckDbValues.open(duckdb, database, NAMES_TABLE, types), hasNames)
   }
 
-  private constructor(rows: DuckDbValues) {
+  private constructor(rows: DuckDbValues, hasNames: boolean) {
+    if (hasNames) this.addresses = new AddressNames()
     this.#rows = rows
   }
 
   /** Writes the numbers of the names of both ends, 0 where there is none. */
   put(flow: NamedEnds, row: Float64Array, sourceAt: number, destinationAt: number): void {
-    const { source, destination } = this.addresses.of(flow)
-    row[sourceAt] = this.#numberOf(source)
-    row[destinationAt] = this.#numberOf(destination)
+    const named = this.addresses?.of(flow)
+    row[sourceAt] = this.numberOf(named?.source)
+    row[destinationAt] = this.numberOf(named?.destination)
   }
 
   close(): void {
     this.#rows.close()
   }
 
-  #numberOf(name: string | undefined): number {
+  /** 0 where there is no word, or too many were given numbers. */
+  numberOf(name: string | undefined): number {
     if (name === undefined) return 0
     const known = this.#numbers.get(name)
     if (known !== undefined) return known

@@ -1,5 +1,7 @@
+import type { Connection } from '../flow/connection.js'
+import { ConnectionFacts } from '../flow/connection-facts.js'
+import { CONNECTION_STATES } from '../flow/connection-state.js'
 import { SESSION_INDICES } from '../flow/flow-entry.js'
-import { type FlowPair, pairOf } from '../flow/flow-pair.js'
 import type { EndReason, FlowRecord, OnFlowRecord } from '../flow/flow-record.js'
 import { type FlowRow, rowsOf } from '../flow/flow-row.js'
 import { STATE_NAMES } from '../flow/flow-state.js'
@@ -69,7 +71,7 @@ export async function loadCaptures(
     rows[table.name] = await DuckDbRows.open(duckdb, database, keptTable(table), types)
   }
   const hasFlows = named.has('flows') || named.has('pairs')
-  const names = options.names && hasFlows ? await FlowNames.open(duckdb, database) : undefined
+  const names = hasFlows ? await FlowNames.open(duckdb, database, options.names) : undefined
   const applications = await ApplicationRows.open(
     duckdb,
     database,
@@ -82,17 +84,23 @@ export async function loadCaptures(
     ...(applications ? [applications.packets.observe] : []),
   ]
   const trackers: FlowTracker[] = []
+  const counters: PacketCounter[] = []
   const offline = new Offline({
     ...options.offline,
     open: options.open,
     ...(observers.length > 0 && { observe: eachObserver(observers) }),
     counter: (complete) => {
-      if ((rows.flows ?? rows.pairs) !== undefined)
-        trackers.push(flowsTracker(rows, names, options))
-      if (rows.records !== undefined) {
-        trackers.push(recordsTracker(rows.records, options, complete))
+      if ((rows.flows ?? rows.pairs) !== undefined) {
+        const { tracker, counter } = flowsTracker(rows, names, options)
+        trackers.push(tracker)
+        counters.push(counter)
       }
-      return trackers.length > 1 ? new EachCounter(trackers) : trackers[0]
+      if (rows.records !== undefined) {
+        const tracker = recordsTracker(rows.records, options, complete)
+        trackers.push(tracker)
+        counters.push(tracker)
+      }
+      return counters.length > 1 ? new EachCounter(counters) : counters[0]
     },
   })
   await read(offline)
@@ -108,16 +116,20 @@ function flowsTracker(
   { flows, pairs }: Rows,
   names: FlowNames | undefined,
   { maxFlows }: LoadOptions,
-): FlowTracker {
+): { tracker: FlowTracker; counter: PacketCounter } {
+  let facts: ConnectionFacts | undefined
   const tracker: FlowTracker = new FlowTracker({
     capacity: maxFlows,
     sessions: SESSION_INDICES,
     onEnd: (flow) => {
       if (flows !== undefined) for (const row of rowsOf(tracker, flow)) putFlow(row, names, flows)
-      if (pairs !== undefined) putPair(pairOf(tracker, flow), names, pairs)
+      if (pairs === undefined) return
+      putPair(facts!.connectionOf(flow), names!, pairs)
+      facts!.forget(flow)
     },
   })
-  return tracker
+  if (pairs !== undefined) facts = new ConnectionFacts(tracker, maxFlows)
+  return { tracker, counter: facts ?? tracker }
 }
 
 function recordsTracker(
@@ -248,11 +260,11 @@ function putEnds(flow: FlowRow, row: Float64Array): void {
   row[FLOW_AT.protocol] = flow.protocol
 }
 
-function putPair(pair: FlowPair, names: FlowNames | undefined, rows: DuckDbRows): void {
+function putPair(pair: Connection, names: FlowNames, rows: DuckDbRows): void {
   const { row } = rows
-  const { originator, responder } = pair
+  const { originator, responder, orig, resp, handshakeNanoseconds } = pair
   putEnds(pair, row)
-  names?.put(pair, row, PAIR_AT.src_name, PAIR_AT.dst_name)
+  names.put(pair, row, PAIR_AT.src_name, PAIR_AT.dst_name)
   row[PAIR_AT.orig_packets] = originator.packets
   row[PAIR_AT.resp_packets] = responder.packets
   row[PAIR_AT.orig_bytes] = originator.bytes
@@ -266,6 +278,14 @@ function putPair(pair: FlowPair, names: FlowNames | undefined, rows: DuckDbRows)
   row[PAIR_AT.resp_tcp_flags] = responder.tcpFlags
   row[PAIR_AT.state] = STATE_NAMES.indexOf(pair.state) + 1
   row[PAIR_AT.direction] = directionCode(pair.direction)
+  row[PAIR_AT.conn_state] = CONNECTION_STATES.indexOf(pair.connState) + 1
+  row[PAIR_AT.history] = names.numberOf(pair.history === '' ? undefined : pair.history)
+  row[PAIR_AT.handshake] = handshakeNanoseconds ?? -1
+  row[PAIR_AT.orig_payload] = orig.payload
+  row[PAIR_AT.resp_payload] = resp.payload
+  row[PAIR_AT.orig_retransmissions] = orig.retransmissions
+  row[PAIR_AT.resp_retransmissions] = resp.retransmissions
+  row[PAIR_AT.missed_bytes] = orig.missed + resp.missed
   rows.end()
 }
 

@@ -1,3 +1,4 @@
+import { CONNECTION_STATES } from '../flow/connection-state.js'
 import { STATE_NAMES } from '../flow/flow-state.js'
 import { FIELDS, type Field, type FieldType } from '../flowlog/fields.js'
 import { NO_TIME } from '../flowlog/record-values.js'
@@ -106,6 +107,14 @@ const PAIRS_KEPT = [
   ['direction', 'UTINYINT'],
   ['src_name', 'UINTEGER'],
   ['dst_name', 'UINTEGER'],
+  ['conn_state', 'UTINYINT'],
+  ['history', 'UINTEGER'],
+  ['handshake', 'DOUBLE'],
+  ['orig_payload', 'DOUBLE'],
+  ['resp_payload', 'DOUBLE'],
+  ['orig_retransmissions', 'UINTEGER'],
+  ['resp_retransmissions', 'UINTEGER'],
+  ['missed_bytes', 'DOUBLE'],
 ] as const
 
 /** Where in a row each column is kept. */
@@ -209,7 +218,7 @@ export const FLOWS: CaptureTable = {
   ],
 }
 
-/** Zeek's words: the originator sent the first packet that was seen, the responder the others. */
+/** Zeek's words: the originator sent the first packet that was seen, unless that came from the port of a server. */
 const PAIR_NAMES: Readonly<Record<string, string>> = {
   src_addr: 'orig_addr',
   dst_addr: 'resp_addr',
@@ -239,6 +248,14 @@ const PAIRS: CaptureTable = {
     ['resp_tcp_flags', 'resp_tcp_flags'],
     ['state', oneOf(STATE_NAMES, 'state')],
     ['direction', oneOf(DIRECTIONS, 'direction')],
+    ['conn_state', oneOf(CONNECTION_STATES, 'conn_state')],
+    ['history', nameOf('history')],
+    ['handshake', 'CASE WHEN handshake >= 0 THEN handshake / 1e9 END'],
+    ['orig_payload', 'CAST(orig_payload AS BIGINT)'],
+    ['resp_payload', 'CAST(resp_payload AS BIGINT)'],
+    ['orig_retransmissions', 'orig_retransmissions'],
+    ['resp_retransmissions', 'resp_retransmissions'],
+    ['missed_bytes', 'CAST(missed_bytes AS BIGINT)'],
     ['orig_name', nameOf('src_name')],
     ['resp_name', nameOf('dst_name')],
     ['community_id', COMMUNITY_ID],

@@ -104,7 +104,7 @@ describe("Zeek's logs", () => {
     ['RSTO', 'ShAR', '0', '0', [SYN, ANSWER, ACK, { ...ACK, flags: 0x04 }]],
     ['RSTR', 'ShAr', '0', '0', [SYN, ANSWER, ACK, { ...S, seq: 501, flags: 0x04 }]],
     ['S2', 'ShADdF', '10', '30', [SYN, ANSWER, ACK, ASKED, REPLY, FIN_C]],
-    ['S3', 'ShADdf', '10', '30', [SYN, ANSWER, ACK, ASKED, REPLY, FIN_S]],
+    ['S3', 'ShADdf', '10', '30', [SYN, ANSWER, ACK, ASKED, REPLY, { ...FIN_S, ack: 111 }]],
     ['SH', 'SF', '0', '0', [SYN, { ...FIN_C, seq: 101, ack: 0 }]],
     ['OTH', 'Dd', '10', '30', [ASKED, REPLY]],
   ])('say %s and %s of a connection that went so', async (state, history, orig, resp, packets) => {

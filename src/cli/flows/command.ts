@@ -39,8 +39,9 @@ export function addFlows(program: Command): void {
     )
     .option(
       '--pairs',
-      'both directions of a connection in one row, as in conn.log of Zeek: from the originator, ' +
-        'who sent the first packet seen, to the responder',
+      'both directions of a connection in one row, as in conn.log of Zeek, with its conn_state and ' +
+        'history: from the originator, who sent the first packet seen unless that came from the ' +
+        'port of a server, to the responder',
     )
     .option(
       '--sort <field>',

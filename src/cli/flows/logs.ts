@@ -7,14 +7,13 @@ import {
   Transactions,
 } from '../../application/transactions.js'
 import { OperatorError } from '../../errors.js'
-import { type Connection, isAnswerFirst, turned } from '../../export/connection.js'
 import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from '../../export/eve.js'
 import { type ZeekLog, zeekHeader, zeekJson, zeekLine } from '../../export/zeek-log.js'
 import { CONN, DNS, HTTP, SSL } from '../../export/zeek-logs.js'
+import type { Connection } from '../../flow/connection.js'
 import { ConnectionFacts } from '../../flow/connection-facts.js'
 import { SESSION_INDICES } from '../../flow/flow-entry.js'
 import type { FlowFilter } from '../../flow/flow-filter.js'
-import { pairOf } from '../../flow/flow-pair.js'
 import type { FlowRow } from '../../flow/flow-row.js'
 import { FlowTracker } from '../../flow/flow-tracker.js'
 import { ApplicationPackets } from '../../offline/application-packets.js'
@@ -58,7 +57,7 @@ export async function writeLogs(
     capacity: maxFlows,
     sessions: SESSION_INDICES,
     onEnd: (flow) => {
-      rows.addEnded(tracker, flow, (of, at) => connectionOf(of, at, facts!))
+      rows.addEnded(tracker, flow, facts)
       facts?.forget(flow)
     },
   })
@@ -85,12 +84,6 @@ export async function writeLogs(
     for (const output of logs.outputs) await output.discard()
     throw error
   }
-}
-
-function connectionOf(tracker: FlowTracker, flow: number, facts: ConnectionFacts): Connection {
-  const history = facts.historyOf(flow)
-  const connection = { ...pairOf(tracker, flow), history, payload: facts.payloadOf(flow) }
-  return isAnswerFirst(connection) ? turned(connection) : connection
 }
 
 async function writeRows(rows: readonly FlowRow[], logs: Logs): Promise<void> {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import type { Connection } from '../../flow/connection.js'
 import { byFirst, type FlowRow } from '../../flow/flow-row.js'
 import { parseSort, type SortOrder } from '../options.js'
 
@@ -28,9 +29,37 @@ const FIELDS = {
     isQuantity: false,
   },
   protocol: { compare: (left, right) => left.protocol - right.protocol, isQuantity: false },
+  retransmissions: {
+    compare: (left, right) => retransmissionsOf(left) - retransmissionsOf(right),
+    isQuantity: true,
+  },
+  handshake: {
+    compare: (left, right) => handshakeOf(left) - handshakeOf(right),
+    isQuantity: true,
+  },
+  missed: { compare: (left, right) => missedOf(left) - missedOf(right), isQuantity: true },
   session: { compare: (left, right) => left.session - right.session, isQuantity: false },
   state: { compare: (left, right) => byText(left.state, right.state), isQuantity: false },
 } satisfies Record<string, { compare: Compare; isQuantity: boolean }>
+
+/** What is known of connections alone. */
+const OF_PAIRS = ['retransmissions', 'handshake', 'missed']
+
+export function needsPairs({ field }: SortOrder): boolean {
+  return OF_PAIRS.includes(field)
+}
+
+function retransmissionsOf(row: Partial<Connection>): number {
+  return (row.orig?.retransmissions ?? 0) + (row.resp?.retransmissions ?? 0)
+}
+
+function missedOf(row: Partial<Connection>): number {
+  return (row.orig?.missed ?? 0) + (row.resp?.missed ?? 0)
+}
+
+function handshakeOf(row: Partial<Connection>): number {
+  return row.handshakeNanoseconds ?? -1
+}
 
 export const SORT_FIELDS = Object.keys(FIELDS).join(', ')
 

@@ -1,5 +1,6 @@
 import { decimalSeconds, formatMoment } from '../../analyze/quantities.js'
 import { communityId } from '../../application/community-id.js'
+import type { Connection } from '../../flow/connection.js'
 import type { FlowPair } from '../../flow/flow-pair.js'
 import { ageOf, type FlowRow } from '../../flow/flow-row.js'
 import type { PointInTime } from '../../offline/offline.js'
@@ -47,12 +48,12 @@ export function flowJson(
 
 /** What a connection says as JSON: `orig` and `resp` are Zeek's words for who sent first, and the other. */
 export function pairJson(
-  pair: FlowPair,
+  pair: FlowPair & Partial<Connection>,
   sessions: Sessions,
   names: Names | undefined,
   at: PointInTime,
 ) {
-  const { originator, responder } = pair
+  const { originator, responder, orig, resp, history, connState, handshakeNanoseconds } = pair
   const named = names?.(pair)
   return {
     ...sessionJson(pair, sessions),
@@ -72,6 +73,15 @@ export function pairJson(
     origTcpFlags: originator.tcpFlags,
     respTcpFlags: responder.tcpFlags,
     state: pair.state,
+    connState: connState ?? null,
+    history: history ?? null,
+    handshakeSeconds:
+      handshakeNanoseconds === undefined ? null : ofNanoseconds(handshakeNanoseconds),
+    origPayloadBytes: orig?.payload ?? null,
+    respPayloadBytes: resp?.payload ?? null,
+    origRetransmissions: orig?.retransmissions ?? null,
+    respRetransmissions: resp?.retransmissions ?? null,
+    missedBytes: orig && resp ? orig.missed + resp.missed : null,
     direction: pair.direction ?? null,
     ...(named && { origName: named.source ?? null, respName: named.destination ?? null }),
     communityId: communityId(pair) ?? null,
@@ -118,6 +128,8 @@ export function pairColumns(
     SECONDS,
     ...(isVertical ? PAIR_FLAGS : []),
     STATE,
+    ...CONNECTION,
+    ...(isVertical ? CONNECTION_DETAILS : []),
     ...(isVertical ? [DIRECTION] : []),
   ]
 }
@@ -213,10 +225,36 @@ function momentCell(moment: string | null): string {
   return moment === null ? '-' : formatMoment(moment)
 }
 
+const CONNECTION: readonly Column<FlowPair & Partial<Connection>>[] = [
+  { name: 'conn', cell: ({ connState }) => connState ?? '-', drop: 10 },
+  { name: 'history', cell: ({ history }) => history || '-', drop: 2 },
+]
+
+const CONNECTION_DETAILS: readonly Column<FlowPair & Partial<Connection>>[] = [
+  {
+    name: 'handshake',
+    cell: ({ handshakeNanoseconds: taken }) =>
+      taken === undefined ? '-' : `${ofNanoseconds(taken)} s`,
+  },
+  {
+    name: 'retransmissions',
+    cell: ({ orig, resp }) =>
+      orig && resp ? `${orig.retransmissions} and ${resp.retransmissions}` : '-',
+  },
+  {
+    name: 'missed bytes',
+    cell: ({ orig, resp }) => (orig && resp ? `${orig.missed + resp.missed}` : '-'),
+  },
+]
+
 const PAIR_FLAGS: readonly Column<FlowPair>[] = [
   { name: 'orig flags', cell: ({ originator }) => formatFlags(originator.tcpFlags) },
   { name: 'resp flags', cell: ({ responder }) => formatFlags(responder.tcpFlags) },
 ]
+
+function ofNanoseconds(nanoseconds: number): string {
+  return decimalSeconds(Math.floor(nanoseconds / 1e9), nanoseconds % 1e9)
+}
 
 /** Decimal seconds from the first packet to the last, exact; null where no packet had a time. */
 function durationOf(row: FlowRow): string | null {

@@ -1,9 +1,11 @@
 import { AddressNames } from '../../application/address-names.js'
 import { ApplicationReader } from '../../application/application-reader.js'
 import { OperatorError } from '../../errors.js'
+import { ConnectionFacts } from '../../flow/connection-facts.js'
 import { FlowCapture } from '../../flow/flow-capture.js'
+import { SESSION_INDICES } from '../../flow/flow-entry.js'
 import { type FlowFilter, parseFlowFilters } from '../../flow/flow-filter.js'
-import type { FlowTracker } from '../../flow/flow-tracker.js'
+import { FlowTracker } from '../../flow/flow-tracker.js'
 import { ApplicationPackets } from '../../offline/application-packets.js'
 import { Offline, type PointInTime } from '../../offline/offline.js'
 import { lifetimeOf } from '../lifetime-options.js'
@@ -12,6 +14,7 @@ import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { printRows } from './listing.js'
 import type { FlowsOptions } from './options.js'
+import { needsPairs } from './order.js'
 import { parseShorthand } from './shorthand.js'
 import { WantedRows } from './wanted-rows.js'
 
@@ -30,6 +33,11 @@ async function listFlows(
       exitCode: 2,
     })
   }
+  if (options.sort !== undefined && needsPairs(options.sort) && !options.pairs) {
+    throw new OperatorError(`--sort ${options.sort.field} is of connections: give --pairs too`, {
+      exitCode: 2,
+    })
+  }
   const filters = readFilters(options.flowFilters)
   if (options.format !== undefined) {
     const { writeLogs } = await import('./logs.js')
@@ -45,23 +53,28 @@ async function listFlows(
   const rows = new WantedRows(options, filters)
   const names = options.names ? new AddressNames() : undefined
   const packets = names && new ApplicationPackets(new ApplicationReader(names), options.duplicates)
+  let facts: ConnectionFacts | undefined
+  const tracker: FlowTracker = new FlowTracker({
+    capacity: options.maxFlows,
+    sessions: SESSION_INDICES,
+    // Open flows have a life; else a flow is all that the files have of it.
+    ...(options.open && { lifetime: lifetimeOf(options) }),
+    onEnd: (flow) => {
+      if (!options.open) rows.addEnded(tracker, flow, facts)
+      facts?.forget(flow)
+    },
+  })
+  if (options.pairs) facts = new ConnectionFacts(tracker, options.maxFlows)
   const offline = new Offline({
     ...(packets && { observe: packets.observe }),
     ...(await offlineOptions(options, (line) => leftOut.push(line))),
     ...(options.at && { until: options.at }),
-    flows: {
-      capacity: options.maxFlows,
-      // Open flows have a life; else a flow is all that the files have of it.
-      ...(options.open
-        ? { lifetime: lifetimeOf(options) }
-        : { onEnd: (flow) => rows.addEnded(offline.tracker!, flow) }),
-    },
+    counter: () => facts ?? tracker,
   })
   const problems = await readFiles(offline, files, stop)
   packets?.end()
-  const tracker = offline.tracker!
   const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
-  if (options.open) addOpen(tracker, rows, options, filters, at, problems)
+  if (options.open) addOpen(tracker, facts, rows, options, filters, at, problems)
   else tracker.shutdown()
   const listing = { sessions: offline.sessions, names, options, at }
   await stop.interrupts(printRows(rows.sorted(at), listing))
@@ -70,6 +83,7 @@ async function listFlows(
 
 function addOpen(
   tracker: FlowTracker,
+  facts: ConnectionFacts | undefined,
   rows: WantedRows,
   options: FlowsOptions,
   filters: readonly FlowFilter[],
@@ -86,7 +100,7 @@ function addOpen(
     atNanoseconds: at.nanoseconds,
   })
   const room = Number.POSITIVE_INFINITY
-  capture.step(Number.MAX_SAFE_INTEGER, { room, put: rows.addCaptured(tracker) })
+  capture.step(Number.MAX_SAFE_INTEGER, { room, put: rows.addCaptured(tracker, facts) })
   if (capture.doubt !== undefined) {
     problems.push(`open flows may be missing: ${capture.doubt}; raise --max-flows`)
   }

@@ -1,3 +1,4 @@
+import type { ConnectionFacts } from '../../flow/connection-facts.js'
 import { type FlowFilter, passesFilters } from '../../flow/flow-filter.js'
 import { pairOf } from '../../flow/flow-pair.js'
 import { ageOf, copyOf, type FlowRow, rowsOf } from '../../flow/flow-row.js'
@@ -31,21 +32,20 @@ export class WantedRows {
   }
 
   /**
-   * A connection that is over, or that the files have no more of. `pairAs` makes the row of a pair;
-   * it is not asked where neither direction is wanted.
+   * A connection that is over, or that the files have no more of. `facts` have what else is told of pairs.
    */
-  addEnded(tracker: FlowTracker, flow: number, pairAs: typeof pairOf = pairOf): void {
+  addEnded(tracker: FlowTracker, flow: number, facts?: ConnectionFacts): void {
     const rows = rowsOf(tracker, flow).filter((row) => passesFilters(row, this.#filters))
     if (!this.#arePairs) for (const row of rows) this.#rows.add(row)
-    else if (rows.length > 0) this.#rows.add(pairAs(tracker, flow))
+    else if (rows.length > 0) this.#rows.add(facts?.connectionOf(flow) ?? pairOf(tracker, flow))
   }
 
   /** A row of a flow capture; those of one connection come one after the other. */
-  addCaptured(tracker: FlowTracker): (row: FlowRow, flow: number) => void {
+  addCaptured(tracker: FlowTracker, facts?: ConnectionFacts): (row: FlowRow, flow: number) => void {
     let before = -1
     return (row, flow) => {
       if (!this.#arePairs) this.#rows.add(copyOf(row))
-      else if (flow !== before) this.#rows.add(pairOf(tracker, flow))
+      else if (flow !== before) this.#rows.add(facts?.connectionOf(flow) ?? pairOf(tracker, flow))
       before = flow
     }
   }
