@@ -1,13 +1,28 @@
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { buildIndex, indexPathOf, readIndex } from '../../src/search/index-file.js'
 import type { CaptureIndex } from '../../src/search/index-format.js'
+import { PacketSearch } from '../../src/search/packet-search.js'
 import { ethernet, mirrored, tcp4, udp4 } from '../support/frames.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
+import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const START = 1_600_000_000
+/** LONG_TESTS=1 tries many more. */
+const IS_LONG = process.env['LONG_TESTS'] !== undefined
+const EVERYTHING = {
+  text: 'tcp',
+  since: undefined,
+  until: undefined,
+  session: undefined,
+  decap: 'auto',
+  vxlanPort: 4789,
+  genevePort: 6081,
+  onProblem: (): void => undefined,
+} as const
 
 /** Connections one behind the other, of 100 frames of 1000 bytes each. */
 function connections(count: number): Shot[] {
@@ -106,6 +121,42 @@ describe('the index of a capture', () => {
     }
     writeFileSync(indexPathOf(path), Buffer.concat([whole, Buffer.of(0)]))
     expect(readIndex(path)).toBe('damaged')
+  })
+
+  test('with any numbers that fit its checksum ends a search without an error', async () => {
+    const seed = IS_LONG ? Date.now() % 1e6 : 31
+    const random = new Random(seed)
+    const path = join(temporaryDirectory(), 'capture.pcap.gz')
+    writeFileSync(path, gzipSync(pcapFile(connections(6)), { level: 0 }))
+    await buildIndex(path, undefined, 100_000)
+    expect(indexed(path).places.length).toBeGreaterThan(2)
+    const whole = readFileSync(indexPathOf(path))
+    const headLength = whole.readUInt32LE(12)
+    const states = new Set<string>()
+    for (let turn = 0; turn < (IS_LONG ? 3000 : 60); turn++) {
+      const bytes = Buffer.from(whole)
+      for (let changes = 1 + random.below(3); changes > 0; changes--) {
+        // Mostly where lengths, numbers and places are.
+        const reach = random.pick([72, headLength - 4, whole.length])
+        const at = 8 + random.below(reach - 8)
+        const value = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)])
+        bytes.fill(value, at, at + random.pick([1, 2, 4, 8]))
+      }
+      // What is said of the capture stays true, so that the rest is looked at.
+      whole.copy(bytes, 16, 16, 36)
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, headLength - 4)), headLength - 4)
+      const cut = random.below(4) === 0 ? random.below(whole.length) : whole.length
+      writeFileSync(indexPathOf(path), bytes.subarray(0, cut))
+      const index = readIndex(path)
+      states.add(typeof index === 'object' ? 'used' : index)
+      const most = { packets: 0 }
+      const search = new PacketSearch({ ...EVERYTHING, files: [{ path, session: undefined }] })
+      const outcomes = await search.read([...search.plan()], () => most.packets++, undefined)
+      // Ranges of a hostile index may overlap no packet twice: they only go forward.
+      expect(most.packets, `seed ${seed}, turn ${turn}`).toBeLessThanOrEqual(600)
+      expect(outcomes.every(({ error }) => error === undefined)).toBe(true)
+    }
+    expect([...states].sort()).toEqual(['damaged', 'used'])
   })
 
   test('of a damaged capture ends where that does', async () => {
