@@ -85,7 +85,8 @@ function make(directory, bytes) {
       of = connections[index]
       if (--of.left === 0) connections[index] = connection(random)
     }
-    const file = (files[of.session] ??= open(directory, of.session, seconds, noise))
+    files[of.session] ??= open(directory, of.session, seconds, noise)
+    const file = files[of.session]
     const frameLen = Math.max(frameLength(random), TEMPLATE_LEN)
     put(file.capture, of, seconds, microseconds, frameLen, random() & 1)
     file.length += 16 + frameLen

@@ -27,9 +27,9 @@ export function warm(path) {
  * said when it fails.
  *
  * @param {readonly string[]} command
- * @param {{ scratch: string, output?: string }} where
+ * @param {{ scratch: string, output?: string, patienceMs?: number }} where
  */
-export async function run(command, { scratch, output }) {
+export async function run(command, { scratch, output, patienceMs = LONGEST_MS }) {
   const report = `${scratch}/time`
   const [program, ...args] = hasTime
     ? [TIME, '-q', '-f', '%U %S %M', '-o', report, ...command]
@@ -37,7 +37,7 @@ export async function run(command, { scratch, output }) {
   const stdout = output === undefined ? 'ignore' : openSync(output, 'w')
   const said = []
   const start = process.hrtime.bigint()
-  const child = spawn(program, args, { stdio: ['ignore', stdout, 'pipe'], timeout: LONGEST_MS })
+  const child = spawn(program, args, { stdio: ['ignore', stdout, 'pipe'], timeout: patienceMs })
   child.stderr?.on('data', (chunk) => said.push(chunk))
   const [code] = await once(child, 'close')
   const seconds = Number(process.hrtime.bigint() - start) / 1e9
