@@ -127,13 +127,13 @@ describe('the index of a capture', () => {
     const seed = IS_LONG ? Date.now() % 1e6 : 31
     const random = new Random(seed)
     const path = join(temporaryDirectory(), 'capture.pcap.gz')
-    writeFileSync(path, gzipSync(pcapFile(connections(6)), { level: 0 }))
+    writeFileSync(path, gzipSync(pcapFile(connections(20)), { level: 0 }))
     await buildIndex(path, undefined, 100_000)
-    expect(indexed(path).places.length).toBeGreaterThan(2)
+    expect(indexed(path).places.length).toBeGreaterThan(1)
     const whole = readFileSync(indexPathOf(path))
     const headLength = whole.readUInt32LE(12)
     const states = new Set<string>()
-    for (let turn = 0; turn < (IS_LONG ? 3000 : 60); turn++) {
+    for (let turn = 0; turn < (IS_LONG ? 3000 : 40); turn++) {
       const bytes = Buffer.from(whole)
       for (let changes = 1 + random.below(3); changes > 0; changes--) {
         // Mostly where lengths, numbers and places are.
@@ -153,7 +153,7 @@ describe('the index of a capture', () => {
       const search = new PacketSearch({ ...EVERYTHING, files: [{ path, session: undefined }] })
       const outcomes = await search.read([...search.plan()], () => most.packets++, undefined)
       // Ranges of a hostile index may overlap no packet twice: they only go forward.
-      expect(most.packets, `seed ${seed}, turn ${turn}`).toBeLessThanOrEqual(600)
+      expect(most.packets, `seed ${seed}, turn ${turn}`).toBeLessThanOrEqual(2000)
       expect(outcomes.every(({ error }) => error === undefined)).toBe(true)
     }
     expect([...states].sort()).toEqual(['damaged', 'used'])
