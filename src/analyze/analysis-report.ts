@@ -268,6 +268,8 @@ export interface TroubledFlow extends FlowSummary {
 export interface Series extends SeriesReport {
   sessions: SeriesLine[]
   protocols: SeriesLine[]
+  /** Where packets are of several times far apart, as files of different days are: the same of each, in the order of time. */
+  periods: Omit<Series, 'periods'>[]
 }
 
 export interface SeriesLine {

@@ -1,4 +1,4 @@
-const MICROSECONDS = 1e6
+export const MICROSECONDS = 1e6
 
 /**
  * Widths a bin may have, in microseconds: each a multiple of the one before, so
@@ -12,7 +12,7 @@ const WIDTHS: readonly number[] = [
 ]
 
 /** Bins at most; when the span grows past them they are joined, two to six into one. */
-const BINS_MAX = 720
+export const BINS_MAX = 720
 
 /** As data. Bin `index` begins at `start` plus `index` times `binSeconds`. */
 export interface SeriesReport {
@@ -59,6 +59,38 @@ export class TimeSeries {
     const at = bin * this.#columns + column
     this.#packets[at]! += 1
     this.#bytes[at]! += bytes
+  }
+
+  /** From the first bin to the end of the last, in microseconds. */
+  get from(): number {
+    return this.#first * this.#width
+  }
+
+  get to(): number {
+    return (this.#first + this.#bins) * this.#width
+  }
+
+  /** Adds what another has counted. */
+  addAll(other: TimeSeries): void {
+    if (other.#bins === 0) return
+    // So that no bin of the other lies across two of these.
+    while (this.#width < other.#width) this.#widen()
+    this.#find(other.from)
+    this.#find(other.to - 1)
+    while (this.#width < other.#width) this.#widen()
+    for (let bin = 0; bin < other.#bins; bin++) {
+      this.#find((other.#first + bin) * other.#width)
+      for (let column = 0; column < this.#columns; column++) {
+        const [to, from] = [this.#last * this.#columns + column, bin * this.#columns + column]
+        this.#packets[to]! += other.#packets[from]!
+        this.#bytes[to]! += other.#bytes[from]!
+      }
+    }
+  }
+
+  /** Makes bins wider until there are so many at most. */
+  limitTo(bins: number): void {
+    while (this.#bins > bins) this.#widen()
   }
 
   report(): SeriesReport {
@@ -127,6 +159,7 @@ export class TimeSeries {
     }
     this.#first = first
     this.#bins = bins
+    this.#last = -1
   }
 
   /** Adds each bin to the one that takes its place; none is overtaken, since that lies at or before it. */

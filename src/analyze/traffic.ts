@@ -14,7 +14,8 @@ import { Distribution } from './distribution.js'
 import { PROTOCOL_LINES, ProtocolCounts } from './protocol-counts.js'
 import { SessionFacts } from './session-facts.js'
 import type { TcpHealth } from './tcp-health.js'
-import { TimeSeries } from './time-series.js'
+import { TimePeriods } from './time-periods.js'
+import { BINS_MAX, type TimeSeries } from './time-series.js'
 
 /** Sessions with a line of their own in the time series; the others share one. */
 const SESSION_LINES = 64
@@ -36,7 +37,7 @@ export class Traffic implements PacketCounter {
   readonly #tracker: FlowTracker
   readonly #tcp: TcpHealth
   readonly #beacons: Beacons
-  readonly #series = new TimeSeries(PROTOCOL_LINES.length + SESSION_LINES + 1)
+  readonly #periods = new TimePeriods(PROTOCOL_LINES.length + SESSION_LINES + 1)
   readonly #byIndex: (SessionFacts | undefined)[] = []
   /** In the order they came; those whose index another has taken over stay here. */
   readonly #sessions: SessionFacts[] = []
@@ -57,7 +58,7 @@ export class Traffic implements PacketCounter {
     const line = this.protocols.add(frame, fault, length)
     if (timed) {
       facts.span.add(seconds, nanoseconds)
-      const series = this.#series
+      const series = this.#periods.at(seconds)
       const bin = series.bin(seconds, nanoseconds)
       series.add(bin, line, length)
       series.add(bin, facts.line, length)
@@ -103,7 +104,16 @@ export class Traffic implements PacketCounter {
   }
 
   seriesReport(): Series {
-    const series = this.#series
+    const whole = this.#seriesOf(this.#periods.whole())
+    // Together they have as many bins as one.
+    const periods = this.#periods.inOrder(BINS_MAX)
+    return {
+      ...whole,
+      periods: periods.length > 1 ? periods.map((period) => this.#seriesOf(period)) : [],
+    }
+  }
+
+  #seriesOf(series: TimeSeries): Omit<Series, 'periods'> {
     const line = (name: string, column: number): SeriesLine => ({
       name,
       packets: series.packets(column),

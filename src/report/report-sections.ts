@@ -108,7 +108,12 @@ ${findings.map(
 
 function traffic({ series, sessions }: AnalysisReport): Html | undefined {
   if (series.start === null) return undefined
+  const { periods } = series
   const width = formatNanoseconds(Number(series.binSeconds) * 1e9)
+  const what =
+    periods.length === 0
+      ? `Means of ${width} each, on top of each other.`
+      : `Packets came in ${periods.length} periods; the axis leaves out what is between them, and each has its own scale of time.`
   const bySession =
     sessions.some(({ vni }) => vni !== null) &&
     html`<h3>by session</h3><div class="chart" data-chart="sessions" role="img" aria-label="Traffic over time by session"></div>`
@@ -116,10 +121,10 @@ function traffic({ series, sessions }: AnalysisReport): Html | undefined {
 <div class="switches"><span>
 <button type="button" data-measure="bytes" aria-pressed="true">bytes</button>
 <button type="button" data-measure="packets" aria-pressed="false">packets</button>
-</span></div>
-<p class="dim">Means of ${width} each, on top of each other. Drag to zoom, double click to go back; a click on a name hides it.</p>
+</span><span><button type="button" data-log aria-pressed="false">log scale</button></span></div>
+<p class="dim">${what} Drag to zoom, double click to go back; a click on a name hides it.</p>
 ${bySession}
-<h3>by protocol</h3><div class="chart" data-chart="protocols" role="img" aria-label="Traffic over time by protocol"></div>
+<h3>by protocol</h3>${OF_ALL}<div class="chart" data-chart="protocols" role="img" aria-label="Traffic over time by protocol"></div>
 </section>`
 }
 

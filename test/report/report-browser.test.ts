@@ -191,6 +191,46 @@ describe.skipIf(!hasChromium)('the report in a browser (needs chromium)', () => 
     await page.context().close()
   })
 
+  test('zooms charts over time together, on a linear and a logarithmic scale', async () => {
+    const { page, complaints } = await open(sample, DESK)
+    const charts = () =>
+      page.evaluate<string[]>(
+        `['sessions', 'protocols'].map((name) => document.querySelector('[data-chart=' + name + '] canvas').toDataURL())`,
+      )
+    const whole = await charts()
+    const box = (await page.locator('[data-chart=sessions] .u-over').boundingBox())!
+    await page.mouse.move(box.x + 0.3 * box.width, box.y + 50)
+    await page.mouse.down()
+    await page.mouse.move(box.x + 0.6 * box.width, box.y + 50, { steps: 5 })
+    await page.mouse.up()
+    await expect.poll(async () => (await charts())[1]).not.toBe(whole[1])
+    const zoomed = await charts()
+    expect(zoomed[0]).not.toBe(whole[0])
+    await page.click('[data-log]')
+    expect(await page.getAttribute('[data-log]', 'aria-pressed')).toBe('true')
+    const log = await charts()
+    for (const index of [0, 1]) expect(log[index]).not.toBe(zoomed[index])
+    await page.click('[data-log]')
+    // It stays where it was zoomed to.
+    await expect.poll(charts).toEqual(zoomed)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  test('leaves the years between two captures out of the axis', async () => {
+    const frame = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1, dport: 2 }))
+    const shots = [1_400_000_000, 1_700_000_000].flatMap((start) =>
+      Array.from({ length: 60 }, (_, second) => ({ frame, seconds: start + second })),
+    )
+    const { page, complaints } = await open(reportPage(await analyzed(shots)), DESK)
+    expect(await page.textContent('#traffic')).toContain('2 periods')
+    // Bars of a minute, not a line of years.
+    const [drawn] = await drawnPixels(page)
+    expect(drawn).toBeGreaterThan(50_000)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
   test('hides a line whose name is clicked, and stacks the rest anew', async () => {
     const { page, complaints } = await open(sample, DESK)
     const all = await firstChart(page)
