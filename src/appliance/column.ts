@@ -12,7 +12,7 @@ import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
-import { type CaptureChange, type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
+import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
 import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
 import type { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
@@ -64,6 +64,14 @@ export interface ColumnOptions {
   files?: FileLimits
 }
 
+/** What can change while packets are received; a part that is missing stays as it is. Plain data. */
+export type Tuning = Partial<
+  Pick<ColumnOptions, 'filters' | 'unknownSessions' | 'flowLog'> & {
+    /** null: none are written. */
+    capture: CapturePolicy | null
+  }
+>
+
 /** Where else packets and records go. */
 export interface ColumnOutlets {
   readonly forward?: PacketForward
@@ -102,12 +110,14 @@ const NO_FILE_LIMITS: FileLimits = {
  */
 export class Column {
   readonly #options: ColumnOptions
+  #capture: CapturePolicy | undefined
   readonly #onFinished: ((path: string) => void) | undefined
   /** What senders can cause without end is limited, lines about registered sessions apart. All lines go through these. */
   readonly #lines: LineLimits
   readonly #sayOfRegistered: (line: string) => void
   readonly #sayOfOthers: (line: string) => void
   readonly #sayOfPackets: (line: string) => void
+  readonly #sayOfFilters: (line: string) => void
   #noRoomSaid = 0
   #noRoomSaidAt = 0
   readonly #tap: Tap<FlowTracker>
@@ -145,12 +155,14 @@ export class Column {
     { forward, records }: ColumnOutlets = {},
   ) {
     this.#options = options
+    this.#capture = options.capture
     this.#onFinished = onFinished
     const lines = new LineLimits(onProblem)
     this.#lines = lines
     this.#sayOfRegistered = lines.about('captures of registered sessions')
     this.#sayOfOthers = lines.about('captures of sessions that nobody registered')
     this.#sayOfPackets = lines.about('packets')
+    this.#sayOfFilters = lines.about('filters')
     const { captures, flowLogs } = options.files ?? NO_FILE_LIMITS
     this.#captureFiles = new FileBudget(captures)
     this.#directoriesOfNew = Math.max(options.maxSessions, DIRECTORIES_MIN)
@@ -176,7 +188,7 @@ export class Column {
       admission: new Admission(),
       unknownSessions: options.unknownSessions,
       duplicates: options.duplicates,
-      filter: openSessionFilter(options.filters ?? {}, lines.about('filters')),
+      filter: openSessionFilter(options.filters ?? {}, this.#sayOfFilters),
       counter: (complete) =>
         new FlowTracker({
           capacity: options.maxFlows,
@@ -186,9 +198,7 @@ export class Column {
           ...this.#windows(records),
           complete,
         }),
-      ...(options.capture && {
-        openCapture: (session, linkType) => this.#openCapture(session, linkType),
-      }),
+      openCapture: (session, linkType) => this.#openCapture(session, linkType),
       ...(forward && { forward }),
       onOpen: (session) => this.#flowLogs?.follow(session),
       onClose: (session, why) => this.#forget(session, why),
@@ -222,9 +232,26 @@ export class Column {
     return this.#tap.ledger
   }
 
-  /** From the next file on. */
-  changeCaptures(change: CaptureChange): void {
-    if (this.#options.capture !== undefined) Object.assign(this.#options.capture, change)
+  /**
+   * From the next packet on. Resolves when files that end by it have their names. Not to be called
+   * before the last call, or that of `apply`, has resolved. Never rejects.
+   */
+  async retune({ capture, filters, unknownSessions, flowLog }: Tuning): Promise<void> {
+    if (unknownSessions !== undefined) this.demux.unknownSessions = unknownSessions
+    if (filters !== undefined) this.#tap.filter = openSessionFilter(filters, this.#sayOfFilters)
+    if (capture !== undefined) this.#retuneCaptures(capture ?? undefined)
+    if (flowLog !== undefined) await this.#flowLogs?.retune(flowLog)
+    await this.#tap.capturesFinished()
+  }
+
+  #retuneCaptures(next: CapturePolicy | undefined): void {
+    const now = this.#capture
+    // What only says when a file ends holds from the next file on.
+    if (now !== undefined && next !== undefined && isSameKind(now, next)) Object.assign(now, next)
+    else {
+      this.#capture = next
+      this.#tap.restartCaptures()
+    }
   }
 
   /** Where captures and flow logs are written to. */
@@ -399,7 +426,7 @@ export class Column {
   }
 
   #openCapture(session: Session, linkType: number): SessionCapture | undefined {
-    const policy = this.#options.capture
+    const policy = this.#capture
     if (policy === undefined) return undefined
     const name = session.name!
     return new RotatingCapture(
@@ -461,6 +488,11 @@ export class Column {
     if (lost > 0) this.#lostAt = nowSeconds
     this.#flowLogs?.noteLoss(lost, this.#lastTick === 0 ? nowSeconds : this.#lastTick, nowSeconds)
   }
+}
+
+/** Whether a file that is open may go on. */
+function isSameKind(a: CapturePolicy, b: CapturePolicy): boolean {
+  return a.directory === b.directory && a.format === b.format && a.snaplen === b.snaplen
 }
 
 /** Seconds without a packet after which a session's capture file is no use to it when others want one. */

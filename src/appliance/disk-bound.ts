@@ -53,7 +53,7 @@ interface Volume {
  * bounds the whole.
  */
 export class DiskBound {
-  readonly #options: DiskBoundOptions
+  #options: DiskBoundOptions
   readonly #volumes: Volume[] = []
   readonly #disk = new Disk()
   #timer: NodeJS.Timeout | undefined
@@ -111,13 +111,24 @@ export class DiskBound {
     }
     await this.#measure()
     await this.#scan(undefined)
-    const { keepTotal, keepFree } = this.#options
-    if (keepTotal === undefined && keepFree === undefined) {
-      for (const volume of this.#volumes) {
-        volume.limit = DEFAULT_SHARE * (volume.available + volume.bytes)
-      }
-    }
+    this.#setLimits()
     await this.#look()
+  }
+
+  /** From the next look on. */
+  setBounds(bounds: Pick<DiskBoundOptions, 'keepTotal' | 'keepFree'>): void {
+    this.#options = { ...this.#options, ...bounds }
+    this.#setLimits()
+    this.#notBefore = 0
+  }
+
+  #setLimits(): void {
+    const { keepTotal, keepFree } = this.#options
+    const isNamed = keepTotal !== undefined || keepFree !== undefined
+    for (const volume of this.#volumes) {
+      const { available, bytes } = volume
+      volume.limit = isNamed ? Number.POSITIVE_INFINITY : DEFAULT_SHARE * (available + bytes)
+    }
   }
 
   async #look(): Promise<void> {

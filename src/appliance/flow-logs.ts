@@ -127,9 +127,9 @@ interface Registered {
 export class FlowLogs {
   /** Of all its files. */
   readonly disk = new Disk()
-  readonly #options: FlowLogOptions
+  #options: FlowLogOptions
   readonly #of: FlowLogsSurroundings
-  readonly #default: FlowLogDestination
+  #default: FlowLogDestination
   readonly #defaultMetadata: SessionMetadata
   readonly #running = new Map<string, RunningLog>()
   readonly #registered = new Map<Session, Registered>()
@@ -147,12 +147,7 @@ export class FlowLogs {
     this.#options = options
     this.#of = of
     this.#defaultMetadata = new SessionMetadata(options.metadata)
-    this.#default = this.#open(
-      options.layout,
-      parseLogFormat(options.logFormat),
-      DEFAULT_PENDING_MAX,
-      options.queues?.ofDefault,
-    )
+    this.#default = this.#openDefault()
     const { owner, metadata } = options
     this.#gateways = new TransitGateways(of.transitGateways, of.interfaces, {
       region: metadata.region ?? owner?.region,
@@ -225,10 +220,7 @@ export class FlowLogs {
         this.#gatewayLogs.remove(id)
         this.#closing.add(destination)
       })
-      await this.#close(destination)
-      this.#closing.delete(destination)
-      this.#written += destination.statistics.written
-      this.#lost += destination.statistics.lost
+      await this.#end(destination)
     } else if (running === undefined) {
       const layout = { ...owner, ...after.destinationOptions, flowLogId: id }
       const logFormat = parseLogFormat(after.logFormat, fieldsOfResource(after.resourceType))
@@ -244,6 +236,22 @@ export class FlowLogs {
         if (isOfTransitGateway(after)) this.#gatewayLogs.add(log)
       })
     }
+  }
+
+  /**
+   * The default flow log is as `next` says from now on: what its sessions did so far has its records in the
+   * files there were. Resolves when those have their names. An interval that was not counted before changes nothing.
+   */
+  async retune(next: FlowLogOptions): Promise<void> {
+    const { layout, logFormat, maxAggregationInterval, queues } = next
+    const before = this.#default
+    await this.#report([...this.#of.sessions()])
+    const given = { layout, logFormat, maxAggregationInterval, ...(queues && { queues }) }
+    this.#options = { ...this.#options, ...given }
+    this.#default = this.#openDefault()
+    this.#closing.add(before)
+    for (const session of this.#of.sessions()) this.#setLogs(session)
+    await this.#end(before)
   }
 
   /** What sessions of this interface did so far has its records as the interface is; another is about to be told of. */
@@ -329,6 +337,19 @@ export class FlowLogs {
     )
   }
 
+  #openDefault(): FlowLogDestination {
+    const { layout, logFormat, queues } = this.#options
+    return this.#open(layout, parseLogFormat(logFormat), DEFAULT_PENDING_MAX, queues?.ofDefault)
+  }
+
+  /** Of one in `#closing`. */
+  async #end(destination: FlowLogDestination): Promise<void> {
+    await this.#close(destination)
+    this.#closing.delete(destination)
+    this.#written += destination.statistics.written
+    this.#lost += destination.statistics.lost
+  }
+
   async #close(destination: FlowLogDestination): Promise<void> {
     try {
       await destination.close()
@@ -343,15 +364,20 @@ export class FlowLogs {
     const sessions = [...this.#registered].filter(
       ([, { resource }]) => isOfAll || this.#covers(flowLog, resource),
     )
+    await this.#report(sessions.map(([session]) => session))
+    change()
+    for (const [session] of sessions) this.#setLogs(session)
+  }
+
+  /** What their flows did so far has its records. */
+  async #report(sessions: readonly Session[]): Promise<void> {
     let began = performance.now()
-    for (const [session] of sessions) {
+    for (const session of sessions) {
       this.#of.reportSession(session.index)
       if (performance.now() - began < SLICE_MS) continue
       await nextTurn()
       began = performance.now()
     }
-    change()
-    for (const [session] of sessions) this.#setLogs(session)
   }
 
   #covers(flowLog: FlowLog, { networkInterfaceId }: MirrorSession): boolean {

@@ -1,11 +1,10 @@
 import type { Change } from '../control/state.js'
-import type { CaptureChange } from '../pcap/rotation.js'
 import type { ReceiverChoice } from '../receive/open.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import type { SteerBy } from '../receive/steering.js'
 import type { LedgerReport } from '../session/ledger.js'
 import type { FlowBatch } from './captured-flows.js'
-import type { ColumnOptions, FlowCaptureOutcome, FlowOperationRequest } from './column.js'
+import type { ColumnOptions, FlowCaptureOutcome, FlowOperationRequest, Tuning } from './column.js'
 import type { TopTalkers } from './live-talkers.js'
 
 /** What a worker is started with. Plain data. */
@@ -54,8 +53,8 @@ export type Order =
   | { readonly type: 'change'; readonly changes: readonly Change[] }
   /** Records that were written are lost before they were delivered: so many, at least. */
   | { readonly type: 'records-lost'; readonly records: number }
-  /** Write captures otherwise from now on. */
-  | { readonly type: 'captures'; readonly change: CaptureChange }
+  /** Go on otherwise from the next packet on. */
+  | { readonly type: 'retune'; readonly tuning: Tuning }
   | FlowOrder
   /** Finish everything and answer `done`. */
   | { readonly type: 'stop' }

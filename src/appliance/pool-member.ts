@@ -2,12 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Change } from '../control/state.js'
 import type { Latency } from '../durations.js'
 import { OperatorError } from '../errors.js'
-import type { CaptureChange } from '../pcap/rotation.js'
 import type { LeftSocket } from '../receive/receiver.js'
 import { addReport, addTotals, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
 import type { FlowBatch } from './captured-flows.js'
-import type { FlowCaptureOutcome } from './column.js'
+import type { FlowCaptureOutcome, Tuning } from './column.js'
 import type { TopTalkers } from './live-talkers.js'
 import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
 import { Progress, silenceText, type Written } from './progress.js'
@@ -156,10 +155,13 @@ export class Member {
   }
 
   /** A thread that is started later begins with it. */
-  changeCaptures(change: CaptureChange): void {
-    const { capture } = this.#options.data.column
-    if (capture !== undefined) Object.assign(capture, change)
-    this.#thread?.order({ type: 'captures', change })
+  retune(tuning: Tuning): void {
+    const { capture, ...others } = tuning
+    const { column } = this.#options.data
+    Object.assign(column, others)
+    if (capture === null) delete column.capture
+    else if (capture !== undefined) column.capture = capture
+    this.#thread?.order({ type: 'retune', tuning })
   }
 
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {

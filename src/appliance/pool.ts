@@ -1,9 +1,8 @@
 import type { Change } from '../control/state.js'
-import type { CaptureChange } from '../pcap/rotation.js'
 import { addReport, type LedgerReport } from '../session/ledger.js'
 import { monotonicMs } from '../sink/disk.js'
 import { CapturedFlows } from './captured-flows.js'
-import type { FlowCaptureOutcome, FlowOperationRequest } from './column.js'
+import type { FlowCaptureOutcome, FlowOperationRequest, Tuning } from './column.js'
 import { joinTalkers, type TopTalkers } from './live-talkers.js'
 import type { FlowOrder } from './messages.js'
 import { HungThread, Member, type MemberOptions } from './pool-member.js'
@@ -166,9 +165,9 @@ export class Pool {
     for (const member of this.#members) member.noteRecordsLost(records)
   }
 
-  /** Has every worker write captures otherwise, from their next files on. */
-  changeCaptures(change: CaptureChange): void {
-    for (const member of this.#members) member.changeCaptures(change)
+  /** Has every worker, and those started later, go on otherwise. */
+  retune(tuning: Tuning): void {
+    for (const member of this.#members) member.retune(tuning)
   }
 
   /** Has every worker finish what it has, once; resolves with the final ledger. */

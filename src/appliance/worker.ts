@@ -11,7 +11,7 @@ import type { OnDatagram, Receiver } from '../receive/receiver.js'
 import { Receivers } from '../receive/receivers.js'
 import { attachSteering, steeringProgram } from '../receive/steering.js'
 import type { FlowBatch } from './captured-flows.js'
-import { Column, type ColumnOptions, type ColumnOutlets } from './column.js'
+import { Column, type ColumnOptions, type ColumnOutlets, type Tuning } from './column.js'
 import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
 import { PacketRingWriter } from './packet-ring.js'
 import { Progress } from './progress.js'
@@ -181,6 +181,21 @@ function change(changes: readonly Change[]): Promise<void> {
   return changing
 }
 
+function retune(tuning: Tuning): Promise<void> {
+  // What is of this worker alone is added as at the start.
+  const { capture, ...others } = tuning
+  const own = columnOptions({
+    ...options,
+    column: { ...options.column, ...others, ...(capture && { capture }) },
+  })
+  const isKept = (name: string): boolean => name in tuning
+  const changed = Object.fromEntries(Object.entries(own).filter(([name]) => isKept(name)))
+  changing = changing.then(() =>
+    column.retune({ ...changed, ...(capture === null && { capture: null }) }),
+  )
+  return changing
+}
+
 async function start(): Promise<void> {
   const { port, genevePort } = options.receiver
   // Before the first packet, so that none is taken for one of a session nobody announced.
@@ -207,8 +222,8 @@ async function start(): Promise<void> {
       column.noteRecordsLost(order.records, Math.floor(Date.now() / 1000))
     } else if (order.type === 'change') {
       change(order.changes).then(() => tell({ type: 'changed' }), crashed)
-    } else if (order.type === 'captures') {
-      column.changeCaptures(order.change)
+    } else if (order.type === 'retune') {
+      retune(order.tuning).catch(crashed)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       follow(operateOnFlows(order))
     } else if (order.type === 'talkers') follow(tellTalkers())

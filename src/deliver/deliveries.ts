@@ -27,6 +27,8 @@ export class Deliveries {
   readonly #specs = new Map<string, DeliverySpec>()
   /** What to call when nothing of them is left to deliver. */
   readonly #ending = new Map<string, () => void>()
+  /** Wanted again before they have ended. */
+  readonly #again = new Map<string, DeliverySpec>()
   #statuses = new Map<string, DeliveryStatus>()
   #worker: Worker | undefined = undefined
   #restart: NodeJS.Timeout | undefined = undefined
@@ -48,6 +50,10 @@ export class Deliveries {
   }
 
   open(spec: DeliverySpec): void {
+    if (this.#ending.has(spec.name)) {
+      this.#again.set(spec.name, spec)
+      return
+    }
     this.#specs.set(spec.name, spec)
     if (this.#worker === undefined && this.#restart === undefined) this.#start()
     else this.#order({ type: 'open', spec })
@@ -55,6 +61,7 @@ export class Deliveries {
 
   /** No more files will come. What waits is delivered first; then `onEnded` is called. */
   end(name: string, onEnded: () => void): void {
+    this.#again.delete(name)
     if (!this.#specs.has(name)) return
     this.#ending.set(name, onEnded)
     this.#order({ type: 'end', name })
@@ -139,6 +146,9 @@ export class Deliveries {
       const onEnded = this.#ending.get(notice.name)
       this.#ending.delete(notice.name)
       onEnded?.()
+      const again = this.#again.get(notice.name)
+      this.#again.delete(notice.name)
+      if (again !== undefined) this.open(again)
     } else if (notice.type === 'undelivered') {
       for (const resolve of this.#onUndelivered.splice(0)) resolve(notice.paths)
     } else {

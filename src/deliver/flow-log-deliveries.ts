@@ -17,14 +17,17 @@ const KEPT = '.deliver'
 const DEFAULT_ID_FILE = 'default-flow-log-id'
 const SPEC = '.json'
 
-interface FlowLogDeliveriesOptions {
-  /** Of all flow logs. */
-  readonly directory: string
-  readonly region: string
-  /** Of the default flow log. */
+/** Where the default flow log goes. */
+interface DefaultPlaces {
   readonly places: readonly Place[]
   /** Its id; undefined where it is delivered nowhere. */
   readonly defaultId: string | undefined
+}
+
+interface FlowLogDeliveriesOptions extends DefaultPlaces {
+  /** Of all flow logs. */
+  readonly directory: string
+  readonly region: string
   readonly onProblem: (line: string) => void
   /** What brings them there. */
   readonly deliveries: Deliveries
@@ -72,7 +75,7 @@ export function defaultFlowLogId(directory: string): string {
  * log that is deleted has its last files delivered, also after a restart.
  */
 export class FlowLogDeliveries {
-  readonly #options: FlowLogDeliveriesOptions
+  #options: FlowLogDeliveriesOptions
   readonly #deliveries: Deliveries
 
   constructor(options: FlowLogDeliveriesOptions) {
@@ -97,6 +100,17 @@ export class FlowLogDeliveries {
       if (present.has(spec.name)) continue
       this.#deliveries.open(spec)
       this.#end(spec.name)
+    }
+  }
+
+  /** The default flow log goes to other places from now on; what waits for one that is not among them is delivered first. */
+  setPlaces(next: DefaultPlaces): void {
+    const names = new Set(next.places.map(slugOf))
+    const before = new Set(this.#options.places.map(slugOf))
+    this.#options = { ...this.#options, ...next }
+    for (const name of before) if (!names.has(name)) this.#deliveries.end(name, () => undefined)
+    for (const place of next.places) {
+      if (!before.has(slugOf(place))) this.#deliveries.open(this.#ofDefault(place))
     }
   }
 

@@ -33,11 +33,6 @@ export interface CapturePolicy {
   suffix: string
 }
 
-/** What may change while captures are written: it holds from the next file on. */
-export type CaptureChange = Partial<
-  Pick<CapturePolicy, 'rotateBytes' | 'rotateSeconds' | 'keepFiles' | 'keepBytes'>
->
-
 interface CaptureSession {
   /** Name of the session's directory. */
   name: string

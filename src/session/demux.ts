@@ -59,7 +59,7 @@ export class Demux {
   readonly #ledger: Ledger
   readonly #sessions: SessionDirectory
   readonly #pipeline: Pipeline
-  readonly #acceptUnknown: boolean
+  #acceptUnknown: boolean
   readonly #vnis: ReadonlySet<number> | undefined
   readonly #decap: boolean
   readonly #vxlanPort: number
@@ -99,6 +99,10 @@ export class Demux {
     this.#inner.geneve = undefined
     const fault = this.#openVxlan(datagram, datagram.end - datagram.start, undefined)
     if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
+  }
+
+  set unknownSessions(what: 'accept' | 'drop') {
+    this.#acceptUnknown = what === 'accept'
   }
 
   /** Takes a datagram that came to the GENEVE port. */

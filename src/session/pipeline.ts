@@ -51,7 +51,8 @@ export interface PipelineOptions {
  */
 export class Pipeline {
   readonly #ledger: Ledger
-  readonly #filter: PacketFilter | undefined
+  /** Packets it does not want are counted as filtered. */
+  filter: PacketFilter | undefined
   readonly #tracker: PacketCounter | undefined
   readonly #openCapture: PipelineOptions['openCapture']
   readonly #observe: PacketObserver | undefined
@@ -63,7 +64,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#ledger = options.ledger
-    this.#filter = options.filter
+    this.filter = options.filter
     this.#tracker = options.tracker
     this.#duplicateMode = options.duplicates ?? 'keep'
     this.#openCapture = options.openCapture
@@ -112,7 +113,7 @@ export class Pipeline {
     const wireLength = frame.wireLength()
     session.counters.received++
     session.counters.bytes += wireLength
-    if (!isMirrored || this.#filter?.accepts(packet, frame, session) === false) {
+    if (!isMirrored || this.filter?.accepts(packet, frame, session) === false) {
       this.#ledger.filtered++
       session.counters.filtered++
       return

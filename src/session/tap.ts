@@ -39,6 +39,7 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
   readonly demux: Demux
   readonly counter: Counter
 
+  readonly #pipeline: Pipeline
   readonly #options: TapOptions<Counter>
   readonly #byIndex: (Session | undefined)[] = []
   readonly #closingCaptures = new Set<Promise<void>>()
@@ -59,7 +60,7 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
       },
       onClose: (session, why) => this.#close(session, why),
     })
-    const pipeline = new Pipeline({
+    this.#pipeline = new Pipeline({
       ledger,
       tracker: this.counter,
       duplicates: options.duplicates,
@@ -70,7 +71,7 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
     })
     this.demux = new Demux({
       ledger,
-      pipeline,
+      pipeline: this.#pipeline,
       sessions: this.sessions,
       unknownSessions: options.unknownSessions,
       vnis: options.vnis,
@@ -89,6 +90,19 @@ export class Tap<Counter extends PacketCounter | undefined = undefined> {
   /** The packets that were not mirrored, then the open sessions by index. */
   get all(): Session[] {
     return this.#byIndex.filter((session) => session !== undefined)
+  }
+
+  /** From the next packet on. */
+  set filter(filter: TapOptions<Counter>['filter']) {
+    this.#pipeline.filter = filter
+  }
+
+  /** Ends the captures of all sessions. Whether their next packets begin others is asked anew. */
+  restartCaptures(): void {
+    for (const session of this.all) {
+      this.finishCapture(session)
+      session.capture = undefined
+    }
   }
 
   /** Ends the capture of a session. Its next packet begins another. */

@@ -439,3 +439,64 @@ describe('Column', () => {
     expect(report.flows.recordsLost).toBe(0)
   })
 })
+
+describe('retune', () => {
+  test('captures end and begin, filters and unknown sessions change, and no packet is uncounted', async () => {
+    const run = new Run()
+    const capture = { ...CAPTURE, directory: join(run.directory, 'captures') }
+    run.packet(1, T)
+    await run.column.retune({ capture: null })
+    run.packet(1, T + 1)
+    run.packet(2, T + 1)
+    await run.column.retune({ capture: { ...capture, snaplen: 60 } })
+    run.packet(1, T + 2)
+    run.packet(2, T + 2)
+    await run.column.retune({ filters: { filter: 'host 10.9.0.1' } })
+    run.packet(1, T + 3)
+    run.packet(2, T + 3)
+    await run.column.retune({ filters: {}, unknownSessions: 'drop' })
+    run.packet(2, T + 4)
+    run.packet(3, T + 4)
+    await run.column.close()
+    expect(run.problems).toEqual([])
+    expect(run.column.report()).toMatchObject({
+      received: 9,
+      accepted: 7,
+      filtered: 1,
+      unknownSession: 1,
+      totals: { captured: 5 },
+    })
+    const seconds = Object.entries(await run.captures())
+      .map(([path, of]) => [dirname(path), of] as const)
+      .sort(([one, [a]], [other, [b]]) => one.localeCompare(other) || a! - b!)
+    expect(seconds).toEqual([
+      ['vni-1_10.0.0.1', [0]],
+      ['vni-1_10.0.0.1', [2, 3]],
+      ['vni-2_10.0.0.1', [2, 4]],
+    ])
+  })
+
+  test('the default flow log goes on in another format, and each packet is in one record', async () => {
+    const run = new Run()
+    const flowLog = {
+      directory: join(run.directory, 'flow-logs'),
+      layout: {},
+      maxAggregationInterval: WINDOW as 60,
+      metadata: {},
+      wholeSessions: true,
+    }
+    run.packet(1, T)
+    run.packet(1, T + 1)
+    await run.column.retune({ flowLog: { ...flowLog, logFormat: '${srcport} ${packets}' } })
+    run.packet(1, T + 2)
+    const report = await run.close()
+    const logs = filesBelow(flowLog.directory).map((path) =>
+      gunzipSync(readFileSync(path)).toString('latin1').trimEnd().split('\n'),
+    )
+    expect(logs).toHaveLength(2)
+    const [old, next] = logs.sort(([a], [b]) => b!.length - a!.length)
+    expect(old![1]).toMatch(/ 10\.9\.0\.1 1000 53 2 256$/)
+    expect(next).toEqual(['srcport packets', '1000 1'])
+    expect(report.flows).toMatchObject({ recordsWritten: 2, recordsLost: 0 })
+  })
+})

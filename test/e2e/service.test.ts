@@ -74,12 +74,27 @@ describe.skipIf(!IS_BUILT || !HAS_LIBC)(
       await appliance.says(/^SIGHUP: changed --rotate-size; restart to change --workers$/m)
       await hear(/^RELOADING=1\nMONOTONIC_USEC=\d+\n(?:WATCHDOG=1\n|STATUS=.*\n)*READY=1$/m)
       await sendSome()
+      const changes = ['rotate-size: 2kB', 'log-level: debug', 'filter: udp', 'health: 127.0.0.1:0']
+      writeFileSync(config, `capture-dir: ${captures}\n${changes.join('\n')}\n`)
       appliance.signal('SIGHUP')
-      await appliance.says(/^SIGHUP: restart to change --workers$/m)
+      await appliance.says(/^SIGHUP: changed --log-level, --filter, --health$/m)
+      const [, health] = await appliance.says(/^health checks by HTTP, and \/metrics, on (\S+)$/m)
+      expect((await fetch(`${health}/readyz`)).status).toBe(200)
+      await sendSome()
+      writeFileSync(config, 'log-level: debug\nfilter: tcp\nhealth: 127.0.0.1:0\n')
+      appliance.signal('SIGHUP')
+      await appliance.says(/^SIGHUP: changed --rotate-size, --capture-dir, --filter$/m)
+      await sendSome()
       await sender.close()
       expect(await appliance.stop()).toBe(0)
       await hear(/^STOPPING=1$/m)
-      expect(readStats(stats)).toMatchObject({ received: 150, accepted: 150, kernelLost: 0 })
+      expect(readStats(stats)).toMatchObject({
+        received: 250,
+        accepted: 200,
+        filtered: 50,
+        kernelLost: 0,
+        totals: { captured: 200, captureLost: 0 },
+      })
       // From the second change on, a file has some thirty of these.
       expect(filesBelow(captures).length).toBeGreaterThan(1)
     })

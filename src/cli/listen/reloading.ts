@@ -1,17 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Pool } from '../../appliance/pool.js'
 import { OperatorError } from '../../errors.js'
-import type { CaptureChange } from '../../pcap/rotation.js'
+import { errnoOf } from '../../sink/write-error.js'
+import { say, warn } from '../process/console.js'
 import type { Chosen } from './options.js'
+import { mayChange, type Running, retune } from './retune.js'
 import type { Service } from './service.js'
-
-/** What captures look at each time: it can change while they are written. */
-const OF_CAPTURES = {
-  rotateSize: 'rotateBytes',
-  rotateInterval: 'rotateSeconds',
-  keepFiles: 'keepFiles',
-  keepBytes: 'keepBytes',
-} as const satisfies Record<string, keyof CaptureChange>
 
 /**
  * SIGHUP: the configuration is read again. What can change at run time does, and no packet is lost by
@@ -19,22 +12,33 @@ const OF_CAPTURES = {
  */
 export class Reloading {
   readonly #readAgain: () => Promise<Chosen>
-  readonly #say: (line: string) => void
+  readonly #start: Chosen
   #now: Chosen
-  #pool: Pool | undefined = undefined
+  #running: Running | undefined = undefined
   #service: Service | undefined = undefined
   #reloading: Promise<void> = Promise.resolve()
 
-  constructor(now: Chosen, readAgain: () => Promise<Chosen>, say: (line: string) => void) {
-    this.#now = now
+  constructor(start: Chosen, readAgain: () => Promise<Chosen>) {
+    this.#start = start
+    this.#now = start
     this.#readAgain = readAgain
-    this.#say = say
+  }
+
+  /** As they are in effect. */
+  get options(): Chosen['options'] {
+    return this.#now.options
   }
 
   /** From here on there is something to change. */
-  begin(pool: Pool, service: Service): void {
-    this.#pool = pool
+  begin(running: Running, service: Service): void {
+    this.#running = running
     this.#service = service
+  }
+
+  /** From here on there is not; resolves when nothing is being changed. */
+  async end(): Promise<void> {
+    this.#running = undefined
+    await this.#reloading
   }
 
   /** Never rejects for what an operator can mend; one after the other. */
@@ -45,49 +49,46 @@ export class Reloading {
 
   async #reload(): Promise<void> {
     if (this.#now.options.config === undefined) {
-      this.#say('SIGHUP: there is no --config to read again')
+      warn('SIGHUP: there is no --config to read again')
       return
     }
-    const pool = this.#pool
-    if (pool === undefined) {
-      this.#say('SIGHUP: not ready yet; the configuration has just been read')
+    const running = this.#running
+    if (running === undefined) {
+      say('SIGHUP: not ready, or stopping: the configuration is not read again')
       return
     }
     this.#service?.reloading()
     try {
-      this.#follow(await this.#readAgain(), pool)
+      await this.#follow(await this.#readAgain(), running)
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error
-      this.#say(`SIGHUP: the configuration stays as it was: ${error.message}`)
+      if (error instanceof OperatorError) {
+        warn(`SIGHUP: the configuration stays as it was: ${error.message}`)
+      } else if (errnoOf(error) !== undefined) {
+        warn(`SIGHUP: not all of it could be changed: ${(error as Error).message}`)
+      } else throw error
     } finally {
       this.#service?.reloaded()
     }
   }
 
-  #follow(next: Chosen, pool: Pool): void {
+  async #follow(next: Chosen, running: Running): Promise<void> {
     const before = this.#now.options
     const names = new Set([...Object.keys(before), ...Object.keys(next.options)])
-    const changed = [...names].filter(
-      (name) => !isDeepStrictEqual(before[name], next.options[name]),
-    )
+    const options = { ...before }
     const followed: string[] = []
     const left: string[] = []
-    const captures: CaptureChange = {}
-    for (const name of changed) {
-      // Without captures there is nothing that could follow.
-      if (name in OF_CAPTURES && before.captureDir !== undefined) {
-        const value = next.options[name] as number | undefined
-        captures[OF_CAPTURES[name as keyof typeof OF_CAPTURES]] = value ?? Number.POSITIVE_INFINITY
-        followed.push(optionOf(name))
-      } else left.push(optionOf(name))
+    for (const name of names) {
+      if (isDeepStrictEqual(before[name], next.options[name])) continue
+      // Back to what there was at the start.
+      const isBack = isDeepStrictEqual(this.#start.options[name], next.options[name])
+      const follows = isBack || mayChange(name, this.#start.options, next.options)
+      if (follows) options[name] = next.options[name]
+      ;(follows ? followed : left).push(optionOf(name))
     }
     if (!isDeepStrictEqual(this.#now.declared, next.declared)) left.push('mirror resources')
-    if (followed.length > 0) pool.changeCaptures(captures)
-    const kept = Object.fromEntries(
-      Object.entries(next.options).filter(([name]) => name in OF_CAPTURES),
-    )
-    this.#now = { ...this.#now, options: { ...before, ...kept } }
-    this.#say(`SIGHUP: ${outcome(followed, left)}`)
+    if (followed.length > 0) await retune(running, before, options)
+    this.#now = { ...this.#now, options }
+    say(`SIGHUP: ${outcome(followed, left)}`)
   }
 }
 

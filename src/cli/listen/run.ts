@@ -1,46 +1,34 @@
 import type { PutRefusal } from '../../api/ec2/operation.js'
 import { ec2Actions } from '../../api/ec2/operations.js'
-import { API_LIMITS } from '../../api/http/api-server.js'
 import { networkFirewallActions } from '../../api/network-firewall/actions.js'
 import { FlowOperations } from '../../api/network-firewall/flow-operations.js'
-import type { ColumnOptions } from '../../appliance/column.js'
 import { DiskBound, hasRecords } from '../../appliance/disk-bound.js'
-import { fileLimits, fileLimitsWarning } from '../../appliance/file-limits.js'
+import { fileLimitsWarning } from '../../appliance/file-limits.js'
 import { LineLimit, LineLimits } from '../../appliance/line-limit.js'
 import { changesTo, openControlPlane } from '../../appliance/open-control-plane.js'
 import { Pool } from '../../appliance/pool.js'
 import { HungThread } from '../../appliance/pool-member.js'
 import { regionInHost } from '../../aws/follow/ec2-client.js'
-import { captureDelivery, parseCapturePlace } from '../../deliver/capture-delivery.js'
 import { Deliveries } from '../../deliver/deliveries.js'
-import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
+import type { Place } from '../../deliver/delivery-url.js'
 import { DeliveryError } from '../../deliver/destination.js'
-import {
-  defaultFlowLogId,
-  defaultQueue,
-  FlowLogDeliveries,
-  queueDirectory,
-} from '../../deliver/flow-log-deliveries.js'
-import { OperatorError } from '../../errors.js'
-import { FlowLogLayout, makeFlowLogId } from '../../flowlog/layout.js'
-import { parseLogFormat } from '../../flowlog/log-format.js'
-import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import { FlowLogDeliveries } from '../../deliver/flow-log-deliveries.js'
+import { makeFlowLogId } from '../../flowlog/layout.js'
+import type { MetadataValues } from '../../flowlog/metadata.js'
 import { mirrored } from '../../metrics/mirrored.js'
-import { CAPTURE_NAME } from '../../pcap/capture-name.js'
 import { adoptParts } from '../../recover/adoption.js'
 import { TakenDirectories } from '../../recover/taken-directories.js'
 import { IndexThread } from '../../search/index-thread.js'
 import type { LedgerReport, RemovedFiles } from '../../session/ledger.js'
-import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { DiskSpace } from '../../sink/disk-space.js'
 import { sleep } from '../../sleep.js'
 import { openCloudWatch, THIS_HOST } from '../cloudwatch-option.js'
-import { lifetimeOf } from '../lifetime-options.js'
 import { redraw, say, sayDetail, warn } from '../process/console.js'
 import { ended, noteHung } from '../process/leave.js'
 import { onReportSignal } from '../process/report-signal.js'
 import { checkStats, writeStats } from '../process/stats-file.js'
 import { type Stop, stoppable } from '../process/stop.js'
+import { columnOptions, connectionsOf, giveQueues, placesOf } from './column-options.js'
 import { reserveDiskThreads } from './disk-threads.js'
 import { openFollowing } from './follow.js'
 import { openForward } from './forwarding.js'
@@ -50,6 +38,7 @@ import { openApi, regionAndAccount } from './open-api.js'
 import { type Closable, openHealth } from './open-health.js'
 import type { Chosen, ListenOptions } from './options.js'
 import { Reloading } from './reloading.js'
+import { capturesOf } from './retune.js'
 import { Service } from './service.js'
 import { progressOf, type Watched } from './watched.js'
 
@@ -65,7 +54,7 @@ export async function listen(
 ): Promise<void> {
   const { options, declared } = chosen
   const metadata = withRegion(chosen.metadata, options)
-  const reloading = new Reloading(chosen, readAgain, say)
+  const reloading = new Reloading(chosen, readAgain)
   await stoppable(
     (stop) => runAppliance({ options, metadata, declared, version, reloading }, stop),
     () => void reloading.reload(),
@@ -90,9 +79,8 @@ async function runAppliance(
   const service = Service.open(warn)
   reserveDiskThreads(options.workers)
   const places = placesOf(options)
-  const capturePlace =
-    options.deliverCaptures === undefined ? undefined : parseCapturePlace(options.deliverCaptures)
-  const column = columnOptions(options, metadata)
+  const flowLogId = makeFlowLogId()
+  const column = columnOptions(options, metadata, flowLogId)
   const directories = await takeDirectories(options)
   // Receiving threads have limits of their own.
   const limits = new LineLimits(warn)
@@ -125,18 +113,16 @@ async function runAppliance(
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
     const sayOfDeliveries = limits.about('deliveries')
     const deliveries = new Deliveries({ onProblem: sayOfDeliveries })
-    const flowLogDeliveries = openDeliveries(
-      options,
-      metadata,
-      { places, deliveries, onProblem: sayOfDeliveries },
-      column,
-    )
+    const defaultId = giveQueues(column.flowLog, options.deliver, places)
+    const flowLogDeliveries = openDeliveries(options, metadata, {
+      places,
+      defaultId,
+      deliveries,
+      onProblem: sayOfDeliveries,
+    })
     flowLogDeliveries?.start(plane.resources.flowLogs.values())
-    if (capturePlace !== undefined) {
-      const { region } = regionAndAccount(metadata)
-      const of = { place: capturePlace, region, names: CAPTURE_NAME }
-      deliveries.open(captureDelivery(options.captureDir!, of))
-    }
+    const captureDelivery = capturesOf(options, metadata)
+    if (captureDelivery !== undefined) deliveries.open(captureDelivery)
     const sayFinished = details.about('finished files')
     const sayChange = details.about('changes')
     const forward = await openForward(options, {
@@ -218,36 +204,57 @@ async function runAppliance(
       troubles: () => spaces.troubles,
       deliveries: () => deliveries.statuses,
     }
-    const openAll = async () => {
+    const openChecks = (options: ListenOptions) =>
+      openHealth(options, pool.listening, watched, { say, warn, limits })
+    let checks: Closable[] = []
+    const openServers = async () => {
       const cloudWatch = await openCloudWatch(options.cloudwatchMetrics, {
         region: regionAndAccount(metadata).region,
         count: async () => mirrored(await ledger(), plane.resources, THIS_HOST),
         onProblem: limits.about('CloudWatch'),
       })
-      return { cloudWatch, servers: await openServers() }
-    }
-    const openServers = async (): Promise<Closable[]> => {
       const api = await openApi(options, metadata, actions, { say, warn, limits }, watched)
-      const health = await openHealth(options, pool.listening, watched, { say, warn, limits })
-      return [...(api === undefined ? [] : [api]), ...health]
+      checks = await openChecks(options)
+      return { cloudWatch, api }
     }
-    const { cloudWatch, servers } = await openAll().catch(async (error: unknown) => {
+    const { cloudWatch, api } = await openServers().catch(async (error: unknown) => {
       await pool.stop()
       await forward?.stop()
       throw error
     })
     service.ready(watched)
-    reloading.begin(pool, service)
+    reloading.begin(
+      {
+        pool,
+        deliveries,
+        flowLogDeliveries,
+        bound,
+        metadata,
+        flowLogId,
+        async reopenChecks(next) {
+          const before = reloading.options
+          await Promise.all(checks.map((check) => check.close()))
+          try {
+            checks = await openChecks(next)
+          } catch (error) {
+            checks = await openChecks(before)
+            throw error
+          }
+        },
+      },
+      service,
+    )
     const followed = following?.().catch((error: Error) => stop.fail(error))
     const redraw = showLedger(pool)
     if (options.duration !== undefined) {
       void sleep(options.duration * 1000, stop.abortSignal).then(() => stop.stop())
     }
     await stop.reached
+    await ended('the configuration', reloading.end())
     service.stopping()
     clearInterval(redraw)
     await ended('CloudWatch', cloudWatch?.stop())
-    await ended('the API', Promise.all(servers.map((server) => server.close())))
+    await ended('the API', Promise.all([api, ...checks].map((server) => server?.close())))
     spaces.stop()
     await ended('what follows mirror sessions', followed)
     await ended('the state', plane.close())
@@ -261,7 +268,8 @@ async function runAppliance(
     details.sayOmitted()
     await ended('the indexing thread', indexing?.stop())
     for (const line of formatLedger(report)) say(line)
-    if (options.stats !== undefined) writeStats(options.stats, report)
+    const { stats } = reloading.options
+    if (stats !== undefined) writeStats(stats, report)
     directories.release()
     if (stop.failure !== undefined) throw stop.failure
   } catch (error) {
@@ -279,37 +287,22 @@ function openIndexing({ captureDir, index }: ListenOptions): IndexThread | undef
   return new IndexThread({ directory: captureDir }, warn)
 }
 
-/** Where the default flow log is delivered to. Throws OperatorError (exit code 2). */
-function placesOf({ deliver }: ListenOptions): readonly Place[] {
-  const places = (deliver || []).map(parsePlace)
-  const names = places.map(placeName)
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice === undefined) return places
-  throw new OperatorError(`--deliver names ${twice} twice: leave one out`, { exitCode: 2 })
-}
-
-/** What brings flow logs where they are to be; tells `column` what to write for it. */
+/** What brings flow logs where they are to be. */
 function openDeliveries(
   { flowLogDir: directory, deliver }: ListenOptions,
   metadata: MetadataValues,
-  of: { places: readonly Place[]; deliveries: Deliveries; onProblem: (line: string) => void },
-  { flowLog }: ColumnOptions,
+  of: {
+    places: readonly Place[]
+    defaultId: string | undefined
+    deliveries: Deliveries
+    onProblem: (line: string) => void
+  },
 ): FlowLogDeliveries | undefined {
-  if (directory === undefined || flowLog === undefined || deliver === false) return undefined
-  const { places } = of
-  const defaultId = places.length === 0 ? undefined : defaultFlowLogId(directory)
-  if (defaultId !== undefined) flowLog.layout.flowLogId = defaultId
-  flowLog.queues = {
-    ofDefault: places
-      .map((place) => defaultQueue(directory, place))
-      .filter((own) => own !== undefined),
-    others: queueDirectory(directory),
-  }
+  if (directory === undefined || deliver === false) return undefined
   const { region } = regionAndAccount(metadata)
   return new FlowLogDeliveries({
     directory,
     region,
-    defaultId,
     ...of,
   })
 }
@@ -355,72 +348,10 @@ async function putObject(
   return undefined
 }
 
-function columnOptions(options: ListenOptions, metadata: MetadataValues): ColumnOptions {
-  const column: ColumnOptions = {
-    files: fileLimits(options.workers, connectionsOf(options)),
-    sessionKey: options.sessionKey,
-    duplicates: options.duplicates,
-    unknownSessions: options.unknownSessions,
-    maxSessions: options.maxSessions,
-    maxFlows: options.maxFlows,
-    sessionQuota: options.maxFlowsPerSession ?? options.maxFlows,
-    lifetime: lifetimeOf(options),
-  }
-  const filters: FilterOptions = { filter: options.filter, filters: options.filters }
-  // Refused here, before anything is opened, rather than in a thread.
-  openSessionFilter(filters, () => undefined)
-  column.filters = filters
-  if (options.duplicates === 'mark' && options.captureFormat === 'pcap' && options.captureDir) {
-    throw new OperatorError(
-      'a pcap file has no place for marks: give --capture-format pcapng with --duplicates mark',
-      { exitCode: 2 },
-    )
-  }
-  if (options.captureDir !== undefined) {
-    column.capture = {
-      directory: options.captureDir,
-      format: options.captureFormat,
-      snaplen: options.snaplen ?? 0,
-      rotateBytes: options.rotateSize,
-      rotateSeconds: options.rotateInterval,
-      keepFiles: options.keepFiles ?? Number.POSITIVE_INFINITY,
-      keepBytes: options.keepBytes ?? Number.POSITIVE_INFINITY,
-      suffix: '',
-    }
-  }
-  if (options.flowLogDir !== undefined) {
-    const layout = {
-      accountId: metadata['account-id'],
-      region: metadata.region,
-      flowLogId: makeFlowLogId(),
-      hiveCompatiblePartitions: options.hiveCompatiblePartitions ?? false,
-      perHourPartition: options.perHourPartition ?? false,
-      fileFormat: options.fileFormat,
-    }
-    // Refused here, before anything is opened, rather than in a thread.
-    new FlowLogLayout(layout)
-    new SessionMetadata(metadata)
-    parseLogFormat(options.logFormat)
-    column.flowLog = {
-      directory: options.flowLogDir,
-      layout,
-      logFormat: options.logFormat,
-      maxAggregationInterval: options.maxAggregationInterval === '60' ? 60 : 600,
-      metadata,
-      wholeSessions: options.workers === 1 || options.steer === 'vni',
-    }
-  }
-  return column
-}
-
 function filesWarning(options: ListenOptions): string | undefined {
   const { maxSessions, workers, unknownSessions } = options
   if (unknownSessions === 'drop') return undefined
   return fileLimitsWarning(maxSessions, workers, connectionsOf(options))
-}
-
-function connectionsOf({ api }: ListenOptions): number {
-  return api === false ? 0 : API_LIMITS.connections
 }
 
 /** The directories of the options, with what an earlier run left unfinished in them. */
