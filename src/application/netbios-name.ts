@@ -6,7 +6,8 @@ import { type DnsMessage, parseDns } from './dns.js'
 
 export const NETBIOS_NAME_PORT = 137
 
-const ENCODED = /^([a-p]{32})(\.|$)/
+/** Letters after P encode nothing, and are read as if they did, as other programs do. */
+const ENCODED = /^([a-z]{32})(\.|$)/
 const A = 0x61
 
 /** Reads the message at `bytes[start, end)`, with names as hosts have them; undefined where it is none. */
@@ -33,9 +34,12 @@ function decoded(name: string): string {
   if (encoded === undefined) return name
   const bytes = Array.from(
     { length: 16 },
-    (_, at) => ((encoded.charCodeAt(2 * at) - A) << 4) | (encoded.charCodeAt(2 * at + 1) - A),
+    (_, at) =>
+      (((encoded.charCodeAt(2 * at) - A) << 4) | (encoded.charCodeAt(2 * at + 1) - A)) & 0xff,
   )
   // The last says what kind of name it is.
-  const text = String.fromCharCode(...bytes.slice(0, -1)).replace(/[ \0]+$/, '')
+  const text = String.fromCharCode(...bytes.slice(0, -1))
+    .replace(/\0.*$/s, '')
+    .trimEnd()
   return text + name.slice(encoded.length)
 }

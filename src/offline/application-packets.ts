@@ -26,7 +26,7 @@ export class ApplicationPackets {
     max: FIRSTS_MAX,
     // Nothing of the rest came, so that what it has is all.
     dispose: ({ packet, session }, _key, reason) => {
-      if (reason === 'evict') this.#read(packet, session)
+      if (reason === 'evict') this.read(packet, session)
     },
   })
 
@@ -67,13 +67,14 @@ export class ApplicationPackets {
     const key = keyOf(frame, session)
     if (joined !== undefined) {
       this.#firsts.delete(key)
-      this.#read(joined, session)
+      this.read(joined, session)
     } else if (frame.fragment === FRAGMENT_FIRST) {
       this.#firsts.set(key, { packet: packet.copy(), session })
     }
   }
 
-  #read(packet: Packet, session: number): void {
+  /** Reads a packet as it is, of which nothing was parsed; a fragment by itself. */
+  read(packet: Packet, session: number): void {
     const { bytes, start, end, linkType, originalLength } = packet
     const fault = parseFrame(bytes, start, end, linkType, originalLength, this.#whole)
     if (fault === undefined) this.#reader.read(this.#whole, session, packet)

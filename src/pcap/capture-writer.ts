@@ -18,6 +18,8 @@ import {
   emitStatistics,
   enhancedPacketLength,
   interfaceLength,
+  type NamedAddress,
+  namesBlock,
   SECTION_HEADER_LEN,
   statisticsLength,
 } from './pcapng-emit.js'
@@ -167,6 +169,17 @@ export class CaptureWriter {
     this.#due = this.#due === undefined ? block : Buffer.concat([this.#due, block])
     this.#settle()
     return this.#interfaces++
+  }
+
+  /**
+   * Has the names of addresses stand before the next packet; false where something else has still
+   * to be written. pcapng only: a pcap file has no place for them.
+   */
+  addNames(names: readonly NamedAddress[]): boolean {
+    assert(this.#format === 'pcapng', 'a pcap file has no names')
+    if (this.#due !== undefined && !this.#settle()) return false
+    this.#due = namesBlock(names)
+    return true
   }
 
   /**

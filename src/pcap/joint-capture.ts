@@ -4,9 +4,10 @@ import { openSink } from '../sink/open.js'
 import { SeriesSink } from '../sink/series-sink.js'
 import { LINKTYPE_ETHERNET, linkTypeName } from '../wire/link-type.js'
 import type { Packet } from '../wire/packet.js'
-import type { CaptureFormat } from './capture-writer.js'
+import type { CaptureFormat, CaptureWriter } from './capture-writer.js'
 import { FileSeries, type SeriesPolicy } from './file-series.js'
 import { JointFile, type JointInterface } from './joint-file.js'
+import type { NamedAddress } from './pcapng-emit.js'
 
 /** `path` as openSink takes it. */
 export interface JointCaptureOptions extends SeriesPolicy {
@@ -30,6 +31,9 @@ export interface JointCaptureOptions extends SeriesPolicy {
 
 /** Packets stamped before the end of an interval may still wait in the socket when the clock passes it. */
 const GRACE_SECONDS = 1
+
+/** Names before one packet; more stand before the next. */
+const NAMES_A_BLOCK = 64
 
 /** Bytes that may wait before `room` waits for them. */
 const PENDING_MAX = 8 * 1024 * 1024
@@ -58,6 +62,9 @@ export class JointCapture {
   #kernelLost = 0
   #kernelLostBefore = 0
   #packetsFlushed = -1
+  /** Names of addresses that packets have told, and how many of them are in the file. */
+  readonly #names: NamedAddress[] = []
+  #namesInFile = 0
 
   /** Throws OperatorError for a series that cannot be; opens nothing. */
   constructor(options: JointCaptureOptions) {
@@ -105,6 +112,11 @@ export class JointCapture {
     return new JointSource(this, name)
   }
 
+  /** Has the name of an address stand before the next packet of this file, and of those that follow. */
+  addName(address: readonly number[], name: string): void {
+    this.#names.push({ address, name })
+  }
+
   /** See JointSource. */
   write(
     source: JointSource,
@@ -125,6 +137,7 @@ export class JointCapture {
     }
     at.received++
     const { writer, id } = at
+    if (this.#namesInFile < this.#names.length) this.#writeNames(writer)
     if (writer.write(packet, id, options, kept, originalLength)) {
       this.packets++
       return true
@@ -172,6 +185,12 @@ export class JointCapture {
     await this.#sink?.discard().catch(() => undefined)
   }
 
+  #writeNames(writer: CaptureWriter): void {
+    const last = this.#namesInFile + NAMES_A_BLOCK
+    if (!writer.addNames(this.#names.slice(this.#namesInFile, last))) return
+    this.#namesInFile = Math.min(last, this.#names.length)
+  }
+
   #takes(linkType: number): boolean {
     this.#linkType ??= linkType
     if (this.#linkType === linkType) return true
@@ -202,6 +221,7 @@ export class JointCapture {
     this.#file = new JointFile(this.#sink!, this.#options)
     if (this.#linkType !== undefined) this.#file.begin(this.#linkType)
     this.#packetsFlushed = -1
+    this.#namesInFile = 0
   }
 
   /** What the kernel has lost since the file was begun, as far as was heard. */

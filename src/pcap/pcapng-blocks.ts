@@ -20,6 +20,7 @@ export const BLOCK_INTERFACE = 1
 /** The obsolete Packet Block (draft, appendix). */
 export const BLOCK_PACKET = 2
 export const BLOCK_SIMPLE_PACKET = 3
+export const BLOCK_NAMES = 4
 export const BLOCK_STATISTICS = 5
 export const BLOCK_ENHANCED_PACKET = 6
 

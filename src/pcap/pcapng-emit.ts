@@ -4,9 +4,13 @@
  * Each function writes at `start` and returns the offset just past what it
  * wrote; the length beside it says how much room that takes.
  */
+
+import { putU32 } from '../wire/octets.js'
 import {
   BLOCK_ENHANCED_PACKET,
+  BLOCK_HEAD_LEN,
   BLOCK_INTERFACE,
+  BLOCK_NAMES,
   BLOCK_SECTION_HEADER,
   BLOCK_STATISTICS,
   BLOCK_TAIL_LEN,
@@ -148,6 +152,38 @@ export function emitEnhancedPacket(
   for (let at = start + EPB_FRAME + capturedLength; at < optionsAt; at++) bytes[at] = 0
   putU32Le(bytes, tail, length)
   return start + EPB_FRAME
+}
+
+/** Of a name resolution block: an address of IPv4 or IPv6, and its name. */
+const RECORD_IPV4 = 1
+const RECORD_IPV6 = 2
+const RECORD_HEAD_LEN = 4
+const WORD_LEN = 4
+
+/** An address, IPv4 as one word and IPv6 as four, and its name. */
+export interface NamedAddress {
+  readonly address: readonly number[]
+  readonly name: string
+}
+
+/** A name resolution block. */
+export function namesBlock(names: readonly NamedAddress[]): Buffer {
+  const records = names.map(({ address, name }) => {
+    const text = Buffer.from(`${name}\0`)
+    const length = address.length * WORD_LEN + text.length
+    const bytes = Buffer.alloc(RECORD_HEAD_LEN + padded(length))
+    putU16Le(bytes, 0, address.length === 1 ? RECORD_IPV4 : RECORD_IPV6)
+    putU16Le(bytes, 2, length)
+    for (const [at, word] of address.entries()) putU32(bytes, RECORD_HEAD_LEN + at * WORD_LEN, word)
+    text.copy(bytes, RECORD_HEAD_LEN + address.length * WORD_LEN)
+    return bytes
+  })
+  // After the last record comes one without a value, and no options.
+  const body = Buffer.concat([...records, Buffer.alloc(RECORD_HEAD_LEN)])
+  const bytes = Buffer.alloc(BLOCK_HEAD_LEN + body.length + BLOCK_TAIL_LEN)
+  body.copy(bytes, BLOCK_HEAD_LEN)
+  frameBlock(BLOCK_NAMES, bytes, 0, BLOCK_HEAD_LEN + body.length)
+  return bytes
 }
 
 export function statisticsLength(statistics: InterfaceStatistics): number {

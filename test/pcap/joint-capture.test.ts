@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { JointCapture, type JointSource } from '../../src/pcap/joint-capture.js'
 import { readCapture } from '../../src/pcap/reader.js'
 import { FailingDisk } from '../support/failing-disk.js'
+import { hex } from '../support/hex.js'
 import { lentPacket } from '../support/lent-packet.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -38,6 +39,29 @@ async function packetsByInterface(path: string): Promise<Record<string, number>>
 }
 
 describe('JointCapture', () => {
+  test('writes names of addresses before the next packet, and again in the next file', async () => {
+    const directory = temporaryDirectory()
+    const capture = new JointCapture({
+      ...OPTIONS,
+      path: join(directory, '%s.pcapng'),
+      rotateSeconds: 10,
+    })
+    const source = capture.source('a')
+    capture.open(100)
+    expect(write(source, 100)).toBe(true)
+    capture.addName([0xc000_0201], 'web.example')
+    capture.addName([0x2001_0db8, 0, 0, 1], 'web.example')
+    for (const seconds of [101, 102, 111]) expect(write(source, seconds)).toBe(true)
+    await capture.close()
+    const record = Buffer.concat([hex`01 00 10 00 c0000201`, Buffer.from('web.example\0')])
+    for (const name of ['100.pcapng', '110.pcapng']) {
+      const bytes = readFileSync(join(directory, name))
+      expect(bytes.indexOf(record)).toBeGreaterThan(0)
+      expect(bytes.indexOf(record)).toBe(bytes.lastIndexOf(record))
+      expect((await packetsByInterface(join(directory, name)))['packets']).toBeGreaterThan(0)
+    }
+  })
+
   test('declares in each file of a series the sessions that it has', async () => {
     const directory = temporaryDirectory()
     const path = join(directory, '%s.pcapng')

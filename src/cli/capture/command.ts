@@ -3,7 +3,14 @@ import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import { collect, collectVnis, integerBetween, parseDuration, parseSize } from '../options.js'
+import {
+  collect,
+  collectVnis,
+  integerBetween,
+  namesOption,
+  parseDuration,
+  parseSize,
+} from '../options.js'
 import { checkStats } from '../process/stats-file.js'
 import { addReceivingOptions } from '../receiving-options.js'
 import type { CaptureOptions } from './options.js'
@@ -101,6 +108,7 @@ function addWriting(command: Command): void {
         'pcapng',
       ]),
     )
+    .addOption(namesOption())
     .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
 }
 

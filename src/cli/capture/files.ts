@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../../errors.js'
 import { ExpressionFilter } from '../../filter/expression-filter.js'
+import { captureNames } from '../../offline/capture-names.js'
 import { timeProblems } from '../../offline/problems.js'
 import { type CaptureFormat, LAST_SECOND } from '../../pcap/capture-writer.js'
 import { JointCapture } from '../../pcap/joint-capture.js'
@@ -68,7 +69,12 @@ class Conversion {
     this.#format = jointOptions(options).format
     this.#isPiped = options.write === '-'
     this.#stats = options.stats
+    const names =
+      capture instanceof JointCapture
+        ? captureNames(capture, this.#format, options.names)
+        : undefined
     this.#tap = new Tap({
+      observe: names?.observe,
       maxSessions: SESSIONS_MAX,
       counter: () => undefined,
       openCapture: (session) => capture.source(session.name ?? NOT_MIRRORED),

@@ -1,5 +1,6 @@
 import { OperatorError } from '../../errors.js'
 import { ExpressionFilter } from '../../filter/expression-filter.js'
+import { captureNames } from '../../offline/capture-names.js'
 import { JointCapture } from '../../pcap/joint-capture.js'
 import type { OnDatagram, Receiver } from '../../receive/receiver.js'
 import { Receivers } from '../../receive/receivers.js'
@@ -56,7 +57,9 @@ class LiveCapture {
       },
     })
     this.#capture = capture
+    const names = captureNames(capture, jointOptions(options).format, options.names)
     this.#tap = new Tap({
+      observe: names?.observe,
       maxSessions: SESSIONS_MAX,
       counter: () => undefined,
       openCapture: (session) => capture.source(session.name!),

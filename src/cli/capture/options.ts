@@ -23,6 +23,7 @@ export interface CaptureOptions {
   decap: 'auto' | 'none'
   vxlanPort: number
   split?: true
+  names: boolean
   /** pcap-filter(7): the words after the options; undefined wants every packet. */
   filter?: string
 }

@@ -4,7 +4,7 @@ import { formatInName } from '../../pcap/capture-name.js'
 import { GENEVE_PORT } from '../../wire/geneve.js'
 import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import { collect, integerBetween, parseMoment } from '../options.js'
+import { collect, integerBetween, namesOption, parseMoment } from '../options.js'
 import type { FindOptions } from './options.js'
 
 /** No word of the filter language ends so, and none is a dash. */
@@ -51,6 +51,7 @@ export function addFind(program: Command): void {
       1_048_576,
     )
     .option('-c, --limit <packets>', 'stop after so many packets', integerBetween(1, 1e15))
+    .addOption(namesOption())
     .option(
       '-s, --snaplen <bytes>',
       'bytes to keep of each frame, 0 keeps all',

@@ -19,4 +19,5 @@ export interface FindOptions {
   vxlanPort: number
   genevePort: number
   maxFlows: number
+  names: boolean
 }

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../../errors.js'
+import type { ApplicationPackets } from '../../offline/application-packets.js'
+import { captureNames } from '../../offline/capture-names.js'
 import { damageProblem } from '../../offline/problems.js'
 import type { CaptureOutcome } from '../../pcap/capture-merge.js'
 import { formatInName } from '../../pcap/capture-name.js'
@@ -182,8 +184,9 @@ class Output {
   readonly #format: CaptureFormat
   readonly #capture: JointCapture
   readonly #sources = new Map<string | null, JointSource>()
+  readonly #names: ApplicationPackets | undefined
 
-  constructor(path: string, { format, snaplen }: FindOptions) {
+  constructor(path: string, { format, snaplen, names }: FindOptions) {
     this.#path = path
     this.#format = format ?? formatInName(path) ?? 'pcap'
     const never = Number.POSITIVE_INFINITY
@@ -201,6 +204,7 @@ class Output {
       },
     })
     this.#capture.open(0)
+    this.#names = captureNames(this.#capture, this.#format, names)
   }
 
   get error(): Error | undefined {
@@ -221,6 +225,8 @@ class Output {
       source = this.#capture.source(session ?? NOT_MIRRORED)
       this.#sources.set(session, source)
     }
+    // Of one name an address has, whichever session told it.
+    this.#names?.read(packet, 0)
     source.write(packet, packet.end - packet.start, packet.originalLength, undefined)
   }
 
