@@ -9,6 +9,7 @@
  */
 import { FlowTracker } from '../../dist/flow/flow-tracker.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
+import { Ledger } from '../../dist/session/ledger.js'
 import { Reassembly } from '../../dist/session/reassembly.js'
 import { SessionDirectory } from '../../dist/session/session-directory.js'
 import { Frame } from '../../dist/wire/frame.js'
@@ -144,7 +145,7 @@ const FRAGMENT_KEYS = {
 }
 
 function ofFragments(keyOf) {
-  const counts = { joined: 0, parts: 0, leftover: 0, repeated: 0, unclaimed: 0 }
+  const counts = new Ledger().fragments
   const reassembly = new Reassembly(counts)
   const bytes = Buffer.alloc(32 * 4096)
   const frame = Object.assign(new Frame(), { bytes, ipVersion: 6, protocol: 17 })
@@ -170,11 +171,14 @@ function ofFragments(keyOf) {
   }, PACKETS)
 }
 
-for (const [what, keys, cost] of [
+/** @type {readonly [string, Record<string, (n: number) => any>, (keyOf: any) => number][]} */
+const TABLES = [
   ['flows, 64 k of them', FLOW_KEYS, ofFlows],
   ['mirror sessions, 16 k of them', SESSION_KEYS, ofSessions],
   ['fragments of mirror datagrams, 4,096 under way', FRAGMENT_KEYS, ofFragments],
-]) {
+]
+
+for (const [what, keys, cost] of TABLES) {
   console.log(
     `\n${what}: ns a packet, the least of ${ROUNDS} in turn, and the ratio to random keys`,
   )
