@@ -24,6 +24,8 @@ interface Holders {
   readonly others: readonly Session[]
 }
 const KEY_WORDS = 5
+/** The index has room for so many at first, or for all that may be open: 64 KiB. */
+const FIRST_SESSIONS = 1024
 
 /**
  * The open sessions by (outer source, VNI). Of those that packets open there are at
@@ -126,6 +128,7 @@ export class SessionDirectory {
     if (!this.#admits(datagram, vni, hasRoom)) return undefined
     // Room first, so that the index of the one that goes can be used.
     if (!hasRoom && !this.#makeRoom(datagram.seconds)) return undefined
+    this.#makeSlots(this.#sessions.size + 1)
     const source = this.#byVni
       ? null
       : Uint32Array.of(datagram.source0, datagram.source1, datagram.source2, datagram.source3)
@@ -174,7 +177,7 @@ export class SessionDirectory {
     const slot = this.#bySlot.length === 0 ? undefined : this.#bySlot[this.#find(vni, source)]
     if (slot !== undefined && !slot.first.isRegistered) this.#close(slot.first, 'deleted')
     this.#boundKeys++
-    this.#makeSlots()
+    this.#makeSlots(this.#sessions?.size ?? 0)
     this.#insert(holders, vni, source)
   }
 
@@ -200,7 +203,7 @@ export class SessionDirectory {
 
   /** Memory for as many sessions as there may be, which a run without any does without. */
   #allocate(): LRUCache<number, Session> {
-    this.#makeSlots()
+    this.#makeSlots(Math.min(this.#max, FIRST_SESSIONS))
     return new LRUCache({ max: this.#max })
   }
 
@@ -228,10 +231,13 @@ export class SessionDirectory {
     this.#freeIndices.push(session.index)
   }
 
-  /** An index in which no more than half of the slots are taken. */
-  #makeSlots(): void {
+  /**
+   * An index in which so many sessions, with the registered ones, take no more than half of the slots. It grows
+   * with them: a search may fall on any slot, and those of 65,535 sessions are more than the caches hold.
+   */
+  #makeSlots(sessions: number): void {
     let slots = 8
-    while (slots < (this.#max + this.#boundKeys) * 2) slots *= 2
+    while (slots < (sessions + this.#boundKeys) * 2) slots *= 2
     if (slots <= this.#bySlot.length) return
     const [bySlot, keys] = [this.#bySlot, this.#keys]
     this.#mask = slots - 1
