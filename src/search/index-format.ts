@@ -127,7 +127,12 @@ export interface CaptureIndex {
   readonly isDamaged: boolean
   readonly linkTypes: readonly number[]
   readonly sessions: readonly string[]
+  readonly blockCount: number
+  /** Made when they are asked for: of most files the filter of the whole file decides. */
   readonly blocks: readonly IndexBlock[]
+  /** Seconds within which all times of packets are, those of no packet Infinity and -Infinity. */
+  readonly from: number
+  readonly to: number
   readonly places: readonly IndexPlace[]
   readonly filter: Uint8Array
   readonly probes: number
@@ -136,7 +141,10 @@ export interface CaptureIndex {
 }
 
 /** What an index says, but for where its parts lie. */
-export type IndexContents = Omit<CaptureIndex, 'filtersLength' | 'places'>
+export type IndexContents = Omit<
+  CaptureIndex,
+  'filtersLength' | 'places' | 'blockCount' | 'from' | 'to'
+>
 
 /** As it is kept. */
 export interface KeptRestart extends Omit<Restart, 'window'> {
@@ -287,15 +295,12 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
   const placeCount = head.readUInt32LE(64)
   const placesAt = at + BLOCK_LEN * count
   if (placesAt + PLACE_LEN * placeCount + filterLength !== end) return undefined
-  const blocks = readBlocks(head, at, count)
-  const places = readPlaces(head, placesAt, placeCount, windowsLength)
   const covered = Number(head.readBigUInt64LE(40))
-  if (blocks === undefined || places === undefined) return undefined
-  const last = blocks.at(-1)
-  if ((last?.end ?? 0) !== covered) return undefined
-  if ((last === undefined ? 0 : last.filterAt + last.filterLength) !== filtersLength) {
-    return undefined
-  }
+  const span = spanOf(head, at, count, covered, filtersLength)
+  const places = readPlaces(head, placesAt, placeCount, windowsLength)
+  if (span === undefined || places === undefined) return undefined
+  const blocksAt = at
+  let blocks: readonly IndexBlock[] | undefined
   return {
     capture: {
       size: Number(head.readBigUInt64LE(16)),
@@ -313,7 +318,12 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
     isDamaged: (flags & FLAG_DAMAGED) !== 0,
     linkTypes,
     sessions,
-    blocks,
+    blockCount: count,
+    get blocks() {
+      blocks ??= readBlocks(head, blocksAt, count)
+      return blocks
+    },
+    ...span,
     places,
     filter: head.subarray(end - filterLength, end),
     probes: head.readUInt8(60),
@@ -321,7 +331,40 @@ export function parseIndex(head: Buffer, fileLength: number): CaptureIndex | und
   }
 }
 
-function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] | undefined {
+/** The times of all blocks; undefined where anything is wrong with these. */
+function spanOf(
+  head: Buffer,
+  blocksAt: number,
+  count: number,
+  covered: number,
+  filtersLength: number,
+): { from: number; to: number } | undefined {
+  let start = 0
+  let filters = 0
+  let from = Number.POSITIVE_INFINITY
+  let to = Number.NEGATIVE_INFINITY
+  for (let index = 0; index < count; index++) {
+    const at = blocksAt + index * BLOCK_LEN
+    const end = head.readUInt32LE(at) + head.readUInt32LE(at + 4) * 0x1_0000_0000
+    const units = head.readUInt16LE(at + 16)
+    const seconds = head.readDoubleLE(at + 20)
+    if (end <= start || !Number.isSafeInteger(end) || units === 0) return undefined
+    if (!(seconds >= 0)) return undefined
+    start = end
+    filters += units * FILTER_UNIT
+    if (seconds === Number.POSITIVE_INFINITY) continue
+    if (seconds < from) from = seconds
+    const latest = latestOf(seconds, head.readUInt32LE(at + 32))
+    if (latest > to) to = latest
+  }
+  return start === covered && filters === filtersLength ? { from, to } : undefined
+}
+
+function latestOf(seconds: number, after: number): number {
+  return after === 0xffff_ffff ? Number.POSITIVE_INFINITY : seconds + after
+}
+
+function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] {
   const blocks: IndexBlock[] = []
   let start = 0
   let filterAt = 0
@@ -330,9 +373,6 @@ function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] | u
     const seconds = head.readDoubleLE(at + 20)
     const filterLength = head.readUInt16LE(at + 16) * FILTER_UNIT
     const flags = head.readUInt8(at + 19)
-    if (end <= start || !Number.isSafeInteger(end) || filterLength === 0) return undefined
-    if (!(seconds >= 0)) return undefined
-    const after = head.readUInt32LE(at + 32)
     const isTimed = seconds !== Number.POSITIVE_INFINITY
     blocks.push({
       start,
@@ -341,7 +381,7 @@ function readBlocks(head: Buffer, from: number, count: number): IndexBlock[] | u
       earliest: isTimed ? { seconds, nanoseconds: head.readUInt32LE(at + 28) } : undefined,
       latest: isTimed
         ? {
-            seconds: after === 0xffff_ffff ? Number.POSITIVE_INFINITY : seconds + after,
+            seconds: latestOf(seconds, head.readUInt32LE(at + 32)),
             nanoseconds: head.readUInt32LE(at + 36),
           }
         : undefined,

@@ -79,7 +79,7 @@ export class SearchPlanner {
       ranges,
       restarts: restartsOf(file.path, index),
       begins: isTailUnknown ? undefined : earliestOf(candidates),
-      blocks: index.blocks.length,
+      blocks: index.blockCount,
       candidates: candidates.length,
     }
   }
@@ -148,10 +148,12 @@ class Matcher {
   candidates(): IndexBlock[] {
     const index = this.#index
     const { since, until } = this.#search
-    const timely = index.blocks.filter((block) => isTimely(block, since, until))
-    if (timely.length === 0) return []
+    if (since !== undefined && index.to < since.seconds) return []
+    if (until !== undefined && index.from > until.seconds) return []
     const { filter, probes } = index
     if (filter.length > 0 && !this.#mayMatch(filter, probes)) return []
+    const timely = index.blocks.filter((block) => isTimely(block, since, until))
+    if (timely.length === 0) return []
     const filters = readFilters(this.#file.path, index)
     // Without them all may match.
     if (filters === undefined) return timely
