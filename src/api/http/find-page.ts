@@ -66,14 +66,23 @@ export function findPage({ program, directory, limits = {} }: FindPageOptions): 
       const [file, ...before] = program
       const all = [...before, 'find', '--dir', directory, '-w', '-', '--format', 'pcapng', ...args]
       const search: Search = spawn(file, all, { stdio: ['ignore', 'pipe', 'pipe'] })
-      const timer = setTimeout(() => search.kill('SIGKILL'), seconds * 1000)
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        search.kill('SIGKILL')
+      }, seconds * 1000)
       const end = endOf(search)
       void end.then(() => {
         running--
         clearTimeout(timer)
       })
       giveWay(search)
-      return answerOf(search, end, bytes)
+      const answer = await answerOf(search, end, bytes)
+      if (!isLate || 'send' in answer) return answer
+      return problem(
+        503,
+        `nothing was found within ${seconds} seconds; ask for less, by since and until`,
+      )
     },
   }
 }

@@ -34,8 +34,11 @@ interface Served {
   load(query: string): Promise<{ bytes: number; isComplete: boolean }>
 }
 
-async function served(limits: Partial<FindLimits> = {}): Promise<Served> {
-  const page = findPage({ program: [process.execPath, BIN], directory: captureDirectory(), limits })
+async function served(
+  limits: Partial<FindLimits> = {},
+  program: readonly [string, ...string[]] = [process.execPath, BIN],
+): Promise<Served> {
+  const page = findPage({ program, directory: captureDirectory(), limits })
   const { url } = await startApi({ routes: [page] })
   const signed = (query: string): Record<string, string> => {
     const headers = { host: new URL(url).host }
@@ -94,6 +97,15 @@ describe.skipIf(!IS_BUILT)(`GET /captures/find${NEEDS_BUILD}`, () => {
     expect(isComplete).toBe(false)
     expect(bytes).toBeLessThanOrEqual(500_000)
     expect((await load('count=1')).isComplete).toBe(true)
+  })
+
+  test('ends a search that takes too long, before it has found something and behind that', async () => {
+    const silent = await served({ seconds: 0.2 }, ['sh', '-c', 'exec sleep 1000'])
+    const answer = await silent.find('')
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toMatch(/^nothing was found within 0.2 seconds; ask for less/)
+    const slow = await served({ seconds: 1 }, ['sh', '-c', 'printf x; exec sleep 1000'])
+    expect(await slow.load('')).toEqual({ bytes: 1, isComplete: false })
   })
 
   test('searches for so many at a time', async () => {
