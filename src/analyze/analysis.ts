@@ -179,13 +179,25 @@ export class Analysis {
 
   #behavior(): Behavior {
     const { probes } = this.#flows
+    const vniOf = (index: number) => this.#traffic.factsOf(index).session.vni
     const each = (index: number) => this.#traffic.factsOf(index).session.name ?? 'not mirrored'
     return {
       portScans: probes.portScans(this.#top),
       hostScans: probes.hostScans(this.#top),
       failures: probes.failures(FAILURES_SHOWN),
       floods: probes.floods(this.#top),
-      oneWay: probes.oneWay().map((row) => ({ ...row, name: each(row.session) })),
+      oneWay: probes.oneWay().map((row) => ({
+        ...row,
+        name: each(row.session),
+        vni: vniOf(row.session),
+      })),
+      splits: probes.splits.rows().map(({ sessions: [one, two], connections }) => ({
+        names: [each(one), each(two)],
+        vnis: [vniOf(one), vniOf(two)],
+        connections,
+      })),
+      timeouts: this.#flows.timeouts.rows(this.#top),
+      cleartext: this.#flows.services.cleartext(),
       beacons: this.#beacons.rows(BEACON_CONNECTIONS),
       application: this.#application.report(),
     }

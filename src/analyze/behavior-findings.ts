@@ -16,6 +16,8 @@ const FLOOD_RATE = 10
 /** Connections whose other side was not seen at all, and how many times as many as the others. */
 const ONE_WAY_CONNECTIONS = 5
 const ONE_WAY_TIMES = 20
+/** Connections whose halves are in the same two sessions. */
+const SPLIT_CONNECTIONS = 5
 /** Connections at one interval, its least length in seconds, and how far they may stray from it. */
 export const BEACON_CONNECTIONS = 10
 const BEACON_SECONDS = 10
@@ -34,12 +36,15 @@ const TCP_NAMES = portNames(PROTOCOL_TCP)
 export function behaviorFindings(behavior: Behavior): Finding[] {
   return [
     ...oneWay(behavior),
+    ...splitHalves(behavior),
     ...floods(behavior),
     ...scans(behavior),
+    ...peerTimeouts(behavior),
     ...beacons(behavior),
     ...dns(behavior),
     ...weakTls(behavior),
     ...credentials(behavior),
+    ...cleartext(behavior),
   ]
 }
 
@@ -52,7 +57,52 @@ function oneWay({ oneWay }: Behavior): Finding[] {
       text:
         `${row.name}: of ${counted(row.oneWay, 'TCP connection')} only one direction is here, of ` +
         `${row.both} both: the mirror or its filter leaves the other out`,
+      filter: ofSessions([row.vni]),
     }))
+}
+
+function splitHalves({ splits }: Behavior): Finding[] {
+  return few(
+    splits
+      .filter(({ connections }) => connections >= SPLIT_CONNECTIONS)
+      .sort((left, right) => right.connections - left.connections),
+    ({ names, vnis, connections }) =>
+      notice(
+        'split-halves',
+        `the halves of ${counted(connections, 'connection')} are in two sessions, ${names.join(' and ')}: the ways there and back differ`,
+        ofSessions(vnis),
+      ),
+  )
+}
+
+/** TCP of sessions; of packets that were not mirrored no filter says so. */
+function ofSessions(vnis: readonly (number | null)[]): string {
+  if (vnis.includes(null)) return 'tcp'
+  return `tcp and (${vnis.map((vni) => `vni ${vni}`).join(' or ')})`
+}
+
+function peerTimeouts({ timeouts }: Behavior): Finding[] {
+  return few(timeouts, ({ destination, port, connections }) =>
+    notice(
+      'peer-timeout',
+      `${destination} port ${port} no longer answered in ${counted(connections, 'TCP connection')}, though data was sent again at least three times`,
+      `host ${destination} and tcp port ${port}`,
+    ),
+  )
+}
+
+function cleartext({ cleartext }: Behavior): Finding[] {
+  if (cleartext.length === 0) return []
+  const protocols = cleartext.map(
+    ({ name, port, connections }) => `${name} (tcp/${port}), ${counted(connections, 'connection')}`,
+  )
+  return [
+    notice(
+      'cleartext-protocol',
+      `sessions in clear text, with names and passwords: ${protocols.join('; ')}`,
+      cleartext.map(({ port }) => `tcp port ${port}`).join(' or '),
+    ),
+  ]
 }
 
 function floods({ floods }: Behavior): Finding[] {

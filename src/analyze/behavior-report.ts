@@ -40,6 +40,25 @@ export interface OneWayRow {
   readonly both: number
 }
 
+export interface SplitRow {
+  /** Their indices. */
+  readonly sessions: readonly [number, number]
+  readonly connections: number
+}
+
+export interface TimeoutRow {
+  /** Who no longer answered, and on which port. */
+  readonly destination: string
+  readonly port: number
+  readonly connections: number
+}
+
+export interface CleartextRow {
+  readonly name: string
+  readonly port: number
+  readonly connections: number
+}
+
 export interface BeaconRow {
   readonly source: string
   readonly destination: string
@@ -71,7 +90,15 @@ export interface Behavior {
   readonly hostScans: readonly ScanRow[]
   readonly failures: readonly AttemptRow[]
   readonly floods: readonly FloodRow[]
-  readonly oneWay: readonly (OneWayRow & { readonly name: string })[]
+  readonly oneWay: readonly (OneWayRow & { readonly name: string; readonly vni: number | null })[]
+  /** Names of the sessions, and their VNIs. */
+  readonly splits: readonly {
+    readonly names: readonly [string, string]
+    readonly vnis: readonly (number | null)[]
+    readonly connections: number
+  }[]
+  readonly timeouts: readonly TimeoutRow[]
+  readonly cleartext: readonly CleartextRow[]
   readonly beacons: readonly BeaconRow[]
   readonly application: ApplicationBehavior
 }

@@ -9,6 +9,8 @@ import { counted, formatNanoseconds, formatOctets, formatShare } from './quantit
 const RETRANSMISSIONS_PERCENT = 1
 /** The same of connections that were refused or not answered. */
 const FAILED_PERCENT = 5
+/** Fewer of them say nothing. */
+const FAILED_MIN = 3
 
 /** Reads a report as a person would who knows what matters. */
 export function findingsOf(
@@ -118,18 +120,22 @@ function retransmissions({ tcp }: Source): Finding[] {
 
 function failedConnections({ tcp }: Source, { failures }: Behavior): Finding[] {
   const failed = tcp.refused + tcp.unanswered
-  if (failed === 0 || 100 * failed < FAILED_PERCENT * tcp.attempted) return []
+  if (failed < FAILED_MIN || 100 * failed < FAILED_PERCENT * tcp.attempted) return []
   const services = failures
     .filter(({ refused, unanswered }) => refused + unanswered > 0)
     .map(({ port, attempted, refused, unanswered }) => {
       return `port ${port}, ${refused + unanswered} of ${attempted}`
     })
+  const ports = failures.map(({ port }) => `tcp port ${port}`)
   return [
-    notice(
-      'connections-failed',
-      `${failed} of ${counted(tcp.attempted, 'TCP connection')} failed: ${tcp.refused} refused, ` +
-        `${tcp.unanswered} not answered; most: ${services.join('; ')}`,
-    ),
+    {
+      ...notice(
+        'connections-failed',
+        `${failed} of ${counted(tcp.attempted, 'TCP connection')} failed: ${tcp.refused} refused, ` +
+          `${tcp.unanswered} not answered; most: ${services.join('; ')}`,
+      ),
+      filter: `(${ports.join(' or ')}) and tcp[tcpflags] & (tcp-syn|tcp-rst) != 0`,
+    },
   ]
 }
 

@@ -7,6 +7,7 @@ import { AddressTotals } from './address-totals.js'
 import type { FlowSummary, Flows, TroubledFlow } from './analysis-report.js'
 import { Distribution } from './distribution.js'
 import { durationOf, summaryOf } from './flow-summary.js'
+import { PeerTimeouts } from './peer-timeouts.js'
 import { Probes } from './probes.js'
 import { Services } from './services.js'
 import type { SessionFacts } from './session-facts.js'
@@ -29,6 +30,7 @@ export class FlowTotals {
   readonly addresses = new AddressTotals()
   readonly services = new Services()
   readonly probes: Probes
+  readonly timeouts: PeerTimeouts
   readonly #options: FlowTotalsOptions
   readonly #byBytes: Top<FlowSummary>
   readonly #byPackets: Top<FlowSummary>
@@ -38,6 +40,7 @@ export class FlowTotals {
   constructor(options: FlowTotalsOptions) {
     this.#options = options
     this.probes = new Probes(options.tracker)
+    this.timeouts = new PeerTimeouts(options.tracker)
     this.#byBytes = new Top(options.top)
     this.#byPackets = new Top(options.top)
     this.#troubled = new Top(options.top)
@@ -59,7 +62,12 @@ export class FlowTotals {
     const bytes1 = counts[countsAt + 3]!
     if (packets0 > 0) this.#endDirection(flow, 0, packets0, bytes0, facts, isTcp)
     if (packets1 > 0) this.#endDirection(flow, 1, packets1, bytes1, facts, isTcp)
-    if (isTcp) this.#options.tcp.forget(flow)
+    if (isTcp) {
+      const { gaps } = this.#options.tcp
+      const again = [gaps.retransmitted(flow, 0), gaps.retransmitted(flow, 1)] as const
+      this.timeouts.end(flow, [packets0, packets1], again)
+      this.#options.tcp.forget(flow)
+    }
 
     this.#connections++
     this.probes.end(flow)

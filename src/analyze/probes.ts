@@ -21,6 +21,7 @@ import { HeavyKeys } from '../flow/heavy-keys.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/tcp.js'
 import type { AttemptRow, FloodRow, OneWayRow, ScanRow } from './behavior-report.js'
+import { SplitHalves } from './split-halves.js'
 
 /** Kept exactly; beyond, the least common are let go, so that what is told is a lower bound. */
 const PROBES_MAX = 65_536
@@ -60,6 +61,8 @@ export class Probes {
   /** By session: TCP connections whose one side acknowledges what was not seen, and those seen whole. */
   readonly #oneWay = new Map<number, { oneWay: number; both: number }>()
 
+  readonly splits = new SplitHalves()
+
   constructor(tracker: FlowTracker) {
     this.#tracker = tracker
   }
@@ -83,7 +86,9 @@ export class Probes {
     const ever1 = words[at + FLAGS]! >>> (EVER_SHIFT + 8)
     const asked = isBegunByB ? ever1 : ever0
     const answered = isBegunByB ? ever0 : ever1
-    this.#noteWays(words[at + SESSION]!, packets0 > 0 && packets1 > 0, asked)
+    const hasBoth = packets0 > 0 && packets1 > 0
+    if (!hasBoth) this.splits.add(table, flow, packets0 > 0 ? 0 : 1)
+    this.#noteWays(words[at + SESSION]!, hasBoth, asked)
     if ((asked & TCP_SYN) === 0) return
     const isRefused = (answered & (TCP_RST | TCP_SYN)) === TCP_RST
     // With an acknowledgment it went on: its answer was not seen.

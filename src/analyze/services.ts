@@ -7,6 +7,7 @@ import { PROTOCOL_TCP, PROTOCOL_UDP, protocolName } from '../wire/protocol.js'
 import { portNames } from '../wire/service-names.js'
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/tcp.js'
 import type { ServiceRow } from './analysis-report.js'
+import type { CleartextRow } from './behavior-report.js'
 
 /** Protocols and ports that are summed up exactly; beyond, the lightest are let go. */
 const SERVICES_MAX = 16_384
@@ -24,6 +25,14 @@ const UNANSWERED_MAX = 20
 const NAMES: ReadonlyMap<number, ReadonlyMap<number, string>> = new Map([
   [PROTOCOL_TCP, portNames(PROTOCOL_TCP)],
   [PROTOCOL_UDP, portNames(PROTOCOL_UDP)],
+])
+
+/** Of TCP: what is typed, name and password included, is sent as it is. */
+const CLEARTEXT: ReadonlyMap<number, string> = new Map([
+  [21, 'ftp'],
+  [23, 'telnet'],
+  [512, 'exec'],
+  [513, 'login'],
 ])
 
 /** Where in the FLAGS word the flags ever seen of direction 0 stand; of direction 1 eight bits above. */
@@ -64,6 +73,19 @@ export class Services {
     const isLeftOut = (row: number): boolean => unanswered > 0 && keys.sumOf(row, SERVED) === 0
     const top = keys.top(count, (row) => (isLeftOut(row) ? -1 : keys.weightOf(row)))
     return { rows: this.#rows(top.filter((row) => !isLeftOut(row))), unanswered }
+  }
+
+  /** Protocols of sessions in clear text that connections were made to. */
+  cleartext(): CleartextRow[] {
+    const keys = this.#keys
+    const rows: CleartextRow[] = []
+    for (let row = 0; row < keys.count; row++) {
+      const port = keys.keyWord(row, 0) & 0xffff
+      const name = keys.keyWord(row, 0) >>> 16 === PROTOCOL_TCP ? CLEARTEXT.get(port) : undefined
+      const connections = keys.sumOf(row, SERVED)
+      if (name !== undefined && connections > 0) rows.push({ name, port, connections })
+    }
+    return rows.sort((left, right) => right.connections - left.connections)
   }
 
   #rows(rows: readonly number[]): ServiceRow[] {

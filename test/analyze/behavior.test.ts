@@ -87,6 +87,45 @@ describe('what hosts do', () => {
     })
   })
 
+  test('halves of connections in two sessions are told with both', async () => {
+    const shots = range(6).flatMap((at) =>
+      sound(at).map(({ frame }, packet) => ({
+        frame: mirrored({ source: '10.9.9.9', target: '10.9.9.8', vni: 7 + (packet % 2), frame }),
+        seconds: START,
+      })),
+    )
+    const found = await findings(shots)
+    expect(found.find(({ kind }) => kind === 'split-halves')).toMatchObject({
+      text: expect.stringMatching(/of 6 connections are in two sessions, vni-7_.* and vni-8_/),
+      filter: 'tcp and (vni 7 or vni 8)',
+    })
+  })
+
+  test('a peer that no longer answers is told, and one that ended or answers late is not', async () => {
+    const data = Buffer.alloc(50)
+    const again = (seconds: number) => tcp(A, 50_001, '192.0.2.9', 443, 0x18, seconds, data, 51)
+    const silent = [...sound(1), ...[1, 2, 4, 8, 16].map(again)]
+    const found = await findings(silent)
+    expect(found.find(({ kind }) => kind === 'peer-timeout')).toMatchObject({
+      text: expect.stringMatching(/^192\.0\.2\.9 port 443 no longer answered in 1 TCP connection/),
+      filter: 'host 192.0.2.9 and tcp port 443',
+    })
+    const late = tcp('192.0.2.9', 443, A, 50_001, 0x10, 17, undefined, 51)
+    expect(kinds(await findings([...silent, late]))).not.toContain('peer-timeout')
+  })
+
+  test('sessions in clear text are told by protocol, and attempts at them are not', async () => {
+    const telnet = sound(1).map(({ frame, ...rest }) => {
+      const at = frame.indexOf(Buffer.of(0x01, 0xbb), 34)
+      frame.writeUInt16BE(23, at)
+      return { frame, ...rest }
+    })
+    expect(await findings(telnet)).toMatchObject([
+      { kind: 'cleartext-protocol', filter: 'tcp port 23' },
+    ])
+    expect(await findings([tcp(A, 50_000, '192.0.2.9', 23, SYN)])).toEqual([])
+  })
+
   test('connections at regular intervals are told, and others are not', async () => {
     const every = (seconds: (at: number) => number) =>
       range(15).flatMap((at) => sound(at, seconds(at)))
@@ -125,6 +164,8 @@ describe('what hosts do', () => {
       'udp src port 53 and udp[11] & 0xf != 0',
       'dst port 53 and greater 150',
       'tcp and tcp[((tcp[12] & 0xf0) >> 2)] = 0x16',
+      'tcp and (vni 7 or vni 8)',
+      '(tcp port 22 or tcp port 80) and tcp[tcpflags] & (tcp-syn|tcp-rst) != 0',
       found[0]!.filter!,
     ]
     for (const filter of all) {
