@@ -34,6 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   query: ['application', 'offline', 'session', 'flow', 'flowlog', 'wire', 'pcap', 'errors.ts'],
   report: ['analyze', 'terminal', 'wire', 'visible.ts'],
   appliance: [
+    'application',
     'receive',
     'session',
     'control',

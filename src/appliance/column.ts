@@ -30,6 +30,7 @@ import { type FileLimits, LASTED_SHARE, NEW_SHARE } from './file-limits.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
 import { LineLimits } from './line-limit.js'
+import { LiveNames } from './live-names.js'
 import { LiveTalkers, type TopTalkers } from './live-talkers.js'
 import { SessionRegistry } from './session-registry.js'
 
@@ -125,6 +126,7 @@ export class Column {
   /** Those that the control plane knows, by id. */
   readonly #interfaces = new Map<string, NetworkInterface>()
   readonly #tracker: FlowTracker
+  readonly #names = new LiveNames()
   readonly #talkers: LiveTalkers
   readonly #flowLogs: FlowLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
@@ -200,6 +202,7 @@ export class Column {
         }),
       openCapture: (session, linkType) => this.#openCapture(session, linkType),
       ...(forward && { forward }),
+      observe: this.#names.observe,
       onOpen: (session) => this.#flowLogs?.follow(session),
       onClose: (session, why) => this.#forget(session, why),
       onProblem: this.#sayOfOthers,
@@ -207,6 +210,7 @@ export class Column {
     this.#tracker = this.#tap.counter
     this.#talkers = new LiveTalkers({
       tracker: this.#tracker,
+      names: this.#names,
       sessionAt: (index) => this.#tap.session(index),
       onSlice: (began) => this.#notePause(began),
     })

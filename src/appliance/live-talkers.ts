@@ -2,11 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { Talkers } from '../flow/talkers.js'
 import type { Session } from '../session/session.js'
+import type { LiveNames } from './live-names.js'
 
 /** One address of a session, by what it sends and receives in a second. Plain data. */
 export interface TalkerRow {
   readonly session: string | null
   readonly address: string
+  /** As DNS calls it; null where that is not known. */
+  name: string | null
   sentBytes: number
   receivedBytes: number
   connections: number
@@ -22,6 +25,7 @@ export interface TopTalkers {
 
 interface LiveTalkersOptions {
   readonly tracker: FlowTracker
+  readonly names: LiveNames
   /** The session that has an index now. */
   readonly sessionAt: (index: number) => Session | undefined
   /** Takes the moment at which a slice of the work began; it has just ended. */
@@ -54,6 +58,7 @@ export class LiveTalkers {
   /** Those since the last look; undefined for the first. Asked again too soon, it answers what it last did. */
   async ask(): Promise<TopTalkers | undefined> {
     this.#askedAt = performance.now()
+    this.#options.names.isWanted = true
     if (this.#looking === undefined && performance.now() < this.#nextAt) return this.#latest
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined
@@ -64,14 +69,16 @@ export class LiveTalkers {
 
   /** By a timer. */
   tick(): void {
+    this.#options.names.tick()
     if (this.#talkers === undefined || this.#looking !== undefined) return
     if (performance.now() - this.#askedAt < UNASKED_MS) return
+    this.#options.names.isWanted = false
     this.#talkers = undefined
     this.#latest = undefined
   }
 
   async #look(): Promise<void> {
-    const { tracker, sessionAt, onSlice } = this.#options
+    const { tracker, names, sessionAt, onSlice } = this.#options
     this.#talkers ??= new Talkers(tracker)
     const talkers = this.#talkers
     const { isCompared } = talkers
@@ -91,13 +98,17 @@ export class LiveTalkers {
     if (!isCompared) return
     this.#latest = {
       addresses,
-      rows: rows.map(({ session, address, sentBytes, receivedBytes, connections }) => ({
-        session: sessionAt(session)?.name ?? null,
-        address,
-        sentBytes: sentBytes / seconds,
-        receivedBytes: receivedBytes / seconds,
-        connections,
-      })),
+      rows: rows.map(({ session: index, address, sentBytes, receivedBytes, connections }) => {
+        const session = sessionAt(index)
+        return {
+          session: session?.name ?? null,
+          address,
+          name: session === undefined ? null : names.of(session, address),
+          sentBytes: sentBytes / seconds,
+          receivedBytes: receivedBytes / seconds,
+          connections,
+        }
+      }),
     }
   }
 }
@@ -110,6 +121,7 @@ export function joinTalkers(tops: readonly TopTalkers[], count: number): TopTalk
     const known = rows.get(key)
     if (known === undefined) rows.set(key, { ...row })
     else {
+      known.name ??= row.name
       known.sentBytes += row.sentBytes
       known.receivedBytes += row.receivedBytes
       known.connections += row.connections

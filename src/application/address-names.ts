@@ -41,11 +41,11 @@ export class AddressNames implements ApplicationSink {
   readonly #addresses: LRUCache<string, Name[]>
   readonly #connections: LRUCache<string, string>
 
-  constructor() {
+  constructor(addressesMax = ADDRESSES_MAX) {
     const dispose = (_value: unknown, _key: string, reason: string): void => {
       if (reason === 'evict') this.displaced++
     }
-    this.#addresses = new LRUCache<string, Name[]>({ max: ADDRESSES_MAX, dispose })
+    this.#addresses = new LRUCache<string, Name[]>({ max: addressesMax, dispose })
     this.#connections = new LRUCache<string, string>({ max: CONNECTIONS_MAX, dispose })
   }
 

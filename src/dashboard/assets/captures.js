@@ -46,6 +46,14 @@ function cell(content, className = '') {
   return td
 }
 
+/** `2 h 5 min`, `48 s`. */
+function durationText(seconds) {
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 60) return `${whole} s`
+  const minutes = Math.round(whole / 60)
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
 function rowOf({ session, name, start, bytes, finishedAt }) {
   const link = document.createElement('a')
   link.href = `/captures/file?${new URLSearchParams({ session, name })}`
@@ -60,9 +68,9 @@ function rowOf({ session, name, start, bytes, finishedAt }) {
   tr.append(
     cell(begun),
     cell(session, 'name'),
-    cell(`${scaled((finishedAt - Date.parse(start)) / 1000)} s`, 'n wide'),
+    cell(durationText((finishedAt - Date.parse(start)) / 1000), 'n wide'),
     cell(scaled(bytes, 'B'), 'n'),
-    cell(link, 'n'),
+    cell(link, 'act'),
   )
   return tr
 }

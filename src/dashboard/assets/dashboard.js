@@ -516,7 +516,7 @@ function showDeliveries({ deliveries, at }) {
       { text: 'Last attempt' },
     ],
     deliveries.map((delivery) => [
-      delivery.destination,
+      { text: delivery.destination, className: delivery.error === undefined ? '' : 'bad' },
       `${count(delivery.waitingFiles)} files, ${scaled(delivery.waitingBytes, 'B')}`,
       delivery.oldest === undefined ? '–' : `${count(Math.round((at - delivery.oldest) / 1000))} s`,
       `${count(delivery.deliveredFiles)} files`,

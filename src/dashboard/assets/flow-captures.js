@@ -165,7 +165,7 @@ function showFlows(flows, at, session) {
               `${flow.SourceAddress.AddressDefinition} to ${flow.DestinationAddress.AddressDefinition}`,
               { filter: filterOfFlow(flow), session, since: Math.floor(at) - flow.Age - 1 },
             ),
-            'n',
+            'act',
           ),
         ),
       ),

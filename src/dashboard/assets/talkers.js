@@ -10,7 +10,7 @@ const bits = (bytes) => scaled(bytes * 8, 'bit/s')
 
 function newRow() {
   const tr = document.createElement('tr')
-  for (const className of ['address', 'bars wide', 'n', 'n', 'n wide', 'name wide', 'n']) {
+  for (const className of ['address host', 'bars wide', 'n', 'n', 'n wide', 'name wide', 'act']) {
     tr.insertCell().className = className
   }
   tr.cells[1].append(document.createElement('i'), document.createElement('i'))
@@ -22,9 +22,13 @@ function setText(cell, text) {
   if (cell.textContent !== text) cell.textContent = text
 }
 
-function fill(tr, { address, session, sentBytes, receivedBytes, connections }, most) {
+function fill(tr, { address, name, session, sentBytes, receivedBytes, connections }, most) {
   const [who, bars, sent, received, count, of, packets] = tr.cells
-  setText(who, address)
+  const named = who.lastElementChild ?? who.appendChild(document.createElement('small'))
+  if (who.firstChild === named) who.prepend('')
+  if (who.firstChild.nodeValue !== address) who.firstChild.nodeValue = address
+  setText(named, name ?? '')
+  who.title = name ?? ''
   const [up, down] = bars.children
   up.style.width = `${(100 * sentBytes) / most}%`
   down.style.width = `${(100 * receivedBytes) / most}%`
