@@ -23,6 +23,14 @@ const FLOW_LOG_FILES_MIN = 20
 /** However few descriptors there are. */
 const CAPTURES_MIN = 4
 
+/** What else takes descriptors: connections, at most. */
+export interface Connections {
+  /** Of the API, which gets fewer where there are few descriptors; 0 without one. */
+  readonly api: number
+  /** Of health checks and of readers of packets. */
+  readonly others: number
+}
+
 /** The API's share of the descriptors, for connections. */
 const CONNECTIONS_SHARE = 1 / 4
 
@@ -31,14 +39,14 @@ export function connectionsWithin(most: number, limit = descriptorLimit()): numb
   return Math.min(most, Math.floor(limit * CONNECTIONS_SHARE))
 }
 
-/** Shares out the process's descriptors. `connections`: what the API would take at most; 0 without one. */
+/** Shares out the process's descriptors. */
 export function fileLimits(
   workers: number,
-  connections: number,
+  { api, others }: Connections,
   limit = descriptorLimit(),
 ): FileLimits {
-  const others = PROCESS_USE + connectionsWithin(connections, limit)
-  const each = Math.floor((limit - others) / workers) - WORKER_USE
+  const used = PROCESS_USE + others + connectionsWithin(api, limit)
+  const each = Math.floor((limit - used) / workers) - WORKER_USE
   const flowLogs = Math.max(FLOW_LOG_FILES_MIN, Math.floor(each * FLOW_LOG_SHARE))
   return { captures: Math.max(CAPTURES_MIN, each - flowLogs), flowLogs }
 }
@@ -47,14 +55,14 @@ export function fileLimits(
 export function fileLimitsWarning(
   maxSessions: number,
   workers: number,
-  connections: number,
+  connections: Connections,
   limit = descriptorLimit(),
 ): string | undefined {
   const { captures } = fileLimits(workers, connections, limit)
   const sessions = Math.floor(captures * LASTED_SHARE)
   if (sessions >= maxSessions) return undefined
   const each = Math.ceil(Math.ceil(maxSessions / LASTED_SHARE) / (1 - FLOW_LOG_SHARE))
-  const needed = PROCESS_USE + connections + workers * (each + WORKER_USE)
+  const needed = PROCESS_USE + connections.api + connections.others + workers * (each + WORKER_USE)
   const worker = workers === 1 ? '' : ' by each worker'
   return (
     `${limit} files may be open at a time: of ${maxSessions} sessions (--max-sessions) that nobody ` +

@@ -57,7 +57,7 @@ export function checkClock(): Finding {
 
 /** Whether as many files may be open as there may be sessions. */
 export function checkDescriptors(maxSessions: number, connections: number): Finding {
-  const what = fileLimitsWarning(maxSessions, 1, connections)
+  const what = fileLimitsWarning(maxSessions, 1, { api: connections, others: 0 })
   if (what === undefined) return ok('files', `enough files may be open for ${maxSessions} sessions`)
   const [said, fix = ''] = what.split(/; for all of them run "([^"]+)" first/)
   return {

@@ -362,7 +362,7 @@ function columnOptions(options: ListenOptions): ColumnOptions {
     })
   }
   return {
-    files: fileLimits(1, 0),
+    files: fileLimits(1, { api: 0, others: 0 }),
     sessionKey: options.sessionKey ?? 'source+vni',
     unknownSessions: options.unknownSessions ?? 'accept',
     maxSessions: options.maxSessions ?? 1024,

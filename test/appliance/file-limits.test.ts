@@ -3,12 +3,16 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   connectionsWithin,
+  type FileLimits,
   fileLimits,
   fileLimitsWarning,
   LASTED_SHARE,
 } from '../../src/appliance/file-limits.js'
 import { descriptorLimit } from '../../src/sink/descriptor-limit.js'
 import { IS_BUILT, NEEDS_BUILD } from '../e2e/program.js'
+
+const API = { api: 512, others: 0 }
+const NONE = { api: 0, others: 0 }
 
 describe('the descriptors of a process', () => {
   test.skipIf(!IS_BUILT)(`are as many as its shell allows${NEEDS_BUILD}`, () => {
@@ -22,7 +26,7 @@ describe('the descriptors of a process', () => {
   test('are shared out so that workers, connections and what is left fit', () => {
     for (const limit of [256, 512, 1024, 4096, 20_000, 524_288, Number.MAX_SAFE_INTEGER]) {
       for (const workers of [1, 2, 8]) {
-        const { captures, flowLogs } = fileLimits(workers, 512, limit)
+        const { captures, flowLogs } = fileLimits(workers, API, limit)
         expect(captures).toBeGreaterThan(0)
         if (limit / workers < 128) continue
         const used = workers * (captures + flowLogs + 16) + connectionsWithin(512, limit)
@@ -32,19 +36,25 @@ describe('the descriptors of a process', () => {
     }
   })
 
+  test('leave room for health checks and readers of packets', () => {
+    const sum = ({ captures, flowLogs }: FileLimits): number => captures + flowLogs
+    const without = sum(fileLimits(1, API, 1024))
+    expect(sum(fileLimits(1, { ...API, others: 48 }, 1024))).toBe(without - 48)
+  })
+
   test('bound captures below --max-sessions, which is said with the limit that is enough', () => {
-    expect(fileLimitsWarning(1024, 1, 0, 20_000)).toBeUndefined()
+    expect(fileLimitsWarning(1024, 1, NONE, 20_000)).toBeUndefined()
     for (const [sessions, workers] of [
       [1024, 1],
       [1024, 4],
       [65_000, 2],
     ] as const) {
-      const said = fileLimitsWarning(sessions, workers, 512, 512)
+      const said = fileLimitsWarning(sessions, workers, API, 512)
       const needed = Number(/"ulimit -n (\d+)"/.exec(said!)?.[1])
-      expect(fileLimitsWarning(sessions, workers, 512, needed)).toBeUndefined()
-      expect(fileLimits(workers, 512, needed).captures * LASTED_SHARE).toBeLessThan(sessions + 4)
+      expect(fileLimitsWarning(sessions, workers, API, needed)).toBeUndefined()
+      expect(fileLimits(workers, API, needed).captures * LASTED_SHARE).toBeLessThan(sessions + 4)
     }
-    expect(fileLimitsWarning(1024, 1, 0, 512)).toBe(
+    expect(fileLimitsWarning(1024, 1, NONE, 512)).toBe(
       '512 files may be open at a time: of 1024 sessions (--max-sessions) that nobody registered, ' +
         'at most 294 are captured; for all of them run "ulimit -n 1626" first',
     )

@@ -1,6 +1,6 @@
 import { API_LIMITS } from '../../api/http/api-server.js'
 import type { ColumnOptions } from '../../appliance/column.js'
-import { fileLimits } from '../../appliance/file-limits.js'
+import { type Connections, fileLimits } from '../../appliance/file-limits.js'
 import type { FlowLogOptions } from '../../appliance/flow-logs.js'
 import { type Place, parsePlace, placeName } from '../../deliver/delivery-url.js'
 import {
@@ -12,8 +12,10 @@ import { OperatorError } from '../../errors.js'
 import { FlowLogLayout } from '../../flowlog/layout.js'
 import { parseLogFormat } from '../../flowlog/log-format.js'
 import { type MetadataValues, SessionMetadata } from '../../flowlog/metadata.js'
+import { READERS_MAX } from '../../forward/pcap-server.js'
 import { type FilterOptions, openSessionFilter } from '../../session/session-filter.js'
 import { lifetimeOf } from '../lifetime-options.js'
+import { HEALTH_CONNECTIONS } from './open-health.js'
 import type { ListenOptions } from './options.js'
 
 /** Where the default flow log is delivered to. Throws OperatorError (exit code 2). */
@@ -110,6 +112,11 @@ export function giveQueues(
   return defaultId
 }
 
-export function connectionsOf({ api }: ListenOptions): number {
-  return api === false ? 0 : API_LIMITS.connections
+export function connectionsOf({ api, health, pcapOverIp }: ListenOptions): Connections {
+  return {
+    api: api === false ? 0 : API_LIMITS.connections,
+    others:
+      (health === undefined ? 0 : HEALTH_CONNECTIONS) +
+      (pcapOverIp === undefined ? 0 : READERS_MAX),
+  }
 }

@@ -8,6 +8,9 @@ import type { Bound } from './listening-text.js'
 import type { Lines } from './open-api.js'
 import { metricsFacts, readinessFacts, type Watched } from './watched.js'
 
+/** Load balancers and Prometheus have a few; what others take is not to be missing where packets are captured. */
+export const HEALTH_CONNECTIONS = 32
+
 export interface Closable {
   close(): Promise<void>
 }
@@ -37,6 +40,10 @@ export async function openHealth(
         readiness('/', facts),
         metricsPage(() => metricsFacts(watched), false),
       ],
+      limits: {
+        connections: HEALTH_CONNECTIONS,
+        connectionsOfClient: HEALTH_CONNECTIONS / 2,
+      },
       as: { name: 'the health check', option: '--health', orElse: '' },
       onProblem: limits.about('health checks'),
     })
