@@ -1,9 +1,18 @@
+import { rm } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
+import { INDEX_SUFFIX } from '../pcap/capture-name.js'
+import { PART } from '../sink/part-file.js'
 
 export interface IndexThreadOptions {
   /** Where capture files are, in directories of sessions. */
   readonly directory: string
 }
+
+/** What the thread tells. */
+export type IndexNotice =
+  | { readonly type: 'problem'; readonly line: string }
+  /** The index of a capture is about to be written. */
+  | { readonly type: 'begun'; readonly capture: string }
 
 const WORKER = new URL('./index-worker.js', import.meta.url)
 const RESTART_MS = 60_000
@@ -17,6 +26,7 @@ export class IndexThread {
   readonly #onProblem: (line: string) => void
   #worker: Worker | undefined
   #restart: NodeJS.Timeout | undefined
+  #begun: string | undefined
   #isStopping = false
 
   constructor(options: IndexThreadOptions, onProblem: (line: string) => void) {
@@ -30,13 +40,19 @@ export class IndexThread {
     this.#isStopping = true
     clearTimeout(this.#restart)
     await this.#worker?.terminate()
+    if (this.#begun === undefined) return
+    // Where the disk refuses, the next start replaces it.
+    await rm(this.#begun + INDEX_SUFFIX + PART, { force: true }).catch(() => undefined)
   }
 
   #start(): void {
     const worker = new Worker(WORKER, { workerData: this.#options })
     this.#worker = worker
     let cause = ''
-    worker.on('message', (line: string) => this.#onProblem(line))
+    worker.on('message', (notice: IndexNotice) => {
+      if (notice.type === 'problem') this.#onProblem(notice.line)
+      else this.#begun = notice.capture
+    })
     worker.on('error', (error: Error) => {
       cause = `: ${error.message}`
     })

@@ -5,7 +5,7 @@
 import { setPriority } from 'node:os'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { IndexThreadOptions } from './index-thread.js'
+import type { IndexNotice, IndexThreadOptions } from './index-thread.js'
 import { MissingIndexes } from './missing-indexes.js'
 
 /** The least that the system gives: whatever else wants the processor goes first. */
@@ -15,10 +15,14 @@ const LOOK_MS = 5000
 const LOOK_SHARE = 0.05
 
 const { directory } = workerData as IndexThreadOptions
-const problem = (line: string): void => parentPort!.postMessage(line)
+const tell = (notice: IndexNotice): void => parentPort!.postMessage(notice)
 
 async function index(): Promise<never> {
-  const missing = new MissingIndexes(directory, problem)
+  const missing = new MissingIndexes(
+    directory,
+    (line) => tell({ type: 'problem', line }),
+    (capture) => tell({ type: 'begun', capture }),
+  )
   for (;;) {
     const began = performance.now()
     await missing.look()

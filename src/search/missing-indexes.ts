@@ -14,6 +14,7 @@ const LINES_MAX = 100
 export class MissingIndexes {
   readonly #directory: string
   readonly #onProblem: (line: string) => void
+  readonly #onBegun: (capture: string) => void
   /** The oldest last. */
   #waiting: string[] = []
   /** Those that could not be indexed, as long as they are there. */
@@ -21,9 +22,15 @@ export class MissingIndexes {
   #lines = 0
   #isFirstLook = true
 
-  constructor(directory: string, onProblem: (line: string) => void) {
+  /** `onBegun` takes the path of a capture whose index is about to be written. */
+  constructor(
+    directory: string,
+    onProblem: (line: string) => void,
+    onBegun: (capture: string) => void = () => undefined,
+  ) {
     this.#directory = directory
     this.#onProblem = onProblem
+    this.#onBegun = onBegun
   }
 
   /** Reads the directory, and removes indexes whose capture is gone. */
@@ -55,8 +62,10 @@ export class MissingIndexes {
   async indexNext(): Promise<boolean> {
     const name = this.#waiting.pop()
     if (name === undefined) return false
+    const capture = join(this.#directory, name)
+    this.#onBegun(capture)
     try {
-      await buildIndex(join(this.#directory, name), () => nextTurn<void>())
+      await buildIndex(capture, () => nextTurn<void>())
     } catch (error) {
       if (!(error instanceof OperatorError) && errnoOf(error) === undefined) throw error
       this.#failed.add(name)

@@ -55,6 +55,7 @@ interface Running {
   readonly captures: string
   readonly api: URL
   readonly readers: number
+  readonly health: number
   /** Of the sessions that others make up. */
   send(bytes: Buffer): Promise<void>
 }
@@ -103,6 +104,10 @@ const DEEDS: readonly { name: string; does: (running: Running) => Promise<unknow
       const body = new URLSearchParams({ ...call, LogFormat: `\${${'x'.repeat(900_000)}}` })
       return fetch(api, { method: 'POST', headers: FORM, body }).then((answer) => answer.text())
     },
+  },
+  {
+    name: 'a crowd at the health check',
+    does: ({ health }) => crowd(health, 600, 'GET /metrics HTTP/1.1\r\n'),
   },
   { name: 'heads without an end', does: ({ api }) => head(api, 'GET /health', 600) },
   {
@@ -170,19 +175,25 @@ describe.skipIf(!IS_BUILT)(
       const at = (name: string): string => join(directory, name)
       writeFileSync(at('config.yaml'), JSON.stringify(CONFIG))
       const captures = at('captures')
-      const appliance = new Appliance([
-        ...['--config', at('config.yaml'), '--capture-dir', captures, '--index'],
-        ...['--rotate-interval', '1s', '--flow-log-dir', at('logs'), '--stats', at('stats.json')],
-        ...['--api', '127.0.0.1:0', '--no-auth', '--pcap-over-ip', '0'],
-      ])
+      const appliance = new Appliance(
+        [
+          ...['--config', at('config.yaml'), '--capture-dir', captures, '--index'],
+          ...['--rotate-interval', '1s', '--flow-log-dir', at('logs'), '--stats', at('stats.json')],
+          ...['--api', '127.0.0.1:0', '--no-auth', '--pcap-over-ip', '0'],
+          ...['--health', '127.0.0.1:0'],
+        ],
+        // Crowds would take them all.
+        ['sh', '-c', 'ulimit -n 512; exec "$@"', 'sh'],
+      )
       const port = await appliance.port()
       const api = new URL((await appliance.says(/^API on (\S+),/m))[1]!)
       const readers = Number((await appliance.says(/^pcap over IP at 127\.0\.0\.1:(\d+)/m))[1])
+      const health = Number((await appliance.says(/\/metrics, on http:\/\/\S+:(\d+)/))[1])
       const sender = await UdpSender.open(HOST)
       onTestFinished(() => sender.close())
       let others = 0
       const running: Running = {
-        ...{ appliance, captures, api, readers },
+        ...{ appliance, captures, api, readers, health },
         send: (bytes) => {
           others++
           return sender.send(bytes, port, HOST)
