@@ -9,6 +9,7 @@ import type { FlowLog } from '../mirror/resources.js'
 import type { Deliveries } from './deliveries.js'
 import { type Place, placeName, placeOfFlowLog } from './delivery-url.js'
 import type { DeliveryErrorKind } from './destination.js'
+import { parseKeptDelivery } from './kept-delivery.js'
 import type { DeliverySpec } from './messages.js'
 
 /** Below the directory of flow logs: what deliveries keep. */
@@ -129,16 +130,8 @@ export class FlowLogDeliveries {
     const place = placeOfFlowLog(flowLog)
     if (place === undefined || flowLog.trafficType === 'REJECT') return
     const name = deliveryNameOf(flowLog.id)
-    const queue =
-      place.kind === 's3'
-        ? {
-            directory,
-            names: `_${flowLog.id}_`,
-            journal: join(queueDirectory(directory), `${name}.delivered`),
-          }
-        : { directory: join(queueDirectory(directory), name) }
     const where = { place, region: regionOfDestination(flowLog) ?? region }
-    const spec: DeliverySpec = { name, what: flowLog.id, ...where, queue }
+    const spec = this.#specOf(name, { what: flowLog.id, ...where })
     try {
       mkdirSync(queueDirectory(directory), { recursive: true })
       writeFileAtomic.sync(this.#specPath(name), `${JSON.stringify(spec)}\n`)
@@ -149,6 +142,19 @@ export class FlowLogDeliveries {
       )
     }
     this.#deliveries.open(spec)
+  }
+
+  #specOf(name: string, of: Pick<DeliverySpec, 'what' | 'place' | 'region'>): DeliverySpec {
+    const { directory } = this.#options
+    const queue =
+      of.place.kind === 's3'
+        ? {
+            directory,
+            names: `_${of.what}_`,
+            journal: join(queueDirectory(directory), `${name}.delivered`),
+          }
+        : { directory: join(queueDirectory(directory), name) }
+    return { name, ...of, queue }
   }
 
   #ofDefault(place: Place): DeliverySpec {
@@ -173,13 +179,15 @@ export class FlowLogDeliveries {
     const directory = queueDirectory(this.#options.directory)
     if (!existsSync(directory)) return []
     const specs: DeliverySpec[] = []
-    for (const name of readdirSync(directory)) {
-      if (!name.endsWith(SPEC)) continue
+    for (const file of readdirSync(directory)) {
+      if (!file.endsWith(SPEC)) continue
+      const name = file.slice(0, -SPEC.length)
       try {
-        specs.push(JSON.parse(readFileSync(join(directory, name), 'utf8')) as DeliverySpec)
+        const text = readFileSync(join(directory, file), 'utf8')
+        specs.push(this.#specOf(name, parseKeptDelivery(text, name)))
       } catch (error) {
         this.#options.onProblem(
-          `${join(directory, name)} cannot be read: ${(error as Error).message}`,
+          `${join(directory, file)} cannot be read: ${(error as Error).message}`,
         )
       }
     }

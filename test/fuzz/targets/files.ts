@@ -6,7 +6,9 @@ import { crc32, gzipSync } from 'node:zlib'
 import { readStateFiles } from '../../../src/control/state-reader.js'
 import { DeliveryQueue } from '../../../src/deliver/delivery-queue.js'
 import { Undeliverable } from '../../../src/deliver/destination.js'
+import { parseKeptDelivery } from '../../../src/deliver/kept-delivery.js'
 import { queuedRecords } from '../../../src/deliver/queued-records.js'
+import { deliveryNameOf } from '../../../src/flowlog/delivery-queue-format.js'
 import { convertSpool } from '../../../src/flowlog/spool-conversion.js'
 import { CaptureParser } from '../../../src/pcap/capture-parser.js'
 import { readCapture } from '../../../src/pcap/reader.js'
@@ -102,6 +104,7 @@ async function stateSample(directory: string): Promise<Buffer> {
   return Buffer.from(readFileSync(stateFile, 'utf8') + JOURNAL + journal)
 }
 
+const KEPT = 'fl-00000000000000001'
 const ENI = 'eni-00000000000000001'
 
 function checked(line: string): string {
@@ -214,6 +217,25 @@ export const FILE_TARGETS: readonly FuzzTarget[] = [
       writeFileSync(journal, bytes)
       await DeliveryQueue.open({ directory: queue, journal }, 0)
       await DeliveryQueue.open({ directory: queue, journal }, 0)
+    },
+  },
+  {
+    name: 'kept-delivery',
+    samples: [
+      { kind: 's3', bucket: 'b', prefix: 'p' },
+      { kind: 'cloudwatch-logs', group: 'g' },
+      { kind: 'firehose', stream: 's' },
+    ].map((place) =>
+      Buffer.from(
+        JSON.stringify({ name: 'n', what: KEPT, place, region: 'r', queue: { directory: '/etc' } }),
+      ),
+    ),
+    words: ['"kind":"nats"', '"__proto__":{}', 'null', '[]', '"../x"'],
+    inputs: 200,
+    isRefusal: (error) => !(error instanceof TypeError) && !(error instanceof RangeError),
+    run(bytes) {
+      const kept = parseKeptDelivery(bytes.toString(), deliveryNameOf(KEPT))
+      deepStrictEqual(Object.keys(kept).sort(), ['place', 'region', 'what'])
     },
   },
   {
