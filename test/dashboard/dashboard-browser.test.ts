@@ -167,7 +167,16 @@ describe.skipIf(!hasChromium)('the dashboard in a browser (needs chromium)', () 
         writeFileSync(join(shown.captures, session, name), `${session} ${name}`)
       }
     }
+    const row = { session: 'tms-1', address: '10.0.0.7', name: 'www.example.org' }
+    const bytes = { sentBytes: 1000, receivedBytes: 10, connections: 1 }
+    shown.talkers = { rows: [{ ...row, ...bytes }], addresses: 1 }
     const { page, complaints } = await open(shown)
+    await page.locator('#talkers-now td', { hasText: 'www.example.org' }).waitFor()
+    // Talkers may be told before it is known that captures are kept.
+    const packets = page.locator('#talkers-now a')
+    expect(await packets.getAttribute('href')).toBe(
+      '/captures/find?filter=host+10.0.0.7&session=tms-1&since=1m+ago',
+    )
     const rows = page.locator('#captures tbody tr')
     await expect.poll(() => rows.count()).toBe(50)
     await page.locator('#captures-more').click()

@@ -63,7 +63,10 @@ function rowOf({ session, name, start, bytes, finishedAt }) {
   const begun = document.createElement('time')
   begun.dateTime = start
   begun.title = name
-  begun.textContent = new Date(start).toLocaleString()
+  begun.textContent = new Date(start).toLocaleString(undefined, {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  })
   const tr = document.createElement('tr')
   tr.append(
     cell(begun),

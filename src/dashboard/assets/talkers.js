@@ -38,7 +38,8 @@ function fill(tr, { address, name, session, sentBytes, receivedBytes, connection
   setText(of, session ?? '–')
   of.title = session ?? ''
   const key = `${address} ${session}`
-  if (tr.dataset.key === key && packets.childNodes.length > 0) return
+  // Until it is known whether captures are kept there is no link.
+  if (tr.dataset.key === key && packets.firstElementChild !== null) return
   tr.dataset.key = key
   const link = packetsLink(address, {
     filter: `host ${address}`,
