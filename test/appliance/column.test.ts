@@ -500,3 +500,28 @@ describe('retune', () => {
     expect(report.flows).toMatchObject({ recordsWritten: 2, recordsLost: 0 })
   })
 })
+
+test('what takes records as JSON has those of quiet windows too', async () => {
+  const directory = temporaryDirectory()
+  const queue = join(directory, 'queue')
+  const run = new Run({
+    flowLog: {
+      directory: join(directory, 'logs'),
+      layout: {},
+      logFormat: '${log-status} ${start} ${packets}',
+      maxAggregationInterval: WINDOW,
+      metadata: {},
+      wholeSessions: true,
+      queues: { ofDefault: [{ directory: queue, content: 'json' }], others: directory },
+    },
+  })
+  run.packet(1, T)
+  run.tick(T, T + 3 * WINDOW)
+  await run.column.close()
+  const lines = filesBelow(queue).flatMap((path) =>
+    gunzipSync(readFileSync(path)).toString('latin1').trimEnd().split('\n').slice(1),
+  )
+  expect(lines.filter((line) => line.startsWith('vni-1_10.0.0.1 ')).length).toBe(lines.length)
+  expect(lines.filter((line) => line.includes('"log-status":"OK"'))).toHaveLength(1)
+  expect(lines.some((line) => line.includes('"log-status":"NODATA"'))).toBe(true)
+})
