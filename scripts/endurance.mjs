@@ -170,7 +170,8 @@ const EVENTS = {
       new StartFlowCaptureCommand({
         FirewallArn: 'arn:aws:network-firewall:us-east-1:000000000000:firewall/mirrortap',
         AvailabilityZone: 'us-east-1a',
-        FlowFilters: [{ DestinationPort: '443' }],
+        // A few: results are kept for twelve hours, up to 256 MiB of them.
+        FlowFilters: [{ SourcePort: '32768', DestinationPort: '443' }],
       }),
     )
   },
