@@ -11,7 +11,7 @@
  * and depend on the disk and the kernel.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -71,10 +71,11 @@ function run(directory, command, args) {
   throw new Error(`${command} ${args.join(' ')} in ${directory}: ${error?.message ?? stderr}`)
 }
 
-/** The commit of the newest kept run. */
+/** The commit of the newest kept run of offline.mjs. */
 function keptCommit() {
   const runs = join(import.meta.dirname, 'runs')
-  const newest = readdirSync(runs).sort().at(-1)
+  const isOffline = (name) => existsSync(join(runs, name, 'raw.json'))
+  const newest = readdirSync(runs).filter(isOffline).sort().at(-1)
   if (newest === undefined) throw new Error(`there is no run in ${runs}: name a commit`)
   return String(JSON.parse(readFileSync(join(runs, newest, 'raw.json'), 'utf8')).commit)
 }

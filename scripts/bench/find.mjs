@@ -104,6 +104,7 @@ function readParts({ text, since, until }, files) {
     text,
     since: moment(since),
     until: moment(until),
+    session: undefined,
     decap: 'auto',
     vxlanPort: 4789,
     genevePort: 6081,
@@ -113,7 +114,7 @@ function readParts({ text, since, until }, files) {
   const block = Buffer.allocUnsafeSlow(1 << 20)
   let bytes = 0
   const began = process.hrtime.bigint()
-  for (const { file, ranges } of plans) {
+  for (const { file, ranges = [] } of plans) {
     if (ranges.length === 0) continue
     const fd = openSync(file.path, 'r')
     for (const { start, end } of ranges) {
@@ -182,6 +183,7 @@ async function searched(search, made, hasTcpdump, scratch) {
   const seconds = samples.map((sample) => sample.seconds)
   const parts = Array.from({ length: rounds }, () => readParts(search, made.files))
   const tcpdump = hasTcpdump ? await tcpdumpOver(made.files, search, scratch) : undefined
+  const cpuSeconds = least(samples.map((sample) => sample.cpuSeconds ?? 0))
   const expected = made.found[search.expected]
   const packets = hasTcpdump ? packetsIn(output) : expected
   if (packets !== expected || (tcpdump && tcpdump.packets !== expected)) {
@@ -194,12 +196,14 @@ async function searched(search, made, hasTcpdump, scratch) {
     packets,
     'least s': least(seconds).toFixed(3),
     'median s': median(seconds).toFixed(3),
-    'CPU s': least(samples.map((sample) => sample.cpuSeconds ?? 0)).toFixed(2),
+    'CPU s': cpuSeconds.toFixed(2),
     'first packet ms': Math.round(least(firsts) * 1000),
     'read MB': (parts[0].bytes / 1e6).toFixed(1),
     'reading alone s': least(parts.map((part) => part.seconds)).toFixed(3),
     'tcpdump s': tcpdump?.seconds.toFixed(1) ?? '-',
+    'its CPU s': tcpdump?.cpuSeconds?.toFixed(1) ?? '-',
     ratio: tcpdump === undefined ? '-' : Math.round(tcpdump.seconds / least(seconds)),
+    'CPU ratio': tcpdump?.cpuSeconds ? Math.round(tcpdump.cpuSeconds / cpuSeconds) : '-',
   }
   return { row, samples, firsts, parts, tcpdump }
 }

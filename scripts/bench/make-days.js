@@ -65,6 +65,7 @@ function make(directory, bytes) {
   const connections = Array.from({ length: OPEN_CONNECTIONS }, () => connection(random))
   const special = specialPackets(random, packets)
   const found = { flow: 0, host: 0, hostDay: 0, rare: 0 }
+  /** @type {(ReturnType<typeof open> | undefined)[]} */
   const files = SESSIONS.map(() => undefined)
   const ended = []
   let written = 0
@@ -85,8 +86,8 @@ function make(directory, bytes) {
       of = connections[index]
       if (--of.left === 0) connections[index] = connection(random)
     }
-    files[of.session] ??= open(directory, of.session, seconds, noise)
-    const file = files[of.session]
+    const file = files[of.session] ?? open(directory, of.session, seconds, noise)
+    files[of.session] = file
     const frameLen = Math.max(frameLength(random), TEMPLATE_LEN)
     put(file.capture, of, seconds, microseconds, frameLen, random() & 1)
     file.length += 16 + frameLen
