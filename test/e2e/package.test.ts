@@ -75,7 +75,7 @@ function run(directory: string, program: string) {
 describe.skipIf(!IS_BUILT)(`the built package${NEEDS_BUILD}`, UNHURRIED, () => {
   test('has types that a strict compiler takes, and does in other programs what the commands do', () => {
     const directory = besideThePackage()
-    const inReadme = programsOf('README.md')
+    const inReadme = programsOf('src/library/README.md')
     for (const [index, text] of [PROGRAM, ...inReadme].entries()) {
       writeFileSync(join(directory, `program${index}.ts`), text)
     }
