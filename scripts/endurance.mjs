@@ -163,7 +163,7 @@ const EVENTS = {
         LogDestination: 'arn:aws:s3:::logs/made',
       }),
     )
-    flowLogId = made.FlowLogIds[0]
+    flowLogId = made.FlowLogIds?.[0]
   },
   async flowCapture() {
     await firewall.send(
@@ -199,7 +199,8 @@ async function makeEvent() {
   } catch (error) {
     // A worker that is just being started again has the API refuse some operations.
     events[`${name} refused`] = (events[`${name} refused`] ?? 0) + 1
-    if (events[`${name} refused`] === 1) console.log(`${name}: ${error.message}`)
+    if (events[`${name} refused`] === 1)
+      console.log(`${name}: ${/** @type {Error} */ (error).message}`)
   }
 }
 
@@ -207,12 +208,13 @@ const samples = []
 const began = Date.now()
 async function sample() {
   const status = readFileSync(`/proc/${program.pid}/status`, 'latin1')
+  /** @type {any} */
   const ledger = await fetch(`${api}/ledger`).then((answer) => answer.json())
   const one = {
     seconds: Math.round((Date.now() - began) / 1000),
-    rssMB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024),
+    rssMB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
     fds: readdirSync(`/proc/${program.pid}/fd`).length,
-    threads: Number(/Threads:\s+(\d+)/.exec(status)[1]),
+    threads: Number(/Threads:\s+(\d+)/.exec(status)?.[1]),
     received: ledger.received,
     kernelLost: ledger.kernelLost,
     crashLost: ledger.crashLost,

@@ -9,7 +9,7 @@ import { BIN, IS_BUILT, NEEDS_BUILD, UNHURRIED } from './e2e/program.js'
 const DIR = join(import.meta.dirname, '../samples')
 const readme = readFileSync(join(DIR, 'README.md'), 'utf8')
 
-/** One flow: VNI or nothing, addresses and ports, protocol, packets, octets. */
+/** One flow: VNI or nothing, addresses and ports, protocol, packets, bytes. */
 type Row = string
 
 /** The rows of the table of flows below the heading that names `sample`, counted with tshark. */

@@ -14,7 +14,7 @@ export class CaptureFile {
   /** Where `frame` says the next frame may be written. Holds what was there before. */
   block
 
-  /** `fill`: what the octets of frames are until somebody writes them. */
+  /** `fill`: what the bytes of frames are until somebody writes them. */
   constructor(path, fill = Buffer.alloc(1)) {
     this.#path = path
     this.#fd = openSync(`${path}.part`, 'w')
@@ -28,7 +28,7 @@ export class CaptureFile {
     writeSync(this.#fd, header)
   }
 
-  /** Writes the record header of a frame; its `captured` octets are to be put at the offset returned. */
+  /** Writes the record header of a frame; its `captured` bytes are to be put at the offset returned. */
   frame(seconds, microseconds, captured, original) {
     if (this.#at + RECORD_HEADER_LEN + captured > BLOCK_LEN) this.#flush()
     const { block } = this

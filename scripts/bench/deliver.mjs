@@ -132,7 +132,7 @@ const DESTINATIONS = [
 /** VmRSS of a process, in MB. */
 function rssOf(pid) {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / MB)
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / MB)
 }
 
 async function run(name, destinations, { outage = false } = {}) {
@@ -174,6 +174,7 @@ async function run(name, destinations, { outage = false } = {}) {
   }
   const port = await says(/^listening on \S+ port (\d+) /m)
   const api = await says(/^API on (http:\S+),/m)
+  /** @type {(path: string) => Promise<any>} */
   const get = (path) => fetch(api + path).then((answer) => answer.json())
   const waiting = async () =>
     (await get('/health')).deliveries?.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0) ?? 0

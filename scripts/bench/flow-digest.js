@@ -1,6 +1,6 @@
 /**
  * What a capture holds and what a report says it holds, in four numbers that must
- * agree: packets, octets, flows, and a digest of who sent how much when.
+ * agree: packets, bytes, flows, and a digest of who sent how much when.
  *
  * The digest is linear: a sum over packets of hashes of (flow, window), modulo
  * 2^32. So however a report splits a flow into records, they add up to it, and a
@@ -30,14 +30,14 @@ export function windowHash(flow, seconds) {
 export class FlowDigest {
   packets = 0
   bytes = 0
-  /** Of flows alone, and of flows by window; for octets and packets at once. */
+  /** Of flows alone, and of flows by window; for bytes and packets at once. */
   byFlow = 0
   byWindow = 0
 
   add(flow, seconds, packets, bytes) {
     this.packets += packets
     this.bytes += bytes
-    // Packets and octets in one number: neither reaches 2^32 in one record here, and a carry would show too.
+    // Packets and bytes in one number: neither reaches 2^32 in one record here, and a carry would show too.
     const amount = (Math.imul(packets, GOLDEN) + bytes) | 0
     this.byFlow = (this.byFlow + Math.imul(flow, amount)) | 0
     if (seconds !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * Measures FlowTracker.track alone: nanoseconds a packet for 1 k to 1 M live flows
  * in random order (each packet another flow: the worst case for the caches), the
- * cost of flows made and evicted at capacity, octets a flow, and how long a flow
+ * cost of flows made and evicted at capacity, bytes a flow, and how long a flow
  * capture of a million flows (and then a flush of them) keeps its thread from
  * receiving, garbage collection and the way to another thread included; beside
  * it, in the same run, what it would be with an object for each row. Not
@@ -97,7 +97,7 @@ for (let flow = 0; flow < 1_000_000; flow++) {
   million.track(frame, 1, 1_700_000_000, 0)
 }
 const octets = (process.memoryUsage.rss() - before) / million.table.count
-console.log(`${million.table.count} flows: ${octets.toFixed(0)} octets a flow resident`)
+console.log(`${million.table.count} flows: ${octets.toFixed(0)} bytes a flow resident`)
 
 /** Another thread that keeps what it is sent, as the pool does. */
 function keeper() {

@@ -5,7 +5,7 @@
  *
  * The packets of a capture keep their order and their spacing (those that last
  * longer than ten minutes are squeezed). Each round has addresses of its own: the
- * second and third octet of IPv4 addresses, the third group of IPv6 ones. IPv4
+ * second and third byte of IPv4 addresses, the third group of IPv6 ones. IPv4
  * header checksums are made right, those of TCP and UDP are not.
  *
  * The numbers to agree with are those of the truth files beside the captures,
@@ -24,7 +24,7 @@ import { CaptureFile } from './capture-file.js'
 
 const VERSION = 1
 const OCTETS = 1_000_000_000
-/** No capture shall decide the result: one of 80,000 packets of 60 octets is left out by this. */
+/** No capture shall decide the result: one of 80,000 packets of 60 bytes is left out by this. */
 const PACKETS_MAX = 10_000
 const PACKETS_A_FLOW_MIN = 8
 const START_SECONDS = 1_700_000_040

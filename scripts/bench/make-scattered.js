@@ -5,7 +5,7 @@
  *
  * Seven flows in ten are one half of a two-way connection, the others are one-way;
  * 80 % TCP, which begins with SYN and ends with FIN, the rest UDP; 6 % IPv6.
- * Frames are of 60 to 1514 octets, 500 on average. IPv4 header checksums are right,
+ * Frames are of 60 to 1514 bytes, 500 on average. IPv4 header checksums are right,
  * those of TCP and UDP are not filled in.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -199,7 +199,7 @@ function scatter(random) {
   return order
 }
 
-/** Small, any, full: 500 octets on average. */
+/** Small, any, full: 500 bytes on average. */
 function frameLength(random) {
   const kind = random() % 100
   if (kind < 45) return 60

@@ -3,7 +3,7 @@
  *
  * Arguments: `sockets` (datagrams that are ready, to the sockets alone) or `sender` (packets,
  * through parsing, sessions, copy and headers, as `mirrortap mirror` sends them), `batches` or
- * `singly`, port, packets in all, octets of each frame, flows. Prints JSON.
+ * `singly`, port, packets in all, bytes of each frame, flows. Prints JSON.
  */
 import { MirrorEvaluator } from '../../dist/mirror/evaluator.js'
 import { MirrorCounters } from '../../dist/mirror/mirror-counters.js'

@@ -1,6 +1,6 @@
 /**
  * The receiving process of `receive.mjs --what receiver`: a receiver and a consumer that
- * only counts. Arguments: receiver, receive buffer in octets. Tells its parent the port at
+ * only counts. Arguments: receiver, receive buffer in bytes. Tells its parent the port at
  * first and its counts when told to stop.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'

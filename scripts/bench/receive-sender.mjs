@@ -3,7 +3,7 @@
  * through sendmmsg(2), without UDP segmentation offload, so that each is a packet to the
  * kernel as it would be from a network. Every millisecond it sends what has come due.
  *
- * Arguments: port, rate in packets a second (`max`: no pause), packets in all, octets each,
+ * Arguments: port, rate in packets a second (`max`: no pause), packets in all, bytes each,
  * flows, and sessions they are of (8), whose VNIs begin at 1000.
  * Prints {sent, seconds} as JSON.
  */

@@ -45,7 +45,7 @@ const { values: options, positionals: listenOptions } = parseArgs({
   },
 })
 const here = (name) => join(import.meta.dirname, name)
-/** Enough for the kernel to queue a datagram of 200 octets several times over, and no more. */
+/** Enough for the kernel to queue a datagram of 200 bytes several times over, and no more. */
 const BACKLOG_OCTETS_EACH = 1400
 
 /** What is measured: a process, its port, and how to stop it and hear what it received. */

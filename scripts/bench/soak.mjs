@@ -49,7 +49,7 @@ const column = new Column(
   (line) => console.error(line),
 )
 
-/** VXLAN, Ethernet, IPv4 and the first octets of UDP; addresses and ports are put in for each. */
+/** VXLAN, Ethernet, IPv4 and the first bytes of UDP; addresses and ports are put in for each. */
 const template = Buffer.alloc(200)
 template[0] = 8
 template.writeUIntBE(0x0285_69c2_ab02, 8, 6)

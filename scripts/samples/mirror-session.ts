@@ -9,7 +9,7 @@ export interface MirrorSession {
   /** Address of the target. */
   readonly target: string
   readonly vni: number
-  /** Octets kept behind the VXLAN header. */
+  /** Bytes kept behind the VXLAN header. */
   readonly packetLength?: number
 }
 

@@ -69,7 +69,7 @@ function dbTraffic(): Timeline {
 }
 
 /**
- * One connection, the same octets wherever it is told. The client's packets are
+ * One connection, the same bytes wherever it is told. The client's packets are
  * seen `later` microseconds later than by the client itself, the server's so
  * much sooner.
  */

@@ -6,7 +6,7 @@ export function httpRequest(host: string, path: string): Buffer {
   )
 }
 
-/** A page of `length` octets behind its header. */
+/** A page of `length` bytes behind its header. */
 export function httpResponse(length: number): Buffer {
   const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n`
   return Buffer.concat([Buffer.from(head), Buffer.alloc(length, 'a line of a sample page\n')])
@@ -26,7 +26,7 @@ export function dnsQuery(id: number, name: string, type: keyof typeof DNS_TYPES)
   return Buffer.concat([dnsHeader(id, 0x0100, 0), dnsQuestion(name, type)])
 }
 
-/** The response to it with one address, given as octets. */
+/** The response to it with one address, given as bytes. */
 export function dnsResponse(
   id: number,
   name: string,

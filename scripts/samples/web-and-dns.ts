@@ -113,7 +113,7 @@ function ping(line: Timeline, from: Host, to: Host, sequence: number): void {
   line.pass(988_000)
 }
 
-/** Port unreachable (RFC 792), with the header and eight octets of what was refused. */
+/** Port unreachable (RFC 792), with the header and eight bytes of what was refused. */
 function unreachable(frame: Buffer): Buffer {
   const payload = frame.subarray(14, 14 + 28)
   return icmp4({ src: WEB.address, dst: LAB.address, type: 3, code: 3, payload })

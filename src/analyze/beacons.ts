@@ -1,8 +1,8 @@
 import { addressText } from '../flow/address-keys.js'
 import { HeavyKeys } from '../flow/heavy-keys.js'
 import { MAPPED_WORD } from '../wire/address.js'
+import { i32, u32 } from '../wire/bytes.js'
 import type { Frame } from '../wire/frame.js'
-import { i32, u32 } from '../wire/octets.js'
 import type { BeaconRow } from './behavior-report.js'
 
 /** From, to and port; beyond, the least common are let go. */

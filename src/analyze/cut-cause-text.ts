@@ -4,7 +4,7 @@ import type { CutCause } from '../session/cut-frames.js'
 export function cutCauseText(cause: CutCause, packetLength: number | null): string {
   switch (cause) {
     case 'packetLength':
-      return `at ${packetLength} octets, as a PacketLength of the session does`
+      return `at ${packetLength} bytes, as a PacketLength of the session does`
     case 'targetMtu':
       return "at the mirror target's MTU: mirror from interfaces with an MTU up to 8947"
     case 'gatewayMtu':

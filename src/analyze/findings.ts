@@ -41,7 +41,7 @@ function damage({ files }: Source): Finding[] {
   return files.flatMap(({ file, damage }) =>
     damage === null
       ? []
-      : [problem('damage', `${file} is damaged at octet ${damage.offset}; all before it was used`)],
+      : [problem('damage', `${file} is damaged at byte ${damage.offset}; all before it was used`)],
   )
 }
 

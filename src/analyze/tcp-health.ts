@@ -1,5 +1,5 @@
+import { i32 } from '../wire/bytes.js'
 import { ABSENT, FRAGMENT_NONE, type Frame } from '../wire/frame.js'
-import { i32 } from '../wire/octets.js'
 import {
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,

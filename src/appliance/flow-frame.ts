@@ -1,6 +1,6 @@
 import type { FlowRecord } from '../flow/flow-record.js'
+import { putU16, putU32 } from '../wire/bytes.js'
 import { Frame } from '../wire/frame.js'
-import { putU16, putU32 } from '../wire/octets.js'
 
 const SOURCE_AT = 0
 const DESTINATION_AT = 16

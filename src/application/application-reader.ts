@@ -1,5 +1,5 @@
+import { u8, u32 } from '../wire/bytes.js'
 import { ABSENT, FRAGMENT_LATER, type Frame } from '../wire/frame.js'
-import { u8, u32 } from '../wire/octets.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import {
   TCP_DATA_OFFSET,

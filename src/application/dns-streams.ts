@@ -1,5 +1,5 @@
+import { u16 } from '../wire/bytes.js'
 import type { Frame } from '../wire/frame.js'
-import { u16 } from '../wire/octets.js'
 import { ByteRanges } from './byte-ranges.js'
 import { type DnsMessage, parseDns } from './dns.js'
 import { StreamSlots } from './stream-slots.js'

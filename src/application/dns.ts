@@ -12,7 +12,7 @@
  *     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
  */
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
-import { u8, u16, u32 } from '../wire/octets.js'
+import { u8, u16, u32 } from '../wire/bytes.js'
 import { textOf } from './text.js'
 
 export const DNS_PORT = 53

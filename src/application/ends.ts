@@ -1,5 +1,5 @@
+import { u32 } from '../wire/bytes.js'
 import type { Frame } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 
 /** Who sent a packet to whom, and when: of a connection that of its originator. Plain data. */
 export interface Ends {

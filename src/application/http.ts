@@ -1,5 +1,5 @@
 /** Heads of HTTP/1 messages (RFC 9112). */
-import { u8 } from '../wire/octets.js'
+import { u8 } from '../wire/bytes.js'
 import { latin1 } from './text.js'
 
 /** SSDP (UPnP Device Architecture §1): heads of HTTP/1, each in a datagram. */

@@ -3,7 +3,7 @@
  * connection id that the client chose (RFC 9001 §5.2), so that whoever sees them can read them.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
-import { u8, u16, u32 } from '../wire/octets.js'
+import { u8, u16, u32 } from '../wire/bytes.js'
 
 export const QUIC_VERSION_1 = 0x0000_0001
 export const QUIC_VERSION_2 = 0x6b33_43cf

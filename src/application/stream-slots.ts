@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
+import { i32 } from '../wire/bytes.js'
 import type { Frame } from '../wire/frame.js'
-import { i32 } from '../wire/octets.js'
 
 /** A set of places is looked through for a stream; the one used longest ago gives way. */
 const WAYS = 4

@@ -4,7 +4,7 @@
  * A record is `type(1) version(2) length(2)`, a handshake message in one or several records
  * `type(1) length(3)`.
  */
-import { u8, u16, u24 } from '../wire/octets.js'
+import { u8, u16, u24 } from '../wire/bytes.js'
 import { latin1, textOf } from './text.js'
 
 const RECORD_HEADER_LEN = 5

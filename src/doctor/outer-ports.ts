@@ -1,7 +1,7 @@
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
+import { u32 } from '../wire/bytes.js'
 import { FRAGMENT_LATER, Frame } from '../wire/frame.js'
 import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
-import { u32 } from '../wire/octets.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame, parsePacket } from '../wire/parse-frame.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'

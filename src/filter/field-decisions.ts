@@ -1,4 +1,4 @@
-import { u8, u16, u32 } from '../wire/octets.js'
+import { u8, u16, u32 } from '../wire/bytes.js'
 import type { Field } from './condition.js'
 import type { Decision } from './decision.js'
 import { ipv4HeaderLength } from './field-readers.js'

@@ -1,4 +1,4 @@
-import { u8, u16, u32 } from '../wire/octets.js'
+import { u8, u16, u32 } from '../wire/bytes.js'
 import type { Field, Operand } from './condition.js'
 import { lengthOf, NOT_THERE, type Present, type Reader } from './decision.js'
 import type { Operator } from './expression.js'

@@ -207,6 +207,6 @@ function place(
       return { field: layer.network(IPV6_HEADER_LEN, size), guard }
     }
     default:
-      throw refusal(token, 'its octets cannot be read: write "ether[N]" or "ip[N]"')
+      throw refusal(token, 'its bytes cannot be read: write "ether[N]" or "ip[N]"')
   }
 }

@@ -193,7 +193,7 @@ class Parser {
         case 'less':
         case 'greater': {
           const octets = this.#reader.next()
-          if (octets.kind !== 'number') throw refusal(octets, 'a number of octets must stand here')
+          if (octets.kind !== 'number') throw refusal(octets, 'a number of bytes must stand here')
           return { kind: 'length', relation: token.text, octets: octets.value }
         }
         case 'vlan':

@@ -1,5 +1,5 @@
+import { u32 } from '../wire/bytes.js'
 import type { Frame } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 import {
   ADDRESS_A,
   ADDRESS_A_REST,

@@ -1,5 +1,5 @@
+import { i32 } from '../wire/bytes.js'
 import { DIRECTION_UNKNOWN, EGRESS, type Frame } from '../wire/frame.js'
-import { i32 } from '../wire/octets.js'
 import { TCP_ACKNOWLEDGMENT, TCP_SEQUENCE } from '../wire/tcp.js'
 import { KIND } from './flow-entry.js'
 import type { FlowHash } from './flow-hash.js'

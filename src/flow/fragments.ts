@@ -1,5 +1,5 @@
+import { putU32, u32 } from '../wire/bytes.js'
 import { FRAGMENT_FIRST, FRAGMENT_LATER, Frame } from '../wire/frame.js'
-import { putU32, u32 } from '../wire/octets.js'
 import { hasPorts } from '../wire/ports.js'
 import {
   ADDRESS_A,

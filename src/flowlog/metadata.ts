@@ -87,7 +87,7 @@ function encodeValue(field: Field, value: string | undefined): string | undefine
   }
   if (encoded.length > MAX_METADATA_LEN) {
     throw new OperatorError(
-      `${field.name}: the value takes ${encoded.length} octets, the most is ${MAX_METADATA_LEN}.`,
+      `${field.name}: the value takes ${encoded.length} bytes, the most is ${MAX_METADATA_LEN}.`,
       { exitCode: 2 },
     )
   }

@@ -1,7 +1,7 @@
 import { parseCidr } from '../wire/address.js'
+import { u32 } from '../wire/bytes.js'
 import { ETHERTYPE_ARP } from '../wire/ethernet.js'
 import type { Frame } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 
 /**

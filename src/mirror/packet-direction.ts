@@ -1,4 +1,5 @@
 import { MAPPED_WORD, parseAddress, parseMac } from '../wire/address.js'
+import { u8, u16, u32 } from '../wire/bytes.js'
 import { MAC_GROUP_BIT } from '../wire/ethernet.js'
 import {
   ABSENT,
@@ -9,7 +10,6 @@ import {
   PASSING,
   type PacketDirection,
 } from '../wire/frame.js'
-import { u8, u16, u32 } from '../wire/octets.js'
 import type { NetworkInterface } from './resources.js'
 
 const DESTINATION_MAC = 0

@@ -1,4 +1,5 @@
 import { type Cidr, parseCidr } from '../wire/address.js'
+import { u32 } from '../wire/bytes.js'
 import {
   ABSENT,
   DIRECTION_UNKNOWN,
@@ -7,7 +8,6 @@ import {
   type Frame,
   INGRESS,
 } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 import type { PortRange } from './fields.js'
 import { AmazonDns } from './network-services.js'

@@ -61,7 +61,7 @@ export function timeProblems(path: string, { outOfRangeTimes }: FileSummary): st
 
 /** Everything before the damage has been used. */
 export function damageProblem(name: string, { offset, message }: Damage): string {
-  return `${name}: damaged at octet ${offset}: ${message}; all before it was used`
+  return `${name}: damaged at byte ${offset}: ${message}; all before it was used`
 }
 
 function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): OperatorError {

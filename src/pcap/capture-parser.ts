@@ -149,7 +149,7 @@ export class CaptureParser {
       const after = `${read} ${read === 1 ? 'octet' : 'octets'}`
       this.refusal = `ends inside its header, after ${after}; copy or capture it again`
     } else if (left > 0) {
-      const message = `the file ends inside the record, which has ${left} of at least ${this.wanted} octets`
+      const message = `the file ends inside the record, which has ${left} of at least ${this.wanted} bytes`
       this.damage = { offset: this.octets, message }
     }
   }

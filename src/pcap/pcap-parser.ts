@@ -78,7 +78,7 @@ export class PcapParser implements FormatParser {
       const captured = parsePcapRecord(view, at, header, packet)
       const frame = at + recordHeaderLength
       if (captured > longest) {
-        this.damage = `the record has a frame of ${captured} octets, and ${longest} is the most there can be`
+        this.damage = `the record has a frame of ${captured} bytes, and ${longest} is the most there can be`
         return at
       }
       if (captured > end - frame) {

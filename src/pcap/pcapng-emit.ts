@@ -5,7 +5,7 @@
  * wrote; the length beside it says how much room that takes.
  */
 
-import { putU32 } from '../wire/octets.js'
+import { putU32 } from '../wire/bytes.js'
 import {
   BLOCK_ENHANCED_PACKET,
   BLOCK_HEAD_LEN,

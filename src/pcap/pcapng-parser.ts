@@ -194,7 +194,7 @@ export class PcapngParser implements FormatParser {
     const captured = view.getUint32(at + EPB_CAPTURED, little)
     if (captured > length - EPB_FRAME - BLOCK_TAIL_LEN) return frameBeyondBlock(captured, length)
     if (captured > from.longest) {
-      return `the block has a frame of ${captured} octets, and ${from.longest} is the most there can be`
+      return `the block has a frame of ${captured} bytes, and ${from.longest} is the most there can be`
     }
     const packet = this.#packet
     packet.timed = from.time.convert(
@@ -217,7 +217,7 @@ export class PcapngParser implements FormatParser {
     const room = length - SPB_FRAME - BLOCK_TAIL_LEN
     if (captured > room) return frameBeyondBlock(captured, length)
     if (captured > from.longest) {
-      return `the block has a frame of ${captured} octets, and ${from.longest} is the most there can be`
+      return `the block has a frame of ${captured} bytes, and ${from.longest} is the most there can be`
     }
     const packet = this.#packet
     packet.seconds = 0
@@ -269,8 +269,7 @@ export class PcapngParser implements FormatParser {
       const size = view.getUint16(option + 2, little)
       if (code === OPTION_END) break
       const value = option + OPTION_HEAD_LEN
-      if (size > end - value)
-        return `the interface has an option of ${size} octets beyond its block`
+      if (size > end - value) return `the interface has an option of ${size} bytes beyond its block`
       if (code === OPTION_IF_NAME) {
         nameAt = value
         nameLen = size
@@ -319,5 +318,5 @@ function unknownInterface(id: number): string {
 }
 
 function frameBeyondBlock(captured: number, length: number): string {
-  return `the block has a frame of ${captured} octets and only ${length} octets itself`
+  return `the block has a frame of ${captured} bytes and only ${length} bytes itself`
 }

@@ -105,7 +105,7 @@ async function adopt(part: string, adoption: Adoption): Promise<void> {
     await rm(part)
     adoption.removed++
     adoption.lostBytes += octets
-    adoption.lines.push(`removed ${part}: ${octets} octets and no whole ${kind.unit}`)
+    adoption.lines.push(`removed ${part}: ${octets} bytes and no whole ${kind.unit}`)
     return
   }
   const whole = walker.wholeOctets
@@ -117,7 +117,7 @@ async function adopt(part: string, adoption: Adoption): Promise<void> {
   await syncDirectory(dirname(name))
   adoption.adopted++
   adoption.lostBytes += octets - whole
-  const cut = whole < octets ? `, ${octets - whole} octets of a cut ${kind.unit} removed` : ''
+  const cut = whole < octets ? `, ${octets - whole} bytes of a cut ${kind.unit} removed` : ''
   adoption.lines.push(
     `adopted ${name}: ${walker.units} ${kind.unit}${walker.units === 1 ? '' : 's'}${cut}`,
   )

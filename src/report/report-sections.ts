@@ -387,8 +387,7 @@ ${pageTable<FileReport>({
     counted('out of order', ({ ordering }) => ordering.backwards),
     {
       name: 'damage',
-      cell: ({ damage }) =>
-        damage === null ? '–' : `at octet ${damage.offset}: ${damage.message}`,
+      cell: ({ damage }) => (damage === null ? '–' : `at byte ${damage.offset}: ${damage.message}`),
       isBad: ({ damage }) => damage !== null,
     },
   ],

@@ -1,3 +1,4 @@
+import { i32, u8, u16 } from '../wire/bytes.js'
 import {
   ETHERNET_DESTINATION,
   ETHERNET_SOURCE,
@@ -14,7 +15,6 @@ import {
 } from '../wire/ipv4.js'
 import { IPV6_DESTINATION, IPV6_HEADER_LEN, IPV6_NEXT_HEADER, IPV6_SOURCE } from '../wire/ipv6.js'
 import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
-import { i32, u8, u16 } from '../wire/octets.js'
 import { DESTINATION_PORT, SOURCE_PORT } from '../wire/ports.js'
 import { PROTOCOL_FRAGMENT } from '../wire/protocol.js'
 import {

@@ -1,3 +1,4 @@
+import { i32, u8, u16 } from '../wire/bytes.js'
 import { ETHERNET_HEADER_LEN, ETHERNET_TYPE, ETHERTYPE_IPV4 } from '../wire/ethernet.js'
 import {
   IPV4_DESTINATION,
@@ -8,7 +9,6 @@ import {
   IPV4_PROTOCOL,
   IPV4_SOURCE,
 } from '../wire/ipv4.js'
-import { i32, u8, u16 } from '../wire/octets.js'
 import { DESTINATION_PORT, PORTS_LEN } from '../wire/ports.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
 

@@ -1,7 +1,7 @@
 import { MAPPED_WORD } from '../wire/address.js'
+import { u16, u32 } from '../wire/bytes.js'
 import { MAC_GROUP_BIT } from '../wire/ethernet.js'
 import { ABSENT, DIRECTION_UNKNOWN, EGRESS, type Frame, INGRESS } from '../wire/frame.js'
-import { u16, u32 } from '../wire/octets.js'
 
 /** What a configuration says of an interface. */
 export interface KnownInterface {

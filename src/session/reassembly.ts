@@ -10,11 +10,11 @@ import {
   PORTS,
 } from '../flow/flow-entry.js'
 import { FlowHash } from '../flow/flow-hash.js'
+import { u32 } from '../wire/bytes.js'
 import { type Fragment, unfragmentHeader } from '../wire/fragment.js'
 import { FRAGMENT_FIRST, type Frame } from '../wire/frame.js'
 import { IPV6_HEADER_LEN } from '../wire/ipv6.js'
 import { LINKTYPE_RAW } from '../wire/link-type.js'
-import { u32 } from '../wire/octets.js'
 import { Packet } from '../wire/packet.js'
 
 /** Linux: net.ipv4.ipfrag_time, net.ipv6.ip6frag_time. Counted from the fragment that came first. */

@@ -1,7 +1,7 @@
+import { u8, u16, u32 } from '../wire/bytes.js'
 import { ETHERNET_HEADER_LEN, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/ethernet.js'
 import type { Frame } from '../wire/frame.js'
 import { LINKTYPE_ETHERNET } from '../wire/link-type.js'
-import { u8, u16, u32 } from '../wire/octets.js'
 import type { Packet } from '../wire/packet.js'
 
 /**

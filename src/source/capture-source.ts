@@ -55,7 +55,7 @@ export class CaptureSource implements PacketSource {
     if (summary?.damage !== undefined) {
       const name = file === '-' ? 'standard input' : file
       const { offset, message } = summary.damage
-      problems.push(`${name}: damaged at octet ${offset}: ${message}; sent what was before`)
+      problems.push(`${name}: damaged at byte ${offset}: ${message}; sent what was before`)
     }
     return packets
   }

@@ -1,5 +1,5 @@
+import { u32 } from '../wire/bytes.js'
 import { FRAGMENT_NONE, type Frame } from '../wire/frame.js'
-import { u32 } from '../wire/octets.js'
 
 /**
  * A number that is the same for all frames of one conversation, in both

@@ -1,4 +1,4 @@
-import { u32 } from '../wire/octets.js'
+import { u32 } from '../wire/bytes.js'
 
 /** Datagrams that one socket remembers; a sixteenth of what a target has to answer about in time. */
 const REMEMBERED = 256

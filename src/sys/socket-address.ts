@@ -1,6 +1,6 @@
 import { OperatorError } from '../errors.js'
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../wire/address.js'
-import { putU16, putU32, u16, u32 } from '../wire/octets.js'
+import { putU16, putU32, u16, u32 } from '../wire/bytes.js'
 import { AF_INET, AF_INET6, type Libc } from './libc.js'
 
 /**

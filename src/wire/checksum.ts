@@ -3,7 +3,7 @@
  * at one packet. Nothing on the receiving path verifies them: mirrored packets
  * may carry sums that the network card was still to fill in.
  */
-import { u8, u16 } from './octets.js'
+import { u8, u16 } from './bytes.js'
 
 /**
  * Adds `bytes[start, end)` to `sum` as 16-bit words (RFC 1071 §1); an odd last

@@ -8,7 +8,7 @@
  *  14 | priority 3, drop 1, VLAN 12 (2)   | type (2)  |  for each tag
  *     +-----------------------------------+-----------+
  */
-import { putU16, putU32 } from './octets.js'
+import { putU16, putU32 } from './bytes.js'
 
 export const ETHERNET_HEADER_LEN = 14
 

@@ -1,3 +1,4 @@
+import { putU8, putU16, u8, u16 } from './bytes.js'
 import type { Frame } from './frame.js'
 import {
   IPV4_FLAGS_OFFSET,
@@ -15,7 +16,6 @@ import {
   IPV6_NEXT_HEADER,
   IPV6_PAYLOAD_LENGTH,
 } from './ipv6.js'
-import { putU8, putU16, u8, u16 } from './octets.js'
 import { PROTOCOL_FRAGMENT } from './protocol.js'
 
 /** Which part of an IP packet a frame carries. */

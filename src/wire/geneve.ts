@@ -25,8 +25,9 @@
  * whose it is ("Understand GENEVE"): the network and which way the packet ran (28 bits, three reserved
  * ones, 1 for egress), and the endpoint.
  */
+
+import { putU8, putU16, putU24, putU32, u8, u16, u24, u32 } from './bytes.js'
 import type { Fault } from './fault.js'
-import { putU8, putU16, putU24, putU32, u8, u16, u24, u32 } from './octets.js'
 
 /** UDP destination port that IANA assigned to GENEVE (RFC 8926 §6). */
 export const GENEVE_PORT = 6081

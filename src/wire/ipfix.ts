@@ -16,7 +16,7 @@
  *  16 |  sets: id, length, then templates or the records of one       |
  *     ~                                                               ~
  */
-import { putU8, putU16, putU24, putU32 } from './octets.js'
+import { putU8, putU16, putU24, putU32 } from './bytes.js'
 
 /** The port that IANA assigned to IPFIX over UDP and TCP. */
 export const IPFIX_PORT = 4739

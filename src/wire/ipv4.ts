@@ -15,10 +15,11 @@
  *  16 |                      Destination address                      |
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
+
+import { putU8, putU16, putU32, u8, u16 } from './bytes.js'
 import { addWords, foldChecksum } from './checksum.js'
 import type { Fault } from './fault.js'
 import { FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, type Frame } from './frame.js'
-import { putU8, putU16, putU32, u8, u16 } from './octets.js'
 import { parseTransport } from './transport.js'
 
 /** Of a header without options, the shortest there is. */

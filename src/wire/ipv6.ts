@@ -19,9 +19,10 @@
  *   4 |                         Identification                        |
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
+
+import { putU8, putU16, putU32, u8, u16, u32 } from './bytes.js'
 import type { Fault } from './fault.js'
 import { FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE, type Frame } from './frame.js'
-import { putU8, putU16, putU32, u8, u16, u32 } from './octets.js'
 import {
   PROTOCOL_DESTINATION_OPTIONS,
   PROTOCOL_FRAGMENT,

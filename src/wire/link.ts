@@ -4,6 +4,8 @@
  * service headers, MPLS labels and PPPoE sessions, 802.2 SNAP, PPP, the BSD loopback
  * headers and Linux's cooked headers.
  */
+
+import { u8, u16, u32 } from './bytes.js'
 import {
   ETHERNET_HEADER_LEN,
   ETHERNET_TYPE,
@@ -37,7 +39,6 @@ import {
   LINKTYPE_PPP_PPPD,
   LINKTYPE_PPP_WITH_DIRECTION,
 } from './link-type.js'
-import { u8, u16, u32 } from './octets.js'
 
 const MPLS_LABEL_LEN = 4
 const MPLS_BOTTOM_OF_STACK = 0x01

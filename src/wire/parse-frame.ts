@@ -1,3 +1,4 @@
+import { u16 } from './bytes.js'
 import { ETHERNET_HEADER_LEN, ETHERNET_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.js'
 import type { Fault } from './fault.js'
 import { ABSENT, DIRECTION_UNKNOWN, type Frame } from './frame.js'
@@ -5,7 +6,6 @@ import { parseIpv4 } from './ipv4.js'
 import { parseIpv6 } from './ipv6.js'
 import { findNetwork } from './link.js'
 import { LINKTYPE_ETHERNET } from './link-type.js'
-import { u16 } from './octets.js'
 import type { Packet } from './packet.js'
 
 /**

@@ -1,5 +1,5 @@
+import { u8, u16 } from './bytes.js'
 import { ABSENT, FRAGMENT_LATER, type Frame } from './frame.js'
-import { u8, u16 } from './octets.js'
 import { DESTINATION_PORT, hasPorts, PORTS_LEN, SOURCE_PORT } from './ports.js'
 import { PROTOCOL_TCP } from './protocol.js'
 import { TCP_FLAGS } from './tcp.js'

@@ -9,8 +9,9 @@
  *   4 |             Length            |            Checksum           |
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
+
+import { putU16 } from './bytes.js'
 import { addWords, foldChecksum } from './checksum.js'
-import { putU16 } from './octets.js'
 import { DESTINATION_PORT, SOURCE_PORT } from './ports.js'
 import { PROTOCOL_UDP } from './protocol.js'
 

@@ -10,8 +10,9 @@
  *   4 |           VXLAN network identifier (VNI)      |   Reserved    |
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
+
+import { putU8, putU24, putU32, u8, u24, u32 } from './bytes.js'
 import type { Fault } from './fault.js'
-import { putU8, putU24, putU32, u8, u24, u32 } from './octets.js'
 
 /** UDP destination port that IANA assigned to VXLAN (RFC 7348 §8). */
 export const VXLAN_PORT = 4789

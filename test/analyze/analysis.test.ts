@@ -171,7 +171,7 @@ describe('Analysis', () => {
     expect(damage!.offset).toBeGreaterThan(18_000)
     expect(totals.packets).toBeGreaterThan(40)
     expect(findings[0]).toMatchObject({ kind: 'damage', level: 'problem' })
-    expect(findings[0]!.text).toContain(`octet ${damage!.offset}`)
+    expect(findings[0]!.text).toContain(`byte ${damage!.offset}`)
   })
 
   test('sums up flows that had to leave the full table, and says so', async () => {

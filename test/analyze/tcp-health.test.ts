@@ -167,7 +167,7 @@ describe('TcpHealth', () => {
       counts: { gaps: 10, gapsUnfilled: 10, missingBytes: 1000, gapsAcknowledged: 0 },
     },
     {
-      name: 'keep-alives with and without an octet',
+      name: 'keep-alives with and without a byte',
       shots: [
         ...HANDSHAKE,
         data(20, 1),

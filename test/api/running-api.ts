@@ -116,7 +116,7 @@ export async function startApi(
   return { ...made, server, url: server.url }
 }
 
-/** Sends octets as they are, and resolves with everything that comes until the server closes. */
+/** Sends bytes as they are, and resolves with everything that comes until the server closes. */
 export async function sendRaw(port: number, ...pieces: (string | Buffer)[]): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const received: Buffer[] = []

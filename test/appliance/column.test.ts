@@ -108,7 +108,7 @@ class Run {
   }
 }
 
-/** 10.9.0.<vni> to 192.0.2.1, 128 octets of IP. */
+/** 10.9.0.<vni> to 192.0.2.1, 128 bytes of IP. */
 function udp(vni: number, sport = 1000): Buffer {
   const payload = Buffer.alloc(100)
   return udp4({ src: `10.9.0.${vni}`, dst: '192.0.2.1', sport, dport: 53, payload })

@@ -7,6 +7,7 @@ const ROOT = join(import.meta.dirname, '../..')
 
 test('the table of faults names tests and metrics that there are', () => {
   const rows = readFileSync(join(ROOT, 'src/appliance/README.md'), 'utf8')
+    .split('## What an operator sees when something fails')[1]!
     .split('\n')
     .filter((line) => /^\| [a-z`A-Z]/.test(line) && !line.startsWith('| fault '))
     .map((line) => line.split('|').slice(1, -1))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { NetworkInterface } from '../../src/mirror/resources.js'
 import { formatAddress } from '../../src/wire/address.js'
-import { u32 } from '../../src/wire/octets.js'
+import { u32 } from '../../src/wire/bytes.js'
 import { filterOf, framed, SHARED_VERDICTS, VERDICTS, type Verdict } from '../mirror/verdicts.js'
 import { datagramOf } from '../session/datagrams.js'
 import { ethernet, tcp4, udp4, vxlan } from '../support/frames.js'

@@ -49,7 +49,7 @@ describe('analyze', () => {
     const { code, out, err } = await runCommand('analyze', '--json', path)
     expect(code).toBe(1)
     const { offset } = JSON.parse(out).files[0].damage
-    expect(err).toContain(`${path}: damaged at octet ${offset}: `)
+    expect(err).toContain(`${path}: damaged at byte ${offset}: `)
     expect(err.trimEnd().split('\n')).toHaveLength(1)
   })
 
@@ -178,7 +178,7 @@ describe('formatAnalysis', () => {
       top: 10,
     })
     const problem = lines.findIndex((line) => line.startsWith('! '))
-    expect(lines[problem]).toContain('at 96 octets, as a PacketLength of the session does')
+    expect(lines[problem]).toContain('at 96 bytes, as a PacketLength of the session does')
     expect(problem).toBeLessThan(lines.indexOf('sessions'))
   })
 

@@ -20,7 +20,7 @@ export const BAD_CAPTURES: readonly {
   {
     what: 'a file that ends in its header',
     make: (directory) => written(directory, 'short.pcap', Buffer.from('d4c3b2a10200', 'hex')),
-    says: /short\.pcap ends inside its header, after 6 octets; /,
+    says: /short\.pcap ends inside its header, after 6 bytes; /,
   },
   {
     what: 'a directory',

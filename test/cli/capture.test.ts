@@ -274,7 +274,7 @@ describe('capture --read', () => {
     const offset = 24 + 16 + FIRST.length + 16 + PLAIN.length
     expect(err).toMatch(
       new RegExp(
-        `^2 packets written to ${at('o.pcap')}\nmirrortap: ${at('in.pcap')}: damaged at octet ${offset}: [^\n]*; all before it was written\n$`,
+        `^2 packets written to ${at('o.pcap')}\nmirrortap: ${at('in.pcap')}: damaged at byte ${offset}: [^\n]*; all before it was written\n$`,
       ),
     )
   })

@@ -54,8 +54,8 @@ describe.each(COMMANDS)('%s of files that overlap in time', (name, args) => {
     const { code, result, err } = await run()
     expect(code).toBe(1)
     const offsets = [first, second].map((path) => {
-      const line = err.split('\n').find((one) => one.includes(`${path}: damaged at octet `))
-      return Number(/damaged at octet (\d+): the gzip data/.exec(line ?? '')![1])
+      const line = err.split('\n').find((one) => one.includes(`${path}: damaged at byte `))
+      return Number(/damaged at byte (\d+): the gzip data/.exec(line ?? '')![1])
     })
     expect(offsets[0]).toBeGreaterThan(WHOLE.length / 2)
 

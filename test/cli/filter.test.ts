@@ -16,7 +16,7 @@ const DNS = udp4({ ...ENDS, sport: 5000, dport: 53 })
 const PING = icmp4({ ...ENDS, type: 8 })
 const OUTER = { source: '10.9.0.1', target: '10.9.0.2' }
 
-/** Two sessions and a packet that was not mirrored; the first cuts its frames after 100 octets. */
+/** Two sessions and a packet that was not mirrored; the first cuts its frames after 100 bytes. */
 function mirroredFile(directory: string): string {
   const shots = [
     mirrored({ ...OUTER, vni: 7, frame: ethernet(WEB).subarray(0, 100) }),

@@ -98,7 +98,7 @@ describe('flow-log', () => {
     const { code, err } = await runMain('flow-log', missing, cut, MIRRORED, '-o', path)
     expect(code).toBe(1)
     expect(err).toMatch(
-      /^36 records written to .*flows\.log\.gz\nmirrortap: .*missing\.pcap does not exist; check the path\nmirrortap: .*cut\.pcap: damaged at octet \d+: [^\n]*; all before it was used\n$/,
+      /^36 records written to .*flows\.log\.gz\nmirrortap: .*missing\.pcap does not exist; check the path\nmirrortap: .*cut\.pcap: damaged at byte \d+: [^\n]*; all before it was used\n$/,
     )
     expect(gunzipSync(readFileSync(path)).toString().trimEnd().split('\n')).toHaveLength(1 + 36)
     expect(readdirSync(dir).sort()).toEqual(['cut.pcap', 'flows.log.gz'])

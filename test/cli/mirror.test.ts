@@ -61,7 +61,7 @@ describe('mirror', () => {
     await target.received(3)
     expect(payloads()).toEqual(expected())
     const octets = FRAMES.reduce((sum, frame) => sum + 8 + frame.length, 0)
-    expect(err).toMatch(new RegExp(`^3 of 3 packets sent, ${octets} octets in [\\d.]+ s\\n$`))
+    expect(err).toMatch(new RegExp(`^3 of 3 packets sent, ${octets} bytes in [\\d.]+ s\\n$`))
     expect(out).toBe('')
   })
 
@@ -118,7 +118,7 @@ describe('mirror', () => {
     await target.received(2)
     const offset = 24 + 16 + FRAMES[0]!.length + 16 + FRAMES[1]!.length
     expect(err).toMatch(/^2 of 2 packets sent, /)
-    expect(err).toContain(`mirrortap: ${file}: damaged at octet ${offset}: `)
+    expect(err).toContain(`mirrortap: ${file}: damaged at byte ${offset}: `)
     expect(err.split('\n')).toHaveLength(3)
   })
 

@@ -218,7 +218,7 @@ describe.skipIf(!hasDuckDb)('flow logs of a query (need @duckdb/node-api)', () =
     const offset = `${HEADER}\n${lines.slice(0, n).join('\n')}\n`.length
     expect(err).toMatch(
       new RegExp(
-        `^mirrortap: [^\\n]*a\\.log\\.gz: damaged at octet ${offset}: the gzip data [^\\n]+\\n$`,
+        `^mirrortap: [^\\n]*a\\.log\\.gz: damaged at byte ${offset}: the gzip data [^\\n]+\\n$`,
       ),
     )
   })
@@ -236,7 +236,7 @@ describe.skipIf(!hasDuckDb)('flow logs of a query (need @duckdb/node-api)', () =
     const path = fileOf(json({ events: EVENTS }).slice(0, -20))
     const { code, rows, err } = await ask(SUM, path)
     expect({ code, rows }).toEqual({ code: 1, rows: [{ records: 1, flows: 1, bytes: 840 }] })
-    expect(err).toMatch(/damaged at octet \d+: the JSON ends early/)
+    expect(err).toMatch(/damaged at byte \d+: the JSON ends early/)
   })
 
   test.each([

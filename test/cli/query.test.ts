@@ -678,7 +678,7 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     )
     expect(code).toBe(1)
     expect(Number(out.split('\n')[1])).toBeGreaterThan(100)
-    expect(err).toMatch(/^mirrortap: [^\n]*cut\.pcap: damaged at octet \d+: [^\n]+\n$/)
+    expect(err).toMatch(/^mirrortap: [^\n]*cut\.pcap: damaged at byte \d+: [^\n]+\n$/)
   })
 
   describe('reaches nothing that was not named', () => {

@@ -75,7 +75,7 @@ function mirroredHosts(way: string) {
     host.ip(`addr add ${address} dev eth0`)
   }
   bridge.cable('target', target, 'eth0')
-  // Room for 1500 octets with their Ethernet, VXLAN, UDP and IP headers.
+  // Room for 1500 bytes with their Ethernet, VXLAN, UDP and IP headers.
   bridge.ip('link set target mtu 1600')
   target.ip('link set eth0 mtu 1600')
   bridge.ip('addr add 10.88.0.1/24 dev target')

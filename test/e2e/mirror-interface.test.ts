@@ -125,7 +125,7 @@ class Hosts {
     await server.ended()
   }
 
-  /** A datagram of so many octets to where nobody listens. */
+  /** A datagram of so many bytes to where nobody listens. */
   say(octets: number): void {
     const script = `
       const socket = require('node:dgram').createSocket('udp4')
@@ -173,7 +173,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
   test.skipIf(MISSING !== undefined).each([
     { way: 'VXLAN', to: ['--to', '10.88.0.2:4789', '--vni', `${VNI}`] },
     { way: 'a gateway', to: ['--to', '10.88.0.2:6081', '--vni', `${VNI}`, '--gateway'] },
-  ])(`brings every frame, octet for octet, by $way${missing}`, async ({ to }) => {
+  ])(`brings every frame, byte for byte, by $way${missing}`, async ({ to }) => {
     const hosts = new Hosts()
     const { alice, sensor, seen, stats } = hosts
     const appliance = await hosts.listen(sensor, '10.88.0.2')
@@ -272,7 +272,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
   )
 
   test.skipIf(MISSING !== undefined)(
-    `sends frames of 9001 octets over a path of 1500 in fragments${missing}`,
+    `sends frames of 9001 bytes over a path of 1500 in fragments${missing}`,
     async () => {
       const hosts = new Hosts({ mtu: 9001 })
       const { alice, sensor, seen } = hosts
@@ -304,7 +304,7 @@ describe.skipIf(!IS_BUILT)(`mirror --interface${NEEDS_BUILD}`, UNHURRIED, () => 
       const tcpdump = await startTcpdump(alice, 'eth0', seen)
       const mirror = await hosts.mirror('--session', session, '--to', '10.88.0.2:4789')
       await hosts.talk()
-      // Of TCP the first 100 octets of each frame; nothing else.
+      // Of TCP the first 100 bytes of each frame; nothing else.
       const taken = (): string[] =>
         (framesOf(seen) ?? [])
           .filter((frame) => frame.slice(46, 48) === '06')

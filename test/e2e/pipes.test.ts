@@ -88,7 +88,7 @@ describe.skipIf(!IS_BUILT)(`mirrortap in a pipeline${NEEDS_BUILD}`, UNHURRIED, (
     const program = mirrortap(['flows', '-'], sample.subarray(0, sample.length - 10))
     expect(await program.ended()).toBe(1)
     expect(program.stdout.toString().split('\n').length).toBeGreaterThan(24)
-    expect(program.stderr).toMatch(/^mirrortap: [^\n]*damaged at octet \d+: [^\n]+\n$/)
+    expect(program.stderr).toMatch(/^mirrortap: [^\n]*damaged at byte \d+: [^\n]+\n$/)
   })
 
   test.each(COMMANDS)('%s succeeds when its reader has seen enough', (command) => {

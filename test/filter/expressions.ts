@@ -187,7 +187,7 @@ export const EXPRESSIONS: readonly string[] = [
   'length != 60',
   'len >= 1500',
   'len < 80',
-  // Octets.
+  // Bytes.
   'tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn',
   'tcp[tcpflags] & (tcp-syn|tcp-fin) != 0',
   'tcp[13] = 2',
@@ -230,7 +230,7 @@ export const EXPRESSIONS: readonly string[] = [
   'ether[0:4] = ether[6:4]',
   'link[0] = 0',
   'ether[20] != 6',
-  // Octets that many frames do not have.
+  // Bytes that many frames do not have.
   'ip[100] = 0',
   'not ip[100] = 0',
   'tcp[40] = 1 or ip',

@@ -25,7 +25,7 @@ const WHOLE_MATRIX = process.env['LONG_TESTS'] !== undefined
 const FRAMES_A_FILE = 15
 
 /**
- * Where tcpdump's optimizer keeps a look at octets that it could leave out, or leaves
+ * Where tcpdump's optimizer keeps a look at bytes that it could leave out, or leaves
  * out one that ours keeps; of frames that end before them.
  */
 const UNLIKE_THE_OPTIMIZER = ['1 = 1', 'not 1 = 2', '0xffffffff + 1 = 0', '100 >= len', '/0']

@@ -40,7 +40,7 @@ function conditions(linkType: number): { text: string; condition: Condition }[] 
 
 describe('Program', () => {
   test.each([1, 2])(
-    'says what its condition says, wherever that finds its octets, seed %i',
+    'says what its condition says, wherever that finds its bytes, seed %i',
     (seed) => {
       const random = new Random(seed)
       const samples = [
@@ -67,7 +67,7 @@ describe('Program', () => {
     },
   )
 
-  test.each([1, 2])('takes any octets for a frame, seed %i', (seed) => {
+  test.each([1, 2])('takes any bytes for a frame, seed %i', (seed) => {
     const random = new Random(seed)
     for (const linkType of [LINKTYPE_ETHERNET, 0, 101, 113, 276]) {
       for (const { condition } of conditions(linkType)) {
@@ -96,7 +96,7 @@ describe('Program', () => {
         })),
       ),
     ),
-  )('refuses what it cannot look at: $how of $size octets, $base', ({ base, size, how }) => {
+  )('refuses what it cannot look at: $how of $size bytes, $base', ({ base, size, how }) => {
     const field: Field = { base, ipv4At: 0, at: base === 'behind-ipv4' ? 1 : 9, size }
     const leaf = (value: number): Condition =>
       how === 'arithmetic'
@@ -110,7 +110,7 @@ describe('Program', () => {
     const values = how === 'lookup' ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [how === '>' ? 0 : 1]
     const condition = any(...values.map(leaf))
     const random = new Random(size)
-    // An IPv4 header of eight octets, where one is asked for; then what is tested.
+    // An IPv4 header of eight bytes, where one is asked for; then what is tested.
     const octets = Buffer.concat([Buffer.of(2), Buffer.alloc(8), Buffer.alloc(size)])
     for (const wanted of [condition, not(condition)]) {
       const program = new Program(wanted)
@@ -124,7 +124,7 @@ describe('Program', () => {
         for (tested[0] = 0; tested[0] < 2; tested[0]++) {
           const packet = packetOf(octets.subarray(0, length), random)
           octets.copy(packet.bytes as Buffer, packet.start)
-          expect(program.accepts(packet, frame, NOT_MIRRORED), `${length} octets`).toBe(false)
+          expect(program.accepts(packet, frame, NOT_MIRRORED), `${length} bytes`).toBe(false)
         }
       }
     }

@@ -1,5 +1,5 @@
+import { putU32 } from '../../src/wire/bytes.js'
 import { Frame } from '../../src/wire/frame.js'
-import { putU32 } from '../../src/wire/octets.js'
 import { TCP_ACKNOWLEDGMENT, TCP_SEQUENCE } from '../../src/wire/tcp.js'
 import type { Random } from '../support/random.js'
 

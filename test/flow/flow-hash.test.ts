@@ -86,7 +86,7 @@ const CHOSEN: Record<string, (random: Random, index: number) => Uint32Array> = {
   'one host scanning ports': (_random, index) => layOut({ a: 1, b: 2, ports: index }),
   'ports in the upper half': (_random, index) => layOut({ a: 1, b: 2, ports: index * 0x1_0000 }),
   'a network scanned host by host': (_random, index) => layOut({ a: 1, b: index, ports: 80 }),
-  'addresses that differ in the upper octets': (_random, index) =>
+  'addresses that differ in the upper bytes': (_random, index) =>
     layOut({ a: index * 0x1_0000, b: 1 }),
   'sessions counted up': (_random, index) => layOut({ session: index, a: 1, b: 2 }),
   'both addresses counted up together': (_random, index) => layOut({ a: index, b: index }),
@@ -120,7 +120,7 @@ describe('FlowHash', () => {
 
   test.each([
     { what: 'the session', changed: { session: 2 } },
-    { what: 'the upper octet of the session', changed: { session: 0x100 } },
+    { what: 'the upper byte of the session', changed: { session: 0x100 } },
     { what: 'the protocol', changed: { kind: 0x411 } },
     ...[0, 8, 16, 24].flatMap((shift) => [
       { what: `bit ${shift} of A`, changed: { a: (1 << shift) >>> 0 } },
@@ -135,7 +135,7 @@ describe('FlowHash', () => {
     expect(after).not.toBe(before)
   })
 
-  test('depends on every octet of IPv6 addresses', () => {
+  test('depends on every byte of IPv6 addresses', () => {
     const random = new Random(8)
     const hash = new FlowHash(Uint32Array.from({ length: TABLES }, () => random.next()))
     const keys = [layOut({ kind: TCP6, a: 0, b: 0 })]

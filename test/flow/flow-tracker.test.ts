@@ -847,7 +847,7 @@ describe('FlowTracker, clocks', () => {
   })
 })
 
-/** Packets and octets of each flow and window, with the first and last second of them. */
+/** Packets and bytes of each flow and window, with the first and last second of them. */
 function byWindow(records: readonly PlainRecord[]): string[] {
   const sums = new Map<string, PlainRecord>()
   for (const record of records) {

@@ -16,7 +16,7 @@ const WINDOW = 60
 /** A moment at the start of a window. */
 const T0 = 1_700_000_040
 
-/** What became of the packets: `source:port > destination:port protocol` → packets and octets. */
+/** What became of the packets: `source:port > destination:port protocol` → packets and bytes. */
 type Counts = Record<string, [packets: number, octets: number]>
 
 function parse(packet: Buffer): Frame {
@@ -77,7 +77,7 @@ class Run {
   }
 }
 
-/** A UDP packet of 3,000 octets of payload in three fragments. */
+/** A UDP packet of 3,000 bytes of payload in three fragments. */
 function three4(id: number, sport = 5000, src = '10.0.0.1'): [Buffer, Buffer, Buffer] {
   const payload = Buffer.alloc(3000)
   const packet = udp4({ src, dst: '10.0.0.2', sport, dport: 53, id, payload })

@@ -62,7 +62,7 @@ async function writeCapture(path: string, moments: readonly Moment[]): Promise<v
   await sink.close()
 }
 
-/** Every life of every flow: source, packets, octets. */
+/** Every life of every flow: source, packets, bytes. */
 async function ourLives(path: string): Promise<string[]> {
   const idle = { new: IDLE_SECONDS, established: IDLE_SECONDS }
   const lives: string[] = []

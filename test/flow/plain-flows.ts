@@ -19,7 +19,7 @@ export interface PlainRecord {
 export function recordText(record: PlainRecord, withReason: boolean): string {
   const { flow, windowStart, windowEnd, startSeconds, endSeconds, packets, bytes } = record
   const span = `window ${windowStart}-${windowEnd} time ${startSeconds}-${endSeconds}`
-  const counts = `${packets} packets ${bytes} octets flags ${record.vpcTcpFlags}`
+  const counts = `${packets} packets ${bytes} bytes flags ${record.vpcTcpFlags}`
   return `${flow} ${span} ${counts}${withReason ? ` ${record.reason}` : ''}`
 }
 

@@ -12,7 +12,7 @@ import { formatIpv4, formatIpv6, parseIpv6 } from '../../src/wire/address.js'
 import { Random } from '../support/random.js'
 import { randomAddress } from './sample-records.js'
 
-/** What `put` writes into a dirty block; the octets before and behind it must stay, but for the slack. */
+/** What `put` writes into a dirty block; the bytes before and behind it must stay, but for the slack. */
 function written(put: (view: DataView, at: number) => number): string {
   const block = Buffer.alloc(80, 0xa5)
   const past = put(new DataView(block.buffer, block.byteOffset, block.length), 7)

@@ -140,7 +140,7 @@ describe('ParquetSink', () => {
     expect(readdirSync(dir)).toEqual([])
   })
 
-  test.each([0, 1000])('leaves no file on a disk with room for %d octets', async (room) => {
+  test.each([0, 1000])('leaves no file on a disk with room for %d bytes', async (room) => {
     const path = join(temporaryDirectory(), 'flows.parquet')
     const disk = new FailingDisk()
     disk.room = room

@@ -135,7 +135,7 @@ function framed(packet: Buffer, linkType: number): Buffer {
   }
 }
 
-/** What an attacker or a bad cable makes of octets. Never in place. */
+/** What an attacker or a bad cable makes of bytes. Never in place. */
 function mutated(random: Random, sound: Buffer): Buffer {
   let bytes = Buffer.from(sound)
   for (let times = random.below(5); times > 0; times--) {
@@ -297,12 +297,12 @@ function accounted({ ledger: { received, fragments } }: DemuxRun): number {
   return received - joined + parts + leftover + repeated
 }
 
-describe('foreign octets', () => {
+describe('foreign bytes', () => {
   test.each(
     Object.entries(ENTRIES).flatMap(([entry, next]) =>
       SEEDS.map((seed) => ({ entry, next, seed })),
     ),
-  )('$entry accounts for every packet, whatever its octets, seed $seed', ({ next, seed }) =>
+  )('$entry accounts for every packet, whatever its bytes, seed $seed', ({ next, seed }) =>
     round(seed, next),
   )
 

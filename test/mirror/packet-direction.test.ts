@@ -97,7 +97,7 @@ describe('InterfaceMatcher', () => {
     expect(matcher.directionOf(framed(v4('10.0.0.1', '10.0.0.2')))).toBe(DIRECTION_UNKNOWN)
   })
 
-  test.each([0, 6, 13, 20])('survives a frame of %i octets', (length) => {
+  test.each([0, 6, 13, 20])('survives a frame of %i bytes', (length) => {
     const frame = v4('10.0.1.20', '192.0.2.1', { src: MAC }).subarray(0, length)
     expect([PASSING, EGRESS]).toContain(byBoth.directionOf(framed(frame)))
   })

@@ -33,7 +33,7 @@ describe('CaptureInput', () => {
   })
 
   test.skipIf(!hasMkfifo)(
-    'gives the octets of a pipe as they arrive, the first four together (needs mkfifo)',
+    'gives the bytes of a pipe as they arrive, the first four together (needs mkfifo)',
     async () => {
       const path = join(dir, 'pipe')
       execFileSync('mkfifo', [path])

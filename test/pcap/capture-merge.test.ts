@@ -48,7 +48,7 @@ async function read(paths: readonly string[], options: ReadOptions = {}) {
   return { seen, numbers: seen.map(({ number }) => number), outcomes }
 }
 
-/** So many packets that they take many blocks of a file: 76 octets each. */
+/** So many packets that they take many blocks of a file: 76 bytes each. */
 const MANY = 20_000
 
 describe('readCaptures', () => {
@@ -191,7 +191,7 @@ describe('readCaptures', () => {
     expect(blocks).toBe(4)
   })
 
-  test('counts the octets of all files', async () => {
+  test('counts the bytes of all files', async () => {
     const paths = write([[shot(0, 0)], [shot(1, 1)]])
     const counts: number[] = []
     await read(paths, { afterBlock: (octets) => void counts.push(octets) })

@@ -101,19 +101,16 @@ describe('CaptureParser', () => {
     }
   })
 
-  test.each(SAMPLES)(
-    'reads nothing behind the octets it was given: $name',
-    ({ bytes, packets }) => {
-      const got: KeptPacket[] = []
-      const parser = new CaptureParser((packet) => got.push(keep(packet)))
-      const dirty = Buffer.concat([Buffer.alloc(7, 0xee), bytes, Buffer.alloc(300, 0xee)])
-      for (let end = 7; end <= 7 + bytes.length; end++) {
-        if (parser.octets + 7 < end) parser.parse(dirty, 7 + parser.octets, end)
-      }
-      expect(got).toEqual(packets)
-      expect(parser.octets).toBe(bytes.length)
-    },
-  )
+  test.each(SAMPLES)('reads nothing behind the bytes it was given: $name', ({ bytes, packets }) => {
+    const got: KeptPacket[] = []
+    const parser = new CaptureParser((packet) => got.push(keep(packet)))
+    const dirty = Buffer.concat([Buffer.alloc(7, 0xee), bytes, Buffer.alloc(300, 0xee)])
+    for (let end = 7; end <= 7 + bytes.length; end++) {
+      if (parser.octets + 7 < end) parser.parse(dirty, 7 + parser.octets, end)
+    }
+    expect(got).toEqual(packets)
+    expect(parser.octets).toBe(bytes.length)
+  })
 
   test.each(SAMPLES)('survives mutations, seeds 1 to 400: $name', ({ bytes, packets }) => {
     const ends = wholeEnds(bytes)
@@ -128,7 +125,7 @@ describe('CaptureParser', () => {
       }
       const length = random.below(4) === 0 ? random.below(bytes.length) : bytes.length
       const { parser, packets: got } = readAll(mutant.subarray(0, length))
-      // What lies before the first mutated octet is all there, whatever comes behind.
+      // What lies before the first mutated byte is all there, whatever comes behind.
       const sure = Math.max(
         0,
         ...[...ends].filter(([end]) => end <= Math.min(first, length)).map(([, n]) => n),

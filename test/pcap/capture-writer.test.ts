@@ -48,7 +48,7 @@ function expected(packet: Written, snaplen: number, linkType: number): unknown {
 }
 
 describe.each(CAPTURE_FORMATS)('CaptureWriter, %s', (format) => {
-  test.each([262144, 1000, 96, 1])('writes what reads back to the octet, snaplen %i', (snaplen) => {
+  test.each([262144, 1000, 96, 1])('writes what reads back to the byte, snaplen %i', (snaplen) => {
     const sink = new MemorySink()
     const writer = new CaptureWriter(sink, { format, linkType: 113, snaplen })
     const written = packets(31, 800)
@@ -141,7 +141,7 @@ describe('CaptureWriter', () => {
     }
   })
 
-  test('writes pcapng blocks octet by octet as the draft draws them', () => {
+  test('writes pcapng blocks byte by byte as the draft draws them', () => {
     const sink = new MemorySink()
     const options = { format: 'pcapng', linkType: 1, snaplen: 4, interfaceName: 'eth0' } as const
     const writer = new CaptureWriter(sink, { ...options, comment: 'tms-1' })

@@ -19,7 +19,7 @@ describe('PcapParser', () => {
     [262144, 96],
     [262144, 262144],
     [300_000, 300_000],
-  ])('reads a frame of %i octets where the snaplen is %i', (length, snaplen) => {
+  ])('reads a frame of %i bytes where the snaplen is %i', (length, snaplen) => {
     const { parser, packets } = readAll(record(length, snaplen, Buffer.alloc(length, 7)))
     expect(parser.damage).toBeUndefined()
     expect(packets[1]!.frame).toBe('07'.repeat(length))
@@ -30,12 +30,12 @@ describe('PcapParser', () => {
     [262145, 96],
     [300_001, 300_000],
     [0xffff_ffff, 0xffff_ffff],
-  ])('takes a frame of %i octets for damage where the snaplen is %i', (length, snaplen) => {
+  ])('takes a frame of %i bytes for damage where the snaplen is %i', (length, snaplen) => {
     const { parser, packets } = readAll(record(length, snaplen, Buffer.alloc(1000)))
     expect(packets).toHaveLength(1)
     expect(parser.damage).toMatchObject({
       offset: 24 + 16 + 5,
-      message: expect.stringContaining(`a frame of ${length} octets`),
+      message: expect.stringContaining(`a frame of ${length} bytes`),
     })
   })
 

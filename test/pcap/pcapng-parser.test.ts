@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readAll, SampleCapture } from './sample-capture.js'
 
-const FRAME = Buffer.from('a frame of 21 octets!')
+const FRAME = Buffer.from('a frame of 21 bytes!')
 
 /** A section with an Ethernet interface and one packet, then what `rest` adds. */
 function continued(little: boolean, rest: (capture: SampleCapture) => SampleCapture): Buffer {
@@ -39,17 +39,17 @@ describe.each([true, false])('PcapngParser, little-endian %s', (little) => {
     [
       'a frame longer than the block',
       (c) => c.block(6, c.body().u32(0).u64(0n).u32(25).u32(25).bytes(Buffer.alloc(24))),
-      /frame of 25 octets and only 56 octets/,
+      /frame of 25 bytes and only 56 bytes/,
     ],
     [
       'a simple frame longer than the block',
       (c) => c.block(3, c.body().u32(25).bytes(Buffer.alloc(24))),
-      /frame of 25 octets/,
+      /frame of 25 bytes/,
     ],
     [
       'an option beyond its block',
       (c) => c.block(1, c.body().u16(1).u16(0).u32(0).u16(2).u16(5).u32(0)),
-      /option of 5 octets beyond/,
+      /option of 5 bytes beyond/,
     ],
     ['a section of no order', (c) => c.u32(0x0a0d0d0a).u32(28).u32(0), /no byte-order magic/],
     ['a section of version 2.0', (c) => c.section(-1n, 2, 0), /version 2\.0/],
@@ -64,7 +64,7 @@ describe.each([true, false])('PcapngParser, little-endian %s', (little) => {
   test('takes a frame longer than any for damage', () => {
     const long = Buffer.alloc(262145)
     const { parser } = readAll(continued(little, (c) => c.enhanced(0, 0n, long, 262145)))
-    expect(parser.damage?.message).toMatch(/frame of 262145 octets, and 262144 is the most/)
+    expect(parser.damage?.message).toMatch(/frame of 262145 bytes, and 262144 is the most/)
   })
 
   test('reads a frame as long as a larger snaplen allows', () => {

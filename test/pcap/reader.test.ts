@@ -71,7 +71,7 @@ function large(): { bytes: Buffer; lengths: number[] } {
   return { bytes: capture.finish(), lengths }
 }
 
-/** Reads and checks each octet of `large`; returns the lengths seen. */
+/** Reads and checks each byte of `large`; returns the lengths seen. */
 async function readLarge(path: string) {
   const lengths: number[] = []
   const summary = await readCapture(path, (packet) => {
@@ -158,9 +158,9 @@ describe('readCapture of what is no capture', () => {
       Buffer.from('versions: 2'),
       /^.*text is no capture file: it starts with 76 65 72 73; /,
     ],
-    ['short', Buffer.from('x'), /short ends inside its header, after 1 octet; /],
-    ['cut-header', SAMPLES[0]!.bytes.subarray(0, 23), /ends inside its header, after 23 octets; /],
-    ['cut-section', SAMPLES[3]!.bytes.subarray(0, 27), /ends inside its header, after 27 octets; /],
+    ['short', Buffer.from('x'), /short ends inside its header, after 1 byte; /],
+    ['cut-header', SAMPLES[0]!.bytes.subarray(0, 23), /ends inside its header, after 23 bytes; /],
+    ['cut-section', SAMPLES[3]!.bytes.subarray(0, 27), /ends inside its header, after 27 bytes; /],
     ['empty.gz', gzipSync(''), /empty\.gz is empty; /],
     ['text.gz', gzipSync('versions'), /text\.gz is no capture file: it starts with 76 65 72 73; /],
     ['noise.gz', Buffer.from('1f8bffffffffffff', 'hex'), /noise\.gz .*gzip data .*damaged \(/],
@@ -365,7 +365,7 @@ describe('readCapture of a pipe', () => {
     let at = 0
     const got: KeptPacket[] = []
     const next = (packet: KeptPacket | undefined) => {
-      // The next octets are written when the packet that they follow was seen, never before.
+      // The next bytes are written when the packet that they follow was seen, never before.
       if (packet !== undefined) got.push(packet)
       if (got.length === packets.length) return
       const length = got.length === 0 && at === 0 ? 24 : 0
@@ -382,7 +382,7 @@ describe('readCapture of a pipe', () => {
   })
 
   test.skipIf(!hasMkfifo)(
-    'recognizes formats and compression octet by octet (needs mkfifo)',
+    'recognizes formats and compression byte by byte (needs mkfifo)',
     async () => {
       for (const { bytes, packets } of SAMPLES) {
         for (const stored of [bytes, gzipSync(bytes)]) {

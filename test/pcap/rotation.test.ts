@@ -121,7 +121,7 @@ function put(capture: RotatingCapture, it: WrittenPacket): boolean {
   return capture.write(lentPacket(frame, facts), frame.length, it.originalLength, undefined)
 }
 
-/** Frames as text: Buffers are compared octet by octet, slowly. */
+/** Frames as text: Buffers are compared byte by byte, slowly. */
 function plain(packets: readonly WrittenPacket[]): unknown[] {
   return packets.map((it) => ({ ...it, frame: it.frame.toString('hex') }))
 }
@@ -201,7 +201,7 @@ describe('RotatingCapture', () => {
   )
 
   test.each(['pcap', 'pcapng'] as const)(
-    'fills %s files up to the last octet allowed',
+    'fills %s files up to the last byte allowed',
     async (format) => {
       const random = new Random(9)
       const fullest = new Set<number>()
@@ -396,7 +396,7 @@ describe('retention of a RotatingCapture', () => {
     ])
   })
 
-  test('keeps so many octets, and never deletes the open file', async () => {
+  test('keeps so many bytes, and never deletes the open file', async () => {
     const directory = temporaryDirectory()
     leaveOld(directory, ['20250101T000000Z.pcap', '20250102T000000Z.pcap', '20250103T000000Z.pcap'])
     // Of the file that goes, so that it goes too.

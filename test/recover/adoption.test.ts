@@ -116,7 +116,7 @@ describe('adoptParts', () => {
       removed: 0,
       lostBytes: 4096 * 3 + 5,
       lines: [
-        `adopted ${join(directory, `x.${format}`)}: 7 packets, 12293 octets of a cut packet removed`,
+        `adopted ${join(directory, `x.${format}`)}: 7 packets, 12293 bytes of a cut packet removed`,
       ],
     })
     expect(readFileSync(join(directory, `x.${format}`)).equals(bytes)).toBe(true)

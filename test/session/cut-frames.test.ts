@@ -16,7 +16,7 @@ import { datagramOf, packetOf } from './datagrams.js'
 
 const ETHERNET = 14
 
-/** A frame of jumbo size, 9,001 octets of IP. */
+/** A frame of jumbo size, 9,001 bytes of IP. */
 const JUMBO = ethernet(
   udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 1, dport: 2, payload: Buffer.alloc(8973) }),
 )
@@ -42,24 +42,16 @@ describe('CutFrames', () => {
   test.each<[what: string, ip: number, cause: CutCause]>([
     ["one below the target's MTU behind IPv4", 8946, 'packetLength'],
     ["the target's MTU behind IPv4", 8947, 'targetMtu'],
-    [
-      'what 9,001 octets hold behind IPv4, UDP and VXLAN',
-      9001 - 20 - 8 - 8 - ETHERNET,
-      'targetMtu',
-    ],
+    ['what 9,001 bytes hold behind IPv4, UDP and VXLAN', 9001 - 20 - 8 - 8 - ETHERNET, 'targetMtu'],
     ["one above the target's MTU behind IPv4", 8952, 'packetLength'],
     ["the target's MTU behind IPv6", 8927, 'targetMtu'],
-    [
-      'what 9,001 octets hold behind IPv6, UDP and VXLAN',
-      9001 - 40 - 8 - 8 - ETHERNET,
-      'targetMtu',
-    ],
+    ['what 9,001 bytes hold behind IPv6, UDP and VXLAN', 9001 - 40 - 8 - 8 - ETHERNET, 'targetMtu'],
     ["the gateway's MTU behind IPv4", 8446, 'gatewayMtu'],
     ["one below the gateway's MTU behind IPv4", 8445, 'packetLength'],
     ["the gateway's MTU behind IPv6", 8426, 'gatewayMtu'],
     ['between the two', 8432, 'packetLength'],
     ['as a person would choose', 128 - ETHERNET, 'packetLength'],
-  ])('%s: %i octets of IP', (_, ip, cause) => {
+  ])('%s: %i bytes of IP', (_, ip, cause) => {
     expect(causeOf(JUMBO, ETHERNET + ip)).toBe(cause)
     // Tags are no part of what the MTU of the source counts.
     expect(causeOf(vlan([7], JUMBO), ETHERNET + 4 + ip)).toBe(cause)
@@ -157,7 +149,7 @@ describe('cut frames', () => {
     return { cuts: table.out.split('\n').filter((line) => line.includes('cut:')), flows }
   }
 
-  test('count in flows with all of their octets, and are named with their cause', async () => {
+  test('count in flows with all of their bytes, and are named with their cause', async () => {
     const { cuts, flows } = await flowsOf([
       { frame: mirrored({ ...outer, frame: JUMBO }) },
       { frame: cutTo(128) },
@@ -169,7 +161,7 @@ describe('cut frames', () => {
     expect(flows).toMatchObject([{ packets: 6, bytes: 6 * 9001 }])
     expect(cuts).toHaveLength(1)
     expect(cuts[0]).toMatch(/^vni-7_10\.0\.0\.1: 5 frames cut: /)
-    expect(cuts[0]).toContain('2 at 128 octets, as a PacketLength of the session does')
+    expect(cuts[0]).toContain('2 at 128 bytes, as a PacketLength of the session does')
     expect(cuts[0]).toContain("1 at the mirror target's MTU")
     expect(cuts[0]).toContain("1 at the gateway's MTU")
     expect(cuts[0]).toContain("1 by the capture's snap length")

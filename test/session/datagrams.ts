@@ -8,7 +8,7 @@ export interface Arrival {
   seconds?: number
   nanoseconds?: number
   cut?: boolean
-  /** Octet that fills the memory around it, which nobody may read. */
+  /** Byte that fills the memory around it, which nobody may read. */
   around?: number
 }
 
@@ -33,7 +33,7 @@ export function datagramOf(payload: Buffer, arrival: Arrival = {}): Datagram {
   return datagram
 }
 
-/** A frame as a capture file hands it over; `lost` octets of its end were not captured. */
+/** A frame as a capture file hands it over; `lost` bytes of its end were not captured. */
 export function packetOf(frame: Buffer, linkType = 1, lost = 0, around = 0xa5): Packet {
   const captured = frame.subarray(0, frame.length - lost)
   const facts = { originalLength: frame.length, linkType, seconds: 1_700_000_000 }

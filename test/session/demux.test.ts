@@ -76,7 +76,7 @@ describe('Demux.acceptVxlan', () => {
   test.each([
     { what: 'I flag missing', datagram: hex`00000000 00000700`, fault: 'vxlan-no-vni' },
     { what: 'nothing at all', datagram: Buffer.alloc(0), fault: 'vxlan-truncated' },
-    { what: 'seven octets', datagram: hex`08000000 000007`, fault: 'vxlan-truncated' },
+    { what: 'seven bytes', datagram: hex`08000000 000007`, fault: 'vxlan-truncated' },
   ] as const)('counts as malformed: $what', ({ datagram, fault }) => {
     const run = new DemuxRun()
     run.demux.acceptVxlan(datagramOf(datagram))
@@ -105,7 +105,7 @@ describe('Demux.acceptVxlan', () => {
     { what: 'none', datagram: hex`08000000 00000700`, reserved: 0 },
     { what: 'a flag', datagram: hex`88000000 00000700`, reserved: 1 },
     { what: 'the group policy', datagram: hex`08000bad 00000700`, reserved: 1 },
-    { what: 'the last octet', datagram: hex`08000000 000007ff`, reserved: 1 },
+    { what: 'the last byte', datagram: hex`08000000 000007ff`, reserved: 1 },
   ])('takes reserved bits and counts them: $what', ({ datagram, reserved }) => {
     const run = new DemuxRun()
     run.demux.acceptVxlan(datagramOf(Buffer.concat([datagram, FRAME])))
@@ -280,7 +280,7 @@ describe('Demux.acceptGeneve', () => {
     { what: 'version 1', datagram: hex`40000800 00000500`, fault: 'geneve-version' },
     { what: 'ARP', datagram: geneve(FRAME, { protocol: 0x0806 }), fault: 'geneve-protocol' },
     {
-      what: 'UDP to the VXLAN port with seven octets in it',
+      what: 'UDP to the VXLAN port with seven bytes in it',
       datagram: geneve(toTarget(Buffer.alloc(7))),
       fault: 'vxlan-truncated',
     },
@@ -473,7 +473,7 @@ describe('Demux.acceptPacket', () => {
     }
   })
 
-  test('counts no octets behind the payload to the length of a frame, through GENEVE either', () => {
+  test('counts no bytes behind the payload to the length of a frame, through GENEVE either', () => {
     const run = new DemuxRun()
     const inner = ethernet(Buffer.alloc(50), { type: 0x88b5 })
     const tail = toTarget(Buffer.concat([vxlan(9, inner), Buffer.alloc(16, 0xee)]))

@@ -40,7 +40,7 @@ const C = 3
 
 function isCopy(of: Duplicates, bytes: Buffer, session: number, seconds = T, nanoseconds = 0) {
   const frame = new Frame()
-  // Not at the start of memory, and behind an odd number of octets.
+  // Not at the start of memory, and behind an odd number of bytes.
   const memory = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(5, 0xa5)])
   const end = 3 + bytes.length
   const fault = parseFrame(memory, 3, end, LINKTYPE_ETHERNET, bytes.length, frame)
@@ -60,7 +60,7 @@ const ENDS_6 = { ...ENDS, src: 'fd00::1', dst: 'fd00::2' }
 const segment = (of: object = {}): Buffer => tcp4({ ...ENDS, id: 7, seq: 1, ...of })
 const TEXT = Buffer.from('of some length, so that it goes on behind what is compared')
 
-/** A packet with octets of it changed. */
+/** A packet with bytes of it changed. */
 function changed(packet: Buffer, changes: Record<number, number>): Buffer {
   const copy = Buffer.from(packet)
   for (const [at, value] of Object.entries(changes)) copy[Number(at)]! ^= value
@@ -119,7 +119,7 @@ describe('Duplicates', () => {
   })
 
   test.each<[string, Buffer, Buffer]>([
-    ['the same octets', ethernet(segment()), ethernet(segment())],
+    ['the same bytes', ethernet(segment()), ethernet(segment())],
     [
       'other MACs',
       ethernet(segment()),
@@ -168,7 +168,7 @@ describe('Duplicates', () => {
       ethernet(changed(segment({ options: Buffer.alloc(12, 1) }), { 48: 0xff, 49: 0xff })),
     ],
     [
-      'a checksum in the last octets there are',
+      'a checksum in the last bytes there are',
       ethernet(ip4({ ...ENDS, protocol: 1, payload: Buffer.from([8, 0, 1, 2]) })),
       ethernet(ip4({ ...ENDS, protocol: 1, payload: Buffer.from([8, 0, 3, 4]) })),
     ],
@@ -216,12 +216,12 @@ describe('Duplicates', () => {
     ],
     ['first payload', segment({ payload: TEXT }), segment({ payload: changed(TEXT, { 0: 1 }) })],
     [
-      'the last octet compared',
+      'the last byte compared',
       udp4({ ...ENDS, payload: TEXT }),
       udp4({ ...ENDS, payload: changed(TEXT, { 23: 1 }) }),
     ],
     [
-      'the odd octet at the end',
+      'the odd byte at the end',
       udp4({ ...ENDS, payload: Buffer.from('abc') }),
       udp4({ ...ENDS, payload: Buffer.from('abd') }),
     ],

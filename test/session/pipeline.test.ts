@@ -175,7 +175,7 @@ describe('Pipeline', () => {
     const capture = new KeptCapture()
     const run = new Run({ openCapture: () => capture })
     const whole = ethernet(udp4({ ...ENDS, payload: Buffer.alloc(500) }))
-    // Cut to 100 octets by the mirror; the file has 60 of those.
+    // Cut to 100 bytes by the mirror; the file has 60 of those.
     for (const session of [run.mirrored, run.plain]) {
       run.pipeline.accept(session, packetOf(whole.subarray(0, 100), 1, 40))
     }

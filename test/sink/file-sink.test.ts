@@ -129,7 +129,7 @@ describe('a FileSink on a disk that fails', () => {
   test.each([
     { name: 'between two units', room: 10 + 3 * 7, kept: 3 },
     { name: 'inside a unit', room: 10 + 3 * 7 + 6, kept: 3 },
-    { name: 'one octet short of the next', room: 10 + 2 * 7 - 1, kept: 1 },
+    { name: 'one byte short of the next', room: 10 + 2 * 7 - 1, kept: 1 },
   ])('cuts after the last whole unit: $name', async ({ room, kept }) => {
     const disk = new FailingDisk()
     disk.room = room

@@ -70,7 +70,7 @@ for (const { how, turn, missing } of WAYS) {
       )
     })
 
-    test('sends the octets it is shown and no others', async () => {
+    test('sends the bytes it is shown and no others', async () => {
       const target = await UdpTarget.open()
       const sockets = await openOuterSockets('127.0.0.1', target.port, how)
       // One that lies at the end of shared memory, and one in memory of its own.

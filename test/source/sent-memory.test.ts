@@ -69,7 +69,7 @@ describe('printOf', () => {
     }
   })
 
-  test('is that of a quote of QUOTE_LEN octets, wherever it lies (seed 1)', () => {
+  test('is that of a quote of QUOTE_LEN bytes, wherever it lies (seed 1)', () => {
     const random = new Random(1)
     for (let length = 0; length < 300; length++) {
       const datagram = Buffer.from(random.bytes(length))

@@ -102,7 +102,7 @@ describe('VxlanSender', () => {
     expect([rig.route.packets, rig.route.cut, sockets.sent]).toEqual([3, 0, 3])
   })
 
-  test.each([1, 13, 14, 40, 41, 42, 8500])('keeps %i octets behind the header', async (length) => {
+  test.each([1, 13, 14, 40, 41, 42, 8500])('keeps %i bytes behind the header', async (length) => {
     const frame = ethernet(udp4(FLOW))
     const rig = rigOf(length)
     const [datagram] = await mirrored(rig, [packetOf(frame)])

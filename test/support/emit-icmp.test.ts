@@ -5,7 +5,7 @@ import { hex } from '../support/hex.js'
 import { emitIcmp, emitIcmpv6 } from './emit.js'
 
 describe('emitIcmp', () => {
-  test('writes every octet of a dirty header', () => {
+  test('writes every byte of a dirty header', () => {
     const bytes = hex`a5 a5a5a5a5 a5a5a5a5 6162 a5`
     const header = { type: ICMP_ECHO_REQUEST, code: 0, rest: 0x0001_0002, payloadLength: 2 }
     expect(emitIcmp(header, bytes, 1)).toBe(9)

@@ -4,7 +4,7 @@ import { hex } from '../support/hex.js'
 import { crc32c, emitSctp } from './emit.js'
 
 describe('emitSctp', () => {
-  test('writes every octet of a dirty header, the CRC least significant octet first', () => {
+  test('writes every byte of a dirty header, the CRC least significant byte first', () => {
     const chunk = hex`0b000004` // COOKIE ACK
     const bytes = Buffer.concat([Buffer.alloc(13, 0xa5), chunk, hex`a5`])
     const header = {

@@ -16,7 +16,7 @@ import { Random } from '../support/random.js'
 import { emitTcp } from './emit.js'
 
 describe('emitTcp', () => {
-  test('writes every octet of a dirty header with options', () => {
+  test('writes every byte of a dirty header with options', () => {
     const bytes = Buffer.alloc(26, 0xa5)
     const header = {
       sourcePort: 0x1234,

@@ -3,6 +3,8 @@
  * IPv6 fragments. Their fields are where src/wire says, so a test that reads what they wrote checks
  * both; test/wire/judged-by-tshark.test.ts checks them against tshark.
  */
+
+import { putU8, putU16, putU32, u8 } from '../../src/wire/bytes.js'
 import { addWords, foldChecksum } from '../../src/wire/checksum.js'
 import { VLAN_TAG_LEN } from '../../src/wire/ethernet.js'
 import { ICMP_CHECKSUM, ICMP_HEADER_LEN } from '../../src/wire/icmp.js'
@@ -14,7 +16,6 @@ import {
   IPV6_FRAGMENT_OFFSET_MASK,
   IPV6_MORE_FRAGMENTS,
 } from '../../src/wire/ipv6.js'
-import { putU8, putU16, putU32, u8 } from '../../src/wire/octets.js'
 import { DESTINATION_PORT, SOURCE_PORT } from '../../src/wire/ports.js'
 import { PROTOCOL_ICMPV6, PROTOCOL_TCP } from '../../src/wire/protocol.js'
 import {
@@ -65,7 +66,7 @@ export function emitVlanTag(tag: VlanTag, bytes: Uint8Array, start: number): num
 
 export interface Ipv6Fragment {
   nextHeader: number
-  /** Octets, a multiple of eight. */
+  /** Bytes, a multiple of eight. */
   offset: number
   moreFragments: boolean
   identification: number
@@ -95,7 +96,7 @@ export interface TcpHeader {
   urgent: number
   /** Whole words, at most ten. */
   options: Uint8Array
-  /** Octets behind header and options. */
+  /** Bytes behind header and options. */
   payloadLength: number
 }
 
@@ -133,7 +134,7 @@ export interface IcmpHeader {
   code: number
   /** The second word. */
   rest: number
-  /** Octets behind the header. */
+  /** Bytes behind the header. */
   payloadLength: number
 }
 
@@ -195,7 +196,7 @@ export interface SctpHeader {
   sourcePort: number
   destinationPort: number
   verificationTag: number
-  /** Octets of chunks behind the header. */
+  /** Bytes of chunks behind the header. */
   payloadLength: number
 }
 
@@ -231,7 +232,7 @@ function makeCrc32cTable(): Uint32Array {
   return table
 }
 
-/** CRC32c of `bytes[start, end)`, unsigned. SCTP sends it least significant octet first. */
+/** CRC32c of `bytes[start, end)`, unsigned. SCTP sends it least significant byte first. */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
   let crc = 0xffff_ffff
   for (let at = start; at < end; at++) {

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest'
 
 /**
  * Stands between the product and the disk for the running test: `writev` takes
- * as many octets as `room` says and then fails with `code`; while `isHeld` it
+ * as many bytes as `room` says and then fails with `code`; while `isHeld` it
  * answers nothing at all.
  */
 export class FailingDisk {

@@ -102,7 +102,7 @@ export interface Ip4 {
   tos?: number
   dontFragment?: boolean
   moreFragments?: boolean
-  /** Octets. */
+  /** Bytes. */
   fragmentOffset?: number
   /** IPv4 options, whole words, at most ten. */
   options?: Buffer
@@ -134,7 +134,7 @@ export function ip4(of: Ip4): Buffer {
   return packet
 }
 
-/** An extension header: its own number, and its octets from the second one on (the first is filled in). */
+/** An extension header: its own number, and its bytes from the second one on (the first is filled in). */
 export interface Extension {
   header: number
   rest: Buffer
@@ -175,7 +175,7 @@ export function ip6(of: Ip6): Buffer {
   return packet
 }
 
-/** Hop-by-hop, routing or destination options of 8 × `units` octets, filled with one PadN option. */
+/** Hop-by-hop, routing or destination options of 8 × `units` bytes, filled with one PadN option. */
 export function paddedExtension(header: number, units = 1): Extension {
   const rest = Buffer.alloc(8 * units - 1)
   rest[0] = units - 1

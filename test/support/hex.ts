@@ -1,4 +1,4 @@
-/** Octets drawn as hex digits; white space and `// …` to the end of a line are left out. */
+/** Bytes drawn as hex digits; white space and `// …` to the end of a line are left out. */
 export function hex(strings: TemplateStringsArray, ...values: readonly unknown[]): Buffer {
   const text = String.raw({ raw: strings }, ...values)
   const digits = text.replace(/\/\/[^\n]*/g, '').replace(/\s+/g, '')

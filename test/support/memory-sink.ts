@@ -1,14 +1,14 @@
 import { type ByteSink, SINK_BLOCK_LEN } from '../../src/sink/byte-sink.js'
 
 /**
- * A ByteSink that keeps everything in memory, up to `limit` octets. Its blocks
- * start dirty, so an encoder that leaves an octet unwritten is found out.
+ * A ByteSink that keeps everything in memory, up to `limit` bytes. Its blocks
+ * start dirty, so an encoder that leaves a byte unwritten is found out.
  */
 export class MemorySink implements ByteSink {
   block: Buffer = dirty()
   pendingBytes = 0
   error: Error | undefined = undefined
-  /** Octets it may hold; lower or raise it to make it refuse or take again. */
+  /** Bytes it may hold; lower or raise it to make it refuse or take again. */
   limit: number
 
   #used = 0

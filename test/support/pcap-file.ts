@@ -3,7 +3,7 @@ export interface Shot {
   frame: Buffer
   seconds?: number
   nanoseconds?: number
-  /** Octets on the wire, when more than the frame has. */
+  /** Bytes on the wire, when more than the frame has. */
   originalLength?: number
 }
 

@@ -54,12 +54,12 @@ describe('addWords and foldChecksum', () => {
 })
 
 describe('address sums', () => {
-  test('equal the sum over the octets, high bits set', () => {
+  test('equal the sum over the bytes, high bits set', () => {
     const bytes = hex`c0a80001 ffff0002`
     expect(ipv4AddressSum(0xc0a8_0001, 0xffff_0002)).toBe(addWords(bytes, 0, 8))
   })
 
-  test('equal the sum over the octets of IPv6 addresses', () => {
+  test('equal the sum over the bytes of IPv6 addresses', () => {
     const bytes = hex`
       20010db8 00000000 fffffffe 80000001
       fe800000 00000000 02857fff fe69c2ab
@@ -70,10 +70,10 @@ describe('address sums', () => {
 })
 
 describe('crc32c', () => {
-  // RFC 3720 appendix B.4 lists these octet by octet, least significant first.
+  // RFC 3720 appendix B.4 lists these byte by byte, least significant first.
   test.each([
     { name: '32 zeros', bytes: Buffer.alloc(32), crc: 0x8a91_36aa },
-    { name: '32 octets of all ones', bytes: Buffer.alloc(32, 0xff), crc: 0x62a8_ab43 },
+    { name: '32 bytes of all ones', bytes: Buffer.alloc(32, 0xff), crc: 0x62a8_ab43 },
     {
       name: '0 to 31',
       bytes: Buffer.from(Array.from({ length: 32 }, (_, i) => i)),

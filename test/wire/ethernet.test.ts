@@ -4,7 +4,7 @@ import { emitVlanTag } from '../support/emit.js'
 import { hex } from '../support/hex.js'
 
 describe('emitEthernet', () => {
-  test('writes every octet of a dirty buffer and none beyond', () => {
+  test('writes every byte of a dirty buffer and none beyond', () => {
     const bytes = Buffer.alloc(16, 0xa5)
     const header = { destination: 0x0285_69c2_ab02, source: 0xfedc_ba98_7654, type: ETHERTYPE_IPV4 }
     expect(emitEthernet(header, bytes, 1)).toBe(15)

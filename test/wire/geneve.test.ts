@@ -184,13 +184,13 @@ describe('parseGeneve', () => {
 })
 
 describe('emitGeneve', () => {
-  test('writes every octet of a dirty buffer and none beyond', () => {
+  test('writes every byte of a dirty buffer and none beyond', () => {
     const bytes = Buffer.alloc(1 + GENEVE_AWS_HEADER_LEN + 1, 0xa5)
     expect(emitGeneve(GWLB_FIELDS, bytes, 1)).toBe(1 + GENEVE_AWS_HEADER_LEN)
     expect(bytes).toEqual(Buffer.concat([hex`a5`, GWLB, hex`a5`]))
   })
 
-  test('writes eight octets where there is no option', () => {
+  test('writes eight bytes where there is no option', () => {
     const bytes = Buffer.alloc(GENEVE_HEADER_LEN + 1, 0xa5)
     expect(emitGeneve(geneve({ vni: 100, protocol: 0x6558 }), bytes, 0)).toBe(GENEVE_HEADER_LEN)
     expect(bytes).toEqual(hex`00006558 00006400 a5`)

@@ -43,7 +43,7 @@ const IPV6 = {
 }
 
 describe('an IPFIX record', () => {
-  test('is as RFC 7011 and the registry have it, octet for octet', () => {
+  test('is as RFC 7011 and the registry have it, byte for byte', () => {
     const flow = someFlow({ direction: 'egress' })
     const bytes = Buffer.alloc(ipfixRecordLen(ipfixTemplateOf(flow)), 0xee)
     putIpfixFlow(bytes, 0, flow)

@@ -5,7 +5,7 @@ import { hex } from '../support/hex.js'
 import { Random } from '../support/random.js'
 
 describe('emitIpv6', () => {
-  test('writes every octet of a dirty buffer and none beyond', () => {
+  test('writes every byte of a dirty buffer and none beyond', () => {
     const bytes = Buffer.alloc(1 + IPV6_HEADER_LEN + 1, 0xa5)
     const header = {
       trafficClass: 0xbc,

@@ -67,7 +67,7 @@ const VIEW6: FrameView = {
   transportAt: 54,
 }
 
-/** The same view with the IP header `by` octets further in. */
+/** The same view with the IP header `by` bytes further in. */
 function shifted(view: FrameView, by: number): FrameView {
   return { ...view, ipAt: view.ipAt! + by, transportAt: view.transportAt! + by }
 }
@@ -129,7 +129,7 @@ describe('parseFrame on Ethernet', () => {
       view: VIEW4,
     },
     ...[4, 20, 40].map((length) => ({
-      name: `${length} octets of IPv4 options`,
+      name: `${length} bytes of IPv4 options`,
       frame: ethernet(
         udp4({ ...HOSTS, ...PORTS, payload: PAYLOAD, options: Buffer.alloc(length, 1) }),
       ),
@@ -396,7 +396,7 @@ describe('parseFrame on frames cut short', () => {
       frame: ethernet(
         tcp6({ ...HOSTS6, ...PORTS, extensions: [paddedExtension(0), paddedExtension(43, 2)] }),
       ),
-      // The first octet of the last extension header names the protocol.
+      // The first byte of the last extension header names the protocol.
       needs: 54 + 8 + 1,
     },
     { name: 'a first fragment', frame: ethernet(fragments6(UDP6, 72, 7)[0]!), needs: 62 },

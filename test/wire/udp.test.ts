@@ -6,7 +6,7 @@ import { hex } from '../support/hex.js'
 import { holdsFor, u16, u32 } from '../support/property.js'
 
 describe('emitUdp', () => {
-  test('writes every octet of a dirty header, without a checksum', () => {
+  test('writes every byte of a dirty header, without a checksum', () => {
     const bytes = Buffer.alloc(12, 0xa5)
     const header = { sourcePort: 65_445, destinationPort: 4789, payloadLength: 2 }
     expect(emitUdp(header, bytes, 1, undefined)).toBe(9)

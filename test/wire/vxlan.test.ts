@@ -15,9 +15,9 @@ describe('parseVxlan', () => {
     { name: 'VNI 0', bytes: hex`08000000 00000000`, vni: 0, reserved: false },
     { name: 'the largest VNI', bytes: hex`08000000 ffffff00`, vni: 0xff_ffff, reserved: false },
     { name: 'group policy bits', bytes: hex`88080bad 00002a00`, vni: 42, reserved: true },
-    { name: 'the flag octet all ones', bytes: hex`ff000000 00002a00`, vni: 42, reserved: true },
-    { name: 'reserved octets 1 to 3', bytes: hex`08000001 00002a00`, vni: 42, reserved: true },
-    { name: 'the octet behind the VNI', bytes: hex`08000000 00002a80`, vni: 42, reserved: true },
+    { name: 'the flag byte all ones', bytes: hex`ff000000 00002a00`, vni: 42, reserved: true },
+    { name: 'reserved bytes 1 to 3', bytes: hex`08000001 00002a00`, vni: 42, reserved: true },
+    { name: 'the byte behind the VNI', bytes: hex`08000000 00002a80`, vni: 42, reserved: true },
   ])('reads $name', ({ bytes, vni, reserved }) => {
     const out = { vni: -1, reserved: !reserved }
     expect(parseVxlan(bytes, 0, bytes.length, out)).toBeUndefined()
@@ -45,7 +45,7 @@ describe('parseVxlan', () => {
 })
 
 describe('emitVxlan', () => {
-  test('writes every octet of a dirty buffer and none beyond', () => {
+  test('writes every byte of a dirty buffer and none beyond', () => {
     const bytes = Buffer.alloc(1 + VXLAN_HEADER_LEN + 1, 0xa5)
     expect(emitVxlan({ vni: 5_569_041 }, bytes, 1)).toBe(1 + VXLAN_HEADER_LEN)
     expect(bytes).toEqual(Buffer.concat([hex`a5`, HEADER, hex`a5`]))

@@ -444,7 +444,7 @@ const REFUSED_BY_PARSER: Readonly<Record<string, readonly [status: number, what:
 
 function unread(why: 'too-large' | 'no-room', { bodyBytes }: ApiLimits): Refused {
   if (why === 'no-room') return new Refused('busy', 'Too many bodies are on their way; try again.')
-  return new Refused('too-large', `The body is longer than ${bodyBytes} octets.`)
+  return new Refused('too-large', `The body is longer than ${bodyBytes} bytes.`)
 }
 
 /** What neither service answers, whatever it says. */

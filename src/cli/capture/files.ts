@@ -144,9 +144,7 @@ class Conversion {
     if (summary.damage === undefined) return
     const name = file === '-' ? 'standard input' : file
     const { offset, message } = summary.damage
-    this.#problems.push(
-      `${name}: damaged at octet ${offset}: ${message}; all before it was written`,
-    )
+    this.#problems.push(`${name}: damaged at byte ${offset}: ${message}; all before it was written`)
   }
 
   #take(packet: Packet, stop: Stop): void {

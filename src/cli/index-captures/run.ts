@@ -75,7 +75,7 @@ async function indexOne(
     const { packets, damage } = indexed.summary
     if (damage !== undefined) {
       problems.push(
-        `${file}: damaged at octet ${damage.offset}: ${damage.message}; all before it was indexed`,
+        `${file}: damaged at byte ${damage.offset}: ${damage.message}; all before it was indexed`,
       )
     }
     return {

@@ -21,7 +21,7 @@ export function formatListening(
   const granted = receiveBufferBytes / 2
   if (granted < asked.receiveBuffer) {
     lines.push(
-      `the kernel grants a receive buffer of ${granted} octets in place of ${asked.receiveBuffer}: ` +
+      `the kernel grants a receive buffer of ${granted} bytes in place of ${asked.receiveBuffer}: ` +
         `run as root, or set "sysctl -w net.core.rmem_max=${asked.receiveBuffer}"`,
     )
   }

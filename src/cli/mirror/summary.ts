@@ -58,7 +58,7 @@ function linesOf(summary: Summary): string[] {
   const { packets, sent, octets, cut, seconds, notSent, kernelLost = 0, overMtu = 0 } = summary
   const reasons = Object.entries(notSent).map(([reason, count]) => `${count} ${reason}`)
   const parts = [
-    `${sent} of ${packets} packets sent, ${octets} octets in ${seconds.toFixed(3)} s`,
+    `${sent} of ${packets} packets sent, ${octets} bytes in ${seconds.toFixed(3)} s`,
     ...(kernelLost > 0 ? [`${kernelLost} came faster than they were read`] : []),
     ...(overMtu > 0 ? [`${overMtu} longer than the MTU, by offloads`] : []),
     ...(cut > 0 ? [`${cut} cut to the packet length`] : []),

@@ -11,9 +11,9 @@ import {
   RECEIVED_LEN,
   wordsOf,
 } from '../../sys/mmsghdr.js'
+import { putU16 } from '../../wire/bytes.js'
 import { ETHERTYPE_VLAN, VLAN_TAG_LEN } from '../../wire/ethernet.js'
 import { LINKTYPE_ETHERNET } from '../../wire/link-type.js'
-import { putU16 } from '../../wire/octets.js'
 import type { Packet } from '../../wire/packet.js'
 
 /**

@@ -322,7 +322,7 @@ describe('limits', () => {
     { length: 1001, status: 413 },
     { length: 3999, status: 413 },
     { length: 1_000_000, status: 413 },
-  ])('a body of $length octets, where 1000 are allowed', async ({ length, status }) => {
+  ])('a body of $length bytes, where 1000 are allowed', async ({ length, status }) => {
     const { server } = await startApi({ ...OPEN, limits: { bodyBytes: 1000 } })
     const close = 'Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n'
     const head = `POST / HTTP/1.1\r\nHost: localhost\r\n${close}`
@@ -748,7 +748,7 @@ const SEEDS = [
 ]
 
 describe('fuzzing', () => {
-  test.each([1, 2])('any octets get an answer or a closed connection, seed %i', async (seed) => {
+  test.each([1, 2])('any bytes get an answer or a closed connection, seed %i', async (seed) => {
     const random = new Random(seed)
     for (const credentials of ['none', undefined] as const) {
       const limits = { headersMs: 50, requestMs: 50, idleMs: 300, keepAliveMs: 50, bodyBytes: 1000 }

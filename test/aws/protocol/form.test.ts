@@ -18,7 +18,7 @@ describe('parseForm', () => {
     { text: 'a=b=c', expected: [['a', 'b=c']] },
     { text: 'a+b=c%20d%2Be', expected: [['a b', 'c d+e']] },
     { text: 'a=%C3%BC%E6%97%A5', expected: [['a', 'ü日']] },
-    // Octets that came without an escape, one character each.
+    // Bytes that came without an escape, one character each.
     { text: 'a=\xc3\xbc', expected: [['a', 'ü']] },
     { text: 'a=%EF%BB%BFb', expected: [['a', '\ufeffb']] },
     { text: 'a=%00%0d%0a', expected: [['a', '\0\r\n']] },
@@ -45,7 +45,7 @@ describe('splitForm', () => {
 })
 
 describe('decodeOctets', () => {
-  test('gives every octet', () => {
+  test('gives every byte', () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet))
     const escaped = [...all].map((octet) => `%${octet.toString(16).padStart(2, '0')}`).join('')
     expect(decodeOctets(escaped)).toEqual(all)

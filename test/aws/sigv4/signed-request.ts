@@ -97,7 +97,7 @@ export function received(of: {
     method,
     path: '/',
     query,
-    // On the wire text is octets, and Node makes one character of each.
+    // On the wire text is bytes, and Node makes one character of each.
     headers: new HeaderFields(headers.flat().map((text) => Buffer.from(text).toString('latin1'))),
     body: Buffer.from(body as string),
     sourceIpAddress: '192.0.2.7',

@@ -44,7 +44,7 @@ describe('signRequest', () => {
     now: () => SIGNED_AT.getTime(),
   })
 
-  test('is accepted by Verifier, and refused when an octet of it is another, seed 4', () => {
+  test('is accepted by Verifier, and refused when a byte of it is another, seed 4', () => {
     const random = new Random(4)
     for (const one of cases(4, 30)) {
       const headers = Object.entries(sign(one))

@@ -112,7 +112,7 @@ describe('Verifier.verify', () => {
   test.each<{ name: string; what: ToSign }>([
     { name: 'an empty body', what: {} },
     { name: 'a form', what: { headers: FORM, body: 'Action=DescribeTags&Version=2016-11-15' } },
-    { name: 'octets that are not UTF-8', what: { body: Buffer.from('ff00fe80', 'hex') } },
+    { name: 'bytes that are not UTF-8', what: { body: Buffer.from('ff00fe80', 'hex') } },
     {
       name: 'a query to be sorted',
       what: { query: { b: '1', a: '2', B: '3', 'a-': '', a0: 'z' } },
@@ -316,7 +316,7 @@ describe('Verifier.verify', () => {
     expect(verify(without)).toEqual(refused('wrong-signature', /x-note is missing/))
   })
 
-  test('never accepts a request with one octet changed, seed 4', async () => {
+  test('never accepts a request with one byte changed, seed 4', async () => {
     const random = new Random(4)
     const text = (request: ReceivedRequest): string => request.headers.get('authorization')!
     const request = await signed({ query: { a: 'b' }, body: 'Action=DescribeTags' })

@@ -166,7 +166,7 @@ describe('mirror --session', () => {
     const sessions = sessionFile([{ number: 1, vni: 1, filter: 'tcp-out', packetLength: 50 }])
     const { err } = await runMain('mirror', '--read', file, '--speed', 'max', '--session', sessions)
     expect(err).toMatch(
-      /^2 of 7 packets sent, 116 octets in [\d.]+ s; 2 cut to the packet length; 2 taken by no filter; 1 never mirrored; 2 between other hosts\nNetworkMirrorIn 0, NetworkMirrorOut 108, NetworkPacketsMirrorIn 0, NetworkPacketsMirrorOut 2, /,
+      /^2 of 7 packets sent, 116 bytes in [\d.]+ s; 2 cut to the packet length; 2 taken by no filter; 1 never mirrored; 2 between other hosts\nNetworkMirrorIn 0, NetworkMirrorOut 108, NetworkPacketsMirrorIn 0, NetworkPacketsMirrorOut 2, /,
     )
   })
 
@@ -222,7 +222,7 @@ describe('mirror --session', () => {
     const { code, err } = await runMain('mirror', ...args)
     expect(code).toBe(1)
     expect(err).toMatch(/^5 of 8 packets sent, /)
-    expect(err).toContain(`mirrortap: ${broken}: damaged at octet 94: `)
+    expect(err).toContain(`mirrortap: ${broken}: damaged at byte 94: `)
   })
 
   test('stops at a signal though nothing is mirrored, for ever', async () => {

@@ -36,7 +36,7 @@ const LONG = { payload: Buffer.alloc(4000, 7) }
 const PARTS = fragments4(udp4({ ...HOME, dst: '10.0.0.8', dport: 4790, ...LONG }), 1500)
 const PARTS6 = fragments6(udp6({ ...HOME6, dst: 'fd00::9', dport: 6081, ...LONG }), 1500, 1)
 
-/** An error about `packet`, whose first octets it quotes. */
+/** An error about `packet`, whose first bytes it quotes. */
 const error4 = (type: number, packet: Buffer, quoted = 28): Buffer =>
   icmp4({ src: '10.0.0.9', dst: '10.0.0.1', type, payload: packet.subarray(0, quoted) })
 const error6 = (type: number, packet: Buffer, quoted = 56): Buffer =>
@@ -170,9 +170,9 @@ describe('exclusionProgram', () => {
       let rejected = 0
       for (let length = 0; length < frame.length; length++) {
         const answer = runCbpf(ethernetProgram, frame.subarray(0, length))
-        expect([ALL, known], `${name}, ${length} octets`).toContain(answer)
+        expect([ALL, known], `${name}, ${length} bytes`).toContain(answer)
         if (answer === 0) rejected++
-        else expect(rejected, `${name}, ${length} octets`).toBe(0)
+        else expect(rejected, `${name}, ${length} bytes`).toBe(0)
       }
     }
   })
