@@ -25,6 +25,8 @@ export class StreamSlots<Value> {
   /** Otherwise a sender could choose where its streams fall. */
   readonly #seed = randomInt(2 ** 31)
   #clock = 0
+  /** How many places are taken. While it is none, as in traffic whose beginnings were not seen, nothing is looked up. */
+  #taken = 0
 
   /** `slots`: a power of two. */
   constructor(slots: number, onDisplaced: (value: Value) => void) {
@@ -50,7 +52,9 @@ export class StreamSlots<Value> {
       const tag = this.#tagOf(frame, session, isReverse, number)
       slot = this.#freeSlot(tag)
       const before = this.#values[slot]
-      if (before !== undefined) {
+      if (before === undefined) {
+        this.#taken++
+      } else {
         this.displaced++
         this.#onDisplaced(before)
       }
@@ -78,6 +82,7 @@ export class StreamSlots<Value> {
   }
 
   #clear(slot: number): void {
+    this.#taken--
     this.#values[slot] = undefined
     this.#tags[slot] = 0
     this.#used[slot] = 0
@@ -85,6 +90,7 @@ export class StreamSlots<Value> {
 
   /** The slot of a stream, or -1. */
   #slotOf(frame: Frame, session: number, isReverse: boolean, number: number): number {
+    if (this.#taken === 0) return -1
     const tag = this.#tagOf(frame, session, isReverse, number)
     const tags = this.#tags
     const first = (tag & this.#mask) * WAYS
