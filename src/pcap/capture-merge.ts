@@ -3,7 +3,13 @@ import { OperatorError } from '../errors.js'
 import type { Packet } from '../wire/packet.js'
 import { PacketQueue } from './packet-queue.js'
 import { PacketSpill } from './packet-spill.js'
-import { type ByteRange, type CaptureSummary, type ReadOptions, readCapture } from './reader.js'
+import {
+  type ByteRange,
+  type CaptureSummary,
+  type KnownRestart,
+  type ReadOptions,
+  readCapture,
+} from './reader.js'
 
 /**
  * Files read at a time. Each holds what one block of it brings, and a descriptor. Where more overlap,
@@ -33,7 +39,7 @@ export interface CapturePart {
   /** As ReadOptions.ranges; undefined: all. */
   readonly ranges: readonly ByteRange[] | undefined
   /** As ReadOptions.restarts. */
-  readonly restarts?: ReadOptions['restarts']
+  readonly restarts?: readonly KnownRestart[] | undefined
   /** The earliest time in it; undefined where that is not known. */
   readonly begins: Moment | undefined
 }

@@ -146,7 +146,7 @@ export class CaptureParser {
     if (read === 0) {
       this.refusal = 'is empty; capture again, or see whether what should write it did'
     } else if (this.octets === 0) {
-      const after = `${read} ${read === 1 ? 'octet' : 'octets'}`
+      const after = `${read} ${read === 1 ? 'byte' : 'bytes'}`
       this.refusal = `ends inside its header, after ${after}; copy or capture it again`
     } else if (left > 0) {
       const message = `the file ends inside the record, which has ${left} of at least ${this.wanted} bytes`

@@ -129,7 +129,7 @@ describe('analyze', () => {
 
   test('says what README.md shows', async () => {
     const readme = readFileSync(join(SAMPLES, '../README.md'), 'utf8')
-    const section = readme.split('### What is in a capture\n')[1]!.split('\nwith protocols')[0]!
+    const section = readme.split('## What is in a capture\n')[1]!.split('\nThe output also')[0]!
     const shown = [...section.matchAll(/^ {4}(.*\S)$/gm)].map((match) => match[1]!)
     expect(shown.length).toBeGreaterThan(10)
     const { out } = await runCommand(

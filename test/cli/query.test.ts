@@ -144,12 +144,15 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       )
       const rows = await ask('FROM pairs', file)
       expect(Object.keys(rows[0]!)).toEqual(Object.keys(expected[0]!))
-      const asPairs = rows.map(({ first_seen, last_seen, duration, ...others }) => ({
-        ...others,
-        first_seen: epochOf(first_seen),
-        last_seen: epochOf(last_seen),
-        duration: Number(duration).toFixed(9),
-      }))
+      const asPairs = rows.map(
+        ({ first_seen, last_seen, duration, handshake_seconds: handshake, ...others }) => ({
+          ...others,
+          first_seen: epochOf(first_seen),
+          last_seen: epochOf(last_seen),
+          duration: Number(duration).toFixed(9),
+          handshake_seconds: handshake === null ? null : Number(handshake).toFixed(9),
+        }),
+      )
       expect(asPairs).toHaveLength(expected.length)
       expect(asPairs).toEqual(expect.arrayContaining(expected))
     },

@@ -20,7 +20,7 @@ async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
 function asJson(flow: Flow) {
   const moment = (seconds: number, nanoseconds: number) =>
     `${seconds}.${String(nanoseconds).padStart(9, '0')}`
-  const { firstSeconds, firstNanoseconds, lastSeconds, lastNanoseconds, ...rest } = flow
+  const { firstSeconds, firstNanoseconds, lastSeconds, lastNanoseconds, timed: _, ...rest } = flow
   return {
     ...rest,
     ageSeconds: undefined,

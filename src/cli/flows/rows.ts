@@ -74,7 +74,7 @@ export function pairJson(
     respTcpFlags: responder.tcpFlags,
     state: pair.state,
     connState: connState ?? null,
-    history: history ?? null,
+    history: history === '' ? null : (history ?? null),
     handshakeSeconds:
       handshakeNanoseconds === undefined ? null : ofNanoseconds(handshakeNanoseconds),
     origPayloadBytes: orig?.payload ?? null,

@@ -61,10 +61,10 @@ Tables, filled as far as the SQL names them:
             Zeek: session, vni, source, orig_addr, resp_addr, orig_port,
             resp_port, protocol, orig_packets, resp_packets, orig_bytes,
             resp_bytes, first_seen, last_seen, duration (seconds),
-            orig_tcp_flags, resp_tcp_flags, state, direction, conn_state,
-            history, handshake (seconds), orig_payload, resp_payload (bytes
-            of data), orig_retransmissions, resp_retransmissions, missed_bytes
-            (of the capture), orig_name, resp_name, community_id
+            orig_tcp_flags, resp_tcp_flags, state, conn_state, history,
+            handshake_seconds, orig_payload_bytes, resp_payload_bytes,
+            orig_retransmissions, resp_retransmissions, missed_bytes (that
+            the capture lacks), direction, orig_name, resp_name, community_id
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
   dns       a question and its answer in one row, as in dns.log of Zeek, mDNS and
