@@ -8,7 +8,7 @@ import { sampleFrames } from '../filter/frame-collection.js'
 import { ethernet, mirrored, tcp4, udp4 } from '../support/frames.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
-import { runCommand } from '../support/run-command.js'
+import { runCommand, runInPieces } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { hasTool } from '../support/tools.js'
 import { readWritten, readWrittenBytes, type WrittenPacket } from '../support/written-captures.js'
@@ -254,4 +254,15 @@ describe('find', () => {
     expect(err).toMatch(/^mirrortap: [^\n]+\n$/)
     expect(err).toMatch(says)
   })
+})
+
+test('what is found goes to standard output before the rest is read', async () => {
+  const dns = ethernet(udp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 40_000, dport: 53 }))
+  const web = ethernet(tcp4({ src: '10.0.0.1', dst: '10.0.0.2', sport: 40_000, dport: 80 }))
+  const frames = [dns, ...Array.from({ length: 20_000 }, () => web), dns]
+  const path = join(temporaryDirectory(), 'x.pcap')
+  writeFileSync(path, pcapFile(frames.map((frame, seconds) => ({ seconds, frame }))))
+  const { code, pieces } = await runInPieces('find', path, 'port 53', '-w', '-')
+  expect(code).toBe(0)
+  expect(pieces.map((piece) => piece.length)).toEqual([24 + 16 + dns.length, 16 + dns.length])
 })

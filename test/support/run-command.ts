@@ -11,6 +11,14 @@ export interface CommandOutcome {
 
 /** Runs a command line in this process; nothing of what it says reaches the terminal. */
 export async function runCommand(...argv: string[]): Promise<CommandOutcome> {
+  const { code, pieces, err } = await runInPieces(...argv)
+  return { code, out: Buffer.concat(pieces).toString(), err }
+}
+
+/** As runCommand, with each piece that was written to standard output. */
+export async function runInPieces(
+  ...argv: string[]
+): Promise<{ code: ExitCode; pieces: Buffer[]; err: string }> {
   const out: Buffer[] = []
   let err = ''
   const { write } = fs
@@ -38,7 +46,7 @@ export async function runCommand(...argv: string[]): Promise<CommandOutcome> {
   }
   try {
     const code = await main(argv)
-    return { code, out: Buffer.concat(out).toString(), err }
+    return { code, pieces: out, err }
   } finally {
     fs.write = write
     syncBuiltinESMExports()

@@ -26,6 +26,8 @@ import type { FindOptions } from './options.js'
 const BLOCKS_A_TURN = 64
 /** Files planned between two looks at signals. */
 const FILES_A_TURN = 256
+/** A reader of standard output gets what has been found at least so often. */
+const FLUSH_EVERY_MS = 100
 /** What packets of no known session are called in pcapng. */
 const NOT_MIRRORED = 'not-mirrored'
 
@@ -185,6 +187,8 @@ class Output {
   readonly #capture: JointCapture
   readonly #sources = new Map<string | null, JointSource>()
   readonly #names: ApplicationPackets | undefined
+  #flushedPackets = 0
+  #flushedAt = Number.NEGATIVE_INFINITY
 
   constructor(path: string, { format, snaplen, names }: FindOptions) {
     this.#path = path
@@ -212,7 +216,18 @@ class Output {
   }
 
   room(): Promise<void> | undefined {
+    if (this.#path === '-') this.#flush()
     return this.#capture.room()
+  }
+
+  /** Whoever reads on does not wait until a block is full. */
+  #flush(): void {
+    const { packets } = this.#capture
+    const now = performance.now()
+    if (packets === this.#flushedPackets || now < this.#flushedAt + FLUSH_EVERY_MS) return
+    this.#flushedPackets = packets
+    this.#flushedAt = now
+    this.#capture.flush()
   }
 
   take(packet: Packet, session: string | null): void {
