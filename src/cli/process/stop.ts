@@ -1,5 +1,8 @@
 import { isHangUpIgnored } from './hang-up.js'
 
+/** Signals that are sent together are heard within this time. */
+const TOGETHER_MS = 25
+
 /** Asks a command to stop. */
 const ASKING = ['SIGINT', 'SIGTERM'] as const
 
@@ -21,10 +24,11 @@ export class Stop {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#isAsked) this.#leave(signal)
     this.#isAsked = true
-    // One that has come together with the first is heard in this turn; later ones need nobody to hear them.
-    setImmediate(() => {
+    // One that has come together with the first, perhaps in another thread, is heard meanwhile; later
+    // ones need nobody to hear them.
+    setTimeout(() => {
       if (this.#isAsked) this.#letGo()
-    })
+    }, TOGETHER_MS).unref()
     this.#stopBy(signal)
   }
   /** `onHangUp`: what SIGHUP does instead of stopping. */
