@@ -11,6 +11,7 @@
 import { ExpressionFilter } from '../../dist/filter/expression-filter.js'
 import { Frame } from '../../dist/wire/frame.js'
 import { Packet } from '../../dist/wire/packet.js'
+import { xorshift } from './random.js'
 
 const EXPRESSIONS = [
   'ip',
@@ -33,17 +34,6 @@ const FRAME_ROOM = 128
 /** Short ones, so that some of them have the processor for themselves. */
 const ROUNDS = 300
 const PACKETS_A_ROUND = 10_000
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
-}
 
 /** Frames at multiples of FRAME_ROOM, of kinds in the shares that a server sees. */
 function makeFrames() {

@@ -6,6 +6,7 @@
  * are what the load balancer hashes, and what the kernel hashes to a thread. So neither can divide a
  * flow, nor the flows that share a port.
  */
+import { xorshift } from './random.js'
 
 /** Outer source ports that a source was seen to use. */
 const PORTS = 128
@@ -45,18 +46,6 @@ export const MEASURED = {
  *   so many more the load balancer sends it nothing
  * @property {typeof MEASURED} [cost]
  */
-
-/** @param {number} seed */
-function xorshift(seed) {
-  let x = seed >>> 0 || 1
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x / 0x1_0000_0000
-  }
-}
 
 /** @param {number} a @param {number} b @param {number} c */
 function hash(a, b, c) {
@@ -128,7 +117,8 @@ function unitsOf({ sources, skew, flows, seed }) {
  */
 export function simulate(fleet) {
   const { sources, appliances, workers, bufferBytes, burst, seconds, stepMs, seed, failure } = fleet
-  const random = xorshift(seed)
+  const bits = xorshift(seed >>> 0 || 1)
+  const random = () => bits() / 0x1_0000_0000
   const share = unitsOf(fleet)
   const rate = packetsPerSecond(fleet)
   const step = stepMs / 1000

@@ -19,6 +19,7 @@ import { rowsOf } from '../../dist/flow/flow-row.js'
 import { FlowTracker } from '../../dist/flow/flow-tracker.js'
 import { LIFETIMES } from '../../dist/flow/lifetime.js'
 import { Frame } from '../../dist/wire/frame.js'
+import { xorshift } from './random.js'
 
 const FRAMES = 1 << 20
 const FRAME_LEN = 54
@@ -33,17 +34,6 @@ function framesOf(flows, random) {
     bytes.writeUInt32BE(random(), at + 34)
   }
   return bytes
-}
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
 }
 
 function measure(flows, capacity, packets) {

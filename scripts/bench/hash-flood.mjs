@@ -14,23 +14,13 @@ import { Reassembly } from '../../dist/session/reassembly.js'
 import { SessionDirectory } from '../../dist/session/session-directory.js'
 import { Frame } from '../../dist/wire/frame.js'
 import { Datagram } from '../../dist/wire/packet.js'
+import { xorshift } from './random.js'
 
 const FLOWS = 1 << 16
 const PACKETS = 1 << 18
 const SESSIONS = 1 << 14
 const ROUNDS = 3
 const TOP = 0x8000_0000
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
-}
 
 /** Source, destination and ports of flow `n`, each 32 bits. */
 const FLOW_KEYS = {

@@ -10,6 +10,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CaptureFile } from './capture-file.js'
+import { frameLength, xorshift } from './random.js'
 
 const VERSION = 1
 const FILE_LEN = 500_000_000
@@ -172,23 +173,4 @@ function put(capture, of, seconds, microseconds, frameLen, isBack) {
   const { block } = capture
   block.set(isBack === 1 ? of.back : of.there, at)
   block.writeUInt16BE(frameLen - ETHERNET_LEN, at + 16)
-}
-
-/** Small, any, full: 500 bytes on average. */
-function frameLength(random) {
-  const kind = random() % 100
-  if (kind < 45) return 60
-  if (kind < 69) return 61 + (random() % 540)
-  return 1200 + (random() % 315)
-}
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
 }

@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CaptureFile } from './capture-file.js'
 import { FlowDigest, flowHash } from './flow-digest.js'
+import { frameLength, xorshift } from './random.js'
 
 const VERSION = 1
 const PACKETS = 2_000_000
@@ -197,23 +198,4 @@ function scatter(random) {
     order[other] = flow
   }
   return order
-}
-
-/** Small, any, full: 500 bytes on average. */
-function frameLength(random) {
-  const kind = random() % 100
-  if (kind < 45) return 60
-  if (kind < 69) return 61 + (random() % 540)
-  return 1200 + (random() % 315)
-}
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
 }

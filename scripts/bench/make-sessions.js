@@ -3,6 +3,7 @@
  * 96,000 flows in all however many sessions there are. Made from a seed, always the same; made once.
  */
 import { closeSync, existsSync, openSync, renameSync, writeSync } from 'node:fs'
+import { xorshift } from './random.js'
 
 const FLOWS = 96_000
 const PAYLOAD = 100
@@ -11,17 +12,6 @@ const FRAME = 14 + 20 + 8 + 8 + INNER
 const RECORD = 16 + FRAME
 /** Packets put together before they are written. */
 const BATCH = 4096
-
-function xorshift(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    return x
-  }
-}
 
 /** Ethernet, IPv4 and UDP headers at `at`; returns where the payload begins. */
 function putHeaders(block, at, { source, destination, ports, length }) {
