@@ -4,7 +4,6 @@ import {
   ADDRESS_A_REST,
   ADDRESS_B,
   ADDRESS_B_REST,
-  FLAGS,
   HOT_WORDS,
   LAST_SECONDS_0,
   LAST_SECONDS_1,
@@ -14,14 +13,13 @@ import type { FlowTracker } from '../flow/flow-tracker.js'
 import { HeavyKeys } from '../flow/heavy-keys.js'
 import { TCP_ACK, TCP_FIN, TCP_RST } from '../wire/tcp.js'
 import type { TimeoutRow } from './behavior-report.js'
+import { everFlags } from './tcp-attempt.js'
 
 /** Segments sent again, and seconds after the last word of the peer, from which on it no longer answers. */
 const RETRANSMISSIONS = 3
 const SECONDS = 5
 const PEERS_MAX = 4096
 const WORDS = 4
-/** Of the FLAGS word: flags ever seen of direction 0; of direction 1 eight bits above. */
-const EVER_SHIFT = 16
 
 /** Peers of open connections that stopped answering while data was sent to them again and again. */
 export class PeerTimeouts {
@@ -54,7 +52,7 @@ export class PeerTimeouts {
   #isSilent(flow: number, direction: 0 | 1): boolean {
     const { words } = this.#tracker.table
     const at = flow * HOT_WORDS
-    const ended = words[at + FLAGS]! >>> (EVER_SHIFT + (direction === 0 ? 8 : 0))
+    const ended = everFlags(words, at, direction === 0 ? 1 : 0)
     // One that never confirmed anything was not yet connected.
     if ((ended & TCP_ACK) === 0 || (ended & (TCP_FIN | TCP_RST)) !== 0) return false
     const [mine, theirs] =

@@ -6,7 +6,6 @@ import {
   ADDRESS_B_REST,
   COLD_WORDS,
   FIRST_SECONDS_0,
-  FLAGS,
   HOT_WORDS,
   KIND,
   PACKETS_0,
@@ -19,9 +18,10 @@ import type { FlowTable } from '../flow/flow-table.js'
 import type { FlowTracker } from '../flow/flow-tracker.js'
 import { HeavyKeys } from '../flow/heavy-keys.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/protocol.js'
-import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/tcp.js'
+import { TCP_ACK, TCP_RST } from '../wire/tcp.js'
 import type { AttemptRow, FloodRow, OneWayRow, ScanRow } from './behavior-report.js'
 import { SplitHalves } from './split-halves.js'
+import { attemptOf, everFlags } from './tcp-attempt.js'
 
 /** Kept exactly; beyond, the least common are let go, so that what is told is a lower bound. */
 const PROBES_MAX = 65_536
@@ -34,8 +34,6 @@ const WORDS = 4
 /** Ports that traceroute sends to, one after the other. */
 const TRACEROUTE_FIRST = 33_434
 const TRACEROUTE_LAST = 33_534
-
-const EVER_SHIFT = 16
 
 // Sums of what failed …
 const REFUSED = 0
@@ -82,17 +80,14 @@ export class Probes {
       return
     }
     if (protocol !== PROTOCOL_TCP) return
-    const ever0 = (words[at + FLAGS]! >>> EVER_SHIFT) & 0xff
-    const ever1 = words[at + FLAGS]! >>> (EVER_SHIFT + 8)
-    const asked = isBegunByB ? ever1 : ever0
-    const answered = isBegunByB ? ever0 : ever1
+    const asked = everFlags(words, at, isBegunByB ? 1 : 0)
     const hasBoth = packets0 > 0 && packets1 > 0
     if (!hasBoth) this.splits.add(table, flow, packets0 > 0 ? 0 : 1)
     this.#noteWays(words[at + SESSION]!, hasBoth, asked)
-    if ((asked & TCP_SYN) === 0) return
-    const isRefused = (answered & (TCP_RST | TCP_SYN)) === TCP_RST
-    // With an acknowledgment it went on: its answer was not seen.
-    const isUnanswered = answers === 0 && (asked & TCP_ACK) === 0
+    const attempt = attemptOf(words, at, packets0, packets1)
+    if (attempt === undefined) return
+    const isRefused = attempt === 'refused'
+    const isUnanswered = attempt === 'unanswered'
     this.#attempt(table, flow, isBegunByB, isRefused, isUnanswered, (asked & TCP_ACK) === 0)
     if (isRefused || isUnanswered) this.#fail(table, flow, isBegunByB, protocol, isRefused)
   }

@@ -1,4 +1,4 @@
-import { FLAGS, HOT_WORDS, KIND, PORTS, STATE } from '../flow/flow-entry.js'
+import { HOT_WORDS, KIND, PORTS, STATE } from '../flow/flow-entry.js'
 import { STATE_BEGUN_BY_B } from '../flow/flow-state.js'
 import type { FlowTable } from '../flow/flow-table.js'
 import { HeavyKeys } from '../flow/heavy-keys.js'
@@ -8,6 +8,7 @@ import { portNames } from '../wire/service-names.js'
 import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/tcp.js'
 import type { ServiceRow } from './analysis-report.js'
 import type { CleartextRow } from './behavior-report.js'
+import { attemptOf, everFlags } from './tcp-attempt.js'
 
 /** Protocols and ports that are summed up exactly; beyond, the lightest are let go. */
 const SERVICES_MAX = 16_384
@@ -34,9 +35,6 @@ const CLEARTEXT: ReadonlyMap<number, string> = new Map([
   [512, 'exec'],
   [513, 'login'],
 ])
-
-/** Where in the FLAGS word the flags ever seen of direction 0 stand; of direction 1 eight bits above. */
-const EVER_SHIFT = 16
 
 /** How much went to and from each port that is served. */
 export class Services {
@@ -110,20 +108,11 @@ function isServed(words: Uint32Array, at: number, packets0: number, packets1: nu
   if ((words[at + KIND]! & 0xff) !== PROTOCOL_TCP) {
     return (packets0 > 0 && packets1 > 0) || packets0 + packets1 >= UNANSWERED_PACKETS
   }
-  const isBegunByB = (words[at + STATE]! & STATE_BEGUN_BY_B) !== 0
-  const [ever0, ever1] = [
-    words[at + FLAGS]! >>> EVER_SHIFT,
-    words[at + FLAGS]! >>> (EVER_SHIFT + 8),
-  ]
-  const [asked, answered] = isBegunByB ? [ever1, ever0] : [ever0, ever1]
-  if ((asked & TCP_SYN) === 0) {
-    // Its beginning is not here; a lone reset answers what was no service.
-    const all = asked | answered
-    return (all & TCP_ACK) !== 0 && ((all & TCP_RST) === 0 || packets0 + packets1 > 2)
-  }
-  const isRefused = (answered & (TCP_RST | TCP_SYN)) === TCP_RST
-  const isUnanswered = (isBegunByB ? packets0 : packets1) === 0 && (asked & TCP_ACK) === 0
-  return !isRefused && !isUnanswered
+  const attempt = attemptOf(words, at, packets0, packets1)
+  if (attempt !== undefined) return attempt === 'answered'
+  // Its beginning is not here; a lone reset answers what was no service.
+  const all = everFlags(words, at, 0) | everFlags(words, at, 1)
+  return (all & TCP_ACK) !== 0 && ((all & TCP_RST) === 0 || packets0 + packets1 > 2)
 }
 
 /** That of the side that did not begin, where a SYN tells who began; else the lower one. */
@@ -132,8 +121,7 @@ function servedPort(words: Uint32Array, at: number, ports: number): number {
   const b = ports & 0xffff
   if ((words[at + KIND]! & 0xff) === PROTOCOL_TCP) {
     const begunByB = (words[at + STATE]! & STATE_BEGUN_BY_B) !== 0
-    const ever = words[at + FLAGS]! >>> (EVER_SHIFT + (begunByB ? 8 : 0))
-    if ((ever & TCP_SYN) !== 0) return begunByB ? a : b
+    if ((everFlags(words, at, begunByB ? 1 : 0) & TCP_SYN) !== 0) return begunByB ? a : b
   }
   return Math.min(a, b)
 }
