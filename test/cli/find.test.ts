@@ -6,12 +6,18 @@ import { describe, expect, test } from 'vitest'
 import { EXPRESSIONS } from '../filter/expressions.js'
 import { sampleFrames } from '../filter/frame-collection.js'
 import { ethernet, mirrored, tcp4, udp4 } from '../support/frames.js'
+import { INDEX_STATES } from '../support/packet-search.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { runCommand, runInPieces } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { hasTool } from '../support/tools.js'
 import { readWritten, readWrittenBytes, type WrittenPacket } from '../support/written-captures.js'
+
+const STATES: typeof INDEX_STATES = {
+  ...INDEX_STATES,
+  gone: (index) => rmSync(index, { force: true }),
+}
 
 const START = 1_600_000_000
 const OUR_DIRECTORY = 'vni-7_198.51.100.1'
@@ -96,24 +102,6 @@ async function found(directory: string, text: string, [since, until]: number[]):
   const outcome = await runCommand(...args)
   expect(outcome).toMatchObject({ code: 0, out: '' })
   return readWritten(output).map(lineOf)
-}
-
-/** What may have become of the indexes of a directory. */
-const STATES: Readonly<Record<string, (index: string, turn: number, random: Random) => void>> = {
-  'all there': () => undefined,
-  'half of them damaged': (index, turn, random) => {
-    if (turn % 2 === 0) return
-    const bytes = readFileSync(index)
-    for (let times = 0; times < 3; times++) bytes[random.below(bytes.length)]! ^= 0xff
-    writeFileSync(index, bytes)
-  },
-  'half of them cut or gone': (index, turn, random) => {
-    if (turn % 2 === 0) return
-    const bytes = readFileSync(index)
-    if (turn % 4 === 1) rmSync(index)
-    else writeFileSync(index, bytes.subarray(0, random.below(bytes.length)))
-  },
-  gone: (index) => rmSync(index, { force: true }),
 }
 
 describe('find', () => {

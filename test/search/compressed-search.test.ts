@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { buildIndex, indexPathOf, readIndex } from '../../src/search/index-file.js'
 import { PacketSearch } from '../../src/search/packet-search.js'
 import { ethernet, tcp4 } from '../support/frames.js'
+import { EVERYTHING } from '../support/packet-search.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -32,15 +33,9 @@ function capture(): Buffer {
 /** Seconds of the packets that are found, and bytes read for them. */
 async function found(path: string, text: string): Promise<{ seconds: number[]; bytes: number }> {
   const search = new PacketSearch({
+    ...EVERYTHING,
     files: [{ path, session: undefined }],
     text,
-    since: undefined,
-    until: undefined,
-    session: undefined,
-    decap: 'auto',
-    vxlanPort: 4789,
-    genevePort: 6081,
-    onProblem: () => undefined,
   })
   const seconds: number[] = []
   let bytes = 0

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -22,6 +22,7 @@ import {
   udp6,
   vlan,
 } from '../support/frames.js'
+import { INDEX_STATES } from '../support/packet-search.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -212,20 +213,6 @@ function tcpdumpOf(packets: readonly Found[], text: string): string[] {
   return readWrittenBytes(stdout).map(lineOf)
 }
 
-/** What may have become of the indexes. */
-const STATES: Readonly<Record<string, (index: string, turn: number, random: Random) => void>> = {
-  'all there': () => undefined,
-  'half of them damaged': (index, turn, random) => {
-    if (turn % 2 === 0) return
-    const bytes = readFileSync(index)
-    for (let times = 0; times < 3; times++) bytes[random.below(bytes.length)]! ^= 0xff
-    writeFileSync(index, bytes)
-  },
-  'half of them gone': (index, turn) => {
-    if (turn % 2 === 1) rmSync(index)
-  },
-}
-
 describe('the answer to any expression', () => {
   const limit = { timeout: IS_LONG ? 3_600_000 : 120_000 }
   test.each(SEEDS)('is the same whatever became of the indexes, seed %i', limit, async (seed) => {
@@ -272,7 +259,7 @@ describe('the answer to any expression', () => {
 
     const indexed = files.filter(({ path }) => !path.endsWith('.part'))
     for (const { path } of indexed) await buildIndex(path, undefined, 200_000)
-    for (const [state, change] of Object.entries(STATES)) {
+    for (const [state, change] of Object.entries(INDEX_STATES)) {
       for (const [turn, { path }] of indexed.entries()) change(indexPathOf(path), turn, random)
       for (const [index, question] of asked.entries()) {
         const lines = (await answer(files, question)).map(lineOf)

@@ -6,6 +6,7 @@ import { buildIndex, indexPathOf, readIndex } from '../../src/search/index-file.
 import type { CaptureIndex } from '../../src/search/index-format.js'
 import { PacketSearch } from '../../src/search/packet-search.js'
 import { ethernet, mirrored, tcp4, udp4 } from '../support/frames.js'
+import { EVERYTHING } from '../support/packet-search.js'
 import { pcapFile, type Shot } from '../support/pcap-file.js'
 import { Random } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -13,17 +14,6 @@ import { temporaryDirectory } from '../support/temporary.js'
 const START = 1_600_000_000
 /** LONG_TESTS=1 tries many more. */
 const IS_LONG = process.env['LONG_TESTS'] !== undefined
-const EVERYTHING = {
-  text: 'tcp',
-  since: undefined,
-  until: undefined,
-  session: undefined,
-  decap: 'auto',
-  vxlanPort: 4789,
-  genevePort: 6081,
-  onProblem: (): void => undefined,
-} as const
-
 /** Connections one behind the other, of 100 frames of 1000 bytes each. */
 function connections(count: number): Shot[] {
   return Array.from({ length: count * 100 }, (_, index) => ({

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { buildIndex, indexPathOf } from '../../src/search/index-file.js'
 import { PacketSearch } from '../../src/search/packet-search.js'
 import { ethernet, tcp4 } from '../support/frames.js'
+import { EVERYTHING } from '../support/packet-search.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -22,15 +23,8 @@ test('a capture that retention removes under a search is found whole, or named',
   })
   for (const { path } of files) await buildIndex(path)
   const search = new PacketSearch({
+    ...EVERYTHING,
     files,
-    text: 'tcp',
-    since: undefined,
-    until: undefined,
-    session: undefined,
-    decap: 'auto',
-    vxlanPort: 4789,
-    genevePort: 6081,
-    onProblem: () => undefined,
   })
   const remove = (path: string): void => {
     rmSync(path, { force: true })
