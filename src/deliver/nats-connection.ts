@@ -13,6 +13,8 @@ const RECONNECT_MS = 500
 
 /** What a server says of a stream that it does not have. */
 export const STREAM_NOT_FOUND = 10_059
+/** What it says while the servers of a cluster have not agreed on a leader. */
+const CLUSTER_NOT_AVAILABLE = 10_008
 
 export interface JetStream {
   readonly connection: NatsConnection
@@ -77,6 +79,14 @@ export async function connectJetStream(
     await connection?.close()
     throw natsFailure(error)
   }
+}
+
+/** Whether an error says only that a cluster has no leader yet: it is worth asking again. */
+export function isWithoutLeader(error: unknown): boolean {
+  const { name, code } = (error instanceof DeliveryError ? error.cause : error) as Error & {
+    code?: unknown
+  }
+  return code === CLUSTER_NOT_AVAILABLE || name === 'TimeoutError' || name === 'NoRespondersError'
 }
 
 const REFUSED = /^(?:Authorization|UserAuthenticationExpired|PermissionViolation)/

@@ -1,9 +1,12 @@
-import type { JsMsg } from '@nats-io/jetstream'
+import type { Consumer, JsMsg, StreamState } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { LRUCache } from 'lru-cache'
 import { OperatorError } from '../errors.js'
+import { sleep } from '../sleep.js'
 import { type NatsPlace, placeName } from './delivery-url.js'
 import {
   connectJetStream,
+  isWithoutLeader,
   type JetStream,
   natsFailure,
   STREAM_NOT_FOUND,
@@ -13,6 +16,9 @@ import {
 const MESSAGES = 64
 /** How often a server that is gone is looked for. */
 const RECONNECTS = 20
+/** How long servers may be without a leader at the start, and how often they are asked. */
+const LEADER_MS = 60_000
+const ASK_AGAIN_MS = 500
 
 /** Ids of the last messages: one that a publisher stored twice is given once. */
 const IDS_KEPT = 100_000
@@ -29,9 +35,17 @@ export async function* readNats(
   rules: ReadRules,
 ): AsyncGenerator<Uint8Array, void, void> {
   let jetStream: JetStream | undefined
+  const begin = async () => {
+    jetStream ??= await connectJetStream(place, {
+      task: 'reading from NATS',
+      reconnects: RECONNECTS,
+    })
+    const { state } = await jetStream.manager.streams.info(place.stream)
+    const consumer = await jetStream.client.consumers.get(place.stream)
+    return { state, consumer, connection: jetStream.connection }
+  }
   try {
-    jetStream = await connectJetStream(place, { task: 'reading from NATS', reconnects: RECONNECTS })
-    yield* messagesOf(place, jetStream, rules)
+    yield* messagesOf(await onceThereIsALeader(begin, rules.signal), rules)
   } catch (error) {
     if (error instanceof OperatorError) throw error
     if (jetStream?.codeOf(error) === STREAM_NOT_FOUND) {
@@ -43,14 +57,33 @@ export async function* readNats(
   }
 }
 
+/** A cluster that has lost a server, or has it back, takes some seconds to agree on a leader. */
+async function onceThereIsALeader<Answer>(
+  ask: () => Promise<Answer>,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const end = performance.now() + LEADER_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isWithoutLeader(error) || signal.aborted || performance.now() > end) throw error
+    }
+    await sleep(ASK_AGAIN_MS, signal)
+  }
+}
+
+interface Begun {
+  readonly state: StreamState
+  readonly consumer: Consumer
+  readonly connection: NatsConnection
+}
+
 async function* messagesOf(
-  { stream }: NatsPlace,
-  { client, manager, connection }: JetStream,
+  { state, consumer, connection }: Begun,
   { follow, signal }: ReadRules,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const { state } = await manager.streams.info(stream)
   if (state.messages === 0 && !follow) return
-  const consumer = await client.consumers.get(stream)
   const messages = await consumer.consume({ max_messages: MESSAGES })
   const stop = () => messages.stop()
   signal.addEventListener('abort', stop, { once: true })
