@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   aws: ['control', 'mirror', 'sink', 'wire', 'errors.ts', 'sleep.ts'],
   forward: ['appliance', 'filter', 'pcap', 'sink', 'sys', 'wire', 'errors.ts'],
-  deliver: ['aws', 'flowlog', 'mirror', 'sink', 'wire', 'errors.ts'],
+  deliver: ['aws', 'flowlog', 'mirror', 'sink', 'wire', 'errors.ts', 'sleep.ts'],
   api: [
     'aws',
     'appliance',

@@ -9,8 +9,8 @@ export const THIS_HOST = { name: 'Host', value: hostname() }
 export function cloudWatchOption(): Option {
   return new Option(
     '--cloudwatch-metrics <namespace>',
-    "publish mirror metrics under AWS's names (NetworkMirrorIn, …) to CloudWatch once a minute, in this namespace, " +
-      'such as mirrortap (default: none)',
+    "publish mirror metrics to CloudWatch once a minute, in this namespace and under AWS's names (NetworkMirrorIn, …); " +
+      'mirrortap is an example of a namespace (default: not published)',
   ).argParser(parseNamespace)
 }
 

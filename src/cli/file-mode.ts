@@ -10,7 +10,7 @@ const OWNER = 0o600
 export function fileModeOption(): Option {
   return new Option(
     '--file-mode <octal>',
-    'permissions of new files; whoever may read them may enter their directories (default: 0640 less the umask)',
+    'permissions of new files, in octal; those who can read a file can also enter its directory (default: 0640 minus the umask)',
   ).argParser(parseFileMode)
 }
 

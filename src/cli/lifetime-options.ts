@@ -19,14 +19,14 @@ export function addLifetimeOptions(command: Command): Command {
     .addOption(
       new Option(
         '--flow-timeouts <profile>',
-        'idle time-outs that end a flow: those of Network Firewall (nfw), of EC2 connection tracking (vpc) or of Suricata (ids)',
+        'how long a flow may be idle before it ends: as in Network Firewall (nfw), EC2 connection tracking (vpc) or Suricata (ids)',
       )
         .choices(Object.keys(LIFETIMES))
         .default('nfw'),
     )
     .option(
       '--flow-timeout <what=time>',
-      'change one idle time-out of the profile, such as tcp-established=10m; may be repeated',
+      'change one idle timeout of the profile, such as tcp-established=10m; may be repeated (default: as in the profile)',
       collectTimeouts,
     )
 }

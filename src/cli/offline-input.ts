@@ -7,10 +7,10 @@ import { farTimesNote, readingProblems } from '../offline/problems.js'
 import type { FileSummary } from '../pcap/capture-merge.js'
 import { PART } from '../sink/part-file.js'
 import { namedCaptures } from './named-captures.js'
-import type { OfflineCliOptions } from './offline-options.js'
 import { sayProblem } from './process/console.js'
 import { Progress } from './process/progress.js'
 import type { Stop } from './process/stop.js'
+import type { OfflineCliOptions } from './shared-options.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
 const BLOCKS_A_TURN = 64

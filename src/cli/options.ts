@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import { type HostPort, parseHostPort } from '../wire/host-port.js'
 import { VNI_MAX } from '../wire/vxlan.js'
 
@@ -151,23 +151,6 @@ export function parseSort(text: string): SortOrder {
   const [, field, way] = /^(.+?)(?::(asc|desc))?$/s.exec(text) ?? []
   if (field === undefined) throw new InvalidArgumentError('Give FIELD, FIELD:asc or FIELD:desc.')
   return { field, way: way as SortOrder['way'] }
-}
-
-/** The same for every command that counts flows. */
-export function duplicatesOption(): Option {
-  return new Option(
-    '--duplicates <what>',
-    'what to do with the second copy of a packet that was mirrored at both ends: keep it, keep it out of flows and mark it in pcapng files, or drop it',
-  )
-    .choices(['keep', 'mark', 'drop'])
-    .default('keep')
-}
-
-export function namesOption(): Option {
-  return new Option(
-    '--no-names',
-    'leave out the names of addresses that DNS, TLS, QUIC and HTTP in the same packets give them',
-  )
 }
 
 /** `https://ec2.us-east-1.amazonaws.com`. */

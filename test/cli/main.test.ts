@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { createProgram } from '../../src/cli/program.js'
 import { runMain } from './run-main.js'
 
 /** Commands, and what they cannot do without. */
@@ -36,6 +37,20 @@ describe('main', () => {
       expect(help.out).toMatch(new RegExp(`^Usage: mirrortap ${command} `))
       expect(help.out).toMatch(new RegExp(`\nExamples?:\n(  # .*\n)?  mirrortap ${command} `))
       for (const line of help.out.split('\n')) expect(line.length).toBeLessThan(100)
+    }
+  })
+
+  test('every option says what it does and what goes without it', () => {
+    for (const command of createProgram().commands) {
+      expect(command.description(), command.name()).not.toContain('\n')
+      for (const { flags, description, defaultValue, ...option } of command.options) {
+        expect(description.split(' ').length, flags).toBeGreaterThan(2)
+        const takesValue = option.required || option.optional
+        if (!takesValue || defaultValue !== undefined || option.mandatory) continue
+        // Where the other option is not given, neither is there a value.
+        if (/^with --control:/.test(description)) continue
+        expect(description, `${command.name()} ${flags}`).toMatch(/\(default: |\(required/)
+      }
     }
   })
 

@@ -1,4 +1,4 @@
-import type { OfflineCliOptions } from '../offline-options.js'
+import type { OfflineCliOptions } from '../shared-options.js'
 
 export interface AnalyzeOptions extends OfflineCliOptions {
   json?: true

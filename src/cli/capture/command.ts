@@ -1,18 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
-import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import {
-  collect,
-  collectVnis,
-  integerBetween,
-  namesOption,
-  parseDuration,
-  parseSize,
-} from '../options.js'
+import { collect, integerBetween, parseDuration, parseSize } from '../options.js'
 import { checkStats } from '../process/stats-file.js'
-import { addReceivingOptions } from '../receiving-options.js'
+import {
+  addReceivingOptions,
+  captureFormatOption,
+  decapOption,
+  durationOption,
+  namesOption,
+  snaplenOption,
+  statsOption,
+  vniOption,
+  vxlanPortOption,
+} from '../shared-options.js'
 import type { CaptureOptions } from './options.js'
 
 const LIVE_ONLY = ['bind', 'port', 'receiver', 'receiveBuffer', 'duration']
@@ -24,19 +26,18 @@ const FILE_ONLY = ['decap', 'vxlanPort', 'split']
 export function addCapture(program: Command): void {
   const command = program
     .command('capture')
-    .summary('receive into one capture file or standard output')
+    .summary('receive mirrored traffic into one capture file')
     .description(
-      'Writes the mirrored frames of all sessions, without what wrapped them, to one\n' +
-        'capture file: received from the network until it is stopped, or with --read\n' +
-        'taken from capture files. A file called .pcapng is pcapng, in which each session\n' +
-        'is an interface; all others are pcap with nanoseconds, which holds one link\n' +
-        'type. .gz and .zst compress. SIGINT, SIGTERM and SIGHUP finish the file (with\n' +
-        '--read from files they leave none); a second one leaves at once. SIGUSR1 and\n' +
-        'SIGUSR2 say how many packets there are.',
+      'Writes the mirrored frames of all sessions, without their outer headers, to one capture file. ' +
+        'The packets come from the network, or with --read from capture files. A file whose name ends in ' +
+        '.pcapng is pcapng, with an interface for each session; any other is pcap with nanoseconds, ' +
+        'which holds a single link type. Names that end in .gz and .zst are compressed. SIGINT, SIGTERM ' +
+        'and SIGHUP finish the file, or remove it if it is made from capture files; a second signal ' +
+        'stops at once. SIGUSR1 and SIGUSR2 print how many packets there are.',
     )
     .argument(
       '[filter...]',
-      'pcap-filter(7) expression on the mirrored frames; vni and session too',
+      'pcap-filter(7) expression that mirrored frames must match; it may also test vni and session',
     )
   addWriting(command)
   addReceiving(command)
@@ -44,13 +45,13 @@ export function addCapture(program: Command): void {
   command
     .addHelpText(
       'after',
-      '\nSeries of files, as tcpdump names them: with -C FILE, FILE1, FILE2, …, and with\n' +
-        '-W too FILE0 … used in turn, with leading zeros; the number stands before .gz.\n' +
-        'With -G FILE holds conversions of strftime(3), in UTC, for the time at which its\n' +
-        'interval begins. Intervals follow each other from the start of the capture, by\n' +
-        'a timer and without drift: a quiet one has its (empty) file too. With --read\n' +
-        'they go by the time of the packets. With -G and -C the number starts anew in\n' +
-        'each interval, and -W is for each of them.\n' +
+      '\nA series of files is named as tcpdump names it. With -C the files are FILE, FILE1,\n' +
+        'FILE2 and so on; with -C and -W they are FILE0 and so on, with leading zeros, and are\n' +
+        'overwritten in turn. The number stands before .gz. With -G, FILE has conversions of\n' +
+        'strftime(3), which become the start of the interval in UTC. Intervals follow one\n' +
+        'another from the start of the capture, and one without packets has an empty file.\n' +
+        'With --read, intervals are those of the times of the packets. With -G and -C, the\n' +
+        'numbers start again in each interval, and -W counts the files of one interval.\n' +
         '\nExamples:\n  mirrortap capture -w - | tshark -r -\n' +
         "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
         '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +
@@ -73,50 +74,38 @@ export function addCapture(program: Command): void {
 
 function addWriting(command: Command): void {
   command
-    .requiredOption('-w, --write <file>', 'file to write; - is standard output')
-    .option('-c, --count <packets>', 'stop after this many packets', integerBetween(1, 1e15))
+    .requiredOption('-w, --write <file>', 'capture file to write; - is standard output (required)')
     .option(
-      '-s, --snaplen <bytes>',
-      'bytes to keep of each frame, 0 keeps all',
-      integerBetween(0, 262_144),
-      0,
+      '-c, --count <packets>',
+      'stop after this many packets (default: no limit)',
+      integerBetween(1, 1e15),
     )
+    .addOption(snaplenOption())
     .addOption(fileModeOption())
-    .option(
-      '--vni <numbers>',
-      'only these VXLAN network identifiers, such as 7 or 7,8',
-      collectVnis,
-    )
+    .addOption(vniOption())
     .option(
       '-C, --rotate-size <size>',
-      'start a new file after this size; a bare number is millions of bytes',
+      'start a new file when one reaches this size; a number without a unit is in millions of bytes (default: one file)',
       parseFileSize,
     )
     .option(
       '-G, --rotate-interval <time>',
-      'start a new file after this time, in whole seconds',
+      'start a new file after this time, in whole seconds (default: one file)',
       parseInterval,
     )
     .option(
       '-W, --files <number>',
-      'with -C: used in turn; with -G: files after which it ends',
+      'with -C: use this many files in turn; with -G: stop after this many files (default: no limit)',
       integerBetween(1, 1e9),
     )
-    .addOption(
-      new Option('--format <format>', 'format of the file (default: by its name)').choices([
-        'pcap',
-        'pcapng',
-      ]),
-    )
+    .addOption(captureFormatOption())
     .addOption(namesOption())
-    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
+    .addOption(statsOption())
 }
 
 function addReceiving(command: Command): void {
-  addReceivingOptions(command.optionsGroup('From the network:'), 'off; with --read 6081').option(
-    '--duration <time>',
-    'stop after this time, such as 10m',
-    parseDuration,
+  addReceivingOptions(command.optionsGroup('From the network:'), 'off; with --read 6081').addOption(
+    durationOption(),
   )
 }
 
@@ -126,20 +115,16 @@ function addReading(command: Command): void {
     .addOption(
       new Option(
         '-r, --read <file>',
-        'read this capture file (pcap, pcapng, gzip or zstd); may be repeated; - is standard input',
+        'read this capture file (pcap, pcapng, gzip, zstd; - is standard input); may be repeated (default: receive from the network)',
       )
         .argParser(collect)
         .conflicts(LIVE_ONLY),
     )
-    .addOption(
-      new Option('--decap <how>', 'unwrap one mirror layer (VXLAN, GENEVE), or none')
-        .choices(['auto', 'none'])
-        .default('auto'),
-    )
-    .option('--vxlan-port <number>', 'UDP port of VXLAN', integerBetween(1, 65_535), VXLAN_PORT)
+    .addOption(decapOption())
+    .addOption(vxlanPortOption())
     .option(
       '--split',
-      'write one file per session in the directory that -w names: <session>.pcap, and not-mirrored.pcap',
+      'write a file for each session, <session>.pcap, and one for all other packets, not-mirrored.pcap, to the directory that -w names',
     )
 }
 

@@ -5,18 +5,18 @@ import { SHELLS, type Shell } from './shells.js'
 export function addCompletion(program: Command): void {
   program
     .command('completion')
-    .summary('a completion script for bash, zsh or fish')
+    .summary('print a completion script for bash, zsh or fish')
     .description(
-      'Prints a script with which a shell completes the commands of mirrortap, their options, the ' +
-        'values of options that have a fixed choice, and file names.',
+      'Prints a script that lets a shell complete the commands of mirrortap, their options, the values ' +
+        'of options with fixed choices, and file names.',
     )
-    .addArgument(new Argument('<shell>', 'the shell to complete in').choices(SHELLS))
+    .addArgument(new Argument('<shell>', 'shell to print the script for').choices(SHELLS))
     .addHelpText(
       'after',
       '\nExamples:\n' +
         '  # bash, in ~/.bashrc\n' +
         '  source <(mirrortap completion bash)\n' +
-        '  # zsh, in ~/.zshrc, behind compinit\n' +
+        '  # zsh, in ~/.zshrc, after compinit\n' +
         '  source <(mirrortap completion zsh)\n' +
         '  # fish\n' +
         '  mirrortap completion fish > ~/.config/fish/completions/mirrortap.fish',

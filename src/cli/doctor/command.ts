@@ -1,55 +1,84 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { VXLAN_PORT } from '../../wire/vxlan.js'
-import { collect, integerBetween, parsePort, parseSize, parseVni } from '../options.js'
+import { collect, integerBetween, parseVni } from '../options.js'
+import { bindOption, portOption, receiveBufferOption } from '../shared-options.js'
 import type { DoctorOptions } from './options.js'
 
 /** `mirrortap doctor`: what stands in the way of the job, and what to do about it. */
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('check this host, an appliance or a capture, and say what to mend')
+    .summary('check this host, an appliance or a capture, and say how to mend it')
     .description(
-      'Looks at what mirroring needs: the port, receiver and buffer, MTU, clock, permissions and disk of\n' +
-        'this host; with --api at a running appliance, with a FILE at a capture of what a mirror target\n' +
-        'receives, outer headers included. Each finding says what is the case, why it matters and the\n' +
-        'command that mends it. Exit code 1 when one of them is a problem.',
+      'Checks what mirroring needs on this host: port, receiver, receive buffer, MTU, clock, permissions ' +
+        'and disk. With --api it checks a running appliance. With FILE it checks a capture of what a ' +
+        'mirror target receives, outer headers included. Each finding says what is wrong, why it ' +
+        'matters and which command mends it. The exit code is 1 if any of them is a problem.',
     )
-    .argument('[file]', 'capture file of mirrored packets, to look at in place of this host')
-    .optionsGroup('What this host is to do:')
-    .option('--bind <address>', 'address to receive on', '0.0.0.0')
-    .option('--port <number>', 'UDP port of VXLAN', parsePort, VXLAN_PORT)
-    .option('--rate <packets>', 'packets a second', integerBetween(1, 1e8), 100_000)
+    .argument('[file]', 'capture file of mirrored packets to check instead of this host')
+    .optionsGroup('What this host will receive:')
+    .addOption(bindOption())
+    .addOption(portOption())
+    .option('--rate <packets>', 'packets per second to expect', integerBetween(1, 1e8), 100_000)
     .option(
       '--packet-size <bytes>',
-      'bytes of a packet, on average',
+      'average size to expect of a packet, in bytes',
       integerBetween(60, 65_535),
       600,
     )
     .option(
       '--mirrored-mtu <bytes>',
-      'MTU of mirrored interfaces',
+      'MTU of the interfaces that are mirrored',
       integerBetween(68, 65_535),
       1500,
     )
-    .option('--receive-buffer <size>', 'what listen asks for', parseSize, parseSize('64MiB'))
-    .option('--dir <directory>', 'where captures or flow logs go; may be repeated', collect)
+    .addOption(receiveBufferOption())
+    .option(
+      '--dir <directory>',
+      'directory for captures or flow logs, whose disk and permissions to check; may be repeated (default: none)',
+      collect,
+    )
     .optionsGroup('A running appliance:')
-    .option('--api <url>', 'address of its API, such as http://127.0.0.1:4780', parseUrl)
+    .option(
+      '--api <url>',
+      'check the appliance whose API is at this URL, such as http://127.0.0.1:4780 (default: this host)',
+      parseUrl,
+    )
     .option(
       '--credentials <file>',
-      'access keys as listen has them; without it, requests are not signed',
+      "with --api: file of access keys in AWS's shared format, such as listen makes (default: none, and requests are not signed)",
     )
-    .option('--profile <name>', 'profile of that file', 'default')
-    .option('--region <region>', 'its region, and that of --aws and --terraform')
-    .optionsGroup('Setting mirroring up:')
-    .option('--aws', 'print AWS CLI commands that mirror towards this host')
-    .option('--terraform', 'print the same as resources of Terraform')
-    .option('--network-interface-id <eni>', 'interface of this host')
-    .option('--security-group-id <sg>', 'security group of that interface')
-    .option('--source <eni>', 'interface to mirror; may be repeated', collect)
-    .option('--source-cidr <cidr>', 'addresses that mirror', '10.0.0.0/8')
-    .option('--vni <number>', 'VNI of the first session, the others follow', parseVni)
-    .optionsGroup('What comes out:')
+    .option('--profile <name>', 'with --api: the profile to use of --credentials', 'default')
+    .option(
+      '--region <region>',
+      'region of the appliance, and the one that --aws and --terraform write out (default: us-east-1 for the appliance, none for the others)',
+    )
+    .optionsGroup('Setting up mirroring:')
+    .option('--aws', 'print AWS CLI commands that mirror interfaces to this host')
+    .option('--terraform', 'print Terraform resources that mirror interfaces to this host')
+    .option(
+      '--network-interface-id <eni>',
+      'with --aws or --terraform: interface of this host, the mirror target (default: eni-FILL-IN)',
+    )
+    .option(
+      '--security-group-id <sg>',
+      'with --aws or --terraform: security group of that interface (default: sg-FILL-IN)',
+    )
+    .option(
+      '--source <eni>',
+      'with --aws or --terraform: interface to mirror; may be repeated (default: eni-FILL-IN)',
+      collect,
+    )
+    .option(
+      '--source-cidr <cidr>',
+      'with --aws or --terraform: addresses that may send mirrored packets to this host',
+      '10.0.0.0/8',
+    )
+    .option(
+      '--vni <number>',
+      'with --aws or --terraform: VNI of the first session; each further session has the next number (default: AWS chooses)',
+      parseVni,
+    )
+    .optionsGroup('Output:')
     .option('--json', 'print the findings as a JSON array')
     .addHelpText(
       'after',

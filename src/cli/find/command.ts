@@ -1,10 +1,18 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { formatInName } from '../../pcap/capture-name.js'
-import { GENEVE_PORT } from '../../wire/geneve.js'
-import { VXLAN_PORT } from '../../wire/vxlan.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import { collect, integerBetween, namesOption, parseMoment } from '../options.js'
+import { collect, integerBetween } from '../options.js'
+import {
+  addTimeOptions,
+  captureFormatOption,
+  decapOption,
+  genevePortOption,
+  maxFlowsOption,
+  namesOption,
+  snaplenOption,
+  vxlanPortOption,
+} from '../shared-options.js'
 import type { FindOptions } from './options.js'
 
 /** No word of the filter language ends so, and none is a dash. */
@@ -12,84 +20,60 @@ const CAPTURE_NAME = /\.(?:pcap|pcapng|cap)\d*(?:\.gz|\.zst)?(?:\.part)?$/
 
 /** `mirrortap find`: packets of a capture directory, by time, session and filter. */
 export function addFind(program: Command): void {
-  program
+  const command = program
     .command('find')
-    .summary('packets of capture files by time, session and filter')
+    .summary('find packets of capture files by time, session and filter')
     .description(
-      'Writes the packets of capture files that match a filter to one capture file, in the order\n' +
-        'of time. Of files with an index (mirrortap index) only the parts are read that can have\n' +
-        'such packets. Files that are still being written are read up to their last whole packet.',
+      'Finds the packets of capture files that match a filter, and writes them to one capture file in ' +
+        'the order of time, counts them or lists their flows. Of a file that has an index (see mirrortap ' +
+        'index), only the parts that can hold such packets are read. Files that are still being written ' +
+        'are read up to their last complete packet.',
     )
     .argument(
       '[word...]',
-      'capture files, and a pcap-filter(7) expression on the mirrored frames; vni and session too',
-    )
-    .addOption(
-      new Option(
-        '--dir <directory>',
-        'search the captures in and below it; once for each directory',
-      ).argParser(collect),
+      'names of capture files, and the words of a pcap-filter(7) expression that the mirrored frames must match; it may also test vni and session',
     )
     .option(
-      '--since <time>',
-      'no earlier packets: 10m ago, 2026-11-30T12:00:00Z or seconds',
-      parseMoment,
+      '--dir <directory>',
+      'search the captures in this directory and below it; may be repeated (default: none)',
+      collect,
     )
-    .option('--until <time>', 'no later packets', parseMoment)
-    .option('--session <name>', 'packets of this mirror session only')
-    .option('-w, --write <file>', 'write the packets to it; - is standard output')
-    .option('--count', 'print how many packets there are')
-    .option('--flows', 'print a table of the flows of these packets, as mirrortap flows does')
+  addTimeOptions(command)
+    .option(
+      '--session <name>',
+      'find only packets of this mirror session, such as tms-0a1b2c3d4e5f60718 or vni-7_10.0.0.9 (default: all sessions)',
+    )
+    .option(
+      '-w, --write <file>',
+      'write the packets to this capture file; - is standard output (default: not written)',
+    )
+    .option('--count', 'print the number of packets found')
+    .option(
+      '--flows',
+      'print the flows of the packets found, in a table like that of mirrortap flows',
+    )
     .option(
       '--json',
-      'print what was found and what was read for it as JSON; with --flows the flows',
+      'print what was found, and how much was read to find it, as JSON; with --flows, print the flows as JSON',
     )
+    .addOption(maxFlowsOption('--flows prints the oldest early', 1_048_576))
     .option(
-      '--max-flows <number>',
-      'with --flows: connections in the flow table; when it is full, the oldest are printed early',
-      integerBetween(1, 16_777_216),
-      1_048_576,
+      '-c, --limit <packets>',
+      'stop after this many packets (default: all)',
+      integerBetween(1, 1e15),
     )
-    .option('-c, --limit <packets>', 'stop after so many packets', integerBetween(1, 1e15))
     .addOption(namesOption())
-    .option(
-      '-s, --snaplen <bytes>',
-      'bytes to keep of each frame, 0 keeps all',
-      integerBetween(0, 262_144),
-      0,
-    )
-    .addOption(
-      new Option('--format <format>', 'default: by the name of the file').choices([
-        'pcap',
-        'pcapng',
-      ]),
-    )
+    .addOption(snaplenOption())
+    .addOption(captureFormatOption())
     .addOption(fileModeOption())
-    .addOption(
-      new Option(
-        '--decap <how>',
-        'auto unwraps one mirror layer (VXLAN or GENEVE) of captures that others made; none leaves packets as they are',
-      )
-        .choices(['auto', 'none'])
-        .default('auto'),
-    )
-    .option(
-      '--vxlan-port <number>',
-      'UDP port that carries VXLAN',
-      integerBetween(1, 65_535),
-      VXLAN_PORT,
-    )
-    .option(
-      '--geneve-port <number>',
-      'UDP port that carries GENEVE',
-      integerBetween(1, 65_535),
-      GENEVE_PORT,
-    )
+    .addOption(decapOption())
+    .addOption(vxlanPortOption())
+    .addOption(genevePortOption())
     .addHelpText(
       'after',
-      '\nFiles that listen wrote are known by their place in a directory, DIR/SESSION/TIME.pcap: their\n' +
-        'frames are those that were mirrored, and stay as they are. Each file is searched by itself:\n' +
-        'of a mirror datagram in fragments, all must be in one file.\n' +
+      '\nCaptures of listen are recognized by their path, DIR/SESSION/TIME.pcap. Their frames are\n' +
+        'unwrapped already, so --decap leaves them as they are. Each file is searched on its own: a\n' +
+        'mirror datagram that was fragmented is found only if one file has all its fragments.\n' +
         "\nExamples:\n  mirrortap find --dir captures --since '10m ago' host 10.0.0.5 -w - | tshark -r -\n" +
         "  mirrortap find --dir captures --flows --since '10m ago' tcp port 443\n" +
         "  mirrortap find --dir captures --count 'tcp port 443 and net 192.0.2.0/24'\n" +

@@ -3,9 +3,15 @@ import { OperatorError } from '../../errors.js'
 import { DIALECTS } from '../../flowlog/ddl.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
-import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween } from '../options.js'
-import { addMetadataOptions, fieldsText, LOG_FORMAT } from './metadata-options.js'
+import {
+  addOfflineOptions,
+  addPartitionOptions,
+  aggregationOption,
+  duplicatesOption,
+  logFormatOption,
+  maxFlowsOption,
+} from '../shared-options.js'
+import { addMetadataOptions, fieldsText } from './metadata-options.js'
 import type { FlowLogOptions } from './options.js'
 import { startTable } from './start-table.js'
 
@@ -17,55 +23,42 @@ const NOTHING_NAMED = 'name capture files, or a stream with --from nats://host:p
 export function addFlowLog(program: Command): void {
   const command = program
     .command('flow-log')
-    .summary('capture files into VPC flow log records')
+    .summary('make VPC flow log records of capture files')
     .description(
       'Reads capture files (pcap, pcapng, gzip, zstd; - is standard input) and writes VPC flow log ' +
-        'records as aggregation windows close. Every record says ACCEPT: rejected traffic is never ' +
-        "mirrored. Parquet files have AWS's column names and types; - in text is null there.",
+        'records as aggregation windows close. Every record says ACCEPT, because rejected traffic is ' +
+        "never mirrored. Parquet files have AWS's column names and types, and null where text has -.",
     )
     .argument('[file...]', 'capture files')
-    .option('--log-format <format>', LOG_FORMAT)
-    .addOption(
-      new Option('--max-aggregation-interval <seconds>', 'longest time that one record covers')
-        .choices(['60', '600'])
-        .default('600'),
-    )
+    .addOption(logFormatOption())
+    .addOption(aggregationOption())
     .addOption(
       new Option(
         '--format <format>',
-        'plain text, JSON lines or Parquet (default: by the ending of --output, else text)',
+        'plain text, JSON lines or Parquet (default: from the name of --output, else text)',
       ).choices(['text', 'json', 'parquet']),
     )
     .option(
       '-o, --output <file>',
-      "where to write; - is standard output, .gz and .zst compress, and a name that ends in / is a directory for files in AWS's key layout",
+      "file to write to: - is standard output, names in .gz and .zst compress, and a name that ends in / is a directory to fill with files in AWS's key layout",
       '-',
     )
-    .option(
-      '--hive-compatible-partitions',
-      'with a directory: Hive partitions (year=2026/month=11/…) in the paths',
+  addPartitionOptions(command)
+    .addOption(maxFlowsOption('the oldest flows are reported early', 1_048_576))
+    .addOption(fileModeOption())
+    .addOption(duplicatesOption())
+    .addOption(
+      new Option(
+        '--print-ddl <engine>',
+        'print SQL instead of records: it makes a table of the flow logs in the place that the argument names, such as s3://bucket/prefix/ (the part before AWSLogs/), and a view that merges the records that several appliances have of a flow (default: print records)',
+      ).choices(DIALECTS),
     )
-    .option('--per-hour-partition', 'with a directory: one directory for each hour')
-    .option(
-      '--max-flows <number>',
-      'connections in the flow table; when it is full, the oldest are reported early',
-      integerBetween(1, 16_777_216),
-      1_048_576,
-    )
-  command.addOption(fileModeOption()).addOption(duplicatesOption())
-  command.addOption(
-    new Option(
-      '--print-ddl <engine>',
-      'instead of records, the SQL that makes a table of flow logs of this format, and a view that merges what several appliances saw of a flow; name the place above AWSLogs/, such as s3://bucket/prefix/',
-    ).choices(DIALECTS),
-  )
-  command
     .optionsGroup('From a stream:')
     .option(
       '--from <url>',
-      'records that listen --deliver brought there, in place of capture files: nats://host:port/stream, up to the last one there is at the start',
+      'instead of capture files, read the records that listen --deliver sent to this NATS stream before now: nats://host:port/stream (default: read capture files)',
     )
-    .option('--follow', 'with --from: go on with records to come, until a signal')
+    .option('--follow', 'with --from: also read the records to come, until interrupted')
   addLifetimeOptions(command)
   addOfflineOptions(command)
   addMetadataOptions(command)

@@ -3,22 +3,20 @@ import { CONFIGURED_FIELDS, FIELDS } from '../../flowlog/fields.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
 import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
 
-/** What `--log-format` is, for every command that has it. */
-export const LOG_FORMAT =
-  "fields as AWS spells them, such as '${srcaddr} ${dstaddr} ${bytes}' (default: those of version 2)"
-
 /** Every field there is, in lines for a help text. */
 export function fieldsText(): string {
   const names = FIELDS.map(({ name }) => name).join(' ')
   return ['Fields of --log-format:', ...wrapped(names, HELP_WIDTH, { head: '  ' })].join('\n')
 }
 
-const GROUP = 'What no packet carries (written as - unless given):'
+const GROUP = 'Fields that no packet carries:'
 
 /** An option for every flow-log field whose value only an operator knows: `--interface-id` and the like. */
 export function addMetadataOptions(command: Command): Command {
   for (const { name } of CONFIGURED_FIELDS) {
-    command.addOption(new Option(`--${name} <value>`, `the ${name} field`).helpGroup(GROUP))
+    command.addOption(
+      new Option(`--${name} <value>`, `value of the field ${name} (default: -)`).helpGroup(GROUP),
+    )
   }
   return command
 }

@@ -1,6 +1,6 @@
 import type { Dialect } from '../../flowlog/ddl.js'
 import type { LifetimeCliOptions } from '../lifetime-options.js'
-import type { OfflineCliOptions } from '../offline-options.js'
+import type { OfflineCliOptions } from '../shared-options.js'
 
 /** What the ending of a file's name says. */
 export const FORMATS = {

@@ -1,8 +1,13 @@
 import { type Command, Option } from 'commander'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
-import { addOfflineOptions } from '../offline-options.js'
-import { collect, duplicatesOption, integerBetween, namesOption, parseTime } from '../options.js'
+import { collect, integerBetween, parseTime } from '../options.js'
+import {
+  addOfflineOptions,
+  duplicatesOption,
+  maxFlowsOption,
+  namesOption,
+} from '../shared-options.js'
 import type { FlowsOptions } from './options.js'
 import { parseFlowSort, SORT_FIELDS } from './order.js'
 
@@ -10,7 +15,7 @@ import { parseFlowSort, SORT_FIELDS } from './order.js'
 export function addFlows(program: Command): void {
   const command = program
     .command('flows')
-    .summary('flows of capture files')
+    .summary('list the flows of capture files')
     .description(
       'Lists the flows of capture files (pcap, pcapng, gzip, zstd; - is standard input): one row ' +
         'for each direction. Mirrored packets are unwrapped and kept apart by session.',
@@ -20,62 +25,59 @@ export function addFlows(program: Command): void {
     .addOption(
       new Option(
         '--vertical',
-        'a line for each field, with some a table has no room for',
+        'print each row as lines, one for each field, including fields that the table leaves out',
       ).conflicts('json'),
     )
     .addOption(
       new Option(
         '--format <format>',
-        'logs as other programs write them: conn.log, dns.log, ssl.log and http.log of Zeek, ' +
-          "tab-separated or JSON; or Suricata's EVE (netflow, with --pairs flow; dns, tls, quic, http)",
+        "write the logs of another program: Zeek's conn.log, dns.log, ssl.log and http.log, tab-separated (zeek) or " +
+          "as JSON (zeek-json); or Suricata's EVE (eve), with netflow events, or flow events with --pairs, and dns, " +
+          'tls, quic and http events (default: a table)',
       )
         .choices(['zeek', 'zeek-json', 'eve'])
         .conflicts(['json', 'vertical', 'open']),
     )
     .option(
       '-o, --output <path>',
-      'with --format: of Zeek the directory of the logs (- is conn.log alone on standard output), of EVE the file',
+      "with --format: the directory for Zeek's logs or the file for EVE; - is standard output, on which of Zeek's logs only conn.log is printed",
       '-',
     )
     .option(
       '--pairs',
-      'both directions of a connection in one row, as in conn.log of Zeek, with its conn_state and ' +
-        'history: from the originator, who sent the first packet seen unless that came from the ' +
-        'port of a server, to the responder',
+      "print both directions of a connection in one row, as Zeek's conn.log does, with its conn_state and history. The " +
+        'originator is the sender of the first packet, unless that packet came from the port of a server',
     )
     .option(
       '--sort <field>',
-      `${SORT_FIELDS}; bytes, packets and duration descend, others ascend, unless :asc or :desc ` +
-        'follows (default: first)',
+      `sort by one of ${SORT_FIELDS}; bytes, packets and duration descend and others ascend, unless :asc or :desc ` +
+        'follows the field (default: first)',
       parseFlowSort,
     )
     .option(
       '--top <number>',
-      'print only the first rows; without --sort, those with the most bytes',
+      'print only this many rows; without --sort, those with the most bytes (default: all)',
       integerBetween(1, 16_777_216),
     )
+    .addOption(maxFlowsOption('the oldest flows are printed early', 4_194_304))
     .option(
-      '--max-flows <number>',
-      'connections in the flow table; when it is full, the oldest are printed early',
-      integerBetween(1, 16_777_216),
-      4_194_304,
+      '--open',
+      'print only flows that are still open, as StartFlowCapture of AWS Network Firewall does',
     )
-  command
-    .option('--open', 'open flows only, as StartFlowCapture of Network Firewall sees them')
     .option(
       '--minimum-flow-age-in-seconds <number>',
-      'leave out younger flows',
+      'print only flows that are at least this old',
       integerBetween(0, 2 ** 31),
       0,
     )
     .option(
       '--flow-filters <filters>',
-      'as the AWS CLI takes them, JSON or shorthand; once for each filter, OR between them',
+      'print only flows that match this filter, in JSON or shorthand as the AWS CLI takes it; may be repeated, and then one match is enough (default: all flows)',
       collect,
     )
     .option(
       '--at <time>',
-      'as of this moment (decimal seconds or ISO 8601; default: the last packet)',
+      'the moment at which flows are open and have an age, in seconds since 1970 or as 2026-11-30T12:00:00Z (default: the last packet)',
       parseTime,
     )
   command.addOption(namesOption()).addOption(duplicatesOption()).addOption(fileModeOption())
@@ -83,8 +85,8 @@ export function addFlows(program: Command): void {
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nOn a terminal a table is as wide as that: text is shortened, then columns are\n' +
-        'left out. On a pipe it is whole.\n' +
+      '\nA table fits the terminal: text is shortened first, then columns are left out. In a\n' +
+        'pipe or a file it is complete.\n' +
         '\nExamples:\n  mirrortap flows capture.pcap\n  mirrortap flows --pairs --sort duration --top 10 capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
         '    --flow-filters DestinationPort=443,Protocols=6 x.pcap\n' +

@@ -1,6 +1,6 @@
 import type { LifetimeCliOptions } from '../lifetime-options.js'
-import type { OfflineCliOptions } from '../offline-options.js'
 import type { SortOrder } from '../options.js'
+import type { OfflineCliOptions } from '../shared-options.js'
 
 /** Logs of other programs. */
 export type LogFormat = 'zeek' | 'zeek-json' | 'eve'

@@ -30,19 +30,22 @@ export function addApiOptions(command: Command): Command {
     .optionsGroup('API:')
     .option(
       '--api <address:port>',
-      'the AWS-compatible API, /health, /ledger and /metrics (default: 127.0.0.1:4780)',
+      'serve the AWS-compatible API, the dashboard, /health, /ledger and /metrics here (default: 127.0.0.1:4780)',
       parseApiAddress,
     )
-    .option('--no-api', 'do not start the AWS API')
+    .option('--no-api', 'do not serve the API and the dashboard')
     .option(
       '--credentials <file>',
-      "access keys in AWS's shared format, a profile a user; made when absent " +
-        '(default: ~/.config/mirrortap/credentials)',
+      "file of the access keys that the API accepts, in AWS's shared format, with a profile for each user; made if " +
+        'there is none (default: ~/.config/mirrortap/credentials)',
     )
-    .option('--no-auth', 'accept requests without a signature; on loopback only')
+    .option(
+      '--no-auth',
+      'accept requests without a signature; only for an API on a loopback address',
+    )
     .option(
       '--audit-log <file>',
-      "every change and refused change, as JSON lines of CloudTrail's shape",
+      "append every change made or refused to this file, as JSON lines like CloudTrail's (default: none)",
     )
 }
 
@@ -50,12 +53,12 @@ export function addHealthOptions(command: Command): Command {
   return command
     .option(
       '--health <address:port>',
-      '/healthz, /readyz (also as /) and /metrics without a key, for load balancers and Prometheus',
+      'serve /healthz, /readyz (also as /) and /metrics here without access keys, for load balancers and Prometheus (default: not served)',
       parseApiAddress,
     )
     .option(
       '--no-tcp-check',
-      'take no TCP connections on the ports of mirrored packets, where load balancers check by TCP',
+      'do not accept TCP connections on the ports of mirrored packets, which load balancers make as health checks',
     )
     .addOption(cloudWatchOption())
 }

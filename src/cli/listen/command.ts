@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import { addMetadataOptions, LOG_FORMAT, metadataOf } from '../flow-log/metadata-options.js'
+import { addMetadataOptions, metadataOf } from '../flow-log/metadata-options.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
 import {
   collect,
-  duplicatesOption,
   integerBetween,
   parseControl,
   parseDuration,
@@ -15,7 +14,17 @@ import {
   parseSize,
 } from '../options.js'
 import { LEVELS, print, setLines } from '../process/console.js'
-import { addReceivingOptions } from '../receiving-options.js'
+import {
+  addPartitionOptions,
+  addReceivingOptions,
+  aggregationOption,
+  controlIntervalOption,
+  duplicatesOption,
+  durationOption,
+  logFormatOption,
+  maxFlowsOption,
+  statsOption,
+} from '../shared-options.js'
 import { addApiOptions, addHealthOptions } from './api-options.js'
 import type { Chosen, ListenOptions } from './options.js'
 
@@ -54,12 +63,13 @@ const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
 export function addListen(program: Command): void {
   const command = program
     .command('listen')
-    .summary('the appliance: receive, demultiplex, track, write')
+    .summary('run the appliance: receive mirrored traffic, write captures and flow logs')
     .description(
-      'Receives mirrored traffic until it is stopped. Every mirror session, known by its outer ' +
-        'source address and VNI, gets capture files (--capture-dir) and flow logs ' +
-        '(--flow-log-dir) of its own. SIGINT and SIGTERM finish every file and print the ledger; ' +
-        'a second one leaves at once. SIGUSR1 and SIGUSR2 print the ledger as it stands; SIGHUP reads --config again.',
+      'Receives mirrored traffic until it is stopped. Each mirror session, identified by its outer ' +
+        'source address and VNI, has its own capture files (--capture-dir) and flow logs ' +
+        '(--flow-log-dir). SIGINT and SIGTERM finish all files and print the ledger, which counts what ' +
+        'became of every packet; a second signal stops at once. SIGUSR1 and SIGUSR2 print the ledger and ' +
+        'go on; SIGHUP reads --config again.',
     )
   addOptions(command)
   command
@@ -97,29 +107,33 @@ function addOptions(command: Command): Command {
     .addOption(fileModeOption())
     .option(
       '--keep-total <size>',
-      'bytes of captures, flow logs and what waits for delivery, all together; beyond it the oldest files ' +
-        'go, those first that need not be delivered any more (default: 90 % of what the disk has free or ' +
-        'holds of them at the start)',
+      'bytes to keep of captures, flow logs and files that wait for delivery, all together; above this, the ' +
+        'oldest files are removed, first those that need not be delivered any more (default: 90 % of the sum of ' +
+        'these files and the free space of the disk at the start)',
       parseSize,
     )
-    .option('--keep-free <size>', 'the same, so that the disk has so much left', parseSize)
-    .option('--state <file>', 'keep what the API creates across restarts (default: in memory only)')
+    .option(
+      '--keep-free <size>',
+      'bytes of the disk to keep free, by removing the oldest files as --keep-total does (default: none)',
+      parseSize,
+    )
+    .option(
+      '--state <file>',
+      'file that keeps what is created with the API across restarts (default: in memory only)',
+    )
     .option(
       '--config <file>',
-      'read options and mirror resources from YAML; the command line takes precedence',
+      'YAML file of options and mirror resources; options on the command line take precedence (default: none)',
     )
-    .option('--print-config', 'print the options in effect, each with its origin, and end')
-    .option('--duration <time>', 'stop after this time, such as 10m', parseDuration)
-    .option('--stats <file>', 'write the final ledger as JSON; - is standard output')
+    .option('--print-config', 'print the options in effect and where each was set, and exit')
+    .addOption(durationOption())
+    .addOption(statsOption())
     .addOption(
-      new Option('--log-level <level>', 'the least important lines on standard error')
+      new Option('--log-level <level>', 'print lines of this level and above on standard error')
         .choices(LEVELS)
         .default('info'),
     )
-    .option(
-      '--log-json',
-      'each line on standard error as JSON with time, level and message (default: text)',
-    )
+    .option('--log-json', 'print each line on standard error as JSON, with time, level and message')
 }
 
 /** The same command as the command line had it, before a configuration was read. */
@@ -223,10 +237,13 @@ function checkKeeping({ keepTotal, keepFree, captureDir, flowLogDir }: ListenOpt
 }
 
 function addReceiving(command: Command): void {
-  addReceivingOptions(command.optionsGroup('Receiving:'), 'off; usual: 6081')
+  addReceivingOptions(command.optionsGroup('Receiving:'), 'off; GENEVE usually has 6081')
     .option('--workers <number>', 'number of receiving threads', integerBetween(1, WORKERS_MAX), 1)
     .addOption(
-      new Option('--steer <what>', 'what stays within one worker: a session (vni) or a flow')
+      new Option(
+        '--steer <what>',
+        'which packets always go to the same worker: those of a session (vni) or those of a flow',
+      )
         .choices(['vni', 'flow'])
         .default('vni'),
     )
@@ -236,14 +253,17 @@ function addSessions(command: Command): void {
   command
     .optionsGroup('Sessions and flows:')
     .addOption(
-      new Option('--session-key <key>', 'what identifies a session')
+      new Option(
+        '--session-key <key>',
+        'what identifies a session: the VNI, with or without the outer source address',
+      )
         .choices(['source+vni', 'vni'])
         .default('source+vni'),
     )
     .addOption(
       new Option(
         '--unknown-sessions <what>',
-        'what to do with sessions that no API call or file declares',
+        'what to do with packets of sessions that no API call or file declares',
       )
         .choices(['accept', 'drop'])
         .default('accept'),
@@ -251,23 +271,20 @@ function addSessions(command: Command): void {
     .addOption(duplicatesOption())
     .option(
       '--filter <expression>',
-      'keep only packets that match this pcap-filter(7) expression; vni and session work too',
+      'keep only packets whose mirrored frame matches this pcap-filter(7) expression, which may also test vni and session (default: all packets)',
     )
     .option(
       '--max-sessions <number>',
-      'sessions open at the same time in each worker, besides registered ones',
+      'number of undeclared sessions that each worker has open at the same time',
       integerBetween(1, 65_000),
       1024,
     )
-    .option(
-      '--max-flows <number>',
-      'connections in the flow table of each worker',
-      integerBetween(1, 16_777_216),
-      262_144,
+    .addOption(
+      maxFlowsOption('the oldest flows are reported early. Each worker has a table', 262_144),
     )
     .option(
       '--max-flows-per-session <number>',
-      'connections one session may hold (default: all)',
+      'size of the part of the flow table that one session may use, in connections (default: all of it)',
       integerBetween(1, 16_777_216),
     )
 }
@@ -275,7 +292,10 @@ function addSessions(command: Command): void {
 function addCaptures(command: Command): void {
   command
     .optionsGroup('Packet captures:')
-    .option('--capture-dir <dir>', 'write packet captures: DIR/<session>/<UTC start>.pcap')
+    .option(
+      '--capture-dir <dir>',
+      'write packet captures to this directory, as <session>/<UTC start>.pcap (default: no captures)',
+    )
     .addOption(
       new Option('--capture-format <format>', 'format of capture files')
         .choices(['pcap', 'pcapng'])
@@ -283,39 +303,42 @@ function addCaptures(command: Command): void {
     )
     .option(
       '--snaplen <bytes>',
-      'bytes to keep of each frame (default: all)',
+      'bytes to keep of each frame in captures (default: all)',
       integerBetween(0, 262_144),
     )
     .addOption(
-      new Option('--rotate-size <size>', 'start a new file before one grows larger than this')
+      new Option(
+        '--rotate-size <size>',
+        'start a new capture file before one grows larger than this',
+      )
         .argParser(parseSize)
         .default(parseSize('100MB'), '100MB'),
     )
     .addOption(
       new Option(
         '--rotate-interval <time>',
-        'start a new file at multiples of this time of the UTC clock',
+        'start a new capture file whenever the UTC clock is at a multiple of this time',
       )
         .argParser(parseDuration)
         .default(parseDuration('60s'), '60s'),
     )
     .option(
       '--keep-files <number>',
-      'finished capture files to keep per session (default: all)',
+      'number of finished capture files to keep of each session (default: all)',
       integerBetween(1, 1e9),
     )
     .option(
       '--keep-bytes <size>',
-      'bytes of finished capture files to keep per session (default: all)',
+      'bytes of finished capture files to keep of each session (default: all)',
       parseSize,
     )
     .option(
       '--index',
-      'index finished capture files at the lowest priority, so that find skips most of them',
+      'index each finished capture file, so that mirrortap find reads only a small part of it; this has the lowest priority',
     )
     .option(
       '--deliver-captures <url>',
-      'where finished captures are delivered to, as s3://bucket/prefix/<session>/<UTC start>.pcap: s3://bucket/prefix',
+      'also upload finished captures to s3://bucket/prefix, as prefix/<session>/<UTC start>.pcap (default: not uploaded)',
     )
 }
 
@@ -324,15 +347,15 @@ function addForwarding(command: Command): void {
     .optionsGroup('Packets to other tools:')
     .option(
       '--pcap-over-ip <place>',
-      'give every reader that connects to ADDR:PORT the unwrapped packets from then on, as a pcap file without an end; ' +
-        'a port alone is on 127.0.0.1, and ADDR:PORT=EXPRESSION gives those that match a pcap-filter(7) expression, ' +
-        'such as 57012=vni 7; may be repeated (default: none)',
+      'send the unwrapped packets, as a pcap stream, to every reader that connects to ADDR:PORT. A port alone is on ' +
+        '127.0.0.1. With ADDR:PORT=EXPRESSION only packets that match the pcap-filter(7) expression are sent, such as ' +
+        "'57012=vni 7'. May be repeated (default: none)",
       collect,
     )
     .option(
       '--tap <name>',
-      'put the unwrapped packets on a tap device of this name, where other tools listen as on any interface; ' +
-        'Linux, as root or with CAP_NET_ADMIN (default: none)',
+      'also put the unwrapped packets on a Linux tap device of this name, which other tools can listen on; needs ' +
+        'root or CAP_NET_ADMIN (default: none)',
     )
 }
 
@@ -341,25 +364,21 @@ function addFollowing(command: Command): void {
     .optionsGroup('Following AWS:')
     .option(
       '--control <url>',
-      'EC2 API of AWS or of another appliance: follow the mirror sessions that it has for --targets or ' +
-        '--network-interface-id, with the credentials that every AWS client finds',
+      'follow the mirror sessions that the EC2 API at this URL, of AWS or of another appliance, has for --targets or ' +
+        '--network-interface-id; credentials are found as by every AWS client (default: none are followed)',
       parseControl,
     )
     .option(
       '--targets <ids>',
-      'with --control: the mirror targets that this appliance stands behind, such as tmt-0a1b2c3d4e5f60718; may be repeated',
+      'with --control: ids of the mirror targets whose traffic this appliance receives, such as tmt-0a1b2c3d4e5f60718; may be repeated',
       collectTargets,
     )
     .option(
       '--network-interface-id <id>',
-      'with --control: the same by the interface that is the target; may be repeated',
+      'with --control: id of the network interface that is the mirror target; may be repeated',
       (text, before: readonly string[] = []) => [...before, parseInterfaceId(text)],
     )
-    .addOption(
-      new Option('--control-interval <time>', 'how often to ask --control for changes')
-        .argParser(parseDuration)
-        .default(30, '30s'),
-    )
+    .addOption(controlIntervalOption('30s'))
 }
 
 /** `tmt-0a1b2c3d4e5f60718,tmt-00112233445566778`. */
@@ -374,27 +393,25 @@ function collectTargets(text: string, before: readonly string[] = []): readonly 
 function addFlowLogs(command: Command): void {
   command
     .optionsGroup('Flow logs:')
-    .option('--flow-log-dir <dir>', "write flow logs below DIR, in AWS's key layout")
-    .option('--log-format <format>', LOG_FORMAT)
-    .addOption(
-      new Option('--max-aggregation-interval <seconds>', 'longest time that one record covers')
-        .choices(['60', '600'])
-        .default('600'),
+    .option(
+      '--flow-log-dir <dir>',
+      "write flow logs to this directory, in AWS's key layout (default: no flow logs)",
     )
+    .addOption(logFormatOption())
+    .addOption(aggregationOption())
     .addOption(
       new Option('--file-format <format>', 'format of flow log files')
         .choices(['plain-text', 'parquet'])
         .default('plain-text'),
     )
-    .option('--hive-compatible-partitions', 'use Hive partitions (year=2026/month=11/…) in paths')
-    .option('--per-hour-partition', 'use one directory for each hour')
+  addPartitionOptions(command)
     .option(
       '--deliver <url>',
-      'where the default flow log is delivered to, besides --flow-log-dir: s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port; may be repeated',
+      'also send the flow log of --flow-log-dir to s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port; may be repeated (default: none)',
       collect,
     )
     .option(
       '--no-deliver',
-      'flow logs that the API makes stay below --flow-log-dir, whatever destination they name',
+      'keep the flow logs that are created with the API in --flow-log-dir, instead of sending them to the destinations that they name',
     )
 }

@@ -8,11 +8,10 @@ import {
   integerBetween,
   parseControl,
   parseDestination,
-  parseDuration,
   parseInterfaceId,
-  parseSize,
   parseVni,
 } from '../options.js'
+import { controlIntervalOption, receiveBufferOption } from '../shared-options.js'
 import type { MirrorOptions } from './options.js'
 
 /** What EC2 accepts as PacketLength of a session. */
@@ -22,78 +21,77 @@ const parsePacketLength = integerBetween(1, PACKET_LENGTH_MAX)
 export function addMirror(program: Command): void {
   program
     .command('mirror')
-    .summary('be a mirror source: send the frames of a capture or an interface as VXLAN')
+    .summary('be a mirror source: send packets of files or an interface as VXLAN')
     .description(
-      'Sends frames from capture files or from a Linux interface to mirror targets, as AWS Traffic ' +
+      'Sends frames from capture files or from a Linux interface to mirror targets as AWS Traffic ' +
         'Mirroring does: cut to the packet length and wrapped in VXLAN over UDP. With --to and --vni, ' +
-        'every frame is sent. With --session or --control, the mirror sessions of an interface and ' +
-        'their filter rules decide. The flow of a frame selects one of sixteen UDP source ports. ' +
-        'IP packets without an Ethernet header (raw, cooked, loopback, tunnels) get one; other packets ' +
-        'without one are left out. An interface is mirrored in both directions until SIGINT, SIGTERM or ' +
-        'SIGHUP, except for what this host sends to the targets. Turn off the offloads that join packets ' +
-        '(ethtool -K IF gro off gso off tso off); otherwise frames may be larger than the MTU.',
+        'every frame is sent. With --session or --control, the filter rules of mirror sessions decide ' +
+        'which frames are sent. All frames of a flow have the same UDP source port, one of sixteen. IP ' +
+        'packets without an Ethernet header (raw, cooked, loopback, tunnels) get one; other packets ' +
+        'without one are skipped. An interface is mirrored in both directions, except for packets from ' +
+        'this host to the targets, until SIGINT, SIGTERM or SIGHUP. Turn off the offloads that merge its ' +
+        'packets (ethtool -K IF gro off gso off tso off), or frames may be larger than the MTU.',
     )
-    .optionsGroup('What is mirrored:')
-    .option('-r, --read <file...>', 'capture files (pcap, pcapng, gzip, zstd; - is standard input)')
+    .optionsGroup('What to mirror:')
+    .option(
+      '-r, --read <file...>',
+      'mirror the packets of these capture files (pcap, pcapng, gzip, zstd; - is standard input) (required unless --interface is given)',
+    )
     .addOption(
       new Option(
         '--interface <name>',
-        'mirror this Linux interface; needs root or CAP_NET_RAW',
+        'mirror the packets of this Linux interface; needs root or CAP_NET_RAW (required unless --read is given)',
       ).conflicts(['read', 'speed', 'rate', 'loop']),
     )
-    .addOption(
-      new Option(
-        '--receive-buffer <size>',
-        'receive buffer to request from the kernel for --interface',
-      )
-        .argParser(parseSize)
-        .default(64 * 2 ** 20, '64MiB'),
+    .addOption(receiveBufferOption())
+    .optionsGroup('Mirror sessions:')
+    .option(
+      '--session <file>',
+      'send what the mirror sessions, filters, targets and interfaces of this YAML file ask for (default: every frame, with --vni)',
     )
-    .optionsGroup('By mirror sessions:')
-    .option('--session <file>', 'YAML file with interfaces, mirror sessions, filters and targets')
     .option(
       '--control <url>',
-      'EC2 API of an appliance or of AWS: follow the mirror sessions of --network-interface-id there. ' +
-        '--session FILE may still give the addresses of the interface and of targets, but no sessions',
+      'send what the mirror sessions ask for that the EC2 API at this URL, of an appliance or of AWS, has for ' +
+        '--network-interface-id, and follow their changes. The file of --session may then have the addresses of the interface ' +
+        'and of targets, but no sessions (default: no sessions are followed)',
       parseControl,
     )
     .option(
       '--network-interface-id <eni>',
-      'with --control: the interface whose sessions to follow',
+      'with --control: id of the interface whose mirror sessions to follow (required)',
       parseInterfaceId,
     )
     .option(
       '--target <id=host:port>',
-      'with --control: the address of a target; may be repeated (default: --to, else the host of ' +
-        '--control and port 4789, or 6081 for a Gateway Load Balancer endpoint)',
+      'with --control: address to send the packets for a mirror target to, such as tmt-0a1b2c=10.0.0.5:4789; may be ' +
+        'repeated (default: --to, else the host of --control and port 4789, or 6081 for a Gateway Load Balancer endpoint)',
       collectTarget,
     )
-    .addOption(
-      new Option('--control-interval <time>', 'how often to ask --control for changes')
-        .argParser(parseDuration)
-        .default(5, '5s'),
-    )
+    .addOption(controlIntervalOption('5s'))
     .option(
       '--credentials <file>',
-      "with --control: access keys in AWS's shared format (default: those that every AWS client finds)",
+      "with --control: file of access keys in AWS's shared format (default: found as by every AWS client)",
     )
     .option(
       '--profile <name>',
-      "with --control: the profile in --credentials, else in AWS's own files (default: default)",
+      "with --control: profile to use of --credentials, or of AWS's own files (default: default)",
     )
     .option(
       '--region <name>',
-      'with --control: the region to sign for (default: that in the host name, else AWS_REGION, else us-east-1)',
+      'with --control: region to sign requests for (default: the one in the host name, else AWS_REGION, else us-east-1)',
     )
-    .optionsGroup('Where to, and what is sent:')
+    .optionsGroup('What to send, and where:')
     .addOption(
       new Option(
         '--to <host:port>',
-        'the mirror target. With --session: used for targets without an Address. With --control: for those without --target',
+        'address of the mirror target; with --session, of targets without an Address; with --control, of those without --target (default: none)',
       ).argParser(parseDestination),
     )
     .addOption(
-      new Option('--vni <number>', 'the VXLAN network identifier to send, with --to')
+      new Option(
+        '--vni <number>',
+        'with --to: VXLAN network identifier of the packets sent (required unless a session has one)',
+      )
         .argParser(parseVni)
         .conflicts(['session', 'control']),
     )
@@ -107,39 +105,41 @@ export function addMirror(program: Command): void {
     )
     .option(
       '--gateway',
-      'wrap as a Gateway Load Balancer does, in GENEVE; with --session also for targets that ' +
-        'are endpoints of one',
+      'wrap packets in GENEVE too, as a Gateway Load Balancer does; with --session, targets that are Gateway Load ' +
+        'Balancer endpoints always get this',
     )
     .addOption(
       new Option(
         '--never-mirrored <what>',
-        'what to do with traffic that AWS never mirrors (ARP, DHCP, instance metadata, time service, ' +
-          'Windows activation) ' +
-          '(default: leave-out with --session, else mirror)',
+        'what to do with traffic that AWS never mirrors: ARP, DHCP, instance metadata, time service, Windows ' +
+          'activation (default: leave-out with --session, else mirror)',
       ).choices(['leave-out', 'mirror']),
     )
     .optionsGroup('How fast:')
     .addOption(
       new Option(
         '--speed <speed>',
-        'original keeps the time between packets, 10 is ten times as fast, max does not wait',
+        'original keeps the time between packets, 10 sends them ten times as fast, max sends them without waiting',
       )
         .argParser(parseSpeed)
         .default({ kind: 'original', factor: 1 }, 'original'),
     )
     .addOption(
-      new Option('--rate <packets>', 'send this many packets per second, whatever their times')
+      new Option(
+        '--rate <packets>',
+        'send this many packets per second, instead of --speed (default: as --speed says)',
+      )
         .argParser(parseRate)
         .conflicts('speed'),
     )
     .option(
       '--loop <times>',
-      'how many times to read the files; 0 is for ever',
+      'how many times to send the files; 0 repeats them until interrupted',
       integerBetween(0, 1e9),
       1,
     )
     .optionsGroup('Summary:')
-    .option('--json', 'print the summary as JSON')
+    .option('--json', 'print the summary at the end as JSON instead of text')
     .addOption(cloudWatchOption())
     .addHelpText(
       'after',

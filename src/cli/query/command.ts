@@ -2,8 +2,14 @@ import { type Command, Option } from 'commander'
 import { HELP_WIDTH, wrapped } from '../../terminal/text-width.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { addLifetimeOptions } from '../lifetime-options.js'
-import { addOfflineOptions } from '../offline-options.js'
-import { duplicatesOption, integerBetween, namesOption, parseSize, parseSort } from '../options.js'
+import { integerBetween, parseSize, parseSort } from '../options.js'
+import {
+  addOfflineOptions,
+  aggregationOption,
+  duplicatesOption,
+  maxFlowsOption,
+  namesOption,
+} from '../shared-options.js'
 import type { QueryCliOptions } from './options.js'
 
 /** What people ask, with the files they ask it of; test/cli/query.test.ts asks them too. */
@@ -19,147 +25,144 @@ export const EXAMPLES: readonly (readonly [what: string, sql: string, files: str
     'mirrored-*.pcap',
   ],
   [
-    'Who was refused, or never answered?',
+    'Which connections were never accepted?',
     'SELECT src_addr, dst_addr, dst_port, count(*) AS attempts FROM flows WHERE protocol = 6 AND tcp_flags & 2 = 2 AND tcp_flags & 16 = 0 GROUP BY ALL ORDER BY attempts DESC',
     'x.pcap.gz',
   ],
   [
-    'What do private addresses ask of the Internet?',
+    'Which services do private addresses use on the Internet?',
     'SELECT coalesce(service_name(protocol, dst_port), dst_port::VARCHAR) AS service, sum(bytes) AS bytes FROM flows WHERE is_private(src_addr) AND NOT is_private(dst_addr) GROUP BY ALL ORDER BY bytes DESC',
     'x.pcap',
   ],
   [
-    'Which ports do my flow logs know?',
+    'Which ports have the most packets in my flow logs?',
     'SELECT dstport, protocol, sum(packets) AS packets FROM records GROUP BY ALL ORDER BY packets DESC LIMIT 20',
     'logs/*.log.gz logs/*.parquet',
   ],
   [
-    'Which names did clients ask for, and how often in vain?',
+    'Which names did clients look up, and how often without success?',
     "SELECT query, count(*) AS asked, count(*) FILTER (rcode_name <> 'NOERROR') AS failed FROM dns GROUP BY query ORDER BY asked DESC LIMIT 20",
     'x.pcap',
   ],
   [
-    'Which sessions does nobody see traffic of?',
+    'Which mirror sessions have no traffic?',
     'SELECT traffic_mirror_session_id, network_interface_id FROM traffic_mirror_sessions WHERE virtual_network_id NOT IN (SELECT DISTINCT vni FROM packets WHERE vni IS NOT NULL)',
     '--state state.json x.pcap',
   ],
 ]
 
 const TABLES = `
-Tables, filled as far as the SQL names them:
+Tables (only those that the SQL names are filled):
   packets   time, session, vni, source, src_addr, dst_addr, src_port, dst_port,
-            protocol, tcp_flags, bytes (by the IP header), length (of the frame
-            on the wire), captured_length, ether_type, direction (ingress,
-            egress), duplicate, fault (why it could not be read), community_id,
-            network_id and endpoint_id (of GENEVE, from Google Cloud; the
-            endpoint of a Gateway Load Balancer too)
+            protocol, tcp_flags, bytes (as the IP header has it), length (of the
+            frame on the wire), captured_length, ether_type, direction (ingress,
+            egress), duplicate, fault (why the packet could not be parsed),
+            community_id, network_id and endpoint_id (from the GENEVE header of
+            Google Cloud; endpoint_id also from a Gateway Load Balancer)
   flows     session, vni, source, src_addr, dst_addr, src_port, dst_port,
             protocol, packets, bytes, first_seen, last_seen, tcp_flags, state,
-            direction, src_name, dst_name (what the client named in its hello
-            or request, else asked DNS for), community_id (version 1)
-  pairs     both directions of a connection in one row, as in conn.log of
-            Zeek: session, vni, source, orig_addr, resp_addr, orig_port,
+            direction, src_name, dst_name (from the TLS or QUIC hello or the
+            HTTP request of the client, else from DNS), community_id (version 1)
+  pairs     both directions of a connection in one row, as in Zeek's conn.log:
+            session, vni, source, orig_addr, resp_addr, orig_port,
             resp_port, protocol, orig_packets, resp_packets, orig_bytes,
             resp_bytes, first_seen, last_seen, duration (seconds),
             orig_tcp_flags, resp_tcp_flags, state, conn_state, history,
             handshake_seconds, orig_payload_bytes, resp_payload_bytes,
-            orig_retransmissions, resp_retransmissions, missed_bytes (that
-            the capture lacks), direction, orig_name, resp_name, community_id
+            orig_retransmissions, resp_retransmissions, missed_bytes (not in
+            the capture), direction, orig_name, resp_name, community_id
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
-  dns       a question and its answer in one row, as in dns.log of Zeek, mDNS and
-            LLMNR too: ts, session, vni, source, orig_h, orig_p, resp_h, resp_p,
+  dns       a question and its answer in one row, as in Zeek's dns.log, with mDNS
+            and LLMNR: ts, session, vni, source, orig_h, orig_p, resp_h, resp_p,
             proto, trans_id, rtt (seconds), query, qclass_name, qtype_name,
             rcode_name, AA, TC, RD, RA, answers, TTLs
-  tls       both hellos of a connection, as in ssl.log: ts … resp_p, version,
-            cipher, curve, server_name, next_protocol, client_version (the
-            latest it offers), client_alpn, ja4
-  quic      the hello of a QUIC client: ts … resp_p, version, server_name,
-            client_protocol, ja4
-  http      a request and its response, as in http.log: ts … resp_p,
+  tls       both hellos of a connection, as in Zeek's ssl.log: ts … resp_p,
+            version, cipher, curve, server_name, next_protocol, client_version
+            (the latest that it offers), client_alpn, ja4
+  quic      the TLS client hello of a QUIC connection: ts … resp_p, version,
+            server_name, client_protocol, ja4
+  http      a request and its response, as in Zeek's http.log: ts … resp_p,
             trans_depth, method, host, uri, referrer, version, user_agent,
             status_code, status_msg, resp_mime_type
   traffic_mirror_sessions
-            of --state: description, network_interface_id, owner_id,
+            from --state: description, network_interface_id, owner_id,
             packet_length, session_number, tags, traffic_mirror_filter_id,
             traffic_mirror_session_id, traffic_mirror_target_id,
             virtual_network_id
 
-Functions besides those of DuckDB:
-  in_cidr(address, cidr)        in_cidr(src_addr, '10.0.0.0/8'); IPv4 and IPv6
-  is_private(address)           RFC 1918, RFC 4193, loopback and link-local
-  service_name(protocol, port)  service_name(protocol, dst_port): https, domain;
-                                names of IANA's registry, as in /etc/services
-They are NULL for NULL, for what is no address and for ports without a name.
+Functions in addition to those of DuckDB:
+  in_cidr(address, cidr)        whether an IPv4 or IPv6 address is in a network:
+                                in_cidr(src_addr, '10.0.0.0/8')
+  is_private(address)           whether an address is private (RFC 1918, RFC 4193),
+                                loopback or link-local
+  service_name(protocol, port)  the name that IANA registered for a port, such as
+                                https: service_name(protocol, dst_port)
+They return NULL for NULL, for text that is not an address and for ports without
+a name.
 
-What a file is, its first bytes tell, also within gzip and zstd: a capture, Parquet
-or a flow log. Flow logs have a header, the default format or that of --log-format,
-as lines or as CloudWatch Logs and Firehose give them: exports to S3 (a time before
-each record), JSON of get-log-events, filter-log-events, Logs Insights and
-subscriptions, CSV of the console, {"message":"2 …"}; or are JSON that flow-log
-wrote. All flow logs and Parquet are in records; one alone is a table by its
-name: FROM 'a.log'. SQL reads what is named here and nothing else: no other
-file, no network, no extension; and it changes nothing.
+The type of a file is recognized by its first bytes, also inside gzip and zstd.
+A flow log may be lines with a header, in the default format or in that of
+--log-format; JSON that flow-log wrote; or what CloudWatch Logs and Firehose make
+of records: exports to S3, the JSON of get-log-events, filter-log-events, Logs
+Insights and subscriptions, CSV of the console, {"message":"2 …"}. The table
+records has all flow logs and Parquet files; FROM 'a.log' reads a single one. The
+SQL can read only the files named on the command line, cannot use the network or
+extensions, and changes nothing.
 `
 
 /** `mirrortap query`: SQL over captures and flow logs. */
 export function addQuery(program: Command): void {
   const command = program
     .command('query')
-    .summary('SQL (DuckDB) over captures, flow logs and Parquet')
+    .summary('query captures, flow logs and Parquet with SQL (DuckDB)')
     .description(
-      'Answers one SELECT over capture files (pcap, pcapng), flow logs and Parquet (gzip, zstd; - is ' +
-        'standard input), with DuckDB in this process (npm install @duckdb/node-api).',
+      'Answers a SELECT over capture files (pcap, pcapng), flow logs and Parquet (gzip, zstd; - is ' +
+        'standard input). DuckDB runs inside this process; npm install @duckdb/node-api installs it.',
     )
-    .argument('<sql>', 'a SELECT')
-    .argument('[file...]', 'captures, flow logs, Parquet')
+    .argument('<sql>', 'one SELECT statement of DuckDB')
+    .argument('[file...]', 'capture files, flow logs and Parquet files')
     .addOption(
       new Option(
         '--format <format>',
-        'format of the answer (default: by the name of --output, else table)',
+        'format of the answer (default: from the name of --output, else table)',
       ).choices(['table', 'csv', 'json', 'parquet']),
     )
-    .option('-o, --output <file>', 'where to write the answer; - is standard output', '-')
-    .option('--vertical', 'print a line for each field instead of a row')
+    .option('-o, --output <file>', 'file to write the answer to; - is standard output', '-')
+    .option('--vertical', 'print each row as lines, one for each column')
     .option(
       '--sort <column>',
-      'sort the answer by this column: numbers descend, others ascend, unless :asc or :desc follows',
+      'sort the answer by this column, largest numbers first and text from A to Z; :asc or :desc behind the name says otherwise (default: as the SQL has it)',
       parseSort,
     )
     .option(
       '--top <number>',
-      'keep only the first rows of the answer',
+      'keep only this many rows of the answer (default: all)',
       integerBetween(1, 2 ** 31 - 1),
     )
     .option(
       '--from <url>',
-      'besides the files, the records that listen --deliver brought to nats://host:port/stream, up to the last one there is at the start',
-    )
-    .option('--log-format <format>', 'fields of flow logs that have no header')
-    .option('--state <file>', 'state file of listen, for the table traffic_mirror_sessions')
-    .addOption(
-      new Option(
-        '--max-aggregation-interval <seconds>',
-        'longest time that one record of a capture covers',
-      )
-        .choices(['60', '600'])
-        .default('600'),
+      'also read the flow log records that listen --deliver sent to this NATS stream before now: nats://host:port/stream (default: none)',
     )
     .option(
-      '--max-flows <number>',
-      'connections in the flow table',
-      integerBetween(1, 16_777_216),
-      4_194_304,
+      '--log-format <format>',
+      "fields of flow logs without a header, spelled as AWS does: '${srcaddr} ${dstaddr} …' (default: those of version 2)",
     )
+    .option(
+      '--state <file>',
+      'state file of listen, for the table traffic_mirror_sessions (default: none)',
+    )
+    .addOption(aggregationOption())
+    .addOption(maxFlowsOption('the oldest flows are ended early', 4_194_304))
     .addOption(
-      new Option('--memory-limit <size>', 'memory for tables and computations')
+      new Option('--memory-limit <size>', 'memory that tables and the query may use')
         .argParser(parseSize)
         .default(parseSize('1GiB'), '1GiB'),
     )
     .addOption(
       new Option(
         '--temporary-limit <size>',
-        'disk space for what does not fit in memory, in a temporary directory',
+        'disk space, in a temporary directory, for what does not fit in memory',
       )
         .argParser(parseSize)
         .default(parseSize('16GiB'), '16GiB'),

@@ -1,6 +1,6 @@
 import type { LifetimeCliOptions } from '../lifetime-options.js'
-import type { OfflineCliOptions } from '../offline-options.js'
 import type { SortOrder } from '../options.js'
+import type { OfflineCliOptions } from '../shared-options.js'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'parquet'
 
