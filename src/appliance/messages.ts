@@ -53,7 +53,7 @@ export type Order =
   | { readonly type: 'change'; readonly changes: readonly Change[] }
   /** Records that were written are lost before they were delivered: so many, at least. */
   | { readonly type: 'records-lost'; readonly records: number }
-  /** Go on otherwise from the next packet on. */
+  /** Go on otherwise from the next packet on, and answer `changed` in the order of these. */
   | { readonly type: 'retune'; readonly tuning: Tuning }
   | FlowOrder
   /** Finish everything and answer `done`. */

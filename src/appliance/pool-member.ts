@@ -8,7 +8,7 @@ import { monotonicMs } from '../sink/disk.js'
 import type { FlowBatch } from './captured-flows.js'
 import type { FlowCaptureOutcome, Tuning } from './column.js'
 import type { TopTalkers } from './live-talkers.js'
-import type { FlowOrder, Notice, WorkerOptions } from './messages.js'
+import type { FlowOrder, Notice, Order, WorkerOptions } from './messages.js'
 import { Progress, silenceText, type Written } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 import { type Death, WorkerThread } from './worker-thread.js'
@@ -137,31 +137,35 @@ export class Member {
 
   /** Resolves when a thread that knows of `changes` receives. Rejects when there will be none. */
   async apply(changes: readonly Change[]): Promise<void> {
-    if (this.#thread !== undefined) {
-      this.#thread.order({ type: 'change', changes })
-      const isDone = await this.#thread.next('changed').then(
-        () => true,
-        () => false,
-      )
-      if (isDone) return
-    }
+    if (await this.#changed({ type: 'change', changes })) return
     // The thread that follows is started with all that was saved, and this was.
     await this.#restarting
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Whether the thread there is has followed the order; otherwise it is none, or has died. */
+  async #changed(order: Extract<Order, { type: 'change' | 'retune' }>): Promise<boolean> {
+    const thread = this.#thread
+    if (thread === undefined) return false
+    thread.order(order)
+    return thread.next('changed').then(
+      () => true,
+      () => false,
+    )
   }
 
   noteRecordsLost(records: number): void {
     this.#thread?.order({ type: 'records-lost', records })
   }
 
-  /** A thread that is started later begins with it. */
-  retune(tuning: Tuning): void {
+  /** A thread that is started later begins with it. Resolves when the thread goes on so, or another is to. */
+  async retune(tuning: Tuning): Promise<void> {
     const { capture, ...others } = tuning
     const { column } = this.#options.data
     Object.assign(column, others)
     if (capture === null) delete column.capture
     else if (capture !== undefined) column.capture = capture
-    this.#thread?.order({ type: 'retune', tuning })
+    await this.#changed({ type: 'retune', tuning })
   }
 
   operate(order: FlowOrder, onBatch: (batch: FlowBatch) => void): Promise<FlowCaptureOutcome> {

@@ -165,9 +165,12 @@ export class Pool {
     for (const member of this.#members) member.noteRecordsLost(records)
   }
 
-  /** Has every worker, and those started later, go on otherwise. */
-  retune(tuning: Tuning): void {
-    for (const member of this.#members) member.retune(tuning)
+  /**
+   * Has every worker, and those started later, go on otherwise. Resolves when the files that this ends
+   * have their names.
+   */
+  async retune(tuning: Tuning): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.retune(tuning)))
   }
 
   /** Has every worker finish what it has, once; resolves with the final ledger. */

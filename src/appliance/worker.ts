@@ -223,7 +223,7 @@ async function start(): Promise<void> {
     } else if (order.type === 'change') {
       change(order.changes).then(() => tell({ type: 'changed' }), crashed)
     } else if (order.type === 'retune') {
-      retune(order.tuning).catch(crashed)
+      retune(order.tuning).then(() => tell({ type: 'changed' }), crashed)
     } else if (order.type === 'capture-flows' || order.type === 'flush-flows') {
       follow(operateOnFlows(order))
     } else if (order.type === 'talkers') follow(tellTalkers())

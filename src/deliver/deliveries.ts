@@ -27,8 +27,6 @@ export class Deliveries {
   readonly #specs = new Map<string, DeliverySpec>()
   /** What to call when nothing of them is left to deliver. */
   readonly #ending = new Map<string, () => void>()
-  /** Wanted again before they have ended. */
-  readonly #again = new Map<string, DeliverySpec>()
   #statuses = new Map<string, DeliveryStatus>()
   #worker: Worker | undefined = undefined
   #restart: NodeJS.Timeout | undefined = undefined
@@ -49,11 +47,9 @@ export class Deliveries {
     return this.#statuses.get(name)
   }
 
+  /** One of this name that runs, or is ending, goes on as this spec says. */
   open(spec: DeliverySpec): void {
-    if (this.#ending.has(spec.name)) {
-      this.#again.set(spec.name, spec)
-      return
-    }
+    this.#ending.delete(spec.name)
     this.#specs.set(spec.name, spec)
     if (this.#worker === undefined && this.#restart === undefined) this.#start()
     else this.#order({ type: 'open', spec })
@@ -61,7 +57,6 @@ export class Deliveries {
 
   /** No more files will come. What waits is delivered first; then `onEnded` is called. */
   end(name: string, onEnded: () => void): void {
-    this.#again.delete(name)
     if (!this.#specs.has(name)) return
     this.#ending.set(name, onEnded)
     this.#order({ type: 'end', name })
@@ -142,13 +137,12 @@ export class Deliveries {
   #hear(notice: DeliveryNotice): void {
     if (notice.type === 'problem') this.#options.onProblem(notice.line)
     else if (notice.type === 'ended') {
-      this.#specs.delete(notice.name)
       const onEnded = this.#ending.get(notice.name)
+      // It may have been opened again meanwhile.
+      if (onEnded === undefined) return
+      this.#specs.delete(notice.name)
       this.#ending.delete(notice.name)
-      onEnded?.()
-      const again = this.#again.get(notice.name)
-      this.#again.delete(notice.name)
-      if (again !== undefined) this.open(again)
+      onEnded()
     } else if (notice.type === 'undelivered') {
       for (const resolve of this.#onUndelivered.splice(0)) resolve(notice.paths)
     } else {

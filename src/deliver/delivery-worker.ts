@@ -20,6 +20,9 @@ const statuses = () => [...deliveries.values()].map(({ status }) => status)
 async function open(spec: DeliverySpec): Promise<void> {
   const { name, what, place, queue } = spec
   try {
+    const before = deliveries.get(name)
+    deliveries.delete(name)
+    await before?.stop()
     const delivery = new Delivery({
       name,
       what,
@@ -40,8 +43,10 @@ async function end(name: string): Promise<void> {
   await delivery.drained()
   // The process may have been told to stop meanwhile.
   if (delivery.status.waitingFiles > 0) return
-  await delivery.stop()
+  // Or another has taken its place.
+  if (deliveries.get(name) !== delivery) return
   deliveries.delete(name)
+  await delivery.stop()
   tell({ type: 'ended', name })
 }
 

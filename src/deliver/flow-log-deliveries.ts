@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import writeFileAtomic from 'write-file-atomic'
 import { deliveryNameOf, type QueueContent } from '../flowlog/delivery-queue-format.js'
-import { makeFlowLogId } from '../flowlog/layout.js'
+import { makeFlowLogId, QUEUE_EXTENSION } from '../flowlog/layout.js'
 import { regionOfDestination } from '../mirror/flow-log-destination.js'
 import type { FlowLog } from '../mirror/resources.js'
 import type { Deliveries } from './deliveries.js'
@@ -101,17 +102,44 @@ export class FlowLogDeliveries {
       if (present.has(spec.name)) continue
       this.#deliveries.open(spec)
       this.#end(spec.name)
+      present.add(spec.name)
+    }
+    for (const place of this.#options.places) present.add(slugOf(place))
+    this.#sayUnclaimed(present)
+  }
+
+  /** Of queues whose destination is not named any more: nobody else would know that there are any. */
+  #sayUnclaimed(names: ReadonlySet<string>): void {
+    const { directory, onProblem } = this.#options
+    const kept = queueDirectory(directory)
+    if (!existsSync(kept)) return
+    for (const entry of readdirSync(kept, { withFileTypes: true })) {
+      if (!entry.isDirectory() || names.has(entry.name)) continue
+      const queue = join(kept, entry.name)
+      const files = readdirSync(queue, { recursive: true, encoding: 'utf8' })
+      const waiting = files.filter((name) => name.endsWith(QUEUE_EXTENSION)).length
+      if (waiting === 0) continue
+      onProblem(
+        `${queue}: files that wait for a destination which is not named any more: ${waiting}; name it again, or remove them`,
+      )
     }
   }
 
-  /** The default flow log goes to other places from now on; what waits for one that is not among them is delivered first. */
-  setPlaces(next: DefaultPlaces): void {
-    const names = new Set(next.places.map(slugOf))
-    const before = new Set(this.#options.places.map(slugOf))
+  /**
+   * The default flow log goes to other places from now on. What this returns is called once no more files
+   * come for those that are not among them: what waits for one of these is delivered first.
+   */
+  setPlaces(next: DefaultPlaces): () => void {
+    const before = new Map(this.#options.places.map((place) => [slugOf(place), place]))
     this.#options = { ...this.#options, ...next }
-    for (const name of before) if (!names.has(name)) this.#deliveries.end(name, () => undefined)
     for (const place of next.places) {
-      if (!before.has(slugOf(place))) this.#deliveries.open(this.#ofDefault(place))
+      const name = slugOf(place)
+      // One may differ in what is no part of its name.
+      if (!isDeepStrictEqual(before.get(name), place)) this.#deliveries.open(this.#ofDefault(place))
+      before.delete(name)
+    }
+    return () => {
+      for (const name of before.keys()) this.#deliveries.end(name, () => undefined)
     }
   }
 

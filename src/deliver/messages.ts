@@ -16,6 +16,7 @@ export interface DeliverySpec {
 
 /** To the delivering thread. */
 export type DeliveryOrder =
+  /** Also in place of one of this name, which stops where it is. */
   | { readonly type: 'open'; readonly spec: DeliverySpec }
   /** No more files will come: what waits is delivered, then it is forgotten. */
   | { readonly type: 'end'; readonly name: string }

@@ -18,8 +18,10 @@ export type FileFormat = 'plain-text' | 'parquet'
 /** What is not a flow log but waits for its delivery must not be taken for one. */
 type LayoutFormat = FileFormat | 'queue'
 
+export const QUEUE_EXTENSION = '.queue.gz'
+
 const EXTENSIONS: Readonly<Record<LayoutFormat, string>> = {
-  queue: '.queue.gz',
+  queue: QUEUE_EXTENSION,
   'plain-text': '.log.gz',
   parquet: '.log.parquet',
 }

@@ -8,6 +8,7 @@ import type { FlowLogDeliveries } from '../../deliver/flow-log-deliveries.js'
 import type { DeliverySpec } from '../../deliver/messages.js'
 import type { MetadataValues } from '../../flowlog/metadata.js'
 import { CAPTURE_NAME } from '../../pcap/capture-name.js'
+import { within } from '../../sink/within.js'
 import { setLines } from '../process/console.js'
 import { checkStats } from '../process/stats-file.js'
 import { columnOptions, giveQueues, placesOf } from './column-options.js'
@@ -26,6 +27,9 @@ export interface Running {
   /** Answers health checks as the options say from now on. Rejects with OperatorError, and then goes on as before. */
   reopenChecks(options: ListenOptions): Promise<void>
 }
+
+/** How long threads may take to go on otherwise: a disk that hangs is not waited for. */
+const RETUNING_MS = 10_000
 
 const OF_CAPTURES = [
   ...['captureDir', 'captureFormat', 'snaplen', 'rotateSize', 'rotateInterval'],
@@ -88,16 +92,19 @@ export async function retune(
   if (isChanged(['unknownSessions'])) tuning.unknownSessions = after.unknownSessions
   if (isChanged(OF_FILTERS)) tuning.filters = column.filters ?? {}
   if (isChanged(OF_CAPTURES)) tuning.capture = column.capture ?? null
+  let endOtherPlaces: (() => void) | undefined
   if (column.flowLog !== undefined && isChanged(OF_FLOW_LOGS)) {
     const defaultId = giveQueues(column.flowLog, after.deliver, places)
     tuning.flowLog = column.flowLog
-    flowLogDeliveries?.setPlaces({ places, defaultId })
+    endOtherPlaces = flowLogDeliveries?.setPlaces({ places, defaultId })
   }
-  if (Object.keys(tuning).length > 0) pool.retune(tuning)
   const [old, wanted] = captures
-  if (old?.name === wanted?.name) return
-  if (old !== undefined) deliveries.end(old.name, () => undefined)
-  if (wanted !== undefined) deliveries.open(wanted)
+  const isElsewhere = old?.name !== wanted?.name
+  if (wanted !== undefined && isElsewhere) deliveries.open(wanted)
+  // The last files that go to a place have their names before it is ended.
+  if (Object.keys(tuning).length > 0) await within(pool.retune(tuning), RETUNING_MS)
+  endOtherPlaces?.()
+  if (old !== undefined && isElsewhere) deliveries.end(old.name, () => undefined)
 }
 
 /** How captures are delivered. Throws OperatorError (exit code 2). */
