@@ -10,6 +10,7 @@ import { STEP_SECONDS } from '../flow/flow-intake.js'
 import type { FlowRecord } from '../flow/flow-record.js'
 import { FlowTracker } from '../flow/flow-tracker.js'
 import type { Lifetime } from '../flow/lifetime.js'
+import type { PacketCounter } from '../flow/packet-counter.js'
 import type { WindowReportsOptions } from '../flow/window-reports.js'
 import type { NetworkInterface, TransitGateway } from '../mirror/resources.js'
 import { type CapturePolicy, RotatingCapture } from '../pcap/rotation.js'
@@ -17,7 +18,7 @@ import { Admission, BUSY_SECONDS, hasLasted } from '../session/admission.js'
 import type { Demux } from '../session/demux.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import type { Ledger, LedgerReport } from '../session/ledger.js'
-import type { PacketForward } from '../session/pipeline.js'
+import type { PacketForward, PacketObserver } from '../session/pipeline.js'
 import type { Session, SessionCapture } from '../session/session.js'
 import type { SessionKey } from '../session/session-directory.js'
 import { type FilterOptions, openSessionFilter } from '../session/session-filter.js'
@@ -26,6 +27,7 @@ import { Tokens } from '../session/tokens.js'
 import { BlockPool } from '../sink/block-pool.js'
 import type { Disk } from '../sink/disk.js'
 import { FileBudget } from '../sink/file-budget.js'
+import { type EventLogOptions, EventLogs } from './event-logs.js'
 import { type FileLimits, LASTED_SHARE, NEW_SHARE } from './file-limits.js'
 import { type FlowLogOptions, FlowLogs } from './flow-logs.js'
 import { type OnBatch, walkFlows } from './flow-walk.js'
@@ -61,6 +63,7 @@ export interface ColumnOptions {
   transitGateways?: readonly TransitGateway[]
   capture?: CapturePolicy
   flowLog?: FlowLogOptions
+  eventLog?: EventLogOptions
   /** Undefined: as many files as sessions and flow logs want. */
   files?: FileLimits
 }
@@ -107,7 +110,7 @@ const NO_FILE_LIMITS: FileLimits = {
 
 /**
  * Everything one receiving thread owns: its sessions, flow table, captures and
- * flow logs. Fed by `demux`, driven by `tick`; knows neither sockets nor threads.
+ * logs. Fed by `demux`, driven by `tick`; knows neither sockets nor threads.
  */
 export class Column {
   readonly #options: ColumnOptions
@@ -121,7 +124,7 @@ export class Column {
   readonly #sayOfFilters: (line: string) => void
   #noRoomSaid = 0
   #noRoomSaidAt = 0
-  readonly #tap: Tap<FlowTracker>
+  readonly #tap: Tap<PacketCounter>
   readonly #registry: SessionRegistry
   /** Those that the control plane knows, by id. */
   readonly #interfaces = new Map<string, NetworkInterface>()
@@ -129,6 +132,7 @@ export class Column {
   readonly #names = new LiveNames()
   readonly #talkers: LiveTalkers
   readonly #flowLogs: FlowLogs | undefined
+  readonly #eventLogs: EventLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
   readonly #captureFiles: FileBudget
   /** New directories for captures of sessions that nobody registered. */
@@ -172,42 +176,60 @@ export class Column {
       perSecond: DIRECTORIES_PER_SECOND,
       atOnce: this.#directoriesOfNew * 2,
     })
+    const logFiles = new FileBudget(flowLogs)
+    const sessions = options.maxSessions + REGISTERED_MAX + 2
+    this.#eventLogs =
+      options.eventLog &&
+      new EventLogs(options.eventLog, {
+        sessions,
+        maxFlows: options.maxFlows,
+        duplicates: options.duplicates,
+        files: logFiles,
+        onProblem: lines.about('event logs'),
+        onSlice: (began) => this.#notePause(began),
+        ...(onFinished && { onFinished }),
+      })
     this.#flowLogs =
       options.flowLog &&
       new FlowLogs(options.flowLog, {
         interfaces: this.#interfaces,
         transitGateways: options.transitGateways ?? [],
-        files: new FileBudget(flowLogs),
+        files: logFiles,
         sessions: () => this.#tap.sessions.values(),
         sessionAt: (index) => this.#tap.session(index),
         reportSession: (index) => this.#tracker.reportSession(index),
         onProblem: lines.about('flow logs'),
         ...(onFinished && { onFinished }),
       })
-    this.#tap = new Tap({
+    let tracker: FlowTracker | undefined
+    const events = this.#eventLogs
+    this.#tap = new Tap<PacketCounter>({
       maxSessions: options.maxSessions,
       sessionKey: options.sessionKey,
       admission: new Admission(),
       unknownSessions: options.unknownSessions,
       duplicates: options.duplicates,
       filter: openSessionFilter(options.filters ?? {}, this.#sayOfFilters),
-      counter: (complete) =>
-        new FlowTracker({
+      counter: (complete) => {
+        tracker = new FlowTracker({
           capacity: options.maxFlows,
-          sessions: options.maxSessions + REGISTERED_MAX + 2,
+          sessions,
           sessionQuota: options.sessionQuota,
           lifetime: options.lifetime,
           ...this.#windows(records),
           complete,
-        }),
+          ...(events && { onEnd: (flow) => events.ended(flow) }),
+        })
+        return events?.counterOf(tracker) ?? tracker
+      },
       openCapture: (session, linkType) => this.#openCapture(session, linkType),
       ...(forward && { forward }),
-      observe: this.#names.observe,
+      observe: bothObservers(this.#names.observe, events?.observe),
       onOpen: (session) => this.#flowLogs?.follow(session),
       onClose: (session, why) => this.#forget(session, why),
       onProblem: this.#sayOfOthers,
     })
-    this.#tracker = this.#tap.counter
+    this.#tracker = tracker!
     this.#talkers = new LiveTalkers({
       tracker: this.#tracker,
       names: this.#names,
@@ -258,9 +280,17 @@ export class Column {
     }
   }
 
-  /** Where captures and flow logs are written to. */
-  get disks(): { readonly captures: Disk; readonly flowLogs: Disk | undefined } {
-    return { captures: this.#capturePool.disk, flowLogs: this.#flowLogs?.disk }
+  /** Where captures and logs are written to. */
+  get disks(): {
+    readonly captures: Disk
+    readonly flowLogs: Disk | undefined
+    readonly eventLogs: Disk | undefined
+  } {
+    return {
+      captures: this.#capturePool.disk,
+      flowLogs: this.#flowLogs?.disk,
+      eventLogs: this.#eventLogs?.disk,
+    }
   }
 
   /**
@@ -299,6 +329,7 @@ export class Column {
     if (this.#tracker.stepsBack !== this.#stepsBack) this.#noteStep(nowSeconds)
     const ran = nowSeconds - this.#lastTick <= passedSeconds + STEP_SECONDS
     this.#flowLogs?.tick(nowSeconds, ran)
+    this.#eventLogs?.tick(nowSeconds)
     this.#lines.tick(nowSeconds)
     this.#sayNoRoom(nowSeconds)
     if (this.#lastTick !== nowSeconds) {
@@ -313,10 +344,10 @@ export class Column {
   /** Ends every session and finishes every file. */
   async close(): Promise<void> {
     await this.#working
-    this.#tracker.shutdown()
+    while (this.#tracker.shutdownSome(WORK_BUDGET)) await this.#eventLogs?.room()
     for (const session of this.#tap.sessions.values()) this.#tap.finishCapture(session)
     await this.#tap.capturesFinished()
-    await this.#flowLogs?.close()
+    await Promise.all([this.#flowLogs?.close(), this.#eventLogs?.close()])
     this.#lines.sayOmitted()
   }
 
@@ -354,7 +385,7 @@ export class Column {
     for (const [reason, count] of Object.entries(this.#tracker.ended)) {
       if (count > 0) ended[reason] = count
     }
-    return this.#tap.report(this.#kernelLost, {
+    const report = this.#tap.report(this.#kernelLost, {
       live: this.#tracker.table.count,
       capacity: this.#options.maxFlows,
       ended,
@@ -364,6 +395,8 @@ export class Column {
       recordsLost: records?.lost ?? 0,
       longestPauseMs: this.#pauses.maxValue / 1000,
     })
+    const eventLogs = this.#eventLogs?.statistics
+    return eventLogs === undefined ? report : { ...report, eventLogs }
   }
 
   /** Works in slices, and between them lets the receiver have its turn. */
@@ -375,6 +408,7 @@ export class Column {
       this.#notePause(began)
       if (!more) break
       await nextTurn()
+      await this.#eventLogs?.room()
     }
     this.#isWorking = false
   }
@@ -427,6 +461,7 @@ export class Column {
     // Its flows may have been open still.
     if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
     this.#flowLogs?.forget(session)
+    this.#eventLogs?.forget(session)
   }
 
   #openCapture(session: Session, linkType: number): SessionCapture | undefined {
@@ -491,6 +526,14 @@ export class Column {
     if (lost === 0) return
     if (lost > 0) this.#lostAt = nowSeconds
     this.#flowLogs?.noteLoss(lost, this.#lastTick === 0 ? nowSeconds : this.#lastTick, nowSeconds)
+  }
+}
+
+function bothObservers(first: PacketObserver, second: PacketObserver | undefined): PacketObserver {
+  if (second === undefined) return first
+  return (...observed) => {
+    first(...observed)
+    second(...observed)
   }
 }
 

@@ -4,8 +4,9 @@ import { isFlowLogFile } from '../flowlog/layout.js'
 import { captureOfIndex, parseCaptureName } from '../pcap/capture-name.js'
 import type { Disk } from '../sink/disk.js'
 import { errnoOf } from '../sink/write-error.js'
+import { isEventLogFile } from './event-log-layout.js'
 
-/** A capture, a file of a flow log, or records that wait for their delivery, under its final name. */
+/** A capture, a file of a flow log or event log, or records that wait for their delivery, under its final name. */
 export interface KeptFile {
   readonly path: string
   readonly bytes: number
@@ -32,7 +33,7 @@ const DELIVERIES = '.deliver'
 
 /** Whether the appliance has made a file of this name, and nothing is written to it any more. */
 function isFinished(name: string): boolean {
-  return parseCaptureName(name) !== undefined || isFlowLogFile(name)
+  return parseCaptureName(name) !== undefined || isFlowLogFile(name) || isEventLogFile(name)
 }
 
 /**

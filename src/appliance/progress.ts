@@ -2,7 +2,7 @@ import { type Latency, QUANTILES } from '../durations.js'
 import { monotonicMs } from '../sink/disk.js'
 
 /** What a receiving thread writes, each with turns of its own at the disk. */
-export const WRITES = ['captures', 'flow logs'] as const
+export const WRITES = ['captures', 'flow logs', 'event logs'] as const
 export type Written = (typeof WRITES)[number]
 
 /** A receiving thread shows four times a second that it runs; its longest pauses take milliseconds. */

@@ -129,9 +129,10 @@ function tick(): void {
   column.tick(Math.floor(Date.now() / 1000), kernelLost(), (now - tickedAt) / 1000)
   tickedAt = now
   totals.write(column.ledger)
-  const { captures, flowLogs } = column.disks
+  const { captures, flowLogs, eventLogs } = column.disks
   progress.noteWrites('captures', captures.waitingSince)
   progress.noteWrites('flow logs', flowLogs?.waitingSince)
+  progress.noteWrites('event logs', eventLogs?.waitingSince)
   ticks = (ticks + 1) % LATENCY_TICKS
   if (ticks === 0) progress.noteLatency(durations.latency)
   progress.beat()

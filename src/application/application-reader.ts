@@ -39,6 +39,8 @@ import { HANDSHAKE_HEADER_LEN, looksLikeHello, parseHandshake, parseHello } from
 
 /** Streams whose first bytes are waited for, or put together. */
 const STREAMS = 4096
+/** After so many seconds they are not waited for any more, where `expire` is called. */
+const WAITING_SECONDS = 60
 /** Of each of them, and of the handshake of a QUIC connection: 32 MiB in all, if every one is that long. */
 const HEAD_MAX = 8192
 /** QUIC connections whose hello is not complete. */
@@ -52,6 +54,8 @@ const COALESCED_MAX = 4
 interface StreamHead {
   /** Sequence number of its first byte. */
   readonly first: number
+  /** When it was seen first. */
+  readonly seconds: number
   readonly ranges: ByteRanges
   /** Of the segment that holds the first byte. */
   ends: Ends | undefined
@@ -110,6 +114,19 @@ export class ApplicationReader {
     else if (frame.protocol === PROTOCOL_UDP) this.#readDatagram(frame, at, session, moment)
   }
 
+  /** What has been waited for too long, now that it is `seconds`, is read as far as it came. */
+  expire(seconds: number): void {
+    const isOver = (since: number) => Math.abs(seconds - since) > WAITING_SECONDS
+    this.#heads.takeIf(
+      (head) => isOver(head.seconds),
+      (head) => this.#giveUp(head),
+    )
+    this.#handshakes.takeIf(
+      ({ ends }) => isOver(ends.seconds),
+      (handshake) => this.#tellQuic(handshake, true),
+    )
+  }
+
   /** There are no more packets: what was waited for is read as far as it came. */
   end(): void {
     this.#heads.drain((head) => this.#giveUp(head))
@@ -159,7 +176,7 @@ export class ApplicationReader {
     if ((tcpFlags & TCP_SYN) !== 0) {
       // It counts as a byte; data may follow it (RFC 7413).
       sequence = (sequence + 1) >>> 0
-      if (this.#asksStreams) this.#open(frame, sequence, session)
+      if (this.#asksStreams) this.#open(frame, sequence, session, moment.seconds)
       if (start >= end) return
     }
     if (start >= end) {
@@ -221,13 +238,13 @@ export class ApplicationReader {
   }
 
   /** The beginning of a stream, whose first byte has the number `first`. */
-  #open(frame: Frame, first: number, session: number): void {
+  #open(frame: Frame, first: number, session: number, seconds: number): void {
     const before = this.#heads.find(frame, session, false)
     if (before !== undefined) {
       if (before.first === first) return
       this.#giveUp(before)
     }
-    this.#heads.put(frame, session, false, newHead(first))
+    this.#heads.put(frame, session, false, newHead(first, seconds))
   }
 
   #close(frame: Frame, session: number): void {
@@ -251,7 +268,7 @@ export class ApplicationReader {
     const ends = endsOf(frame, session, moment)
     const isCut = isCutShort(frame)
     if (this.#tell(ends, sequence, bytes, start, end, isCut) !== 'more') return
-    const head = newHead(sequence)
+    const head = newHead(sequence, moment.seconds)
     head.ends = ends
     head.ranges.add(0, bytes, start, end)
     this.#heads.put(frame, session, false, head)
@@ -347,8 +364,8 @@ export class ApplicationReader {
   }
 }
 
-function newHead(first: number): StreamHead {
-  return { first, ranges: new ByteRanges(HEAD_MAX), ends: undefined, isCut: false }
+function newHead(first: number, seconds: number): StreamHead {
+  return { first, seconds, ranges: new ByteRanges(HEAD_MAX), ends: undefined, isCut: false }
 }
 
 function isDnsPort(port: number): boolean {

@@ -81,6 +81,17 @@ export class StreamSlots<Value> {
     }
   }
 
+  /** Takes out those of which `isOver` is true. */
+  takeIf(isOver: (value: Value) => boolean, take: (value: Value) => void): void {
+    if (this.#taken === 0) return
+    for (let slot = 0; slot < this.#values.length; slot++) {
+      const value = this.#values[slot]
+      if (value === undefined || !isOver(value)) continue
+      this.#clear(slot)
+      take(value)
+    }
+  }
+
   #clear(slot: number): void {
     this.#taken--
     this.#values[slot] = undefined

@@ -48,6 +48,8 @@ export interface TransactionSink {
   readonly http?: ((exchange: HttpExchange) => void) | undefined
 }
 
+/** After so many seconds of packets the other half is not waited for any more, where `expire` is called. */
+const WAITING_SECONDS = 60
 /** What waits for its other half, of each kind. */
 const WAITING_MAX = 4096
 /** Requests on one connection without a response. */
@@ -66,6 +68,8 @@ interface HalfOpen {
 }
 
 interface HttpConnection {
+  /** Of the latest head. */
+  seconds: number
   depth: number
   waiting: { ends: Ends; depth: number; request: HttpRequest }[]
   /** Sequence numbers of the latest heads. */
@@ -86,7 +90,7 @@ export class Transactions implements ApplicationSink {
   readonly #queries: LRUCache<string, Pending>
   readonly #handshakes: LRUCache<string, HalfOpen>
   readonly #connections: LRUCache<string, HttpConnection>
-  #isOver = false
+  #isExpected = false
 
   constructor(sink: TransactionSink) {
     this.#sink = sink
@@ -96,7 +100,7 @@ export class Transactions implements ApplicationSink {
         // The one not used for longest goes, for another or at the end.
         dispose: (value, _key, reason) => {
           if (reason !== 'evict') return
-          if (!this.#isOver) this.displaced++
+          if (!this.#isExpected) this.displaced++
           tell(value)
         },
       })
@@ -111,9 +115,19 @@ export class Transactions implements ApplicationSink {
     this.http = sink.http && ((ends, head, sequence) => this.#http(ends, head, sequence))
   }
 
+  /** Tells what has waited for too long, now that it is `seconds`. */
+  expire(seconds: number): void {
+    this.#isExpected = true
+    const isOver = (since: number) => Math.abs(seconds - since) > WAITING_SECONDS
+    popWhile(this.#queries, ({ ends }) => isOver(ends.seconds))
+    popWhile(this.#handshakes, ({ ends }) => isOver(ends.seconds))
+    popWhile(this.#connections, (connection) => isOver(connection.seconds))
+    this.#isExpected = false
+  }
+
   /** Tells what has waited in vain. */
   end(): void {
-    this.#isOver = true
+    this.#isExpected = true
     for (const places of [this.#queries, this.#handshakes, this.#connections]) {
       while (places.size > 0) places.pop()
     }
@@ -186,9 +200,11 @@ export class Transactions implements ApplicationSink {
     const key = keyOf(client)
     let connection = this.#connections.get(key)
     if (connection === undefined) {
-      connection = { depth: 0, waiting: [], requestAt: undefined, responseAt: undefined }
+      const { seconds } = ends
+      connection = { seconds, depth: 0, waiting: [], requestAt: undefined, responseAt: undefined }
       this.#connections.set(key, connection)
     }
+    connection.seconds = ends.seconds
     const before = head.type === 'request' ? connection.requestAt : connection.responseAt
     if (sequence !== undefined && before === sequence) return
     if (head.type === 'request') {
@@ -211,6 +227,18 @@ export class Transactions implements ApplicationSink {
   #tellRequests(connection: HttpConnection): void {
     for (const asked of connection.waiting) this.#sink.http?.({ ...asked, response: undefined })
     connection.waiting = []
+  }
+}
+
+/** Takes out those used longest ago. */
+function popWhile<Value extends object>(
+  places: LRUCache<string, Value>,
+  isOver: (value: Value) => boolean,
+): void {
+  for (;;) {
+    const { value: oldest } = places.rvalues().next()
+    if (oldest === undefined || !isOver(oldest)) return
+    places.pop()
   }
 }
 

@@ -68,7 +68,7 @@ function readiness(status: number, reasons: readonly string[]): Finding[] {
 }
 
 function loss(ledger: LedgerReport): Finding[] {
-  const { received, kernelLost, noRoom, unknownSession, captureLosses, flows } = ledger
+  const { received, kernelLost, noRoom, unknownSession, captureLosses, flows, eventLogs } = ledger
   const found: Finding[] = []
   const problem = (check: string, what: string, why: string, fix: string): void => {
     found.push({ check, level: 'problem', what, why, fix })
@@ -97,6 +97,14 @@ function loss(ledger: LedgerReport): Finding[] {
       `${flows.recordsLost} flow log records were lost`,
       'flow logs are not whole',
       'a faster or emptier disk for --flow-log-dir',
+    )
+  }
+  if (eventLogs !== undefined && eventLogs.lost > 0) {
+    problem(
+      'event-loss',
+      `${eventLogs.lost} rows of event logs were lost`,
+      'event logs are not whole',
+      'more --workers, a faster disk for --event-log-dir, or --no-names',
     )
   }
   if (unknownSession > 0) {

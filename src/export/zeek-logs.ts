@@ -39,14 +39,22 @@ function log<Row>(
   endsOf: (row: Row) => Ends,
   fields: readonly ZeekField<Row>[],
 ): ZeekLog<Row> {
+  // Several fields of a row ask, one after the other.
+  let latest: Row | undefined
+  let ends: Ends | undefined
+  const endsOfLatest = (row: Row): Ends => {
+    if (row !== latest) ends = endsOf(row)
+    latest = row
+    return ends!
+  }
   return {
     path,
     fields: [
       ...BEGINNING.map(({ name, type, value }) =>
-        field<Row>(name, type, (row) => value(endsOf(row))),
+        field<Row>(name, type, (row) => value(endsOfLatest(row))),
       ),
       ...fields,
-      field('community_id', 'string', (row) => communityId(communityEnds(endsOf(row)))),
+      field('community_id', 'string', (row) => communityId(communityEnds(endsOfLatest(row)))),
     ],
   }
 }
@@ -59,12 +67,18 @@ export function zeekProtocol(protocol: number): string {
 }
 
 export function endsOfConnection(pair: Connection): Ends {
+  const { session, ipVersion, protocol, sourcePort, destinationPort, timed } = pair
   return {
-    ...pair,
+    session,
+    ipVersion,
+    protocol,
     source: pair.packetSource,
     destination: pair.packetDestination,
+    sourcePort,
+    destinationPort,
     seconds: pair.firstSeconds,
     nanoseconds: pair.firstNanoseconds,
+    timed,
   }
 }
 

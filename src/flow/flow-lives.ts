@@ -73,6 +73,7 @@ export class FlowLives {
   readUnused = 0
   /** Where the search for something to evict goes on. */
   #hand = 0
+  #nextToEnd = 0
 
   constructor(options: FlowTrackerOptions, time: Pick<StoredTime, 'secondsOf'>) {
     this.table = new FlowTable(options.capacity)
@@ -225,11 +226,14 @@ export class FlowLives {
     }
   }
 
-  /** Ends every flow. */
-  endAll(): void {
-    for (let flow = 0; flow < this.table.used; flow++) {
-      if (this.table.isLive(flow)) this.end(flow, 'shutdown')
+  /** Ends every flow, of the next `budget` places in the table; whether there are more. */
+  endAll(budget = Number.MAX_SAFE_INTEGER): boolean {
+    const { table } = this
+    const last = Math.min(this.#nextToEnd + budget, table.used)
+    for (; this.#nextToEnd < last; this.#nextToEnd++) {
+      if (table.isLive(this.#nextToEnd)) this.end(this.#nextToEnd, 'shutdown')
     }
+    return last < table.used
   }
 
   #reasonOfEnd(flow: number): EndReason {

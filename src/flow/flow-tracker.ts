@@ -180,9 +180,13 @@ export class FlowTracker implements PacketCounter {
 
   /** Ends everything. Nothing may be tracked afterwards. */
   shutdown(): void {
+    while (this.shutdownSome(Number.MAX_SAFE_INTEGER));
+  }
+
+  /** The same for about `budget` flows; returns whether something is left to do. */
+  shutdownSome(budget: number): boolean {
     this.fragments.flush(Number.POSITIVE_INFINITY)
-    while (this.work(Number.MAX_SAFE_INTEGER));
-    this.#lives.endAll()
+    return this.work(budget) || this.#lives.endAll(budget)
   }
 
   /** Seconds since the epoch for a time as the table keeps it. */

@@ -30,8 +30,9 @@ export class QueueLine implements RecordEncoder {
     return `session start ${this.#line.headerLine() || '\n'}`
   }
 
-  maxLineLength(metadata: SessionMetadata): number {
-    return SOURCE_LEN_MAX + TIME_LEN_MAX + PUT_SLACK + this.#line.maxLineLength(metadata)
+  maxLineLength(metadata: SessionMetadata, record: FlowRecord): number {
+    const line = this.#line.maxLineLength(metadata, record)
+    return SOURCE_LEN_MAX + TIME_LEN_MAX + PUT_SLACK + line
   }
 
   encode(record: FlowRecord, metadata: SessionMetadata, bytes: Buffer, at: number): number {

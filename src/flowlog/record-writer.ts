@@ -8,28 +8,28 @@ import type { RecordEncoder } from './record-encoder.js'
  * made where they leave from, in the room of the longest that could be; what they
  * leave of it is given back. Does not own the sink.
  */
-export class RecordWriter {
+export class RecordWriter<Row = FlowRecord, About = SessionMetadata> {
   /** Bytes the sink has taken. */
   bytes = 0
 
   readonly #sink: ByteSink
-  readonly #encoder: RecordEncoder
+  readonly #encoder: RecordEncoder<Row, About>
   #hasHeader = false
 
-  constructor(sink: ByteSink, encoder: RecordEncoder) {
+  constructor(sink: ByteSink, encoder: RecordEncoder<Row, About>) {
     this.#sink = sink
     this.#encoder = encoder
   }
 
   /** False when the sink took nothing: the record is lost, and the caller counts it. */
-  write(record: FlowRecord, metadata: SessionMetadata): boolean {
+  write(record: Row, about: About): boolean {
     if (!this.#hasHeader && !this.writeHeader()) return false
     const sink = this.#sink
     // Of JSON the longest that can be thought of would not fit into a block; no line is like that.
-    const longest = Math.min(this.#encoder.maxLineLength(metadata), SINK_BLOCK_LEN)
+    const longest = Math.min(this.#encoder.maxLineLength(about, record), SINK_BLOCK_LEN)
     const at = sink.reserve(longest)
     if (at === -1) return false
-    const length = this.#encoder.encode(record, metadata, sink.block, at) - at
+    const length = this.#encoder.encode(record, about, sink.block, at) - at
     sink.giveBack(longest - length)
     this.bytes += length
     return true

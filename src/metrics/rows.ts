@@ -132,6 +132,9 @@ const LEDGER: readonly MetricRow[] = [
   counter('flow_log_records', 'Flow log records written and lost.', ({ ledger }) =>
     byKey('outcome', { written: ledger.flows.recordsWritten, lost: ledger.flows.recordsLost }),
   ),
+  counter('event_log_rows', 'Rows of event logs written and lost.', ({ ledger }) =>
+    byKey('outcome', { ...ledger.eventLogs }),
+  ),
   gauge(
     'flow_table_longest_pause_seconds',
     'Longest time that the flow table held a receiving thread in one go.',

@@ -2,7 +2,7 @@ import { ApplicationReader } from '../application/application-reader.js'
 import { NamedAddresses } from '../application/named-addresses.js'
 import type { CaptureFormat } from '../pcap/capture-writer.js'
 import type { JointCapture } from '../pcap/joint-capture.js'
-import { ApplicationPackets } from './application-packets.js'
+import { ApplicationPackets } from '../session/application-packets.js'
 
 /** Reads from packets the names of addresses for the capture that they go into; undefined where it has none. */
 export function captureNames(

@@ -27,10 +27,13 @@ export const PART_KINDS: Readonly<Record<string, PartKind>> = {
   '.pcap.gz': { unit: 'packet', isGzip: true, walker: () => new CaptureWalker() },
   '.pcapng.gz': { unit: 'packet', isGzip: true, walker: () => new CaptureWalker() },
   '.log.gz': { unit: 'record', isGzip: true, walker: () => new LogWalker() },
+  '.json.gz': { unit: 'record', isGzip: true, walker: () => new LogWalker() },
   '.queue.gz': { unit: 'record', isGzip: true, walker: () => new LogWalker() },
 }
 
 const NEWLINE = 0x0a
+const NUMBER_SIGN = 0x23
+const BRACE = 0x7b
 
 /**
  * Walks a capture file. A power failure can leave zeros where packets were not
@@ -67,22 +70,30 @@ class CaptureWalker implements PartWalker {
   }
 }
 
-/** Walks a flow log: a line that names the fields, then one line a record. */
+/**
+ * Walks a log: one line a record, after a line that names the fields (flow logs), lines that begin with a number sign
+ * (logs of Zeek) or nothing (objects of JSON).
+ */
 class LogWalker implements PartWalker {
   wholeOctets = 0
+  units = 0
   readonly isStrange = false
   #lines = 0
   #octets = 0
+  /** What the line at hand begins with; -1: it has not begun. */
+  #first = -1
 
   push(piece: Buffer): void {
-    for (let at = piece.indexOf(NEWLINE); at !== -1; at = piece.indexOf(NEWLINE, at + 1)) {
+    let from = 0
+    for (let at = piece.indexOf(NEWLINE); at !== -1; at = piece.indexOf(NEWLINE, from)) {
+      const first = this.#first === -1 ? piece[from]! : this.#first
+      if (first === BRACE || (first !== NUMBER_SIGN && this.#lines > 0)) this.units++
       this.#lines++
-      this.wholeOctets = this.#octets + at + 1
+      this.#first = -1
+      from = at + 1
+      this.wholeOctets = this.#octets + from
     }
+    if (this.#first === -1 && from < piece.length) this.#first = piece[from]!
     this.#octets += piece.length
-  }
-
-  get units(): number {
-    return Math.max(0, this.#lines - 1)
   }
 }

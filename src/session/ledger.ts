@@ -139,8 +139,15 @@ export interface LedgerReport {
   /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
   deletedSessions: ClosedSessions
   sessions: SessionReport[]
+  /** Rows of event logs, where those are written. */
+  eventLogs?: RowCounts
   /** Of an appliance: finished files that were removed to keep within its bounds. */
   removed?: RemovedFiles
+}
+
+export interface RowCounts {
+  readonly written: number
+  readonly lost: number
 }
 
 /** Those of `undeliveredFiles` had yet to be delivered. */
@@ -286,6 +293,13 @@ export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.flows.recordsWritten += from.flows.recordsWritten
   into.flows.recordsLost += from.flows.recordsLost
   into.flows.longestPauseMs = Math.max(into.flows.longestPauseMs, from.flows.longestPauseMs)
+  if (from.eventLogs !== undefined) {
+    const { written, lost } = into.eventLogs ?? { written: 0, lost: 0 }
+    into.eventLogs = {
+      written: written + from.eventLogs.written,
+      lost: lost + from.eventLogs.lost,
+    }
+  }
   addTotals(into.totals, from.totals)
   for (const name of ['evictedSessions', 'deletedSessions'] as const) {
     into[name].sessions += from[name].sessions

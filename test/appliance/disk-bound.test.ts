@@ -35,6 +35,10 @@ class Files {
     return this.make(join(this.logs, 'AWSLogs', '111122223333', name))
   }
 
+  eventLog(number: number): string {
+    return this.make(join(this.logs, '2026-11-30', `conn.20261130T100000Z_0000000${number}.log.gz`))
+  }
+
   queued(number: number): string {
     const name = `111122223333_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20261130T1000Z_0000000${number}.queue.gz`
     return this.make(join(this.logs, '.deliver', 'firehose-1', name))
@@ -65,7 +69,7 @@ describe('DiskBound', () => {
     const files = new Files()
     const all = [
       files.capture('20261130T100000Z'),
-      files.flowLog(1),
+      files.eventLog(1),
       files.capture('20261130T100100Z'),
       files.flowLog(2),
       files.capture('20261130T100200Z-1'),

@@ -14,7 +14,7 @@ import { randomRecord, sampleRecord } from './sample-records.js'
 const ALL = parseLogFormat(FIELDS.map(({ name }) => `\${${name}}`).join(' '))
 
 function lineOf(encoder: RecordEncoder, record: FlowRecord, metadata: SessionMetadata): string {
-  const longest = encoder.maxLineLength(metadata)
+  const longest = encoder.maxLineLength(metadata, record)
   const block = Buffer.alloc(longest + 20, 0xa5)
   const past = encoder.encode(record, metadata, block, 5)
   expect(past - 5).toBeLessThanOrEqual(longest)

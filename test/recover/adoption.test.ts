@@ -245,6 +245,19 @@ describe('adoptParts of compressed files', () => {
     expect(gunzipSync(readFileSync(join(directory, 'x.log.gz'))).toString()).toBe(LOG)
   })
 
+  test.each([
+    ['conn.log.gz', '#separator \\x09\n#path\tconn\n1.5\tC1\n2.5\tC2\n3.5', 2],
+    ['conn.log.gz', '#separator \\x09\n#path\tconn\n', 0],
+    ['eve.json.gz', '{"event_type":"dns"}\n{"event_', 1],
+    ['eve.json.gz', '{"event_', 0],
+  ])('keeps the whole rows of an event log: %s', async (name, text, rows) => {
+    const directory = temporaryDirectory()
+    writeFileSync(join(directory, `${name}.part`), gzipSync(text))
+    const { adopted, removed, lines } = await adoptParts(directory)
+    expect([adopted, removed]).toEqual(rows > 0 ? [1, 0] : [0, 1])
+    if (rows > 0) expect(lines[0]).toContain(`${name}: ${rows} record`)
+  })
+
   test('removes a log without a record behind its first line', async () => {
     const directory = temporaryDirectory()
     writeFileSync(join(directory, 'x.log.gz.part'), gzipSync('version account-id\n2 1234'))

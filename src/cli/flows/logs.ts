@@ -1,44 +1,26 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplicationReader } from '../../application/application-reader.js'
-import {
-  type HttpExchange,
-  type TransactionSink,
-  Transactions,
-} from '../../application/transactions.js'
+import { Transactions } from '../../application/transactions.js'
 import { OperatorError } from '../../errors.js'
-import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from '../../export/eve.js'
-import { type ZeekLog, zeekHeader, zeekJson, zeekLine } from '../../export/zeek-log.js'
-import { CONN, DNS, HTTP, SSL } from '../../export/zeek-logs.js'
+import { type LogFormat, type Logs, openLogs } from '../../export/logs.js'
 import type { Connection } from '../../flow/connection.js'
 import { ConnectionFacts } from '../../flow/connection-facts.js'
 import { SESSION_INDICES } from '../../flow/flow-entry.js'
 import type { FlowFilter } from '../../flow/flow-filter.js'
 import type { FlowRow } from '../../flow/flow-row.js'
 import { FlowTracker } from '../../flow/flow-tracker.js'
-import { ApplicationPackets } from '../../offline/application-packets.js'
 import { Offline } from '../../offline/offline.js'
+import { ApplicationPackets } from '../../session/application-packets.js'
 import { Output } from '../../sink/text-output.js'
-import { visible } from '../../visible.js'
-import { PROTOCOL_TCP } from '../../wire/protocol.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
 import type { Stop } from '../process/stop.js'
-import type { FlowsOptions, LogFormat } from './options.js'
+import type { FlowsOptions } from './options.js'
 import { WantedRows } from './wanted-rows.js'
 
 /** Rows put out between two looks at how much is waiting. */
 const ROWS_AT_A_TIME = 1000
-
-/** Where rows go as logs of another program. */
-interface Logs {
-  /** Undefined where nothing of the packets but flows is asked for. */
-  readonly transactions: TransactionSink | undefined
-  readonly arePairs: boolean
-  connection: (row: Connection) => void
-  flow: (row: FlowRow) => void
-  readonly outputs: readonly LogOutput[]
-}
 
 /** Reads the files and writes their flows, and what their packets say, as logs of another program. */
 export async function writeLogs(
@@ -48,7 +30,8 @@ export async function writeLogs(
   filters: readonly FlowFilter[],
   stop: Stop,
 ): Promise<void> {
-  const logs = await openLogs(format, options, files)
+  const outputs: LogOutput[] = []
+  const logs = await logsOf(format, options, files, outputs)
   const leftOut: string[] = []
   const { maxFlows } = options
   const rows = new WantedRows(logs.arePairs ? { ...options, pairs: true } : options, filters)
@@ -72,25 +55,29 @@ export async function writeLogs(
     counter: () => facts ?? tracker,
   })
   try {
-    const problems = await readFiles(offline, files, stop, () => hasRoom(logs.outputs))
+    const problems = await readFiles(offline, files, stop, () => hasRoom(outputs))
     packets?.end()
     transactions?.end()
     tracker.shutdown()
     const at = options.at ?? { seconds: offline.lastSeconds, nanoseconds: offline.lastNanoseconds }
-    await stop.interrupts(writeRows(rows.sorted(at), logs))
-    for (const output of logs.outputs) await output.close()
+    await stop.interrupts(writeRows(rows.sorted(at), logs, outputs))
+    for (const output of outputs) await output.close()
     failWith([...problems, ...leftOut])
   } catch (error) {
-    for (const output of logs.outputs) await output.discard()
+    for (const output of outputs) await output.discard()
     throw error
   }
 }
 
-async function writeRows(rows: readonly FlowRow[], logs: Logs): Promise<void> {
+async function writeRows(
+  rows: readonly FlowRow[],
+  logs: Logs,
+  outputs: readonly LogOutput[],
+): Promise<void> {
   for (const [written, row] of rows.entries()) {
     if (logs.arePairs) logs.connection(row as Connection)
     else logs.flow(row)
-    if (written % ROWS_AT_A_TIME === 0 && !(await hasRoom(logs.outputs))) return
+    if (written % ROWS_AT_A_TIME === 0 && !(await hasRoom(outputs))) return
   }
 }
 
@@ -100,59 +87,29 @@ async function hasRoom(outputs: readonly LogOutput[]): Promise<boolean> {
   return outputs.some(({ open }) => open)
 }
 
-async function openLogs(
+/** Adds what its logs are written to to `outputs`. */
+async function logsOf(
   format: LogFormat,
   options: FlowsOptions,
   files: readonly string[],
+  outputs: LogOutput[],
 ): Promise<Logs> {
   const { output, names } = options
-  if (format === 'eve') {
-    checkNames(files, [output])
-    const log = new LogOutput(output)
-    const put = (event: object): void => log.write(visible(JSON.stringify(event)))
-    return {
-      transactions: names
-        ? {
-            dns: (row) => eveDns(row).forEach(put),
-            tls: (row) => put(eveTls(row)),
-            quic: (row) => put(eveQuic(row)),
-            http: overTcp((row) => put(eveHttp(row))),
-          }
-        : undefined,
-      arePairs: options.pairs ?? false,
-      connection: (row) => put(eveFlow(row)),
-      flow: (row) => put(eveNetflow(row)),
-      outputs: [log],
-    }
-  }
-  const outputs: LogOutput[] = []
-  const open = <Row>(log: ZeekLog<Row>): ((row: Row) => void) => {
-    const isTsv = format === 'zeek'
-    const path = output === '-' ? '-' : join(output, `${log.path}.log`)
-    checkNames(files, [path])
-    const file = new LogOutput(path, isTsv ? zeekHeader(log) : undefined)
-    outputs.push(file)
-    return (row) => file.write(isTsv ? zeekLine(log, row) : visible(zeekJson(log, row)))
-  }
-  if (output !== '-') await makeDirectory(output)
-  const connection = open(CONN)
-  return {
-    transactions:
-      output === '-' || !names
-        ? undefined
-        : { dns: open(DNS), tls: open(SSL), http: overTcp(open(HTTP)) },
-    arePairs: true,
-    connection,
-    flow: () => undefined,
-    outputs,
-  }
-}
-
-/** SSDP, which is HTTP in datagrams, is in no log of these programs. */
-function overTcp(put: (row: HttpExchange) => void): (row: HttpExchange) => void {
-  return (row) => {
-    if (row.ends.protocol === PROTOCOL_TCP) put(row)
-  }
+  const isDirectory = format !== 'eve' && output !== '-'
+  if (isDirectory) await makeDirectory(output)
+  return openLogs({
+    format,
+    pairs: options.pairs ?? false,
+    // Standard output has room for one log of Zeek's.
+    applications: names && (isDirectory || format === 'eve'),
+    open(name, header) {
+      const path = isDirectory ? join(output, `${name}.log`) : output
+      checkNames(files, [path])
+      const file = new LogOutput(path, header)
+      outputs.push(file)
+      return (line) => file.write(line)
+    },
+  })
 }
 
 async function makeDirectory(path: string): Promise<void> {

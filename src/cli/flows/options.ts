@@ -1,9 +1,7 @@
+import type { LogFormat } from '../../export/logs.js'
 import type { LifetimeCliOptions } from '../lifetime-options.js'
 import type { SortOrder } from '../options.js'
 import type { OfflineCliOptions } from '../shared-options.js'
-
-/** Logs of other programs. */
-export type LogFormat = 'zeek' | 'zeek-json' | 'eve'
 
 export interface FlowsOptions extends OfflineCliOptions, LifetimeCliOptions {
   open?: true

@@ -87,6 +87,16 @@ export function columnOptions(
       wholeSessions: options.workers === 1 || options.steer === 'vni',
     }
   }
+  if (options.eventLogDir !== undefined) {
+    const { eventLogFormat: format } = options
+    column.eventLog = {
+      directory: options.eventLogDir,
+      format: format === 'eve-flow' ? 'eve' : format,
+      pairs: format === 'eve-flow',
+      names: options.names,
+      intervalSeconds: options.eventLogInterval,
+    }
+  }
   return column
 }
 

@@ -55,6 +55,7 @@ const MEANT_FOR: readonly (readonly [name: string, of: readonly string[]])[] = [
       '--per-hour-partition',
     ],
   ],
+  ['--event-log-dir', ['--event-log-format', '--event-log-interval', '--no-names']],
   ['--api', ['--credentials', '--no-auth', '--audit-log']],
   ['--control', ['--targets', '--network-interface-id', '--control-interval']],
 ]
@@ -67,7 +68,7 @@ export function addListen(program: Command): void {
     .description(
       'Receives mirrored traffic until it is stopped. Each mirror session, identified by its outer ' +
         'source address and VNI, has its own capture files (--capture-dir) and flow logs ' +
-        '(--flow-log-dir). SIGINT and SIGTERM finish all files and print the ledger, which counts what ' +
+        '(--flow-log-dir); --event-log-dir adds logs in the formats of Zeek and Suricata. SIGINT and SIGTERM finish all files and print the ledger, which counts what ' +
         'became of every packet; a second signal stops at once. SIGUSR1 and SIGUSR2 print the ledger and ' +
         'go on; SIGHUP reads --config again.',
     )
@@ -97,6 +98,7 @@ function addOptions(command: Command): Command {
   addLifetimeOptions(command)
   addCaptures(command)
   addFlowLogs(command)
+  addEventLogs(command)
   addForwarding(command)
   addApiOptions(command)
   addHealthOptions(command)
@@ -107,7 +109,7 @@ function addOptions(command: Command): Command {
     .addOption(fileModeOption())
     .option(
       '--keep-total <size>',
-      'bytes to keep of captures, flow logs and files that wait for delivery, all together; above this, the ' +
+      'bytes to keep of captures, logs and files that wait for delivery, all together; above this, the ' +
         'oldest files are removed, first those that need not be delivered any more (default: 90 % of the sum of ' +
         'these files and the free space of the disk at the start)',
       parseSize,
@@ -227,11 +229,12 @@ function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions)
 }
 
 /** Throws OperatorError (exit code 2). */
-function checkKeeping({ keepTotal, keepFree, captureDir, flowLogDir }: ListenOptions): void {
+function checkKeeping(options: ListenOptions): void {
+  const { keepTotal, keepFree, captureDir, flowLogDir, eventLogDir } = options
   if (keepTotal === undefined && keepFree === undefined) return
-  if (captureDir !== undefined || flowLogDir !== undefined) return
+  if ((captureDir ?? flowLogDir ?? eventLogDir) !== undefined) return
   throw new OperatorError(
-    'nothing is kept that --keep-total or --keep-free could bound: give --capture-dir or --flow-log-dir',
+    'nothing is kept that --keep-total or --keep-free could bound: give --capture-dir, --flow-log-dir or --event-log-dir',
     { exitCode: 2 },
   )
 }
@@ -414,4 +417,35 @@ function addFlowLogs(command: Command): void {
       '--no-deliver',
       'keep the flow logs that are created with the API in --flow-log-dir, instead of sending them to the destinations that they name',
     )
+}
+
+function addEventLogs(command: Command): void {
+  command
+    .optionsGroup('Event logs:')
+    .option(
+      '--event-log-dir <dir>',
+      'directory for event logs (finished connections, DNS, TLS, QUIC and HTTP) in the formats of Zeek or Suricata: ' +
+        'DIR/<day>/<log>.<UTC start>_<id>.log.gz (default: none)',
+    )
+    .addOption(
+      new Option(
+        '--event-log-format <format>',
+        "format of event logs: Zeek's conn.log, dns.log, ssl.log and http.log as tab-separated values or JSON, or " +
+          "Suricata's EVE JSON with a netflow event per direction (eve) or a flow event per connection (eve-flow)",
+      )
+        .choices(['zeek', 'zeek-json', 'eve', 'eve-flow'])
+        .default('zeek'),
+    )
+    .addOption(
+      new Option('--event-log-interval <time>', 'time that one event log file covers, in UTC')
+        .argParser(parseInterval)
+        .default(parseInterval('5m'), '5m'),
+    )
+    .option('--no-names', 'write only connections to the event logs, no DNS, TLS, QUIC or HTTP')
+}
+
+function parseInterval(text: string): number {
+  const seconds = parseDuration(text)
+  if (Number.isInteger(seconds)) return seconds
+  throw new InvalidArgumentError('Give whole seconds, such as 60s, 5m or 1h.')
 }

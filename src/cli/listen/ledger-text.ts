@@ -37,6 +37,10 @@ export function formatLedger(report: LedgerReport): string[] {
     `lost by the kernel: ${lost}; connections: ${live} of ${capacity}; ` +
       `flow log records: ${recordsWritten} written, ${recordsLost} lost`,
   )
+  if (report.eventLogs !== undefined) {
+    const { written, lost } = report.eventLogs
+    lines.push(`event log rows: ${written} written, ${lost} lost`)
+  }
   if (report.workerRestarts > 0) {
     lines.push(`receiving threads started again after a crash: ${report.workerRestarts}`)
   }

@@ -32,6 +32,12 @@ export interface ListenOptions extends LifetimeCliOptions, ApiCliOptions, Health
   keepBytes?: number
   index?: true
   flowLogDir?: string
+  eventLogDir?: string
+  eventLogFormat: 'zeek' | 'zeek-json' | 'eve' | 'eve-flow'
+  /** Seconds. */
+  eventLogInterval: number
+  /** false with --no-names. */
+  names: boolean
   keepTotal?: number
   keepFree?: number
   logFormat?: string

@@ -358,9 +358,12 @@ function filesWarning(options: ListenOptions): string | undefined {
 async function takeDirectories({
   captureDir,
   flowLogDir,
+  eventLogDir,
 }: ListenOptions): Promise<TakenDirectories> {
   const lines = new LineLimit('files an earlier run left unfinished', warn)
-  const taken = await TakenDirectories.take([captureDir, flowLogDir], (line) => lines.say(line))
+  const taken = await TakenDirectories.take([captureDir, flowLogDir, eventLogDir], (line) =>
+    lines.say(line),
+  )
   lines.sayOmitted()
   return taken
 }

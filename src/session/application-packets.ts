@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { ApplicationReader } from '../application/application-reader.js'
-import type { DuplicateMode } from '../session/duplicates.js'
-import type { PacketObserver } from '../session/pipeline.js'
-import { noFragments, Reassembly } from '../session/reassembly.js'
-import type { Session } from '../session/session.js'
 import { Fragment, readFragment } from '../wire/fragment.js'
 import { FRAGMENT_FIRST, FRAGMENT_NONE, Frame } from '../wire/frame.js'
 import type { Packet } from '../wire/packet.js'
 import { parseFrame } from '../wire/parse-frame.js'
+import type { DuplicateMode } from './duplicates.js'
+import type { PacketObserver } from './pipeline.js'
+import { noFragments, Reassembly } from './reassembly.js'
+import type { Session } from './session.js'
 
 /** Sessions whose fragments are joined at a time, each in 4 MiB at most. */
 const SESSIONS_MAX = 8

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ApplicationReader } from '../../src/application/application-reader.js'
-import { ApplicationPackets } from '../../src/offline/application-packets.js'
 import { Offline } from '../../src/offline/offline.js'
+import { ApplicationPackets } from '../../src/session/application-packets.js'
 import { ethernet, fragments4, fragments6, udp4, udp6 } from '../support/frames.js'
 import { hex } from '../support/hex.js'
 import { lentPacket } from '../support/lent-packet.js'
