@@ -17,6 +17,8 @@ const READ = 1
 const LOST = 2
 /** 0: nobody reads. Another number than before: a new reader, who knows of no session. */
 const READER = 3
+/** The last number that a reader had, also one in a thread that died. */
+const LAST_READER = 4
 const HEAD_LEN = 64
 
 /** What begins at a multiple of 8. Every entry has its length, this included, and its kind. */
@@ -203,8 +205,9 @@ export class PacketRingReader {
     this.#read = Atomics.load(this.#head, WRITTEN) >>> 0
     this.#lostBefore = Atomics.load(this.#head, LOST) >>> 0
     Atomics.store(this.#head, READ, this.#read | 0)
-    nextReader = (nextReader % 0x7fff_ffff) + 1
-    Atomics.store(this.#head, READER, nextReader)
+    const reader = (Atomics.load(this.#head, LAST_READER) % 0x7fff_ffff) + 1
+    Atomics.store(this.#head, LAST_READER, reader)
+    Atomics.store(this.#head, READER, reader)
   }
 
   /** Nothing is written any more. */
@@ -260,6 +263,3 @@ export class PacketRingReader {
     }
   }
 }
-
-/** Of this thread, in which all that read are. */
-let nextReader = 0

@@ -49,8 +49,6 @@ export class PcapReader {
     this.#socket = socket
     this.#sink = new SocketSink(socket)
     this.#writer = new CaptureWriter(this.#sink)
-    // The header: tools wait for it before they say that they listen.
-    this.#sink.flush()
     // What it sends means nothing.
     socket.resume()
   }
@@ -62,7 +60,7 @@ export class PcapReader {
     else this.lost++
   }
 
-  /** Has what was taken leave now. */
+  /** Has what was taken leave now, and first the header of the file. */
   flush(): void {
     this.#sink.flush()
   }

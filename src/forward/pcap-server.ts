@@ -87,6 +87,8 @@ export class PcapServer {
     const reader = new PcapReader(socket)
     this.readers = [...this.readers, reader]
     this.#owner.changed()
+    // Tools wait for the header before they say that they listen: packets come from now on.
+    reader.flush()
     socket.on('close', () => {
       reader.fail()
       this.readers = this.readers.filter((one) => one !== reader)
