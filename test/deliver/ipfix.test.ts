@@ -74,37 +74,6 @@ describe('IPFIX over TCP', () => {
     await delivery.stop()
     expect(setOf(collector.records())).toEqual(ALL)
   })
-
-  test('a slow collector gets each record once', async () => {
-    const collector = await opening(new TcpCollector())
-    collector.fault = 'slow'
-    const { delivery, lines } = await deliver(() =>
-      openIpfixOverTcp({ host: HOST, port: collector.port }),
-    )
-    await delivery.drained()
-    await delivery.stop()
-    expect(collector.records()).toHaveLength(ALL.length)
-    expect(setOf(collector.records())).toEqual(ALL)
-    expect(lines).toEqual([])
-  })
-})
-
-describe.each([
-  { name: 'TCP', make: () => new TcpCollector(), open: openIpfixOverTcp },
-  { name: 'UDP', make: () => new UdpCollector(), open: openIpfixOverUdp },
-])('IPFIX over $name', ({ make, open }) => {
-  test('a collector that is not there at first gets everything once it is', async () => {
-    const collector = make()
-    await collector.open()
-    await collector.close()
-    const { delivery, lines } = await deliver(() => open({ host: HOST, port: collector.port }))
-    await expect.poll(() => delivery.status.failures).toBeGreaterThan(2)
-    expect(lines[0]).toMatch(/is not there: nobody listens on its port \(ECONNREFUSED\)/)
-    await opening(collector)
-    await delivery.drained()
-    await delivery.stop()
-    expect(setOf(collector.records())).toEqual(ALL)
-  })
 })
 
 describe('IPFIX over UDP', () => {

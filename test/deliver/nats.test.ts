@@ -141,39 +141,6 @@ describe.skipIf(!hasTool('nats-server'))('NATS JetStream', () => {
     expect(messages).toBe(ids)
   })
 
-  test('gets everything in the end when it is not there, hangs, or dies amid a delivery', async () => {
-    const servers = await starting(1)
-    await servers.kill(0)
-    const { delivery, lines } = await deliver(servers)
-    await expect.poll(() => delivery.status.failures).toBeGreaterThan(2)
-    expect(lines[0]).toMatch(/no server can be reached/)
-    servers.restart(0)
-    await expect.poll(() => delivery.status.deliveredFiles).toBeGreaterThan(0)
-    servers.cutOff(0)
-    await delay(2 * ANSWER_MS)
-    servers.letGo(0)
-    await delivery.drained()
-    await delivery.stop()
-    expect(await read(servers)).toEqual(ALL)
-    const { messages, ids } = await stored(servers)
-    expect(messages).toBe(ids)
-  })
-
-  test('gets the rest when it refuses what is beyond a limit, and then does not', async () => {
-    const servers = await starting(1)
-    const { connection, manager } = await connectJetStream(servers.place, { task: 'testing' })
-    const subjects = ['flows.>']
-    await manager.streams.add({ name: 'flows', subjects, max_msgs: 5, discard: 'new' })
-    const { delivery, lines } = await deliver(servers)
-    await expect.poll(() => delivery.status.failures).toBeGreaterThan(2)
-    expect(lines[0]).toMatch(/maximum messages exceeded/)
-    await manager.streams.update('flows', { subjects, max_msgs: -1 })
-    await connection.close()
-    await delivery.drained()
-    await delivery.stop()
-    expect(await read(servers)).toEqual(ALL)
-  })
-
   test('in a cluster loses and doubles nothing when one is killed and one cut off', async () => {
     const servers = await starting(3)
     const files = Array.from({ length: 40 }, (_, index) => someRecords(900, `f${index}`))

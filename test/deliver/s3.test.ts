@@ -84,19 +84,4 @@ describe('S3', () => {
     await delivery.stop()
     expect(server.objects(), `seed ${seed}`).toEqual(files)
   })
-
-  test('that is not there is tried until it is', async () => {
-    const server = await S3Server.start()
-    const directory = temporaryDirectory()
-    const files = fill(directory, [10])
-    const nobody = { ...server.environment, AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' }
-    const first = await deliver({ bucket: server.bucket, environment: nobody }, directory)
-    await expect.poll(() => first.delivery.status.failures).toBeGreaterThan(2)
-    expect(first.lines[0]).toMatch(/ECONNREFUSED/)
-    await first.delivery.stop()
-    const second = await deliver(server, directory)
-    await second.delivery.drained()
-    await second.delivery.stop()
-    expect(server.objects()).toEqual(files)
-  })
 })

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { CreateFlowLogsCommand, DeleteFlowLogsCommand } from '@aws-sdk/client-ec2'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -10,17 +9,8 @@ import { FirehoseServer } from '../support/firehose-server.js'
 import { ethernet, tcp4 } from '../support/frames.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { ControlledAppliance } from './controlled-appliance.js'
-import {
-  Appliance,
-  filesBelow,
-  IS_BUILT,
-  mirrortap,
-  NEEDS_BUILD,
-  UNHURRIED,
-  until,
-} from './program.js'
+import { filesBelow, IS_BUILT, NEEDS_BUILD, UNHURRIED, until } from './program.js'
 
-const SAMPLE = join(import.meta.dirname, '../../samples/web-and-dns.pcap')
 const GROUP = '/flow/logs'
 const INTERFACE = 'eni-0123456789abcdef0'
 const RECEIVE = [
@@ -36,7 +26,6 @@ const RECEIVE = [
 const PLACES = [
   {
     name: 'CloudWatch Logs',
-    url: `cloudwatch-logs://${GROUP}`,
     flowLog: {
       LogDestinationType: 'cloud-watch-logs',
       LogGroupName: GROUP,
@@ -50,7 +39,6 @@ const PLACES = [
   },
   {
     name: 'Firehose',
-    url: 'firehose://flow.logs_1',
     flowLog: {
       LogDestinationType: 'kinesis-data-firehose',
       LogDestination: 'arn:aws:firehose:us-east-1:123456789012:deliverystream/flow.logs_1',
@@ -87,37 +75,7 @@ function recordsBelow(directory: string): string[] {
   )
 }
 
-function queueBelow(directory: string): string[] {
-  return filesBelow(directory).filter((name) => /^\.deliver\/.*\.queue\.gz/.test(name))
-}
-
 describe.skipIf(!IS_BUILT).each(PLACES)(`the appliance and $name${NEEDS_BUILD}`, (place) => {
-  test('delivers each record when it is killed amid a delivery', UNHURRIED, async () => {
-    const { server, lines } = await place.start()
-    reachable(server)
-    const logs = join(temporaryDirectory(), 'logs')
-    const args = ['--flow-log-dir', logs, '--deliver', place.url, ...RECEIVE]
-    const before = new Appliance(args)
-    const sender = mirrortap([
-      ...['mirror', '--read', SAMPLE, '--to', `127.0.0.1:${await before.port()}`],
-      ...['--vni', '7', '--speed', 'max'],
-    ])
-    expect(await sender.ended()).toBe(0)
-    server.always = 'stall'
-    before.signal('SIGTERM')
-    await until(() => server.requests > 0)
-    before.signal('SIGKILL')
-    await before.ended()
-    expect(lines()).toEqual([])
-    server.always = 'none'
-    const after = new Appliance(args)
-    await after.port()
-    await until(() => lines().length > 0 && isDeepStrictEqual(lines(), recordsBelow(logs)))
-    expect(await after.stop()).toBe(0)
-    expect(lines()).toEqual(recordsBelow(logs))
-    expect(queueBelow(logs)).toEqual([])
-  })
-
   test("delivers a client's flow log, the last records when it is deleted", UNHURRIED, async () => {
     const { server, lines } = await place.start()
     reachable(server)

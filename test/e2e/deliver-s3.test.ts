@@ -117,29 +117,6 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
     expect(server.objects()).toEqual(files)
   })
 
-  test('delivers everything when it is killed while an upload hangs', async () => {
-    const directory = temporaryDirectory()
-    const logs = join(directory, 'logs')
-    const args = ['--flow-log-dir', logs, '--deliver', 's3://logs', ...RECEIVE]
-    const before = new Appliance(args)
-    await feed(before)
-    server.always = 'stall'
-    before.signal('SIGTERM')
-    await until(() => server.requests > 0)
-    before.signal('SIGKILL')
-    await before.ended()
-    expect(server.objects().size).toBe(0)
-    server.always = 'none'
-    const after = new Appliance(args)
-    await after.port()
-    const files = filesOf(logs, '')
-    expect(files.size).toBeGreaterThan(0)
-    // An object is there before its content is.
-    await until(() => isDeepStrictEqual(server.objects(), files))
-    expect(await after.stop()).toBe(0)
-    expect(server.objects()).toEqual(files)
-  })
-
   test("tells the truth of a client's flow log, and delivers its last file when it is deleted", async () => {
     const logs = join(temporaryDirectory(), 'logs')
     const appliance = await ControlledAppliance.start('--flow-log-dir', logs, ...RECEIVE)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
 import { Refused } from '../../src/aws/protocol/protocol.js'
@@ -13,6 +14,8 @@ const KEY = { userName: 'test', accessKeyId: 'AKIATEST', secretAccessKey: 'a sec
 /** What happens to a request. */
 export type JsonFault =
   | 'none'
+  /** Answers late. */
+  | 'slow'
   | 'error'
   | 'throttling'
   | 'unavailable'
@@ -23,6 +26,8 @@ export type JsonFault =
   | 'no-answer'
   /** Takes the request and never answers. */
   | 'stall'
+
+const SLOW_MS = 20
 
 const ANSWERS = {
   error: [500, 'InternalFailure'],
@@ -61,6 +66,7 @@ export abstract class AwsJsonServer {
   /** As long as it is set, every request meets it. */
   always: JsonFault = 'none'
   requests = 0
+  #port = 0
 
   protected constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response))
@@ -70,8 +76,7 @@ export abstract class AwsJsonServer {
   protected abstract answer(operation: string, input: Record<string, unknown>): object
 
   protected async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
+    await this.open()
     onTestFinished(() => {
       this.#server.closeAllConnections()
       this.#server.close()
@@ -79,13 +84,27 @@ export abstract class AwsJsonServer {
     })
   }
 
+  /** Listens, again at the same port. */
+  async open(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.#port = (this.#server.address() as AddressInfo).port
+  }
+
+  /** Nobody listens there any more. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+
   /** The environment in which the AWS SDK finds it. */
   get environment(): Record<string, string> {
-    const { port } = this.#server.address() as AddressInfo
     return {
       AWS_ACCESS_KEY_ID: KEY.accessKeyId,
       AWS_SECRET_ACCESS_KEY: KEY.secretAccessKey,
-      [this.variable]: `http://127.0.0.1:${port}`,
+      [this.variable]: `http://127.0.0.1:${this.#port}`,
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_REGION: REGION,
     }
@@ -116,7 +135,8 @@ export abstract class AwsJsonServer {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     await once(request, 'end').catch(() => undefined)
-    if (fault !== 'none' && fault !== 'no-answer') {
+    if (fault === 'slow') await delay(SLOW_MS)
+    else if (fault !== 'none' && fault !== 'no-answer') {
       const [status, name] = ANSWERS[fault]
       this.#reply(response, status, { __type: name, message: 'as the script says' })
       return

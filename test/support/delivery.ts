@@ -11,6 +11,7 @@ export async function deliverTo(
   environment: Readonly<Record<string, string>>,
   directory: string,
   open: () => Promise<Destination>,
+  retryMs = RETRY_MS,
 ): Promise<{ delivery: Delivery; lines: string[] }> {
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value)
   const lines: string[] = []
@@ -21,7 +22,7 @@ export async function deliverTo(
     queue: await DeliveryQueue.open({ directory }, 0),
     destination: await open(),
     onProblem: (line) => lines.push(line),
-    retryMs: RETRY_MS,
+    retryMs,
   })
   return { delivery, lines }
 }

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { IpfixReader, type IpfixRecord } from './ipfix-reader.js'
 
 /**
@@ -71,9 +72,27 @@ export class TcpCollector implements IpfixCollector {
   }
 }
 
+const SLOW_READER = `
+const { createSocket } = require('node:dgram')
+const { parentPort, workerData } = require('node:worker_threads')
+const asleep = new Int32Array(new SharedArrayBuffer(4))
+const socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 })
+socket.on('message', (bytes, { port }) => {
+  parentPort.postMessage({ bytes, port })
+  Atomics.wait(asleep, 0, 0, workerData.pauseMs)
+})
+socket.bind(workerData.port, '127.0.0.1', () => parentPort.postMessage(socket.address().port))
+`
+
 export class UdpCollector implements IpfixCollector {
   port = 0
+  /** How long it sleeps after each datagram, while others wait in the kernel; when it opens next. */
+  pauseMs = 0
+  /** It closes when it has read so many. */
+  closesAfter = Number.POSITIVE_INFINITY
+  #read = 0
   #socket: UdpSocket | undefined
+  #thread: Worker | undefined
   /** By the port that they came from: a transport session has one. */
   readonly #readers = new Map<number, IpfixReader>()
 
@@ -86,18 +105,41 @@ export class UdpCollector implements IpfixCollector {
   }
 
   async open(): Promise<void> {
+    if (this.pauseMs > 0) return this.#openThread()
     const socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 })
     this.#socket = socket
-    socket.on('message', (bytes, { port }) => this.#readerOf(port).message(bytes))
+    socket.on('message', (bytes, { port }) => {
+      if (this.#read === this.closesAfter) return
+      this.#readerOf(port).message(bytes)
+      if (++this.#read === this.closesAfter) void this.close()
+    })
     socket.bind(this.port, '127.0.0.1')
     await once(socket, 'listening')
     this.port = socket.address().port
   }
 
   async close(): Promise<void> {
-    const closed = once(this.#socket!, 'close')
-    this.#socket!.close()
+    await this.#thread?.terminate()
+    this.#thread = undefined
+    const socket = this.#socket
+    if (socket === undefined) return
+    this.#socket = undefined
+    const closed = once(socket, 'close')
+    socket.close()
     await closed
+  }
+
+  /** A thread of its own: who sends is not to sleep with it. */
+  async #openThread(): Promise<void> {
+    const thread = new Worker(SLOW_READER, {
+      eval: true,
+      workerData: { port: this.port, pauseMs: this.pauseMs },
+    })
+    this.#thread = thread
+    ;[this.port] = (await once(thread, 'message')) as [number]
+    thread.on('message', ({ bytes, port }: { bytes: Uint8Array; port: number }) =>
+      this.#readerOf(port).message(Buffer.from(bytes)),
+    )
   }
 
   #readerOf(port: number): IpfixReader {

@@ -15,6 +15,8 @@ export const S3_KEYS = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3
 /** What stands between a client and the server does with the next request. */
 export type Fault =
   | 'none'
+  /** Passes the request on late. */
+  | 'slow'
   /** Answers 500 without asking the server. */
   | 'error'
   /** Answers as S3 does to who sends too much. */
@@ -37,6 +39,7 @@ export class S3Server {
   /** As long as it is set, every request meets it. */
   always: Fault = 'none'
   requests = 0
+  #port = 0
 
   private constructor(directory: string, door: Server) {
     this.#directory = directory
@@ -64,7 +67,7 @@ export class S3Server {
         incoming.once('data', reset).once('end', reset)
         return
       }
-      if (fault !== 'none' && fault !== 'no-answer') {
+      if (fault !== 'none' && fault !== 'slow' && fault !== 'no-answer') {
         incoming.resume()
         const [status, code] = ANSWERS[fault]
         incoming.on('end', () => {
@@ -75,7 +78,7 @@ export class S3Server {
       }
       const { method, url, headers } = incoming
       const passed = request({ host: '127.0.0.1', port, method, path: url, headers })
-      incoming.pipe(passed)
+      setTimeout(() => incoming.pipe(passed), fault === 'slow' ? SLOW_MS : 0)
       incoming.on('error', () => passed.destroy())
       passed.on('error', () => outgoing.destroy())
       passed.on('response', (answer: IncomingMessage) => {
@@ -88,8 +91,7 @@ export class S3Server {
         answer.pipe(outgoing)
       })
     })
-    door.listen(0, '127.0.0.1')
-    await once(door, 'listening')
+    await own.open()
     onTestFinished(async () => {
       door.closeAllConnections()
       door.close()
@@ -98,8 +100,23 @@ export class S3Server {
     return own
   }
 
+  /** Listens, again at the same port. */
+  async open(): Promise<void> {
+    this.#door.listen(this.#port, '127.0.0.1')
+    await once(this.#door, 'listening')
+    this.#port = (this.#door.address() as AddressInfo).port
+  }
+
+  /** Nobody listens there any more. */
+  async close(): Promise<void> {
+    const closed = once(this.#door, 'close')
+    this.#door.close()
+    this.#door.closeAllConnections()
+    await closed
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${(this.#door.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${this.#port}`
   }
 
   /** The environment in which the AWS SDK finds it. */
@@ -135,6 +152,8 @@ export function digest(bytes: Buffer): string {
 
 /** How s3rver names the content of an object. */
 const CONTENT = '._S3rver_object'
+
+const SLOW_MS = 20
 
 const ANSWERS = {
   error: [500, 'InternalError'],
