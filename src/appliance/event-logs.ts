@@ -218,12 +218,14 @@ export class EventLogs {
     return (text) => log.write({ seconds: this.#now, text }, undefined)
   }
 
-  #deferred({ dns, tls, quic, http }: TransactionSink): TransactionSink {
+  #deferred({ dns, tls, quic, http, ssh, smtp }: TransactionSink): TransactionSink {
     return {
       dns: dns && ((row) => this.#later(() => dns(row))),
       tls: tls && ((row) => this.#later(() => tls(row))),
       quic: quic && ((row) => this.#later(() => quic(row))),
       http: http && ((row) => this.#later(() => http(row))),
+      ssh: ssh && ((row) => this.#later(() => ssh(row))),
+      smtp: smtp && ((row) => this.#later(() => smtp(row))),
     }
   }
 

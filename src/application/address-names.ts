@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import type { ApplicationSink } from './application-sink.js'
 import { type DnsMessage, isMulticastDns } from './dns.js'
-import type { Ends } from './ends.js'
+import { type Ends, turned } from './ends.js'
 
 /** Addresses of sessions, and of clients of sessions, that have names; the one not used for longest goes. */
 const ADDRESSES_MAX = 131_072
@@ -31,7 +31,7 @@ export interface NamedEnds {
 
 /**
  * Names of addresses, by session, from what the packets themselves say: what a client named in its
- * connection (TLS, QUIC, HTTP), else what it asked DNS for, else what another did. Of several names
+ * connection (TLS, QUIC, HTTP), or a server of SMTP calls itself, else what it asked DNS for, else what another did. Of several names
  * that one whose time to live holds when the flow begins, else the nearest in time.
  */
 export class AddressNames implements ApplicationSink {
@@ -79,6 +79,13 @@ export class AddressNames implements ApplicationSink {
 
   readonly http: NonNullable<ApplicationSink['http']> = (ends, head) => {
     if (head.type === 'request') this.#connect(ends, head.host?.replace(/:\d+$/, ''))
+  }
+
+  /** A server of SMTP says what it is called. */
+  readonly banner: NonNullable<ApplicationSink['banner']> = (ends, { type, text }) => {
+    if (type !== 'smtp') return
+    const name = /^220[ -]([\w-]+(?:\.[\w-]+)+)\.?(?:\s|$)/.exec(text)?.[1]
+    this.#connect(turned(ends), name)
   }
 
   /** The names of both ends of a flow. */

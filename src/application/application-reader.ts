@@ -11,7 +11,7 @@ import {
 } from '../wire/tcp.js'
 import { UDP_HEADER_LEN, UDP_LENGTH } from '../wire/udp.js'
 import type { ApplicationSink } from './application-sink.js'
-import { parseBanner } from './banner.js'
+import { looksLikeHelo, parseBanner } from './banner.js'
 import { ByteRanges } from './byte-ranges.js'
 import {
   DNS_PORT,
@@ -305,7 +305,7 @@ export class ApplicationReader {
       if (hello !== undefined) sink.tls(ends, hello)
       return undefined
     }
-    if (looksLikeHttp(bytes, start, end)) {
+    if (!looksLikeHelo(bytes, start, end) && looksLikeHttp(bytes, start, end)) {
       if (sink.http === undefined) return undefined
       const head = parseHttp(bytes, start, end, isAll)
       if (head === 'more') return head

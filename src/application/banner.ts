@@ -1,4 +1,4 @@
-/** What servers and clients say first: SSH (RFC 4253 §4.2), SMTP (RFC 5321 §4.2). */
+/** What servers and clients say first: SSH (RFC 4253 §4.2), SMTP (RFC 5321 §4.1.1.1 and §4.2). */
 import { latin1 } from './text.js'
 
 /** RFC 4253 §4.2: a line of 255 bytes at most; of SMTP 512. */
@@ -7,9 +7,19 @@ const LINE_MAX = 512
 export type Banner =
   | { readonly type: 'ssh'; readonly text: string }
   | { readonly type: 'smtp'; readonly text: string }
+  /** What a client of SMTP calls itself. */
+  | { readonly type: 'helo'; readonly text: string }
 
 const SSH = /^SSH-\d\.\d+-[^\n]*/
 const SMTP = /^220[ -][^\n]*SMTP[^\n]*/i
+const HELO = /^(?:EHLO|HELO) +([^\s]+)/i
+const BEGINNINGS = ['SSH-', '220 ', 'EHLO ', 'HELO ']
+const BEGINNING = /^(?:SSH-|220[ -]|EHLO |HELO )/i
+
+/** Whether it begins as a client of SMTP does, and not with a method of HTTP. */
+export function looksLikeHelo(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= 5 && /^(?:EHLO|HELO) $/i.test(latin1(bytes, start, start + 5))
+}
 
 /** Reads the line at `bytes[start, end)`; undefined where it is no banner, or has no end yet and more may come. */
 export function parseBanner(
@@ -19,14 +29,22 @@ export function parseBanner(
   isAll: boolean,
 ): Banner | 'more' | undefined {
   const text = latin1(bytes, start, Math.min(end, start + LINE_MAX))
-  if (!/^(?:SSH-|220[ -])/.test(text)) {
-    return 'SSH-'.startsWith(text) || '220 '.startsWith(text) ? more(text, isAll) : undefined
+  if (!BEGINNING.test(text)) {
+    const mayBegin = BEGINNINGS.some((beginning) => beginning.startsWith(text.toUpperCase()))
+    return mayBegin ? more(text, isAll) : undefined
   }
   if (!text.includes('\n') && text.length < LINE_MAX && !isAll) return 'more'
   const ssh = SSH.exec(text)
   if (ssh !== null) return { type: 'ssh', text: ssh[0].trimEnd() }
+  const helo = HELO.exec(text)
+  if (helo !== null) return { type: 'helo', text: helo[1]! }
   const smtp = SMTP.exec(text)
   return smtp === null ? undefined : { type: 'smtp', text: smtp[0].trimEnd() }
+}
+
+/** Of `SSH-2.0-OpenSSH_9.6`: 2, which `SSH-1.99` speaks too (RFC 4253 §5.1). */
+export function sshVersion(text: string): number {
+  return /^SSH-(?:2|1\.99)/.test(text) ? 2 : 1
 }
 
 function more(text: string, isAll: boolean): 'more' | undefined {

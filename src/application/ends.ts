@@ -51,6 +51,11 @@ export function turned(ends: Ends): Ends {
   }
 }
 
+/** What tells connections apart. */
+export function connectionKey(ends: Ends): string {
+  return `${ends.session} ${ends.protocol} ${ends.source.join()} ${ends.sourcePort} ${ends.destination.join()} ${ends.destinationPort}`
+}
+
 function addressWords({ bytes, ipVersion }: Frame, at: number): Uint32Array {
   const words = new Uint32Array(4)
   for (let word = 0; word < (ipVersion === 6 ? 4 : 1); word++)

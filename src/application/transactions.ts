@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import type { ApplicationSink } from './application-sink.js'
+import type { Banner } from './banner.js'
 import { type DnsMessage, type DnsQuestion, isMulticastDns } from './dns.js'
-import { type Ends, turned } from './ends.js'
+import { connectionKey, type Ends, turned } from './ends.js'
 import type { HttpHead, HttpRequest, HttpResponse } from './http.js'
 import type { ClientHello, Hello, ServerHello } from './tls.js'
+import { TwoSides } from './two-sides.js'
 
 /** A question of DNS and its answer, as far as they were seen: a row of dns.log. */
 export interface DnsTransaction {
@@ -41,11 +43,31 @@ export interface HttpExchange {
   readonly response: HttpResponse | undefined
 }
 
+/** A row of ssh.log: the lines that both sides begin with. */
+export interface SshHandshake {
+  /** From the client, as its port tells. */
+  readonly ends: Ends
+  readonly client: string | undefined
+  readonly server: string | undefined
+}
+
+/** How a connection of SMTP begins. */
+export interface SmtpOpening {
+  /** From the client. */
+  readonly ends: Ends
+  /** What the client calls itself. */
+  readonly helo: string | undefined
+  /** What the server says first: `220 mx.example.com ESMTP`. */
+  readonly banner: string | undefined
+}
+
 export interface TransactionSink {
   readonly dns?: ((transaction: DnsTransaction) => void) | undefined
   readonly tls?: ((handshake: TlsHandshake) => void) | undefined
   readonly quic?: ((handshake: QuicHandshake) => void) | undefined
   readonly http?: ((exchange: HttpExchange) => void) | undefined
+  readonly ssh?: ((handshake: SshHandshake) => void) | undefined
+  readonly smtp?: ((opening: SmtpOpening) => void) | undefined
 }
 
 /** After so many seconds of packets the other half is not waited for any more, where `expire` is called. */
@@ -54,17 +76,11 @@ const WAITING_SECONDS = 60
 const WAITING_MAX = 4096
 /** Requests on one connection without a response. */
 const PIPELINED_MAX = 32
+const SSH_PORT = 22
 
 interface Pending {
   readonly ends: Ends
   readonly query: DnsMessage
-}
-
-interface HalfOpen {
-  ends: Ends
-  client: ClientHello | undefined
-  server: ServerHello | undefined
-  isTold: boolean
 }
 
 interface HttpConnection {
@@ -79,17 +95,20 @@ interface HttpConnection {
 
 /** Joins what both sides of a connection say. What only one side said is told when its place is needed, or at the end. */
 export class Transactions implements ApplicationSink {
-  /** How many were told before their other half may have come. */
-  displaced = 0
   readonly dns: ApplicationSink['dns']
   readonly tls: ApplicationSink['tls']
   readonly quic: ApplicationSink['quic']
   readonly http: ApplicationSink['http']
+  readonly banner: ApplicationSink['banner']
 
   readonly #sink: TransactionSink
   readonly #queries: LRUCache<string, Pending>
-  readonly #handshakes: LRUCache<string, HalfOpen>
+  readonly #handshakes: TwoSides<ClientHello, ServerHello>
+  readonly #ssh: TwoSides<string, string>
+  readonly #smtp: TwoSides<string, string>
+  readonly #joined: readonly Pick<TwoSides<never, never>, 'displaced' | 'expire' | 'end'>[]
   readonly #connections: LRUCache<string, HttpConnection>
+  #displaced = 0
   #isExpected = false
 
   constructor(sink: TransactionSink) {
@@ -100,19 +119,35 @@ export class Transactions implements ApplicationSink {
         // The one not used for longest goes, for another or at the end.
         dispose: (value, _key, reason) => {
           if (reason !== 'evict') return
-          if (!this.#isExpected) this.displaced++
+          if (!this.#isExpected) this.#displaced++
           tell(value)
         },
       })
     this.#queries = places<Pending>((pending) => this.#tellDns(pending, undefined))
-    this.#handshakes = places<HalfOpen>((handshake) => this.#tellTls(handshake))
     this.#connections = places<HttpConnection>((connection) => this.#tellRequests(connection))
+    this.#handshakes = new TwoSides(WAITING_MAX, (ends, client, server) =>
+      sink.tls?.({ ends, client, server }),
+    )
+    this.#ssh = new TwoSides(WAITING_MAX, (ends, client, server) =>
+      sink.ssh?.({ ends, client, server }),
+    )
+    this.#smtp = new TwoSides(WAITING_MAX, (ends, helo, banner) =>
+      sink.smtp?.({ ends, helo, banner }),
+    )
+    this.#joined = [this.#handshakes, this.#ssh, this.#smtp]
     // Nothing is read that nobody asks for.
     this.dns = sink.dns && ((ends, message) => this.#dns(ends, message))
     this.tls = sink.tls && ((ends, hello) => this.#tls(ends, hello))
     this.quic =
       sink.quic && ((ends, version, client) => this.#sink.quic?.({ ends, version, client }))
     this.http = sink.http && ((ends, head, sequence) => this.#http(ends, head, sequence))
+    const asksBanners = (sink.ssh ?? sink.smtp) !== undefined
+    this.banner = asksBanners ? (ends, banner) => this.#banner(ends, banner) : undefined
+  }
+
+  /** How many were told before their other half may have come. */
+  get displaced(): number {
+    return this.#joined.reduce((sum, { displaced }) => sum + displaced, this.#displaced)
   }
 
   /** Tells what has waited for too long, now that it is `seconds`. */
@@ -120,17 +155,17 @@ export class Transactions implements ApplicationSink {
     this.#isExpected = true
     const isOver = (since: number) => Math.abs(seconds - since) > WAITING_SECONDS
     popWhile(this.#queries, ({ ends }) => isOver(ends.seconds))
-    popWhile(this.#handshakes, ({ ends }) => isOver(ends.seconds))
     popWhile(this.#connections, (connection) => isOver(connection.seconds))
     this.#isExpected = false
+    for (const sides of this.#joined) sides.expire(isOver)
   }
 
   /** Tells what has waited in vain. */
   end(): void {
     this.#isExpected = true
-    for (const places of [this.#queries, this.#handshakes, this.#connections]) {
-      while (places.size > 0) places.pop()
-    }
+    while (this.#queries.size > 0) this.#queries.pop()
+    for (const sides of this.#joined) sides.end()
+    while (this.#connections.size > 0) this.#connections.pop()
   }
 
   #dns(ends: Ends, message: DnsMessage): void {
@@ -142,7 +177,7 @@ export class Transactions implements ApplicationSink {
       return
     }
     const asker = message.isResponse ? turned(ends) : ends
-    const key = `${keyOf(asker)} ${message.id}`
+    const key = `${connectionKey(asker)} ${message.id}`
     const pending = this.#queries.get(key)
     if (pending !== undefined) this.#queries.delete(key)
     if (message.isResponse) {
@@ -170,34 +205,20 @@ export class Transactions implements ApplicationSink {
   }
 
   #tls(ends: Ends, hello: Hello): void {
-    const client = hello.type === 'client' ? ends : turned(ends)
-    const key = keyOf(client)
-    let handshake = this.#handshakes.get(key)
-    const before = hello.type === 'client' ? handshake?.client : handshake?.server
-    if (handshake?.isTold === true && isLater(ends, handshake.ends)) handshake = undefined
-    else if (before !== undefined) return
-    if (handshake === undefined) {
-      handshake = { ends: client, client: undefined, server: undefined, isTold: false }
-      this.#handshakes.set(key, handshake)
-    }
-    if (hello.type === 'client') handshake.client = hello
-    else handshake.server = hello
-    if (handshake.client !== undefined) {
-      if (hello.type === 'client') handshake.ends = client
-      if (handshake.server !== undefined) this.#tellTls(handshake)
-    }
+    if (hello.type === 'client') this.#handshakes.takeClient(ends, hello)
+    else this.#handshakes.takeServer(turned(ends), hello)
   }
 
-  #tellTls(handshake: HalfOpen): void {
-    if (handshake.isTold) return
-    handshake.isTold = true
-    const { ends, client, server } = handshake
-    this.#sink.tls?.({ ends, client, server })
+  #banner(ends: Ends, { type, text }: Banner): void {
+    if (type === 'helo') this.#smtp.takeClient(ends, text)
+    else if (type === 'smtp') this.#smtp.takeServer(turned(ends), text)
+    else if (isOfSshServer(ends)) this.#ssh.takeServer(turned(ends), text)
+    else this.#ssh.takeClient(ends, text)
   }
 
   #http(ends: Ends, head: HttpHead, sequence: number | undefined): void {
     const client = head.type === 'request' ? ends : turned(ends)
-    const key = keyOf(client)
+    const key = connectionKey(client)
     let connection = this.#connections.get(key)
     if (connection === undefined) {
       const { seconds } = ends
@@ -242,15 +263,10 @@ function popWhile<Value extends object>(
   }
 }
 
-/** A connection with the same ports, seconds after a handshake that was told, is another. */
-const PORT_REUSE_SECONDS = 10
-
-function isLater(ends: Ends, than: Ends): boolean {
-  return Math.abs(ends.seconds - than.seconds) > PORT_REUSE_SECONDS
-}
-
-function keyOf(ends: Ends): string {
-  return `${ends.session} ${ends.protocol} ${ends.source.join()} ${ends.sourcePort} ${ends.destination.join()} ${ends.destinationPort}`
+/** Both sides of SSH say the same kind of line: who listens at its port, or at the lower one, is the server. */
+function isOfSshServer({ sourcePort, destinationPort }: Ends): boolean {
+  if (sourcePort === SSH_PORT || destinationPort === SSH_PORT) return sourcePort === SSH_PORT
+  return sourcePort < destinationPort
 }
 
 function nanosecondsBetween(from: Ends, to: Ends): number | undefined {

@@ -7,6 +7,8 @@ import type {
   DnsTransaction,
   HttpExchange,
   QuicHandshake,
+  SmtpOpening,
+  SshHandshake,
   TlsHandshake,
 } from '../application/transactions.js'
 import type { Connection } from '../flow/connection.js'
@@ -190,4 +192,24 @@ export function eveHttp({ ends, request, response }: HttpExchange): Event {
       ...orNothing('status', response?.status),
     },
   }
+}
+
+/** `SSH-2.0-OpenSSH_9.6 Debian-1`. */
+function sshSide(text: string | undefined): Event | undefined {
+  const [, version, software] = /^SSH-([^-]+)-(\S*)/.exec(text ?? '') ?? []
+  return version === undefined ? undefined : { proto_version: version, software_version: software }
+}
+
+export function eveSsh({ ends, client, server }: SshHandshake): Event {
+  return {
+    ...common('ssh', ends),
+    ssh: {
+      ...orNothing('client', sshSide(client)),
+      ...orNothing('server', sshSide(server)),
+    },
+  }
+}
+
+export function eveSmtp({ ends, helo }: SmtpOpening): Event {
+  return { ...common('smtp', ends), smtp: { ...orNothing('helo', helo) } }
 }

@@ -3,9 +3,9 @@ import type { Connection } from '../flow/connection.js'
 import type { FlowRow } from '../flow/flow-row.js'
 import { visible } from '../visible.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
-import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveTls } from './eve.js'
+import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveSmtp, eveSsh, eveTls } from './eve.js'
 import { type ZeekLog, zeekHeader, zeekJson, zeekLine } from './zeek-log.js'
-import { CONN, DNS, HTTP, SSL } from './zeek-logs.js'
+import { CONN, DNS, HTTP, SMTP, SSH, SSL } from './zeek-logs.js'
 
 export type LogFormat = 'zeek' | 'zeek-json' | 'eve'
 
@@ -43,6 +43,8 @@ export function openLogs({ format, pairs, applications, open }: LogsOptions): Lo
             tls: (row) => put(eveTls(row)),
             quic: (row) => put(eveQuic(row)),
             http: overTcp((row) => put(eveHttp(row))),
+            ssh: (row) => put(eveSsh(row)),
+            smtp: (row) => put(eveSmtp(row)),
           }
         : undefined,
       arePairs: pairs,
@@ -58,7 +60,13 @@ export function openLogs({ format, pairs, applications, open }: LogsOptions): Lo
   return {
     connection: begin(CONN),
     transactions: applications
-      ? { dns: begin(DNS), tls: begin(SSL), http: overTcp(begin(HTTP)) }
+      ? {
+          dns: begin(DNS),
+          tls: begin(SSL),
+          http: overTcp(begin(HTTP)),
+          ssh: begin(SSH),
+          smtp: begin(SMTP),
+        }
       : undefined,
     arePairs: true,
     flow: () => undefined,

@@ -1,3 +1,4 @@
+import { sshVersion } from '../application/banner.js'
 import { communityId } from '../application/community-id.js'
 import {
   DNS_AA,
@@ -11,7 +12,13 @@ import {
 import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
 import { tlsCipherName, tlsGroupName, tlsVersionName } from '../application/tls-names.js'
-import type { DnsTransaction, HttpExchange, TlsHandshake } from '../application/transactions.js'
+import type {
+  DnsTransaction,
+  HttpExchange,
+  SmtpOpening,
+  SshHandshake,
+  TlsHandshake,
+} from '../application/transactions.js'
 import type { Connection } from '../flow/connection.js'
 import { formatWords } from '../wire/address.js'
 import { protocolName } from '../wire/protocol.js'
@@ -156,4 +163,16 @@ export const HTTP = log<HttpExchange>('http', ({ ends }) => ends, [
   field('user_agent', 'string', ({ request }) => request?.userAgent),
   field('status_code', 'count', ({ response }) => response?.status),
   field('status_msg', 'string', ({ response }) => response?.reason),
+])
+
+export const SSH = log<SshHandshake>('ssh', ({ ends }) => ends, [
+  field('version', 'count', ({ client, server }) => sshVersion(server ?? client!)),
+  field('client', 'string', ({ client }) => client),
+  field('server', 'string', ({ server }) => server),
+])
+
+/** Zeek has no field for what the server says first. */
+export const SMTP = log<SmtpOpening>('smtp', ({ ends }) => ends, [
+  field('helo', 'string', ({ helo }) => helo),
+  field('banner', 'string', ({ banner }) => banner),
 ])

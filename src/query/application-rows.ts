@@ -4,7 +4,7 @@ import { joinedSinks } from '../application/application-sink.js'
 import { type TransactionSink, Transactions } from '../application/transactions.js'
 import { ApplicationPackets } from '../session/application-packets.js'
 import type { DuplicateMode } from '../session/duplicates.js'
-import { type ApplicationTable, DNS, HTTP, QUIC, TLS } from './application-tables.js'
+import { type ApplicationTable, DNS, HTTP, QUIC, SMTP, SSH, TLS } from './application-tables.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbValues } from './duckdb-values.js'
 import { keptTable } from './sql-tables.js'
@@ -39,6 +39,8 @@ export class ApplicationRows {
       tls: await filled(TLS),
       quic: await filled(QUIC),
       http: await filled(HTTP),
+      ssh: await filled(SSH),
+      smtp: await filled(SMTP),
     }
     if (tables.length === 0 && names === undefined) return undefined
     return new ApplicationRows(sink, tables, names, duplicates)

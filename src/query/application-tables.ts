@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api'
+import { sshVersion } from '../application/banner.js'
 import {
   DNS_AA,
   DNS_RA,
@@ -18,6 +19,8 @@ import type {
   DnsTransaction,
   HttpExchange,
   QuicHandshake,
+  SmtpOpening,
+  SshHandshake,
   TlsHandshake,
 } from '../application/transactions.js'
 import { formatWords } from '../wire/address.js'
@@ -36,7 +39,7 @@ interface ApplicationColumn<Row> {
 
 /** A table of what packets say of applications, with the names of Zeek's logs. */
 export interface ApplicationTable<Row = never>
-  extends FilledTable<'dns' | 'tls' | 'quic' | 'http', ValueType> {
+  extends FilledTable<'dns' | 'tls' | 'quic' | 'http' | 'ssh' | 'smtp', ValueType> {
   readonly values: (row: Row) => Value[]
 }
 
@@ -154,4 +157,15 @@ export const HTTP = table<HttpExchange>('http', [
   text('resp_mime_type', ({ response }) => response?.contentType),
 ])
 
-export const APPLICATION_TABLES: readonly ApplicationTable[] = [DNS, TLS, QUIC, HTTP]
+export const SSH = table<SshHandshake>('ssh', [
+  whole('version', ({ client, server }) => sshVersion(server ?? client!)),
+  text('client', ({ client }) => client),
+  text('server', ({ server }) => server),
+])
+
+export const SMTP = table<SmtpOpening>('smtp', [
+  text('helo', ({ helo }) => helo),
+  text('banner', ({ banner }) => banner),
+])
+
+export const APPLICATION_TABLES: readonly ApplicationTable[] = [DNS, TLS, QUIC, HTTP, SSH, SMTP]

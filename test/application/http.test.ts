@@ -83,6 +83,13 @@ describe('banners', () => {
     })
   })
 
+  test('of a client of SMTP are what it calls itself', () => {
+    expect(banner('EHLO [192.0.2.1]\r\n')).toEqual({ type: 'helo', text: '[192.0.2.1]' })
+    expect(banner('helo mail.example.org\n')).toEqual({ type: 'helo', text: 'mail.example.org' })
+    for (const cut of ['E', 'EHLO', 'EHLO mail']) expect(banner(cut)).toBe('more')
+    expect(banner('EHLO\r\n')).toBeUndefined()
+  })
+
   test('that are cut go on; what only looks like one is none', () => {
     const text = 'SSH-2.0-OpenSSH_9.6\r\n'
     for (let end = 1; end < text.length; end++) expect(banner(text.slice(0, end))).toBe('more')

@@ -177,14 +177,19 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     const path = join(temporaryDirectory(), 'named.pcap')
     const hello = records(clientHello({ ciphers: [0x1301], extensions: [[0, SERVER_NAME]] }))
     const request = Buffer.from('GET /a HTTP/1.1\r\nHost: www.example.com\r\n\r\n')
-    const inner = [...segments(hello, 40), ...segments(request, 500, { ...CLIENT, dport: 80 })]
+    const greeting = Buffer.from('SSH-2.0-OpenSSH_9.6\r\n')
+    const inner = [
+      ...segments(hello, 40),
+      ...segments(request, 500, { ...CLIENT, dport: 80 }),
+      ...segments(greeting, 500, { ...CLIENT, dport: 22 }),
+    ]
     const frames = inner.map((frame) =>
       mirrored({ source: '10.9.9.9', target: '10.9.9.8', vni: 7, frame }),
     )
     writeFileSync(path, pcapFile(frames.map((frame) => ({ frame }))))
     const both =
-      'SELECT t.orig_h, t.resp_p, server_name, ja4, h.host, h.uri, status_code, ' +
-      '(SELECT count(*) FROM packets) AS packets, h.vni FROM tls AS t, http AS h'
+      'SELECT t.orig_h, t.resp_p, server_name, ja4, h.host, h.uri, status_code, s.client, s.server, ' +
+      '(SELECT count(*) FROM packets) AS packets, h.vni FROM tls AS t, http AS h, ssh AS s'
     expect(await ask(both, path)).toEqual([
       {
         orig_h: '10.0.0.1',
@@ -194,6 +199,8 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
         host: 'www.example.com',
         uri: '/a',
         status_code: null,
+        client: 'SSH-2.0-OpenSSH_9.6',
+        server: null,
         packets: frames.length,
         vni: 7,
       },

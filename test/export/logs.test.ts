@@ -123,6 +123,54 @@ describe("Zeek's logs", () => {
   })
 })
 
+test('SSH and SMTP are rows of what both sides say first', async () => {
+  const client = { src: '10.0.0.1', dst: '192.0.2.1', sport: 40_000 }
+  const server = { src: '192.0.2.1', dst: '10.0.0.1', dport: 40_000 }
+  const say = (from: object, text: string) => ({
+    frame: ethernet(
+      tcp4({ ...(from as typeof client), dport: 0, ...from, payload: Buffer.from(text) }),
+    ),
+  })
+  const path = join(temporaryDirectory(), 'x.pcap')
+  writeFileSync(
+    path,
+    pcapFile([
+      say({ ...server, sport: 22 }, 'SSH-1.99-dropbear_2022.83\r\n'),
+      say({ ...client, dport: 22 }, 'SSH-2.0-OpenSSH_9.6 Debian-1\r\n'),
+      say({ ...server, sport: 587 }, '220 mx.example.com ESMTP ready\r\n'),
+      say({ ...client, dport: 587 }, 'EHLO mail.example.org\r\n'),
+    ]),
+  )
+  const logs = temporaryDirectory()
+  await runCommand('flows', '--format', 'zeek', '-o', logs, path)
+  const read = (name: string) => rowsOf(readFileSync(join(logs, name), 'utf8'))
+  const from = { 'id.orig_h': '10.0.0.1', 'id.orig_p': '40000', 'id.resp_h': '192.0.2.1' }
+  const greetings = { client: 'SSH-2.0-OpenSSH_9.6 Debian-1', server: 'SSH-1.99-dropbear_2022.83' }
+  expect(read('ssh.log')).toMatchObject([{ ...from, version: '2', ...greetings }])
+  expect(read('smtp.log')).toMatchObject([
+    { ...from, helo: 'mail.example.org', banner: '220 mx.example.com ESMTP ready' },
+  ])
+  const eve = await runCommand('flows', '--format', 'eve', path)
+  const events = eve.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(events.filter(({ event_type: type }) => type !== 'netflow')).toMatchObject([
+    {
+      event_type: 'ssh',
+      src_ip: '10.0.0.1',
+      ssh: {
+        client: { proto_version: '2.0', software_version: 'OpenSSH_9.6' },
+        server: { proto_version: '1.99', software_version: 'dropbear_2022.83' },
+      },
+    },
+    { event_type: 'smtp', dest_port: 587, smtp: { helo: 'mail.example.org' } },
+  ])
+  const flows = await runCommand('flows', '--json', path)
+  const named = JSON.parse(flows.out).filter((row: Row) => row['dstName'] !== null)
+  expect(named).toMatchObject([{ dstName: 'mx.example.com', dstPort: 22 }, { dstPort: 587 }])
+})
+
 describe("Suricata's EVE", () => {
   const events = async (...args: string[]): Promise<Record<string, unknown>[]> => {
     const { code, out } = await runCommand('flows', '--format', 'eve', ...args, PLAIN)

@@ -424,13 +424,13 @@ function addEventLogs(command: Command): void {
     .optionsGroup('Event logs:')
     .option(
       '--event-log-dir <dir>',
-      'directory for event logs (finished connections, DNS, TLS, QUIC and HTTP) in the formats of Zeek or Suricata: ' +
+      'directory for event logs (finished connections, DNS, TLS, QUIC, HTTP, SSH and SMTP) in the formats of Zeek or Suricata: ' +
         'DIR/<day>/<log>.<UTC start>_<id>.log.gz (default: none)',
     )
     .addOption(
       new Option(
         '--event-log-format <format>',
-        "format of event logs: Zeek's conn.log, dns.log, ssl.log and http.log as tab-separated values or JSON, or " +
+        "format of event logs: Zeek's conn.log, dns.log, ssl.log, http.log, ssh.log and smtp.log as tab-separated values or JSON, or " +
           "Suricata's EVE JSON with a netflow event per direction (eve) or a flow event per connection (eve-flow)",
       )
         .choices(['zeek', 'zeek-json', 'eve', 'eve-flow'])
@@ -441,7 +441,10 @@ function addEventLogs(command: Command): void {
         .argParser(parseInterval)
         .default(parseInterval('5m'), '5m'),
     )
-    .option('--no-names', 'write only connections to the event logs, no DNS, TLS, QUIC or HTTP')
+    .option(
+      '--no-names',
+      'write only connections to the event logs, nothing of DNS, TLS and others',
+    )
 }
 
 function parseInterval(text: string): number {

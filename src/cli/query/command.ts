@@ -85,6 +85,10 @@ Tables (only those that the SQL names are filled):
   http      a request and its response, as in Zeek's http.log: ts … resp_p,
             trans_depth, method, host, uri, referrer, version, user_agent,
             status_code, status_msg, resp_mime_type
+  ssh       how a connection begins, as in Zeek's ssh.log: ts … resp_p, version,
+            client, server (their first lines)
+  smtp      how a connection begins: ts … resp_p, helo (what the client calls
+            itself), banner (the first line of the server)
   traffic_mirror_sessions
             from --state: description, network_interface_id, owner_id,
             packet_length, session_number, tags, traffic_mirror_filter_id,

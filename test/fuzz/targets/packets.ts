@@ -265,7 +265,11 @@ export const PACKET_TARGETS: readonly FuzzTarget[] = [
   ),
   parserTarget(
     'banner',
-    [Buffer.from('SSH-2.0-OpenSSH_9.6\r\n'), Buffer.from('220 mx ESMTP Postfix\r\n')],
+    [
+      Buffer.from('SSH-2.0-OpenSSH_9.6\r\n'),
+      Buffer.from('220 mx ESMTP Postfix\r\n'),
+      Buffer.from('EHLO mail.example.org\r\n'),
+    ],
     (bytes, start, end) => [
       parseBanner(bytes, start, end, true),
       parseBanner(bytes, start, end, false),
