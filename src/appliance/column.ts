@@ -135,7 +135,7 @@ export class Column {
   readonly #eventLogs: EventLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
   readonly #captureFiles: FileBudget
-  /** New directories for captures of sessions that nobody registered. */
+  /** New directories for captures of unknown sessions. */
   readonly #newDirectories: Tokens
   readonly #directoriesOfNew: number
   /** How long `work` held the thread, in microseconds. */
@@ -166,7 +166,7 @@ export class Column {
     const lines = new LineLimits(onProblem)
     this.#lines = lines
     this.#sayOfRegistered = lines.about('captures of registered sessions')
-    this.#sayOfOthers = lines.about('captures of sessions that nobody registered')
+    this.#sayOfOthers = lines.about('captures of unknown sessions')
     this.#sayOfPackets = lines.about('packets')
     this.#sayOfFilters = lines.about('filters')
     const { captures, flowLogs } = options.files ?? NO_FILE_LIMITS

@@ -65,7 +65,7 @@ export function fileLimitsWarning(
   const needed = PROCESS_USE + connections.api + connections.others + workers * (each + WORKER_USE)
   const worker = workers === 1 ? '' : ' by each worker'
   return (
-    `${limit} files may be open at a time: of ${maxSessions} sessions (--max-sessions) that nobody ` +
-    `registered, at most ${sessions} are captured${worker}; for all of them run "ulimit -n ${needed}" first`
+    `${limit} files may be open at a time: at most ${sessions} of ${maxSessions} unknown sessions (--max-sessions) ` +
+    `are captured${worker}; for all of them run "ulimit -n ${needed}" first`
   )
 }

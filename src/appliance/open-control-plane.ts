@@ -40,7 +40,9 @@ export async function openControlPlane(
   }
   const count = plane.resources.sessions.size
   if (count > REGISTERED_MAX) {
-    throw new OperatorError(`there are ${count} mirror sessions, and room for ${REGISTERED_MAX}`)
+    throw new OperatorError(
+      `there are ${count} mirror sessions, and at most ${REGISTERED_MAX} are possible: remove some`,
+    )
   }
   const seen = new Set<number>()
   for (const session of plane.resources.sessions.values()) {

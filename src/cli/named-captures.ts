@@ -31,7 +31,7 @@ async function inDirectory(path: string): Promise<CaptureFile[]> {
   }
   if (files.length === 0) {
     throw new OperatorError(
-      `${path} has no capture files: names end with .pcap, .pcapng or .cap, perhaps .gz or .zst behind it`,
+      `${path} has no capture files: their names end in .pcap, .pcapng or .cap, with or without .gz or .zst`,
     )
   }
   return files

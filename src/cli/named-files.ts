@@ -17,7 +17,7 @@ export function checkNames(inputs: readonly string[], outputs: readonly string[]
       if (dev !== replaced.dev || ino !== replaced.ino) continue
       const which = input === output ? output : `${output} is ${input}, which`
       throw new OperatorError(
-        `${which} is read: it would be replaced by what is made of it; name another file to write`,
+        `${which} is an input and would be overwritten: name another file to write`,
         { exitCode: 2 },
       )
     }

@@ -44,9 +44,12 @@ export async function capturesNamed(
   { dir, since, until }: OfflineCliOptions,
 ): Promise<readonly string[]> {
   if (since !== undefined && until !== undefined && isBefore(until, since)) {
-    throw new OperatorError('--until lies before --since: no packet is between them', {
-      exitCode: 2,
-    })
+    throw new OperatorError(
+      '--until is before --since, so no packet can match: change one of them',
+      {
+        exitCode: 2,
+      },
+    )
   }
   if (dir === undefined) {
     if (files.length > 0) return files
@@ -137,7 +140,7 @@ export function sayTrailing(
 ): void {
   if (!hasTrailing) return
   const name = path === '-' ? 'standard input' : path
-  sayProblem(`${name}: ignored what follows the ${compression} data, which is no part of it`)
+  sayProblem(`${name}: ignored the bytes after the end of the ${compression} data`)
 }
 
 /** Says what was wrong, once everything readable has been put out; exit code 1. */

@@ -38,6 +38,22 @@ export function formatOfOutput<F extends string>(
   )
 }
 
+/** Throws OperatorError (exit code 2) for a name that Parquet cannot be written to. */
+export function checkParquetName(output: string): void {
+  if (/\.(?:gz|zst)$/.test(output)) {
+    throw new OperatorError(
+      'Parquet files are compressed inside, and nothing reads them compressed again: leave .gz and .zst off the name',
+      { exitCode: 2 },
+    )
+  }
+  if (output === '-' && process.stdout.isTTY === true) {
+    throw new OperatorError(
+      'Parquet cannot be shown on a terminal: name a file with -o, or pipe it into a program',
+      { exitCode: 2 },
+    )
+  }
+}
+
 /** Without the compression, in small letters; empty for what is no file. */
 function endingOf(output: string): string {
   const isFile = statOf(output)?.isFile() ?? output !== '-'

@@ -49,7 +49,7 @@ export function follow(
   if (draft.resources.sessions.size > sessionsMax) {
     throw new Refusal(
       'TrafficMirrorSessionLimitExceeded',
-      `there are ${draft.resources.sessions.size} mirror sessions, and room for ${sessionsMax}`,
+      `there are ${draft.resources.sessions.size} mirror sessions, and at most ${sessionsMax} are possible: remove some`,
     )
   }
 }

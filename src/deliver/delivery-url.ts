@@ -108,7 +108,7 @@ export function parsePlace(url: string): Place {
   if (place !== undefined) return place
   const forms = known === undefined ? Object.values(SCHEMES).map(({ form }) => form) : [known.form]
   throw new OperatorError(
-    `'${url}' is no destination: give it as ${forms.join(', ').replace(/, ([^,]*)$/, ' or $1')}`,
+    `'${url}' is not a destination: give it as ${forms.join(', ').replace(/, ([^,]*)$/, ' or $1')}`,
     { exitCode: 2 },
   )
 }

@@ -102,7 +102,9 @@ async function* messagesOf(
     messages.stop()
   }
   if (!signal.aborted) {
-    throw new OperatorError('no server can be reached any more: what has been read is not all')
+    throw new OperatorError(
+      'the connection to the servers was lost before the end of the stream: the output is incomplete',
+    )
   }
 }
 

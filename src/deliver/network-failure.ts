@@ -2,7 +2,7 @@ import { errnoOf } from '../sink/write-error.js'
 import { DeliveryError } from './destination.js'
 
 const UNREACHED: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'is not there: nobody listens on its port',
+  ECONNREFUSED: 'refuses connections: no program listens on its port',
   ECONNRESET: 'closed the connection',
   EPIPE: 'closed the connection',
   ETIMEDOUT: 'does not answer',

@@ -76,7 +76,7 @@ function damageOf(error: unknown, count: number): Undeliverable | undefined {
   if (!isDamage) return undefined
   const { message } = error as Error
   return new Undeliverable(
-    `it is damaged behind its first ${count} records, which have been delivered: ${message}`,
+    `it is damaged after its first ${count} records, which have been delivered: ${message}`,
   )
 }
 
@@ -113,7 +113,7 @@ function recordOf(bytes: Buffer): QueuedRecord {
   const [source = '', start = ''] = text.split(' ', LEADING_VALUES)
   const line = text.slice(source.length + start.length + LEADING_VALUES)
   if (source === '' || !/^\d{1,12}$/.test(start) || line === '') {
-    throw new Malformed('a line is no record')
+    throw new Malformed('a line is not a record')
   }
   return { source, startMs: Number(start) * 1000, line, bytes: Buffer.byteLength(line) }
 }

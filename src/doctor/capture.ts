@@ -10,7 +10,7 @@ const MAX_FLOWS = 262_144
 /** Of what `analyze` finds, what has to do with mirroring. */
 const ADVICE: Partial<Record<FindingKind, { readonly why: string; readonly fix: string }>> = {
   damage: {
-    why: 'what is behind is not known',
+    why: 'what follows the damage cannot be read',
     fix: 'capture again, and stop the capture with SIGINT',
   },
   loss: {

@@ -27,7 +27,7 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
         check,
         level: 'problem',
         what: `UDP port ${port} of ${host} cannot be had (${code})`,
-        why: 'mirrored packets that nobody receives are lost',
+        why: 'mirrored packets that no program receives are lost',
         fix:
           code === 'EACCES'
             ? 'run as root or with CAP_NET_BIND_SERVICE, or give a --port from 1024 up'

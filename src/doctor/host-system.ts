@@ -49,7 +49,7 @@ export function checkClock(): Finding {
   return {
     check,
     level: 'warning',
-    what: 'nobody keeps the clock of this host',
+    what: 'the clock of this host is not synchronized',
     why: 'times in captures and flow logs drift, and requests to AWS and the API are refused from 15 minutes on',
     fix: 'timedatectl set-ntp true, or run chrony; on EC2 with "server 169.254.169.123"',
   }

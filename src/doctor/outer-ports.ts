@@ -139,7 +139,7 @@ export class OuterPorts {
         check: 'split-flows',
         level: 'warning',
         what: `${split.length} of ${both.length} connections come from several outer ports`,
-        why: 'behind a load balancer their halves may reach different targets; with several workers, different threads',
+        why: 'a load balancer may send their halves to different targets, and several workers may handle them in different threads',
         fix: "one target for each zone, or one instance behind the load balancer; mirrortap listen --steer vni or flow, never the kernel's own spreading",
       },
     ]

@@ -80,7 +80,7 @@ function tokenAt(text: string, at: number): { token: Token; end: number } {
   }
   if (end === at) {
     const word = text.slice(at, Math.max(at + 1, match(WHOLE_WORD, text, at)))
-    throw refusal(nameToken(word, at), 'this is no part of a pcap-filter(7) expression')
+    throw refusal(nameToken(word, at), 'this cannot be part of a pcap-filter(7) expression')
   }
   const written = text.slice(at, end)
   if (kind === 'number') return { token: numberToken(written, at), end }

@@ -144,7 +144,7 @@ export class LinkLayer {
     const isBottom = equals(this.network(-2, 1), BOTTOM_OF_STACK, BOTTOM_OF_STACK)
     if (protocol === ETHERTYPE_IPV4) return all(isBottom, equals(this.network(0, 1), 0x40, 0xf0))
     if (protocol === ETHERTYPE_IPV6) return all(isBottom, equals(this.network(0, 1), 0x60, 0xf0))
-    throw refusal(token, 'behind "mpls" only IPv4 and IPv6 can be told')
+    throw refusal(token, 'after "mpls" only IPv4 and IPv6 can be recognized')
   }
 
   /**
@@ -162,7 +162,7 @@ export class LinkLayer {
 
   /** A tag, of one VLAN where that is given; then moves after it. */
   vlan(number: Token | undefined, token: Token): Condition {
-    if (this.#labels > 0) throw refusal(token, 'behind "mpls" there are no tags')
+    if (this.#labels > 0) throw refusal(token, 'VLAN tags cannot follow "mpls"')
     if (this.#kind !== 'ethernet') throw refusal(token, `frames of ${this.name} have no tags`)
     const type = frameField(this.#typeAt, 2)
     const isTagged = any(

@@ -39,7 +39,7 @@ export function noPrimitive(token: Token): Error {
     case 'number':
       return refusal(token, 'say what it is, such as "port"')
     case 'name':
-      return refusal(token, `there is no such word${hint(token)}`)
+      return refusal(token, `this word is unknown${hint(token)}`)
     default:
       return refusal(token, 'no condition can begin like this')
   }

@@ -117,7 +117,8 @@ function arithmetic(
   if (right.kind === 'number') {
     const isZero = right.value === 0
     if (isZero && operator === '/') throw refusal(token, 'this divides by zero')
-    if (isZero && operator === '%') throw refusal(token, 'there is no remainder of zero')
+    if (isZero && operator === '%')
+      throw refusal(token, 'the remainder of a division by zero is undefined')
     if (isZero && (operator === '&' || operator === '*')) return right
     const isShift = operator === '<<' || operator === '>>'
     if (isShift && written.kind === 'number' && right.value > 31) {

@@ -159,7 +159,7 @@ class Parser {
     const join = this.#join()
     if (join === undefined) return word
     const other = word === 'src' ? 'dst' : 'src'
-    reader.expect(other, `behind "${word} ${join}" there is "${other}" missing`)
+    reader.expect(other, `"${other}" is missing after "${word} ${join}"`)
     return join === 'or' ? 'either' : 'both'
   }
 

@@ -66,7 +66,7 @@ function decisionOf(entry: Target, present: Present): Decision {
     const no = decisions.get(last.no)!
     const depth = 1 + Math.max(depths.get(branch.yes) ?? 0, depths.get(last.no) ?? 0)
     if (depth > PATH_MAX) {
-      throw new OperatorError('the filter makes too many tests: write fewer and larger networks', {
+      throw new OperatorError('the filter needs too many tests: use fewer and larger networks', {
         exitCode: 2,
         code: 'ERR_FILTER',
       })

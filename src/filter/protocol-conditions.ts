@@ -77,7 +77,7 @@ const MEANINGS: Readonly<Record<Exclude<ProtocolWord, 'ether'>, Meaning>> = {
 
 /** What a protocol word alone says. */
 export function protocolCondition(layer: LinkLayer, word: ProtocolWord, token: Token): Condition {
-  if (word === 'ether') throw refusal(token, 'this needs something behind it, such as "host"')
+  if (word === 'ether') throw refusal(token, 'this needs something after it, such as "host"')
   const meaning = MEANINGS[word]
   if ('link' in meaning) return layer.carries(meaning.link, token)
   if ('osi' in meaning) {

@@ -112,7 +112,7 @@ export class ValueParser {
     if (reader.takes(':')) {
       const sizeToken = reader.next()
       if (sizeToken.kind !== 'number' || ![1, 2, 4].includes(sizeToken.value)) {
-        throw refusal(sizeToken, 'so many bytes cannot be read: 1, 2 or 4')
+        throw refusal(sizeToken, 'only 1, 2 or 4 bytes can be read')
       }
       size = sizeToken.value
     }

@@ -91,7 +91,7 @@ function parseAddress(
   if (unknown !== undefined) return `.${name}${unknown}`
   const cidr = parseCidr(text)
   if (cidr === undefined) {
-    return `.${name}.AddressDefinition ${JSON.stringify(text)} is no address and no CIDR block`
+    return `.${name}.AddressDefinition ${JSON.stringify(text)} is neither an address nor a CIDR block`
   }
   const { version, first, mask } = cidr
   return version === 4

@@ -57,10 +57,9 @@ const WORDS: Readonly<Record<Dialect, Words>> = {
 export function flowLogDdl(dialect: Dialect, options: DdlOptions): string {
   const columns = [...new Set(options.format.fields)]
   if (!columns.some(({ name }) => name === 'start')) {
-    throw new OperatorError(
-      'records of one window are told by ${start}: put it into the log format',
-      { exitCode: 2 },
-    )
+    throw new OperatorError('records are merged by their start: add ${start} to the log format', {
+      exitCode: 2,
+    })
   }
   const statements = TABLES[dialect](columns, options)
   const merge = dialect === 'clickhouse' ? clickhouseMerge : mergedView

@@ -75,7 +75,7 @@ function encodeValue(field: Field, value: string | undefined): string | undefine
   const encoded = isTag ? encodeTag(value) : value
   if (!PLAIN.test(encoded)) {
     throw new OperatorError(
-      `${field.name}: ${JSON.stringify(value)} holds a space, a control character or a letter outside ASCII, which a flow log cannot carry.`,
+      `${field.name}: ${JSON.stringify(value)} has a space, a control character or a character outside ASCII, which flow logs cannot have.`,
       { exitCode: 2 },
     )
   }

@@ -49,7 +49,7 @@ export class PcapServer {
       await once(server, 'listening')
     } catch (error) {
       throw new OperatorError(
-        `cannot give packets to readers at ${host} port ${port} (${errnoOf(error) ?? String(error)}): name an address of this host and a free port`,
+        `cannot serve packets at ${host} port ${port} (${errnoOf(error) ?? String(error)}): name an address of this host and a free port`,
         { cause: error },
       )
     }

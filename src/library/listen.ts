@@ -357,7 +357,7 @@ function columnOptions(options: ListenOptions): ColumnOptions {
   // Refused before anything is opened.
   openSessionFilter(filterOptions, () => undefined)
   if (duplicates === 'mark' && captures !== undefined && captures.format !== 'pcapng') {
-    throw new OperatorError('a pcap file has no place for marks of duplicates: use pcapng', {
+    throw new OperatorError('pcap files cannot mark duplicates: use pcapng', {
       exitCode: 2,
     })
   }

@@ -165,7 +165,7 @@ export class CaptureParser {
     }
     const octets = this.#viewed.toString('hex', start, start + MAGIC_LEN)
     const spaced = octets.replace(/..(?!$)/g, '$& ')
-    this.refusal = `is no capture file: it starts with ${spaced}; name a pcap or pcapng file`
+    this.refusal = `is not a capture file: it starts with ${spaced}; name a pcap or pcapng file`
     return undefined
   }
 

@@ -61,7 +61,7 @@ export class PcapParser implements FormatParser {
     if (fault === 'pcap-version') {
       this.refusal = `is a pcap file of version ${header.major}.${header.minor}, and 2.x alone can be read; convert it to 2.4 first`
     } else if (fault !== undefined) {
-      this.refusal = `is no pcap file (${fault}); name a pcap or pcapng file`
+      this.refusal = `is not a pcap file (${fault}); name a pcap or pcapng file`
     } else {
       this.interfaces.add(header.linkType, header.snaplen)
     }

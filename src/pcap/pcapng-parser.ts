@@ -135,7 +135,7 @@ export class PcapngParser implements FormatParser {
       return this.#fail(`the block has a length of ${length}, and its type needs ${shortest}`)
     }
     if (length % 4 !== 0) {
-      return this.#fail(`the block has a length of ${length}, which is no multiple of 4`)
+      return this.#fail(`the block has a length of ${length}, which is not a multiple of 4`)
     }
     if (length > LONGEST_BLOCK) {
       return this.#fail(`the block has a length of ${length}, more than the 16 MiB it may have`)
@@ -145,7 +145,7 @@ export class PcapngParser implements FormatParser {
 
   #fail(message: string): 0 {
     if (this.#open) this.damage = message
-    else this.refusal = `is no readable pcapng file: ${message}; convert or capture it again`
+    else this.refusal = `is not a readable pcapng file: ${message}; convert or capture it again`
     return 0
   }
 

@@ -440,7 +440,7 @@ class Reading {
       throw new OperatorError(
         fault === undefined || parser.octets > 0
           ? `${this.#input.name} ${parser.refusal}`
-          : `${this.#input.name} is no readable capture file: ${fault}; copy or compress it again`,
+          : `${this.#input.name} is not a readable capture file: ${fault}; copy or compress it again`,
         { code: 'ERR_CAPTURE_FORMAT' },
       )
     }

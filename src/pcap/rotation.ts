@@ -79,7 +79,7 @@ const CLOSING_MAX = 16
 const ASK_AGAIN_SECONDS = 1
 
 const NO_FILE = 'as many files are open as may be'
-const NO_DIRECTORY = 'sessions that nobody registered have made too many new directories'
+const NO_DIRECTORY = 'unknown sessions have made too many new directories'
 
 /** What CaptureWriter reserves ahead of the first packet. */
 const HEADER_UNITS = 1

@@ -62,7 +62,7 @@ export function formatTimeName(pattern: string, date: Date): string {
     const convert = Object.hasOwn(CONVERSIONS, letter) ? CONVERSIONS[letter] : undefined
     if (convert === undefined) {
       throw new OperatorError(
-        `${text} in ${pattern} is no time that can be put into a file name; ` +
+        `${text} in ${pattern} is not a conversion that a file name may have; ` +
           'write such as %Y%m%dT%H%M%SZ, and %% for a percent sign',
         { exitCode: 2 },
       )

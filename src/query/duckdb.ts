@@ -9,7 +9,7 @@ export async function loadDuckDb(load = () => import('@duckdb/node-api')): Promi
     return await load()
   } catch (error) {
     throw new OperatorError(
-      'query needs DuckDB, an optional package: npm install @duckdb/node-api (for all: npm install --global)',
+      'query needs DuckDB, an optional package: npm install @duckdb/node-api (for all users: npm install --global)',
       { cause: error },
     )
   }

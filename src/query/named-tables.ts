@@ -77,7 +77,7 @@ export function apart(
     const first = firsts.get(name.toLowerCase())
     if (first !== undefined && tables === undefined) {
       throw new OperatorError(
-        `${first} and ${name} differ in capitals alone: query one of them at a time, or rename one`,
+        `${first} and ${name} differ only in upper and lower case: query one of them at a time, or rename one`,
         { exitCode: 2 },
       )
     }

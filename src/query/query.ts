@@ -159,7 +159,7 @@ async function arrange(
 ): Promise<string> {
   if (sort === undefined && top === undefined) return sql
   if (EXPLAIN.test(sql)) {
-    throw new OperatorError('--sort and --top are for rows, and EXPLAIN gives none', {
+    throw new OperatorError('--sort and --top cannot be used with EXPLAIN', {
       exitCode: 2,
     })
   }

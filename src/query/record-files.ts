@@ -34,7 +34,7 @@ export class RecordStore {
     if (this.used > this.#limit) {
       this.isFull = true
       throw new OperatorError(
-        `the flow logs have more than the ${this.#limit} bytes of records that --temporary-limit allows; raise it, or ask of fewer at a time`,
+        `the flow logs have more than the ${this.#limit} bytes of records that --temporary-limit allows; raise it, or query fewer files at a time`,
       )
     }
     try {
@@ -42,7 +42,7 @@ export class RecordStore {
     } catch (error) {
       this.isFull = true
       throw new OperatorError(
-        `the temporary directory cannot be written to: ${(error as Error).message}; make room, or name another with TMPDIR`,
+        `the temporary directory cannot be written to: ${(error as Error).message}; free some space, or set TMPDIR to another directory`,
         { cause: error },
       )
     }

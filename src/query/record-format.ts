@@ -37,7 +37,7 @@ export function formatOfOption(text: string): RecordFormat {
   const twice = names.find((name, at) => names.indexOf(name) < at)
   if (twice === undefined) return formatOf(names)
   throw new OperatorError(
-    `the log format names '${twice}' twice: a table cannot have a column twice; query a log of other fields`,
+    `the log format names '${twice}' twice, and a table has a column once: leave one of them out`,
     { exitCode: 2 },
   )
 }

@@ -102,7 +102,7 @@ export const FUNCTION_MACROS = [
     END`,
   `CREATE MACRO in_cidr(address, cidr) AS
     CASE WHEN cidr IS NOT NULL AND loaded.cidr_digits(CAST(cidr AS VARCHAR)) IS NULL THEN
-      error(concat('in_cidr: ''', cidr, ''' is no block of addresses such as 10.0.0.0/8 or 2001:db8::/32'))
+      error(concat('in_cidr: ''', cidr, ''' is not a block of addresses such as 10.0.0.0/8 or 2001:db8::/32'))
     ELSE starts_with(
       loaded.address_digits(CAST(address AS VARCHAR)), loaded.cidr_digits(CAST(cidr AS VARCHAR))) END`,
   `CREATE MACRO is_private(address) AS

@@ -22,7 +22,7 @@ const LARGEST_BUFFER = 0x3fff_ffff
 export async function openDgram(options: ReceiverOptions): Promise<Receiver> {
   if (options.reusePort) {
     throw new OperatorError(
-      'several workers share a port, which only the receiver recvmmsg can (Linux, with the package koffi): use that, or one worker',
+      'only the receiver recvmmsg (Linux, with the package koffi) lets several workers share a port: use it, or one worker',
     )
   }
   const family = isIPv6(options.host) ? 6 : 4

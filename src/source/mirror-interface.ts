@@ -26,7 +26,7 @@ export function planOfInterface(
   throw new OperatorError(
     plan.length === 0
       ? 'the session file has no session of an interface'
-      : `which of ${ids.join(', ')} is ${name}? Give one alone its MacAddress or PrivateIpAddress, or a file with the sessions of one`,
+      : `${name} may be any of ${ids.join(', ')}: give the MacAddress or PrivateIpAddress of one of them, or a file with the sessions of one`,
     { exitCode: 2 },
   )
 }

@@ -92,8 +92,8 @@ function disableIpv6(name: string): void {
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  EBUSY: 'another process has it, or it is no tap device; give another name',
-  EINVAL: 'there is an interface of that name that is no tap device; give another name',
+  EBUSY: 'another process uses it, or it is not a tap device; give another name',
+  EINVAL: 'an interface of that name exists and is not a tap device; give another name',
   ENOENT: 'this host has no /dev/net/tun; load the module "tun"',
   ENODEV: 'this host has no /dev/net/tun; load the module "tun"',
   EPERM: 'no permission; run as root or with CAP_NET_ADMIN',

@@ -385,7 +385,7 @@ describe('Column', () => {
     expect(run.problems[0]).toMatch(/^vni-0_10.0.0.1: packets of .* are left out/)
     expect(run.problems.slice(-2)).toEqual([
       expect.stringContaining('max-sessions'),
-      expect.stringMatching(/^lines about captures .* nobody registered left out: \d+$/),
+      expect.stringMatching(/^lines about captures of unknown sessions left out: \d+$/),
     ])
   })
 

@@ -55,8 +55,8 @@ describe('the descriptors of a process', () => {
       expect(fileLimits(workers, API, needed).captures * LASTED_SHARE).toBeLessThan(sessions + 4)
     }
     expect(fileLimitsWarning(1024, 1, NONE, 512)).toBe(
-      '512 files may be open at a time: of 1024 sessions (--max-sessions) that nobody registered, ' +
-        'at most 294 are captured; for all of them run "ulimit -n 1626" first',
+      '512 files may be open at a time: at most 294 of 1024 unknown sessions (--max-sessions) ' +
+        'are captured; for all of them run "ulimit -n 1626" first',
     )
   })
 })

@@ -111,7 +111,7 @@ describe('openControlPlane', () => {
     {
       what: 'says of an interface what a flow log cannot carry',
       declared: { interfaces: [{ id: 'eni-1', addresses: [], availabilityZoneId: 'use1 az1' }] },
-      says: 'az-id: "use1 az1" holds a space',
+      says: 'az-id: "use1 az1" has a space',
     },
   ])('refuses a configuration that $what', async ({ declared, says }) => {
     const refused = open(declared)

@@ -119,7 +119,10 @@ describe('analyze', () => {
   test.each([
     { args: ['--top', '0'], says: 'Give a whole number from 1 to 1000.' },
     { args: ['--max-flows', 'many'], says: 'Give a whole number from 1 to 16777216.' },
-    { args: ['--json', '--report', '-'], says: '--report - and --json both want standard output' },
+    {
+      args: ['--json', '--report', '-'],
+      says: '--report - and --json cannot both write to standard output',
+    },
   ])('refuses $args in one line', async ({ args, says }) => {
     const { code, out, err } = await runMain('analyze', WEB, ...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

@@ -10,7 +10,7 @@ export const BAD_CAPTURES: readonly {
   {
     what: 'a file that is no capture',
     make: (directory) => written(directory, 'notes.pcap', 'these are notes'),
-    says: /notes\.pcap is no capture file: .*; name a pcap or pcapng file$/,
+    says: /notes\.pcap is not a capture file: .*; name a pcap or pcapng file$/,
   },
   {
     what: 'an empty file',

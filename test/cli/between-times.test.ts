@@ -88,7 +88,7 @@ describe('--dir, --since and --until', () => {
     const backward = ['--since', `${UNTIL}`, '--until', `${SINCE}`]
     expect(await runCommand('flows', '--dir', directory, ...backward)).toMatchObject({
       code: 2,
-      err: 'mirrortap: --until lies before --since: no packet is between them\n',
+      err: 'mirrortap: --until is before --since, so no packet can match: change one of them\n',
     })
     const twice = ['--at', `${UNTIL}`, '--until', `${UNTIL}`]
     expect(await runCommand('flows', '--dir', directory, ...twice)).toMatchObject({ code: 2 })

@@ -213,7 +213,7 @@ describe('capture --read', () => {
     err = ''
     expect(await main(['capture', ...out, at('a.pcap')])).toBe(2)
     expect(err).toBe(
-      `mirrortap: ${at('a.pcap')} is no filter: to read a capture file, say --read FILE\n`,
+      `mirrortap: ${at('a.pcap')} is not a filter: to read a capture file, give --read FILE\n`,
     )
   })
 
@@ -229,7 +229,7 @@ describe('capture --read', () => {
     const reads = inputs.flatMap((name) => ['--read', at(name)])
     expect(await main(['capture', ...reads, ...args()])).toBe(2)
     expect(err).toMatch(
-      /^mirrortap: [^\n]+ is read: it would be replaced by what is made of it; name another file to write\n$/,
+      /^mirrortap: [^\n]+ is an input and would be overwritten: name another file to write\n$/,
     )
     for (const name of inputs) expect(await frames(at(name))).toEqual(hex([PLAIN]))
   })
@@ -577,7 +577,11 @@ describe('capture', () => {
     ['-G of half a second', ['-w', '%s', '-G', '500ms'], /whole seconds/],
     ['a time that is none', ['-w', '%Q', '-G', '60'], /%Q in %Q is no time/],
     ['a series on standard output', ['-w', '-', '-C', '1'], /standard output is one file/],
-    ['two outputs in one', ['--read', 'x', '-w', '-', '--stats', '-'], /both want standard output/],
+    [
+      'two outputs in one',
+      ['--read', 'x', '-w', '-', '--stats', '-'],
+      /cannot both write to standard output/,
+    ],
     ['--split on the network', ['-w', 'x', '--split'], /--split is for capture files/],
     ['--decap on the network', ['-w', 'x', '--decap', 'none'], /--decap is for capture files/],
     ['--vxlan-port on the network', ['-w', 'x', '--vxlan-port', '1'], /--vxlan-port is for/],
@@ -608,13 +612,13 @@ describe('capture', () => {
     const lengths: number[] = []
     await readCapture(at('o.pcap'), ({ start, end }) => lengths.push(end - start))
     expect(lengths).toEqual([PLAIN.length, FIRST.length, SECOND.length])
-    expect(err).toContain(`${tail}: ignored what follows the gzip data, which is no part of it\n`)
-    expect(err).toMatch(/capture\.test\.ts is no capture file: [^\n]+\n$/)
+    expect(err).toContain(`${tail}: ignored the bytes after the end of the gzip data\n`)
+    expect(err).toMatch(/capture\.test\.ts is not a capture file: [^\n]+\n$/)
   })
 
   test.each([
     ['a file that is not there', ['--read', '/no/such.pcap'], /does not exist/],
-    ['a file that is no capture', ['--read', import.meta.filename], /is no capture file/],
+    ['a file that is no capture', ['--read', import.meta.filename], /is not a capture file/],
     ['a directory in place of a file to write', ['-w', '/tmp', '--port', '0'], /is a directory/],
     [
       'an address of another host',

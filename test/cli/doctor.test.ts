@@ -65,7 +65,7 @@ describe('doctor', () => {
 
   test.each([
     { args: ['x.pcap', '--api', 'http://127.0.0.1:1'], says: 'a capture file and --api are two' },
-    { args: ['--aws', '--terraform'], says: 'both want standard output' },
+    { args: ['--aws', '--terraform'], says: 'cannot both write to standard output' },
     { args: ['--api', 'localhost:4780'], says: 'Give a URL such as http://127.0.0.1:4780.' },
   ])('refuses $args', async ({ args, says }) => {
     const { code, out, err } = await runMain('doctor', ...args)

@@ -226,14 +226,20 @@ describe('find', () => {
 
   test.each([
     [['host 10.0.0.1', '--count'], /nothing to search: give --dir/],
-    [['x.pcap', 'host 10.0.0.1'], /nowhere to go: give -w FILE, --count, --flows or --json/],
-    [['x.pcap', '--count', '--flows'], /--flows lists packets of each flow: leave out --count/],
-    [['x.pcap', '--flows', '-w', '-'], /-w - and --flows both want standard output/],
+    [
+      ['x.pcap', 'host 10.0.0.1'],
+      /what to do with the packets found: give -w FILE, --count, --flows or --json/,
+    ],
+    [
+      ['x.pcap', '--count', '--flows'],
+      /--flows shows how many packets each flow has: leave out --count/,
+    ],
+    [['x.pcap', '--flows', '-w', '-'], /-w - and --flows cannot both write to standard output/],
     [['x.pcap', '--count', 'hots 10.0.0.1'], /hots/],
     [['x.pcap', '--count', '--since', 'yesterday'], /Give a time such as 10m ago/],
     [
       ['x.pcap', '--count', '--since', '1m ago', '--until', '2m ago'],
-      /--until lies before --since/,
+      /--until is before --since/,
     ],
     [['x.pcap', '-w', 'x.pcap'], /x\.pcap/],
   ])('says in one line what is wrong with %s', async (args, says) => {

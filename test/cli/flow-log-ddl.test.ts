@@ -81,9 +81,9 @@ GROUP BY "srcaddr", "start" - "start" % 600;
     { args: ['trino'], says: 'name where trino finds the flow logs' },
     { args: ['clickhouse', 's3://b/'], says: 'leave the place of the files out' },
     { args: ['duckdb', "it's/"], says: 'cannot be in a statement' },
-    { args: ['duckdb', 'a/', 'b/'], says: 'takes one place' },
+    { args: ['duckdb', 'a/', 'b/'], says: 'takes one location' },
     { args: ['duckdb', '--format', 'json'], says: 'is for text and Parquet' },
-    { args: ['duckdb', '--log-format', '${srcaddr}'], says: 'told by ${start}' },
+    { args: ['duckdb', '--log-format', '${srcaddr}'], says: 'add ${start}' },
   ])('refuses $args', async ({ args, says }) => {
     const { code, err } = await runCommand('flow-log', '--print-ddl', ...args)
     expect(err).toContain(says)

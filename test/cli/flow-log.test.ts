@@ -252,13 +252,13 @@ describe('flow-log', () => {
     { args: ['--log-format', ''], says: /empty: name at least one field/ },
     { args: ['--max-aggregation-interval', '61'], says: /Allowed choices are 60, 600\./ },
     { args: ['--format', 'xml'], says: /Allowed choices are text, json, parquet/ },
-    { args: ['--format', 'parquet', '-o', 'x.gz'], says: /compressed as it is/ },
+    { args: ['--format', 'parquet', '-o', 'x.gz'], says: /compressed inside/ },
     { args: ['--format', 'json', '-o', 'x/'], says: /name a file for json/ },
     { args: ['--per-hour-partition'], says: /name the one for them with -o DIR\// },
     { args: ['-o', 'x/', '--account-id', 'a_b'], says: /account id 'a_b' names a directory/ },
     { args: ['--vni', '-1'], says: /whole number from 0 to 16777215/ },
     { args: ['--vxlan-port', '0'], says: /whole number from 1 to 65535/ },
-    { args: ['--account-id', 'a b'], says: /account-id: "a b" holds a space/ },
+    { args: ['--account-id', 'a b'], says: /account-id: "a b" has a space/ },
   ])('refuses $args in one line', async ({ args, says }) => {
     const { code, out, err } = await runMain('flow-log', SAMPLE, ...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

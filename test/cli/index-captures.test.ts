@@ -29,7 +29,7 @@ describe('index', () => {
     writeFileSync(join(directory, 'bad.pcap'), 'no capture')
     const { code, out, err } = await runCommand('index', '--json', directory)
     expect(code).toBe(1)
-    expect(err).toMatch(/^mirrortap: .*bad\.pcap is no capture file: [^\n]+\n$/)
+    expect(err).toMatch(/^mirrortap: .*bad\.pcap is not a capture file: [^\n]+\n$/)
     expect(JSON.parse(out)).toMatchObject({
       indexed: [{ file: join(directory, 'good.pcap'), blocks: 1, damagedAt: null }],
       kept: 0,

@@ -35,7 +35,7 @@ describe('listen', () => {
   test.each([
     { args: ['--log-format', '${srcadr}'], says: "did you mean 'srcaddr'?" },
     { args: ['--account-id', 'a b'], says: "the account id 'a b' names a directory" },
-    { args: ['--interface-id', 'a b'], says: 'interface-id: "a b" holds a space' },
+    { args: ['--interface-id', 'a b'], says: 'interface-id: "a b" has a space' },
   ])('refuses $args, for flow logs, and makes nothing', async ({ args, says }) => {
     const dir = temporaryDirectory()
     const logs = join(dir, 'logs')
@@ -47,12 +47,12 @@ describe('listen', () => {
   })
 
   test.each([
-    { args: ['--keep-files', '3'], says: '--keep-files means nothing without --capture-dir' },
-    { args: ['--rotate-size', '100MB'], says: '--rotate-size means nothing without --capture-dir' },
-    { args: ['--file-format', 'parquet'], says: 'means nothing without --flow-log-dir: give that' },
-    { args: ['--per-hour-partition'], says: '--per-hour-partition means nothing without' },
-    { args: ['--no-api', '--audit-log', 'a'], says: '--audit-log means nothing with --no-api' },
-    { args: ['--no-auth', '--no-api'], says: '--no-auth means nothing with --no-api: leave one' },
+    { args: ['--keep-files', '3'], says: '--keep-files has no effect without --capture-dir' },
+    { args: ['--rotate-size', '100MB'], says: '--rotate-size has no effect without --capture-dir' },
+    { args: ['--file-format', 'parquet'], says: 'has no effect without --flow-log-dir: give that' },
+    { args: ['--per-hour-partition'], says: '--per-hour-partition has no effect without' },
+    { args: ['--no-api', '--audit-log', 'a'], says: '--audit-log has no effect with --no-api' },
+    { args: ['--no-auth', '--no-api'], says: '--no-auth has no effect with --no-api: leave one' },
   ])('refuses $args, which would be ignored', async ({ args, says }) => {
     const { code, out, err } = await runMain('listen', '--port', '0', ...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -66,7 +66,7 @@ describe('listen', () => {
     const { code, err } = await runMain('listen', '--config', path)
     expect({ code, err }).toEqual({
       code: 2,
-      err: 'mirrortap: --rotate-interval means nothing without --capture-dir: give that too, or leave it out\n',
+      err: 'mirrortap: --rotate-interval has no effect without --capture-dir: give that too, or leave it out\n',
     })
   })
 

@@ -28,7 +28,7 @@ describe('checkNames', () => {
     for (const name of ['x.pcap', 'hard.pcap', 'soft.pcap']) {
       const { code, out, err } = await runMain(command, ...line(input, join(directory, name)))
       expect({ code, out }).toEqual({ code: 2, out: '' })
-      expect(err).toMatch(/^mirrortap: [^\n]* is read: [^\n]+; name another file to write\n$/)
+      expect(err).toMatch(/^mirrortap: [^\n]* is an input [^\n]+: name another file to write\n$/)
     }
     expect(readFileSync(input)).toEqual(readFileSync(SAMPLE))
     expect(readdirSync(directory).sort()).toEqual(['hard.pcap', 'soft.pcap', 'x.pcap'])

@@ -190,7 +190,7 @@ describe.skipIf(!hasDuckDb)('flow logs of a query (need @duckdb/node-api)', () =
     expect(await ask(SUM, path)).toEqual({
       code: 1,
       rows: BOTH,
-      err: `mirrortap: ${path}: 3 entries are no flow log records, line 3 the first; left out\n`,
+      err: `mirrortap: ${path}: 3 entries are not flow log records, line 3 the first; left out\n`,
     })
     expect(await ask('SELECT count(*) AS n FROM records', path)).toMatchObject({
       code: 1,
@@ -228,7 +228,7 @@ describe.skipIf(!hasDuckDb)('flow logs of a query (need @duckdb/node-api)', () =
     expect(await ask(SUM, path)).toEqual({
       code: 0,
       rows: BOTH,
-      err: `mirrortap: ${path}: ignored what follows the gzip data, which is no part of it\n`,
+      err: `mirrortap: ${path}: ignored the bytes after the end of the gzip data\n`,
     })
   })
 

@@ -247,8 +247,12 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
 
     test.each([
       { sql: 'SELECT 1 AS one', args: ['--sort', 'two'], says: 'has no column two; it has one' },
-      { sql: 'EXPLAIN SELECT 1', args: ['--top', '2'], says: 'EXPLAIN gives none' },
-      { sql: 'SELECT 1', args: ['--vertical', '--format', 'csv'], says: 'a form of table' },
+      { sql: 'EXPLAIN SELECT 1', args: ['--top', '2'], says: 'cannot be used with EXPLAIN' },
+      {
+        sql: 'SELECT 1',
+        args: ['--vertical', '--format', 'csv'],
+        says: '--vertical prints a table',
+      },
     ])('refuses $args of $sql', async ({ sql, args, says }) => {
       const { code, err } = await runCommand('query', sql, ...args)
       expect(code).toBe(2)
@@ -429,7 +433,7 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     const { code, err } = await runCommand('query', sql, upper!, lower!)
     expect({ code, err }).toEqual({
       code: 2,
-      err: `mirrortap: ${upper} and ${lower} differ in capitals alone: query one of them at a time, or rename one\n`,
+      err: `mirrortap: ${upper} and ${lower} differ only in upper and lower case: query one of them at a time, or rename one\n`,
     })
   })
 
@@ -824,7 +828,7 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     { what: 'no gzip', name: 'a.log.gz', content: '\u001f\u008b??', says: 'is damaged' },
     { what: 'no Parquet', name: 'a.parquet', content: 'what is this', says: 'a.parquet' },
     { what: 'no capture', name: 'a.pcap', content: 'what is this?', says: 'a.pcap' },
-    { what: 'no state', name: 'state', content: '{}', says: 'is no state file of this version' },
+    { what: 'no state', name: 'state', content: '{}', says: 'is not a state file of this version' },
   ])('says in one line that $name is $what', async ({ name, content, says }) => {
     const path = join(temporaryDirectory(), name)
     if (content !== undefined) writeFileSync(path, content, 'latin1')

@@ -124,7 +124,7 @@ describe('top', () => {
     const args = ['top', '--api', url, '--credentials', credentials, '--updates', '3']
     const { code, err } = await runMain(...args)
     expect(code).toBe(1)
-    expect(err).toMatch(/lets nobody in without its keys \(401\): are --credentials, [^\n]+\n$/)
+    expect(err).toMatch(/requires its access keys \(401\): are --credentials, [^\n]+\n$/)
     const right = await runMain(...args, '--profile', 'alice')
     expect(right).toMatchObject({ code: 0, err: '' })
     expect(right.out.trimEnd().split('\n')).toHaveLength(2)

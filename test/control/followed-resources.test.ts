@@ -73,7 +73,7 @@ describe('follow', () => {
       sessionNumber: number,
     }))
     await expect(take({ ...ALL, sessions }, 2)).rejects.toThrow(
-      'there are 3 mirror sessions, and room for 2',
+      'there are 3 mirror sessions, and at most 2 are possible: remove some',
     )
     expect(plane.resources.sessions.size + plane.resources.targets.size).toBe(0)
   })

@@ -52,7 +52,7 @@ describe('the place that a URL names', () => {
     ['ipfix+tcp://', 'ipfix+tcp://host:port'],
     ['ipfix://host', 's3://bucket/prefix, cloudwatch-logs://group'],
   ])('%s is none, and what is expected is said', (url, form) => {
-    expect(() => parsePlace(url)).toThrow(`'${url}' is no destination: give it as ${form}`)
+    expect(() => parsePlace(url)).toThrow(`'${url}' is not a destination: give it as ${form}`)
   })
 })
 

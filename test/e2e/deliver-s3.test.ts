@@ -173,20 +173,20 @@ describe.skipIf(!IS_BUILT)(`the appliance and S3${NEEDS_BUILD}`, UNHURRIED, () =
   test.each([
     {
       url: 'S3://logs',
-      says: "'S3://logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
+      says: "'S3://logs' is not a destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
     },
-    { url: 's3://', says: "'s3://' is no destination: give it as s3://bucket/prefix" },
+    { url: 's3://', says: "'s3://' is not a destination: give it as s3://bucket/prefix" },
     {
       url: 'logs',
-      says: "'logs' is no destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
+      says: "'logs' is not a destination: give it as s3://bucket/prefix, cloudwatch-logs://group, firehose://stream, nats://host:port/stream, ipfix+udp://host:port or ipfix+tcp://host:port",
     },
     {
       url: 'firehose://a/b',
-      says: "'firehose://a/b' is no destination: give it as firehose://stream",
+      says: "'firehose://a/b' is not a destination: give it as firehose://stream",
     },
     {
       url: 'cloudwatch-logs://a:b',
-      says: "'cloudwatch-logs://a:b' is no destination: give it as cloudwatch-logs://group",
+      says: "'cloudwatch-logs://a:b' is not a destination: give it as cloudwatch-logs://group",
     },
   ])('refuses to deliver to $url', async ({ url, says }) => {
     const appliance = new Appliance(['--flow-log-dir', temporaryDirectory(), '--deliver', url])

@@ -570,9 +570,9 @@ describe('flows --open', () => {
   })
 
   test.each([
-    { argv: ['--flow-filters', 'nonsense'], says: /--flow-filters is no JSON: / },
-    { argv: ['--flow-filters', '[{\n"SourcePort": x\n}]'], says: /--flow-filters is no JSON: / },
-    { argv: ['--flow-filters', ''], says: /--flow-filters is no JSON: / },
+    { argv: ['--flow-filters', 'nonsense'], says: /--flow-filters is not JSON: / },
+    { argv: ['--flow-filters', '[{\n"SourcePort": x\n}]'], says: /--flow-filters is not JSON: / },
+    { argv: ['--flow-filters', ''], says: /--flow-filters is not JSON: / },
     { argv: ['--flow-filters', '{}'], says: /FlowFilters must be a list of filters/ },
     { argv: ['--flow-filters', '[{"Port":"1"}]'], says: /FlowFilters\[0\]\.Port is not known/ },
     { argv: ['--flow-filters', '[{"SourcePort":1}]'], says: /FlowFilters\[0\]\.SourcePort 1 must/ },

@@ -81,11 +81,11 @@ describe.each([true, false])('PcapngParser, little-endian %s', (little) => {
     ] as const) {
       const { parser } = readAll(new SampleCapture(little).section(-1n, major, minor).finish())
       expect(parser.refusal).toMatch(
-        new RegExp(`^is no readable pcapng file: .* ${major}\\.${minor}, `),
+        new RegExp(`^is not a readable pcapng file: .* ${major}\\.${minor}, `),
       )
     }
     const { parser } = readAll(new SampleCapture(little).u32(0x0a0d0d0a).u32(28).u32(1).finish())
-    expect(parser.refusal).toMatch(/^is no readable pcapng file: .*byte-order magic/)
+    expect(parser.refusal).toMatch(/^is not a readable pcapng file: .*byte-order magic/)
   })
 
   test('reads version 1.2 as 1.0', () => {

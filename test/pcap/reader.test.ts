@@ -156,13 +156,17 @@ describe('readCapture of what is no capture', () => {
     [
       'text',
       Buffer.from('versions: 2'),
-      /^.*text is no capture file: it starts with 76 65 72 73; /,
+      /^.*text is not a capture file: it starts with 76 65 72 73; /,
     ],
     ['short', Buffer.from('x'), /short ends inside its header, after 1 byte; /],
     ['cut-header', SAMPLES[0]!.bytes.subarray(0, 23), /ends inside its header, after 23 bytes; /],
     ['cut-section', SAMPLES[3]!.bytes.subarray(0, 27), /ends inside its header, after 27 bytes; /],
     ['empty.gz', gzipSync(''), /empty\.gz is empty; /],
-    ['text.gz', gzipSync('versions'), /text\.gz is no capture file: it starts with 76 65 72 73; /],
+    [
+      'text.gz',
+      gzipSync('versions'),
+      /text\.gz is not a capture file: it starts with 76 65 72 73; /,
+    ],
     ['noise.gz', Buffer.from('1f8bffffffffffff', 'hex'), /noise\.gz .*gzip data .*damaged \(/],
     ['cut.gz', gzipSync(SAMPLES[0]!.bytes).subarray(0, 12), /cut\.gz .*gzip data ends early/],
   ])('refuses %s in one line', async (name, bytes, message) => {

@@ -715,7 +715,7 @@ describe('a RotatingCapture that shares a budget of files', () => {
     await capture.close()
     expect(readAll(directory)).toHaveLength(1)
     expect(lines).toEqual([
-      `packets of ${SESSION.name} are lost to its capture: sessions that nobody registered have made too many new directories`,
+      `packets of ${SESSION.name} are lost to its capture: unknown sessions have made too many new directories`,
     ])
   })
 })

@@ -135,7 +135,7 @@ describe.skipIf(duckdb === undefined)('SQL functions (need @duckdb/node-api)', (
   ])('a block %j is an error that names it', async (cidr) => {
     await expect(
       column(`SELECT in_cidr(x, '${cidr}') FROM (VALUES ('::1'), (NULL)) AS t(x)`),
-    ).rejects.toThrow(`in_cidr: '${cidr}' is no block of addresses such as 10.0.0.0/8`)
+    ).rejects.toThrow(`in_cidr: '${cidr}' is not a block of addresses such as 10.0.0.0/8`)
   })
 
   test.each([

@@ -68,7 +68,7 @@ describe('the indexes of a capture directory', () => {
       await missing.look()
       while (await missing.indexNext());
     }
-    expect(problems).toEqual([expect.stringMatching(/^not indexed: .* is no capture file/)])
+    expect(problems).toEqual([expect.stringMatching(/^not indexed: .* is not a capture file/)])
   })
 
   test('of a directory that is not there yet are none', async () => {

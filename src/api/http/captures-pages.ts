@@ -112,7 +112,7 @@ function fieldsOf<Name extends string>(
   for (const [name, value] of new URLSearchParams(query)) {
     const known = names.find((one) => one === name)
     if (known === undefined) return `${name} is not known here; known are ${names.join(', ')}`
-    if (value.length > TEXT_MAX || value.includes('\0')) return `${name} is no name`
+    if (value.length > TEXT_MAX || value.includes('\0')) return `${name} is not a valid name`
     fields[known] = value
   }
   return fields

@@ -26,7 +26,7 @@ export async function bindAddress(
   }
   if (isOpen && !isLoopback(address)) {
     throw new OperatorError(
-      `--no-auth lets everybody in who can reach ${host}: use it with --api 127.0.0.1:PORT, or leave it out`,
+      `--no-auth would let everyone who can reach ${host} use the API: use it with --api 127.0.0.1:PORT, or leave it out`,
       { exitCode: 2 },
     )
   }

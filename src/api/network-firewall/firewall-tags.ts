@@ -91,7 +91,7 @@ function taggable(plane: ControlPlane, { session, name }: Firewall): string | un
   if (session === undefined || plane.resources.sessions.has(session)) return session
   throw new ApiError(
     'InvalidRequestException',
-    `${name} cannot have tags: it is a session that packets have opened, and nobody has registered`,
+    `${name} cannot have tags: it is the session of packets that no registered session mirrors`,
   )
 }
 

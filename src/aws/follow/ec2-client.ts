@@ -179,7 +179,7 @@ function checkUrl(url: URL): void {
   const isPlain = url.pathname === '/' && url.search === '' && url.hash === ''
   if (/^https?:$/.test(url.protocol) && isPlain && url.username === '') return
   throw new OperatorError(
-    `${url.protocol}//${url.host} and nothing behind it: give http://HOST:PORT or https://HOST`,
+    `${url.protocol}//${url.host} must not be followed by a path: give http://HOST:PORT or https://HOST`,
     { exitCode: 2 },
   )
 }

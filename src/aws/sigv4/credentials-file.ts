@@ -59,7 +59,7 @@ export async function openCredentials(path: string): Promise<OpenedCredentials> 
   }
   const others = read(path)
   if (others !== undefined) return others
-  throw new OperatorError(`${path} comes and goes: is something removing it?`)
+  throw new OperatorError(`${path} keeps appearing and disappearing: check what removes it`)
 }
 
 function read(path: string): OpenedCredentials | undefined {

@@ -39,7 +39,7 @@ export function parseCredentials(text: string, name: string): Map<string, Creden
   }
   if (credentials.size === 0) {
     throw new OperatorError(
-      `${name} holds no access key: add a profile, or remove the file to have one made`,
+      `${name} has no access key: add a profile, or remove the file to have one made`,
     )
   }
   return credentials
@@ -58,8 +58,9 @@ export function parseProfiles(text: string, name: string): Credential[] {
     const header = /^\[([^\]]*)\]\s*(?:[#;].*)?$/.exec(line)
     if (header !== null) {
       const userName = header[1]!.trim()
-      if (!USER_NAME.test(userName)) refuse('names a profile that cannot be part of an ARN')
-      if (profiles.has(userName)) refuse('begins a profile that is there already')
+      if (!USER_NAME.test(userName))
+        refuse('names a profile with characters that an ARN cannot have')
+      if (profiles.has(userName)) refuse('repeats a profile')
       profile = new Map()
       profiles.set(userName, profile)
       continue

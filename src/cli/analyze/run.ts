@@ -30,9 +30,12 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
 async function sumUp(files: readonly string[], options: AnalyzeOptions, stop: Stop): Promise<void> {
   const { report: page } = options
   if (page === '-' && options.json) {
-    throw new OperatorError('--report - and --json both want standard output; name a file', {
-      exitCode: 2,
-    })
+    throw new OperatorError(
+      '--report - and --json cannot both write to standard output: name a file',
+      {
+        exitCode: 2,
+      },
+    )
   }
   checkNames(files, page === undefined ? [] : [page])
   if (page !== undefined) formatOfOutput(page, undefined, PAGE)

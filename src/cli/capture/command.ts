@@ -139,9 +139,12 @@ function takeWords(words: readonly string[], options: CaptureOptions): void {
   if (filter.length > 0) options.filter = filter.join(' ')
   if (files.length === 0) return
   if (options.read === undefined) {
-    throw new OperatorError(`${files[0]} is no filter: to read a capture file, say --read FILE`, {
-      exitCode: 2,
-    })
+    throw new OperatorError(
+      `${files[0]} is not a filter: to read a capture file, give --read FILE`,
+      {
+        exitCode: 2,
+      },
+    )
   }
   options.read.push(...files)
 }
@@ -158,13 +161,13 @@ function refuseWhatMakesNoSense(command: Command, options: CaptureOptions): void
   }
   const isRotated = options.rotateSize !== undefined || options.rotateInterval !== undefined
   if (options.files !== undefined && !isRotated) {
-    refuse('-W says how many files there are: give -C or -G too, which begin them')
+    refuse('-W limits the number of files: give -C or -G too, which start new ones')
   }
   if (options.write === '-' && isRotated) {
     refuse('standard output is one file: name one with -w, or leave out -C and -G')
   }
   if (options.write === '-' && options.stats === '-') {
-    refuse('-w - and --stats - both want standard output; name a file')
+    refuse('-w - and --stats - cannot both write to standard output: name a file')
   }
   if (options.split === true && (options.write === '-' || isRotated)) {
     refuse('--split writes one file a session: give -w a directory, and neither -C nor -G')

@@ -24,9 +24,12 @@ const MARKS = { ok: '  ', warning: '? ', problem: '! ' } as const
 export async function doctor(file: string | undefined, options: DoctorOptions): Promise<void> {
   if (options.aws || options.terraform) {
     if (options.aws && options.terraform) {
-      throw new OperatorError('--aws and --terraform both want standard output: give one', {
-        exitCode: 2,
-      })
+      throw new OperatorError(
+        '--aws and --terraform cannot both write to standard output: give one',
+        {
+          exitCode: 2,
+        },
+      )
     }
     const lines = (options.aws ? awsLines : terraformLines)(setupOf(options))
     print(`${lines.join('\n')}\n`)
@@ -43,7 +46,10 @@ export async function doctor(file: string | undefined, options: DoctorOptions): 
 async function look(file: string | undefined, options: DoctorOptions): Promise<Finding[]> {
   const { api, port } = options
   if (file !== undefined && api !== undefined) {
-    throw new OperatorError('a capture file and --api are two questions: ask one', { exitCode: 2 })
+    throw new OperatorError(
+      'a capture file and --api cannot be checked together: give one of them',
+      { exitCode: 2 },
+    )
   }
   if (file !== undefined) return checkCapture(file, port)
   if (api !== undefined) return checkAppliance({ url: api, ...(await accessOf(options)) })

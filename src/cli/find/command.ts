@@ -97,11 +97,14 @@ function refuseWhatMakesNoSense(options: FindOptions): void {
   const { write, count, flows, json, since, until, format } = options
   const printed = [count && '--count', flows && '--flows', json && '--json'].find(Boolean)
   if (write === undefined && !printed) {
-    refuse('what is found has nowhere to go: give -w FILE, --count, --flows or --json')
+    refuse(
+      'nothing says what to do with the packets found: give -w FILE, --count, --flows or --json',
+    )
   }
-  if (count && flows) refuse('--flows lists packets of each flow: leave out --count')
+  if (count && flows) refuse('--flows shows how many packets each flow has: leave out --count')
   if (count && json) refuse('--json has the count too: leave out --count')
-  if (write === '-' && printed) refuse(`-w - and ${printed} both want standard output; name a file`)
+  if (write === '-' && printed)
+    refuse(`-w - and ${printed} cannot both write to standard output: name a file`)
   if (write === '-' && process.stdout.isTTY) {
     refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
   }
@@ -109,7 +112,7 @@ function refuseWhatMakesNoSense(options: FindOptions): void {
     const isBackward =
       until.seconds < since.seconds ||
       (until.seconds === since.seconds && until.nanoseconds < since.nanoseconds)
-    if (isBackward) refuse('--until lies before --since: no packet is between them')
+    if (isBackward) refuse('--until is before --since, so no packet can match: change one of them')
   }
   const named = write === undefined ? undefined : formatInName(write)
   if (format !== undefined && named !== undefined && format !== named) {

@@ -39,6 +39,8 @@ export async function flowLogFrom(url: string, options: FlowLogOptions): Promise
   })
   sayWritten(counted(lines.records, 'record'), output)
   if (lines.wrong > 0) {
-    failWith([`${counted(lines.wrong, 'line')} of the stream are no flow log records; left out`])
+    failWith([
+      `${counted(lines.wrong, 'line')} of the stream are not flow log records and were left out`,
+    ])
   }
 }

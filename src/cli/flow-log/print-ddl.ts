@@ -39,7 +39,7 @@ export async function printDdl(
 function locationOf(dialect: Dialect, places: readonly string[]): string {
   const wrong = (message: string) => new OperatorError(message, { exitCode: 2 })
   const [place = '', ...more] = places
-  if (more.length > 0) throw wrong('--print-ddl takes one place of flow logs')
+  if (more.length > 0) throw wrong('--print-ddl takes one location of flow logs: name only one')
   if (/['\\\p{C}]/u.test(place)) {
     throw wrong(`${place}: a place with quotes or control characters cannot be in a statement`)
   }

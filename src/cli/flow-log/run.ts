@@ -11,7 +11,7 @@ import type { TableThread } from '../../offline/table-thread.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles } from '../offline-input.js'
-import { formatOfOutput } from '../output-format.js'
+import { checkParquetName, formatOfOutput } from '../output-format.js'
 import { type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import { metadataOf } from './metadata-options.js'
@@ -137,9 +137,12 @@ function directoryOf(options: Options, format: string): string | undefined {
   const { output, hiveCompatiblePartitions: hive, perHourPartition: perHour } = options
   const hasPartitions = hive === true || perHour === true
   if (hasPartitions && output === '-') {
-    throw new OperatorError('partitions are directories: name the one for them with -o DIR/', {
-      exitCode: 2,
-    })
+    throw new OperatorError(
+      'partitions are directories: name the directory that is to have them with -o DIR/',
+      {
+        exitCode: 2,
+      },
+    )
   }
   if (!hasPartitions && !output.endsWith('/')) {
     if (format === 'parquet') checkParquetName(output)
@@ -147,23 +150,9 @@ function directoryOf(options: Options, format: string): string | undefined {
   }
   if (format === 'json') {
     throw new OperatorError(
-      'below a directory flow logs are text or parquet, as AWS writes them: name a file for json',
+      'in a directory, flow logs are text or Parquet, as AWS writes them: name a file for JSON',
       { exitCode: 2 },
     )
   }
   return output
-}
-
-function checkParquetName(output: string): void {
-  if (/\.(?:gz|zst)$/.test(output)) {
-    throw new OperatorError(
-      'Parquet is compressed as it is, and nobody could read it in there: leave .gz and .zst off its name',
-      { exitCode: 2 },
-    )
-  }
-  if (output === '-' && process.stdout.isTTY === true) {
-    throw new OperatorError('Parquet is not for terminals: name a file with -o, or pipe it on', {
-      exitCode: 2,
-    })
-  }
 }

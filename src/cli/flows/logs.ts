@@ -117,7 +117,7 @@ async function makeDirectory(path: string): Promise<void> {
     await mkdir(path, { recursive: true })
   } catch (error) {
     throw new OperatorError(
-      `${path} cannot be made a directory for the logs (${(error as NodeJS.ErrnoException).code})`,
+      `cannot make the directory ${path} for the logs (${(error as NodeJS.ErrnoException).code})`,
     )
   }
 }

@@ -34,7 +34,7 @@ async function listFlows(
     })
   }
   if (options.sort !== undefined && needsPairs(options.sort) && !options.pairs) {
-    throw new OperatorError(`--sort ${options.sort.field} is of connections: give --pairs too`, {
+    throw new OperatorError(`--sort ${options.sort.field} needs connections: give --pairs too`, {
       exitCode: 2,
     })
   }
@@ -44,7 +44,7 @@ async function listFlows(
     return await writeLogs(files, options.format, options, filters, stop)
   }
   if (options.output !== '-') {
-    throw new OperatorError('-o is where the logs of --format go: give --format too', {
+    throw new OperatorError('-o says where to write the logs of --format: give --format too', {
       exitCode: 2,
     })
   }
@@ -123,7 +123,7 @@ function readFilters(texts: readonly string[] = []): readonly FlowFilter[] {
       if (error instanceof OperatorError) throw error
       // It quotes the text, line breaks and all.
       const reason = (error as Error).message.replace(/\s*\n\s*/g, ' ')
-      return refuse(`--flow-filters is no JSON: ${reason}; KEY=VALUE,… is understood too`)
+      return refuse(`--flow-filters is not JSON: ${reason}; KEY=VALUE,… is accepted too`)
     }
   })
   const filters = parseFlowFilters(values)

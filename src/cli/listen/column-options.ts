@@ -49,7 +49,7 @@ export function columnOptions(
   column.filters = filters
   if (options.duplicates === 'mark' && options.captureFormat === 'pcap' && options.captureDir) {
     throw new OperatorError(
-      'a pcap file has no place for marks: give --capture-format pcapng with --duplicates mark',
+      'pcap files cannot mark duplicates: give --capture-format pcapng with --duplicates mark',
       { exitCode: 2 },
     )
   }

@@ -211,8 +211,8 @@ function checkMeaning(command: Command): void {
       if (source === undefined || source === 'default') continue
       throw new OperatorError(
         isApi
-          ? `${other} means nothing with --no-api: leave one of them out`
-          : `${other} means nothing without ${name}: give that too, or leave it out`,
+          ? `${other} has no effect with --no-api: leave one of them out`
+          : `${other} has no effect without ${name}: give that too, or leave it out`,
         { exitCode: 2 },
       )
     }
@@ -223,7 +223,7 @@ function checkMeaning(command: Command): void {
 function checkFollowing({ control, targets, networkInterfaceId }: ListenOptions): void {
   if (control === undefined || targets !== undefined || networkInterfaceId !== undefined) return
   throw new OperatorError(
-    'whose sessions? Give --targets tmt-… or --network-interface-id eni-… with --control',
+    '--control does not know whose sessions to follow: give --targets tmt-… or --network-interface-id eni-…',
     { exitCode: 2 },
   )
 }
@@ -234,7 +234,7 @@ function checkKeeping(options: ListenOptions): void {
   if (keepTotal === undefined && keepFree === undefined) return
   if ((captureDir ?? flowLogDir ?? eventLogDir) !== undefined) return
   throw new OperatorError(
-    'nothing is kept that --keep-total or --keep-free could bound: give --capture-dir, --flow-log-dir or --event-log-dir',
+    '--keep-total and --keep-free are for captures, flow logs and event logs, and none are written: give --capture-dir, --flow-log-dir or --event-log-dir',
     { exitCode: 2 },
   )
 }
@@ -278,7 +278,7 @@ function addSessions(command: Command): void {
     )
     .option(
       '--max-sessions <number>',
-      'number of undeclared sessions that each worker has open at the same time',
+      'number of unknown sessions that each worker has open at the same time',
       integerBetween(1, 65_000),
       1024,
     )

@@ -28,7 +28,7 @@ function serverOf(text: string): PcapServerOptions {
   const found = parseHostPort(isPort ? `127.0.0.1:${place}` : place!, { isZeroAllowed: true })
   if (found === undefined) {
     throw new OperatorError(
-      `--pcap-over-ip: "${place}" is no ADDR:PORT: give one such as 127.0.0.1:57012, or a port alone`,
+      `--pcap-over-ip: "${place}" is not ADDR:PORT: give one such as 127.0.0.1:57012, or a port alone`,
       { exitCode: 2 },
     )
   }

@@ -160,10 +160,10 @@ export function addMirror(program: Command): void {
 function check(options: MirrorOptions): void {
   const { read = [], loop, session, control, to, vni } = options
   if (read.length === 0 && options.interface === undefined) {
-    refuse('what to mirror? Give --read FILE or --interface NAME')
+    refuse('nothing to mirror: give --read FILE or --interface NAME')
   }
   if (read.includes('-') && (loop !== 1 || read.indexOf('-') !== read.lastIndexOf('-'))) {
-    refuse('standard input can be read only once; give --loop a file')
+    refuse('standard input can be read only once: name a file to repeat')
   }
   if (control === undefined) {
     const vain = (['networkInterfaceId', 'target', 'credentials', 'profile', 'region'] as const)
@@ -171,10 +171,12 @@ function check(options: MirrorOptions): void {
       .map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))
     if (vain.length > 0) refuse(`--${vain[0]} is for --control URL: give that too`)
     if (session === undefined && (to === undefined || vni === undefined)) {
-      refuse('where to? Give --to HOST:PORT and --vni NUMBER, or --session FILE, or --control URL')
+      refuse(
+        'no mirror target: give --to HOST:PORT and --vni NUMBER, or --session FILE, or --control URL',
+      )
     }
   } else if (options.networkInterfaceId === undefined) {
-    refuse('whose sessions? Give --network-interface-id eni-… with --control')
+    refuse('--control does not know whose sessions to follow: give --network-interface-id eni-…')
   }
 }
 

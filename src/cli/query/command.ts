@@ -136,7 +136,7 @@ export function addQuery(program: Command): void {
     .option('--vertical', 'print each row as lines, one for each column')
     .option(
       '--sort <column>',
-      'sort the answer by this column, largest numbers first and text from A to Z; :asc or :desc behind the name says otherwise (default: as the SQL has it)',
+      'sort the answer by this column, largest numbers first and text from A to Z; :asc or :desc after the name sets the order (default: as the SQL has it)',
       parseSort,
     )
     .option(

@@ -16,7 +16,7 @@ import { terminalWidth } from '../../terminal/terminal-width.js'
 import { lifetimeOf } from '../lifetime-options.js'
 import { checkNames } from '../named-files.js'
 import { failWith, offlineOptions, readFiles, sayTrailing } from '../offline-input.js'
-import { formatOfOutput } from '../output-format.js'
+import { checkParquetName, formatOfOutput } from '../output-format.js'
 import { say } from '../process/console.js'
 import { Progress } from '../process/progress.js'
 import { Interrupted, type Stop, stoppable } from '../process/stop.js'
@@ -137,7 +137,7 @@ function flowLogProblems(name: string, summary: FlowLogSummary, isEnded: boolean
   if (wrong > 0) {
     const where = firstWrong === undefined ? '' : `, line ${firstWrong} the first`
     const what =
-      wrong === 1 ? '1 entry is no flow log record' : `${wrong} entries are no flow log records`
+      wrong === 1 ? '1 entry is not a flow log record' : `${wrong} entries are not flow log records`
     problems.push(`${messageName(name)}: ${what}${where}; left out`)
   }
   if (damage !== undefined && !isEnded) problems.push(damageProblem(messageName(name), damage))
@@ -148,22 +148,14 @@ function flowLogProblems(name: string, summary: FlowLogSummary, isEnded: boolean
 function formatOf({ format, output, vertical }: QueryCliOptions): QueryFormat {
   const chosen = formatOfOutput(output, format, FORMATS)
   if (vertical && chosen !== 'table') {
-    throw new OperatorError(`--vertical is a form of table, and the answer is to be ${chosen}`, {
-      exitCode: 2,
-    })
-  }
-  if (chosen !== 'parquet') return chosen
-  if (/\.(?:gz|zst)$/.test(output)) {
     throw new OperatorError(
-      'Parquet is compressed as it is, and nobody could read it in there: leave .gz and .zst off its name',
-      { exitCode: 2 },
+      `--vertical prints a table, and the format is ${chosen}: leave one of them out`,
+      {
+        exitCode: 2,
+      },
     )
   }
-  if (output === '-' && process.stdout.isTTY === true) {
-    throw new OperatorError('Parquet is not for terminals: name a file with -o, or pipe it on', {
-      exitCode: 2,
-    })
-  }
+  if (chosen === 'parquet') checkParquetName(output)
   return chosen
 }
 

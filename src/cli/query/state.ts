@@ -27,7 +27,7 @@ async function readState(path: string): Promise<State> {
     throw new OperatorError(`cannot read the state ${path}: it does not exist; check the path`)
   }
   if (typeof found === 'string') {
-    throw new OperatorError(`${path} is no state file of this version: ${found}`)
+    throw new OperatorError(`${path} is not a state file of this version: ${found}`)
   }
   if (found.damage !== undefined) {
     throw new OperatorError(`${journalOf(path)} is damaged (${found.damage})`)

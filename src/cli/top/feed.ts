@@ -31,7 +31,7 @@ export function keyOf({ credentials, profile }: TopOptions): Credential | undefi
     profile === undefined ? profiles[0] : profiles.find(({ userName }) => userName === profile)
   if (found !== undefined) return found
   throw new OperatorError(
-    profile === undefined ? `${path} holds no access key` : `${path} has no profile ${profile}`,
+    profile === undefined ? `${path} has no access key` : `${path} has no profile ${profile}`,
   )
 }
 
@@ -69,7 +69,7 @@ export async function* statesOf(
       timer.refresh()
       text += decoder.decode(bytes, { stream: true })
       if (text.length > EVENT_MAX)
-        throw new FeedRefused(`${api} is no appliance: its answer has no end`)
+        throw new FeedRefused(`${api} is not an appliance: its reply has no end`)
       for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
         const found = /^event: state\ndata: (.*)$/.exec(text.slice(0, end))
         text = text.slice(end + 2)
@@ -89,7 +89,7 @@ async function refusal(answer: Response, api: string, key: Credential | undefine
       key === undefined
         ? 'give its access keys with --credentials FILE'
         : 'are --credentials, --profile and --region those of the appliance?'
-    return new FeedRefused(`${api} lets nobody in without its keys (${answer.status}): ${advice}`)
+    return new FeedRefused(`${api} requires its access keys (${answer.status}): ${advice}`)
   }
   return new FeedRefused(`${api} is no API of mirrortap: ${PATH} answers ${answer.status}`)
 }

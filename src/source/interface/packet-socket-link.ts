@@ -72,7 +72,7 @@ export function findLink(libc: Libc, fd: number, name: string): Link {
 export function readableLink(link: Link, name: string): Link {
   if (link.linkType !== undefined) return link
   throw new OperatorError(
-    `${name} is no Ethernet, loopback or IP tunnel interface (hardware type ${link.hardwareType}): give one that is`,
+    `${name} is not an Ethernet, loopback or IP tunnel interface (hardware type ${link.hardwareType}): give one that is`,
   )
 }
 

@@ -103,7 +103,7 @@ describe('GET /captures', () => {
       ['count=0', /from 1 to 1000/],
       ['count=1001', /from 1 to 1000/],
       ['file=x', /file is not known here/],
-      [`session=${'x'.repeat(2000)}`, /session is no name/],
+      [`session=${'x'.repeat(2000)}`, /session is not a valid name/],
     ] as const) {
       const answer = await fetch(`${url}/captures?${query}`)
       expect(answer.status, query).toBe(400)

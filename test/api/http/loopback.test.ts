@@ -28,7 +28,7 @@ describe('bindAddress', () => {
       await expect(bindAddress(host, true)).rejects.toMatchObject({
         name: 'OperatorError',
         exitCode: 2,
-        message: expect.stringMatching(/^--no-auth lets everybody in who can reach /),
+        message: expect.stringMatching(/^--no-auth would let everyone who can reach /),
       })
       expect(await bindAddress(host, false)).toBe(host)
     },

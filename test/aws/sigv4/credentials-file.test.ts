@@ -67,7 +67,7 @@ describe('openCredentials', () => {
     expect((await openCredentials(path)).isExposed).toBe(true)
     expect(readFileSync(path, 'utf8')).toBe(text)
     writeFileSync(path, '')
-    await expect(openCredentials(path)).rejects.toThrow(`${path} holds no access key`)
+    await expect(openCredentials(path)).rejects.toThrow(`${path} has no access key`)
     expect(readFileSync(path, 'utf8')).toBe('')
   })
 

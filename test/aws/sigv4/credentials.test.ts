@@ -19,11 +19,11 @@ describe('parseCredentials', () => {
   })
 
   test.each([
-    ['', /^f holds no access key/],
-    ['[default]\n', /^f holds no access key/],
+    ['', /^f has no access key/],
+    ['[default]\n', /^f has no access key/],
     [PAIR, /^f: line 1 comes before any \[profile\]$/],
-    [`[a]\n${PAIR}[a]\n`, /^f: line 4 begins a profile that is there already$/],
-    [`[a b]\n${PAIR}`, /^f: line 1 names a profile that cannot be part of an ARN$/],
+    [`[a]\n${PAIR}[a]\n`, /^f: line 4 repeats a profile$/],
+    [`[a b]\n${PAIR}`, /^f: line 1 names a profile with characters that an ARN cannot have$/],
     ['[]\n', /^f: line 1 names a profile/],
     [`[a]\n${PAIR}${SECRET}`, /^f: line 4 is neither \[profile\] nor key = value$/],
     [`[a]\n${PAIR}= x`, /^f: line 4 is neither/],

@@ -63,7 +63,7 @@ describe('planOfInterface', () => {
   ])('asks which where $name', ({ plan, ids }) => {
     const choosing = (): unknown => planOfInterface(plan, 'eth0', HOST)
     expect(choosing).toThrow(OperatorError)
-    expect(choosing).toThrow(`which of ${ids} is eth0?`)
+    expect(choosing).toThrow(`eth0 may be any of ${ids}: `)
   })
 
   test('wants a session', () => {

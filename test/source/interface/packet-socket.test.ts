@@ -408,7 +408,7 @@ describe.skipIf(missing !== undefined)(
       })
       expect(error).toBeInstanceOf(OperatorError)
       expect(error.message).toBe(
-        'lo is no Ethernet, loopback or IP tunnel interface (hardware type 32): give one that is',
+        'lo is not an Ethernet, loopback or IP tunnel interface (hardware type 32): give one that is',
       )
     })
 
