@@ -40,21 +40,21 @@ import {
 } from './tcp-entry.js'
 import { TcpGaps } from './tcp-gaps.js'
 
-/** Bytes of a header that are looked at: all before the checksum. */
+/** Bytes of the header that are read: all before the checksum. */
 const HEADER_SEEN = TCP_CHECKSUM
 
-/** The largest window there is (RFC 7323 §2.3): nothing in one connection lies further ahead. */
+/** The largest possible window (RFC 7323 §2.3): no sequence number of a connection lies further ahead. */
 const WINDOW_MAX = 2 ** 30
 
-/** Data this far behind its turn was sent again, where the round trip is not known, in nanoseconds. */
+/** Without a known round trip, data that comes this late was retransmitted, in nanoseconds. */
 const REORDERING_NS = 3_000_000
 
-/** A number that was not seen yet may lie this far ahead: packets were lost, or are not here yet. */
+/** How far ahead a sequence number may lie: packets in between are lost or still to come. */
 const AHEAD = 65_535
-/** What is late of the connection that had the ports before is of its last so many numbers. */
+/** Late segments of a former connection with the same ports are among this many of its last numbers. */
 const FORMER_LATE = 2 ** 20
 
-/** How long handshakes took; see `roundTrips` in analysis-report.ts. */
+/** Durations of handshakes; see `roundTrips` in analysis-report.ts. */
 interface RoundTrips {
   readonly handshake: Distribution
   readonly synToSynAck: Distribution
@@ -62,13 +62,13 @@ interface RoundTrips {
 }
 
 /**
- * Follows the sequence numbers of TCP connections, each by a few words beside
- * its entry in the flow table.
+ * Follows the sequence numbers of TCP connections, in a few words for each
+ * entry of the flow table.
  *
  * Lengths come from the IP header, so frames cut by the mirror leave no gaps.
- * Streams are not put together and SACK is not read: what is here are estimates
- * from one point of the path, as everybody's are. README.md beside this
- * file says where they differ from Wireshark's.
+ * Streams are not reassembled and SACK is not read. The results are estimates from one
+ * point of the path, as those of any tool are. README.md in this folder says where they
+ * differ from Wireshark's.
  */
 export class TcpHealth {
   readonly gaps: TcpGaps
@@ -119,7 +119,7 @@ export class TcpHealth {
       }
     }
     if (isReset) {
-      // Whoever resets may know little of the sequence numbers; they say nothing.
+      // A reset may have any sequence numbers, so they are not used.
       words[mine + STATE]! |= RST_SEEN
       return
     }
@@ -144,7 +144,7 @@ export class TcpHealth {
     words[mine + STATE] = (words[mine + STATE]! & 0xffff) | (window << WINDOW_SHIFT)
   }
 
-  /** Counts what is known of a connection when it is over, and forgets it but for its flow's own totals. */
+  /** Adds a finished connection to the counts. Only the totals of its flow are kept. */
   end(flow: number, counts: TcpCounts): void {
     const words = this.#words
     const at = flow * 2 * DIRECTION_WORDS
@@ -173,14 +173,14 @@ export class TcpHealth {
     else counts.unanswered++
   }
 
-  /** To be called when a flow has been asked for all there is to know: another takes its place. */
+  /** To be called when everything about a flow has been read, before another takes its place. */
   forget(flow: number): void {
     this.gaps.clear(flow)
   }
 
   /**
-   * Whether a segment is of the connection that had these ports before: a number of it lies near
-   * the end of what its side has sent in that one, and not all are what this one would have.
+   * Whether a segment belongs to the former connection with these ports: one of its numbers is near the end
+   * of what its side sent in that connection, and not all of its numbers fit this one.
    */
   #isOfFormer(
     mine: number,
@@ -190,7 +190,7 @@ export class TcpHealth {
     flags: number,
   ): boolean {
     const hasAck = (flags & TCP_ACK) !== 0
-    // RST that answers a segment without ACK has 0 for a number of its own.
+    // A RST in reply to a segment without ACK has sequence number 0.
     const isSequenced = !hasAck || (flags & TCP_RST) === 0 || sequence !== 0
     const own = isSequenced ? this.#holdsFormer(mine, sequence) : undefined
     const other = hasAck ? this.#holdsFormer(theirs, acknowledgment) : undefined
@@ -200,7 +200,7 @@ export class TcpHealth {
     return isOwn === false || isOther === false || (isOwn ?? isOther) === undefined
   }
 
-  /** Whether a number may be of this side in the connection before; undefined where that is not known. */
+  /** Whether a number may be of this side in the former connection; undefined if that is not known. */
   #holdsFormer(direction: number, number: number): boolean | undefined {
     const words = this.#words
     if ((words[direction + STATE]! & HAS_FORMER) === 0) return undefined
@@ -208,7 +208,7 @@ export class TcpHealth {
     return behind >= -AHEAD && behind <= FORMER_LATE
   }
 
-  /** The same of this connection. */
+  /** The same for this connection. */
   #holds(direction: number, number: number): boolean | undefined {
     const words = this.#words
     if ((words[direction + STATE]! & BEGUN) === 0) return undefined
@@ -224,7 +224,7 @@ export class TcpHealth {
     words[mine + STATE]! |= FORMER_RESET
   }
 
-  /** A SYN. False when it says nothing new. */
+  /** Takes a SYN. False if it is a repeated one. */
   #syn(
     flow: number,
     mine: number,
@@ -253,7 +253,7 @@ export class TcpHealth {
         words[mine + FIRST_SEQUENCE] = sequence
         return false
       }
-      // The ports are used again.
+      // A new connection uses the same ports.
       if (!isAnswer) this.#startOver(flow, mine, theirs, counts)
       else {
         this.gaps.end(flow, mine < theirs ? 0 : 1, counts)
@@ -265,7 +265,7 @@ export class TcpHealth {
     return true
   }
 
-  /** The ports are used by another connection from here on. */
+  /** Starts another connection with the same ports. */
   #startOver(flow: number, mine: number, theirs: number, counts: TcpCounts): void {
     const words = this.#words
     const states = words[mine + STATE]! | words[theirs + STATE]!
@@ -283,7 +283,7 @@ export class TcpHealth {
     }
   }
 
-  /** A SYN with ACK: how long the way from here to the server and back took. */
+  /** Takes a SYN with ACK, and measures the round trip from here to the server. */
   #answer(
     mine: number,
     theirs: number,
@@ -302,7 +302,7 @@ export class TcpHealth {
     const elapsed = this.#since(theirs, seconds, nanoseconds)
     if (elapsed < 0) return
     this.#roundTrips.synToSynAck.record(elapsed)
-    // Until the handshake is over: its first half.
+    // Until the handshake is complete, this is its first half.
     words[mine + ROUND_TRIP] = Math.min(elapsed, 0x7fff_ffff)
   }
 
@@ -332,7 +332,7 @@ export class TcpHealth {
     const next = words[theirs + NEXT]!
     const beyond = (acknowledgment - next) | 0
     if (beyond > 0 && beyond < WINDOW_MAX) {
-      // The receiver has what was never seen here.
+      // The receiver has data that was not captured.
       if (beyond !== 1 || (state & PROBED) === 0) {
         this.gaps.open(theirs, next, acknowledgment, counts)
       }
@@ -340,7 +340,7 @@ export class TcpHealth {
     }
   }
 
-  /** The handshake is over. Its times count where no SYN came twice (Karn's rule) and nothing overtook. */
+  /** The handshake is complete. Its times count if no SYN was repeated (Karn's rule) and nothing was reordered. */
   #connected(
     mine: number,
     theirs: number,
@@ -362,7 +362,7 @@ export class TcpHealth {
     words[theirs + ROUND_TRIP] = words[mine + ROUND_TRIP]!
   }
 
-  /** Anything without SYN and RST. `fin`: 1 where it ends the stream, which takes a sequence number. */
+  /** Takes a segment without SYN and RST. `fin`: 1 if it ends the stream, which takes a sequence number. */
   #data(
     mine: number,
     theirs: number,
@@ -405,7 +405,7 @@ export class TcpHealth {
     }
   }
 
-  /** Data or FIN that begins below what comes next: fills a gap, or came before. */
+  /** Data or a FIN that begins below the next expected number: it fills a gap, or is repeated. */
   #earlier(
     mine: number,
     sequence: number,
@@ -433,7 +433,7 @@ export class TcpHealth {
     if (isLonger) this.#move(mine, end, seconds, nanoseconds)
   }
 
-  /** A number of this side, in a segment of its own or acknowledged; what a SYN begins is known already. */
+  /** Notes a number of this side, sent or acknowledged, unless a SYN has told the first one. */
   #noteLowest(direction: number, number: number): void {
     const words = this.#words
     if ((words[direction + STATE]! & SYN_SEEN) !== 0) return
@@ -449,7 +449,7 @@ export class TcpHealth {
     words[direction + STATE]! &= ~(SYN_IS_LAST | PROBED)
   }
 
-  /** Nanoseconds since NEXT last moved; negative where packets are out of their order. */
+  /** Nanoseconds since NEXT last moved; negative if packets are out of order. */
   #since(direction: number, seconds: number, nanoseconds: number): number {
     const words = this.#words
     const whole = ((seconds | 0) - words[direction + MOVED_SECONDS]!) | 0
@@ -457,12 +457,12 @@ export class TcpHealth {
   }
 }
 
-/** Whether that is the state of a side that connects. */
+/** Whether this side opened the connection. */
 function isCaller(state: number): boolean {
   return (state & (SYN_SEEN | IS_ANSWER)) === SYN_SEEN
 }
 
-/** Whether the time of NEXT is that of the only SYN. */
+/** Whether the time of NEXT is that of a single SYN. */
 function isClear(state: number): boolean {
   return (state & (SYN_IS_LAST | SYN_REPEATED)) === SYN_IS_LAST
 }

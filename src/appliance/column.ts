@@ -36,71 +36,71 @@ import { LiveNames } from './live-names.js'
 import { LiveTalkers, type TopTalkers } from './live-talkers.js'
 import { SessionRegistry } from './session-registry.js'
 
-/** What a flow capture or flush asks of a column. Plain data. */
+/** Which flows a flow capture or flush asks a column for. Plain data. */
 export interface FlowOperationRequest extends FlowCaptureRequest {
-  /** Only the flows of sessions of this name; undefined: of all. */
+  /** Only flows of sessions with this name; undefined: of all sessions. */
   session?: string | undefined
 }
 
 export interface FlowCaptureOutcome {
   status: FlowCaptureStatus
-  /** Why flows may be missing; null where none are. */
+  /** Why flows may be missing; null if none are. */
   reason: string | null
 }
 
-/** Plain data: it crosses to a worker thread. */
+/** Plain data, which is sent to a worker thread. */
 export interface ColumnOptions {
   sessionKey: SessionKey
   unknownSessions: 'accept' | 'drop'
   maxSessions: number
   maxFlows: number
-  /** Connections one session may hold at most. */
+  /** The most connections that one session may have in the table. */
   sessionQuota: number
   lifetime: Lifetime
   duplicates: DuplicateMode
-  /** Which packets are wanted of which sessions; of registered ones, of those that their rules let in. */
+  /** Which packets of which sessions are kept; for registered sessions, of those that their rules accept. */
   filters?: FilterOptions
   transitGateways?: readonly TransitGateway[]
   capture?: CapturePolicy
   flowLog?: FlowLogOptions
   eventLog?: EventLogOptions
-  /** Undefined: as many files as sessions and flow logs want. */
+  /** Undefined: no limit on open files. */
   files?: FileLimits
 }
 
-/** What can change while packets are received; a part that is missing stays as it is. Plain data. */
+/** What can change while packets are received. What is missing stays as it is. Plain data. */
 export type Tuning = Partial<
   Pick<ColumnOptions, 'filters' | 'unknownSessions' | 'flowLog'> & {
-    /** null: none are written. */
+    /** null: no captures are written. */
     capture: CapturePolicy | null
   }
 >
 
-/** Where else packets and records go. */
+/** Where else packets and records are passed. */
 export interface ColumnOutlets {
   readonly forward?: PacketForward
-  /** Takes every flow's record of each window; where there are flow logs, of their shortest. On loan. */
+  /** Called with each flow record, of the shortest window if there are flow logs. The record is lent. */
   readonly records?: {
     readonly windowSeconds: number
     onRecord(record: FlowRecord, session: Session): void
   }
 }
 
-/** Registered sessions there may be, beside those that packets open: AWS's quota, and as many in the configuration. */
+/** The most registered sessions: AWS's quota, and as many again in the configuration. */
 export const REGISTERED_MAX = 20_000
-/** Flows looked at in one go: about a millisecond. */
+/** Flows looked at before packets get a turn: about a millisecond. */
 const WORK_BUDGET = 4096
-/** A timer stays this far behind the wall clock: packets stamped before it may still wait in the socket. */
+/** How far the timer is behind the wall clock, because older packets may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
-/** A clock that is set back again and again is said to be at most so often. */
+/** The shortest time between two lines about a clock that was set back. */
 const STEP_SAID_MS = 60_000
-/** How long the file of a session that did not last stays open without a packet when others want one. */
+/** How long the file of a short session stays open without packets if other sessions need a file. */
 const NEW_PATIENCE_SECONDS = 2
-/** New directories of sessions that nobody registered, past those at once: two for each that may be open. */
+/** New directories for unknown sessions in the long run: two for each session that may be open. */
 const DIRECTORIES_PER_SECOND = 10 / 60
-/** However few may be open. Half of those at once are for sessions that have lasted. */
+/** The least of that. Half of the directories available at once are kept for sessions that have lasted. */
 const DIRECTORIES_MIN = 64
-/** Blocks for captures: 64 MiB. A session that wakes up begins with a small one. */
+/** Blocks for captures: 64 MiB. A session that becomes active begins with a small one. */
 const CAPTURE_BLOCKS = 256
 
 const NO_FILE_LIMITS: FileLimits = {
@@ -116,7 +116,7 @@ export class Column {
   readonly #options: ColumnOptions
   #capture: CapturePolicy | undefined
   readonly #onFinished: ((path: string) => void) | undefined
-  /** What senders can cause without end is limited, lines about registered sessions apart. All lines go through these. */
+  /** All lines pass through these limits, because senders could cause any number of them. Lines about registered sessions have their own. */
   readonly #lines: LineLimits
   readonly #sayOfRegistered: (line: string) => void
   readonly #sayOfOthers: (line: string) => void
@@ -126,7 +126,7 @@ export class Column {
   #noRoomSaidAt = 0
   readonly #tap: Tap<PacketCounter>
   readonly #registry: SessionRegistry
-  /** Those that the control plane knows, by id. */
+  /** The interfaces that the control plane knows, by id. */
   readonly #interfaces = new Map<string, NetworkInterface>()
   readonly #tracker: FlowTracker
   readonly #names = new LiveNames()
@@ -135,10 +135,10 @@ export class Column {
   readonly #eventLogs: EventLogs | undefined
   readonly #capturePool = new BlockPool(CAPTURE_BLOCKS)
   readonly #captureFiles: FileBudget
-  /** New directories for captures of unknown sessions. */
+  /** Limits new directories for captures of unknown sessions. */
   readonly #newDirectories: Tokens
   readonly #directoriesOfNew: number
-  /** How long `work` held the thread, in microseconds. */
+  /** How long each `work` occupied the thread, in microseconds. */
   readonly #pauses: Histogram = buildHistogram({ lowestDiscernibleValue: 1 })
 
   #kernelLost: number | null = 0
@@ -149,11 +149,11 @@ export class Column {
   #isWorking = false
   #working: Promise<void> | undefined = undefined
   #lastTick = 0
-  /** Steps back of the clock that are known, and when the last was said, by a clock that is never set. */
+  /** Steps back of the clock so far, and the monotonic time of the last line about one. */
   #stepsBack = 0
   #stepSaidAt = Number.NEGATIVE_INFINITY
 
-  /** `onFinished` takes the path of each file that has got its final name. */
+  /** `onFinished` is called with the final path of each finished file. */
   constructor(
     options: ColumnOptions,
     onProblem: (line: string) => void,
@@ -242,7 +242,7 @@ export class Column {
       interfaces: this.#interfaces,
       onChange: (session, now, before) => {
         this.#flowLogs?.follow(session, now)
-        // Its next packets may come to another column, which will want the file's name.
+        // Its next packets may come to another column, which then needs the name of this file.
         if (before !== undefined && before.virtualNetworkId !== now.virtualNetworkId) {
           this.#tap.finishCapture(session)
         }
@@ -259,8 +259,8 @@ export class Column {
   }
 
   /**
-   * From the next packet on. Resolves when files that end by it have their names. Not to be called
-   * before the last call, or that of `apply`, has resolved. Never rejects.
+   * Takes effect with the next packet. Resolves when files that this ends have their final names. Must not be
+   * called before the last call of this or of `apply` has resolved. Never rejects.
    */
   async retune({ capture, filters, unknownSessions, flowLog }: Tuning): Promise<void> {
     if (unknownSessions !== undefined) this.demux.unknownSessions = unknownSessions
@@ -272,7 +272,7 @@ export class Column {
 
   #retuneCaptures(next: CapturePolicy | undefined): void {
     const now = this.#capture
-    // What only says when a file ends holds from the next file on.
+    // Limits of a file apply to the next file.
     if (now !== undefined && next !== undefined && isSameKind(now, next)) Object.assign(now, next)
     else {
       this.#capture = next
@@ -294,9 +294,8 @@ export class Column {
   }
 
   /**
-   * Follows the control plane: from the next packet on it is as `changes` say. Resolves when
-   * the capture files of sessions that are no more have their names and their last
-   * records are written, and the files of flow logs that are no more have theirs. Not to be
+   * Applies changes of the control plane from the next packet on. Resolves when the capture files and the
+   * last records of deleted sessions are written, and so are the files of deleted flow logs. Must not be
    * called before the last call has resolved. Never rejects.
    */
   async apply(changes: readonly Change[], nowSeconds: number): Promise<void> {
@@ -309,15 +308,14 @@ export class Column {
     await this.#tap.capturesFinished()
   }
 
-  /** Written records are lost before they were delivered: so many, at least. The window at hand says so. */
+  /** At least this many written records were lost before they were delivered. The current window reports it. */
   noteRecordsLost(records: number, nowSeconds: number): void {
     this.#flowLogs?.noteLoss(records, nowSeconds, nowSeconds)
   }
 
   /**
-   * By a timer, a few times a second, with the wall clock in seconds and what the
-   * kernel has lost so far (null: not known). `passedSeconds`: how long it is since the last
-   * time, by a clock that is never set.
+   * To be called a few times a second, with the wall clock in seconds and the datagrams that the kernel
+   * has lost so far (null: not known). `passedSeconds`: monotonic time since the last call.
    */
   tick(
     nowSeconds: number,
@@ -352,8 +350,8 @@ export class Column {
   }
 
   /**
-   * Hands over the open flows of the live table in batches, between which packets
-   * go on being received. Says whether flows may be missing, and why.
+   * Hands over the open flows in batches, between which packets are received. Returns why flows may be
+   * missing, if they may.
    */
   async captureFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
     const capture = await this.#walkFlows(request, false, onBatch)
@@ -365,16 +363,15 @@ export class Column {
   }
 
   /**
-   * Ends the connections that `captureFlows` would find a row of, and hands over
-   * those rows as it does. What is not in the table has no state to be dropped: a
-   * flush leaves no doubts.
+   * Ends the connections that `captureFlows` would find, and hands over their rows as it does. A flow that
+   * is not in the table has no state to drop, so that none can be missing.
    */
   async flushFlows(request: FlowOperationRequest, onBatch: OnBatch): Promise<FlowCaptureOutcome> {
     await this.#walkFlows(request, true, onBatch)
     return { status: 'COMPLETED', reason: null }
   }
 
-  /** Who sends and receives most just now, since the last time it was asked; undefined the first time. */
+  /** The top talkers since the last call; undefined at the first call. */
   talkers(): Promise<TopTalkers | undefined> {
     return this.#talkers.ask()
   }
@@ -399,7 +396,7 @@ export class Column {
     return eventLogs === undefined ? report : { ...report, eventLogs }
   }
 
-  /** Works in slices, and between them lets the receiver have its turn. */
+  /** Works in slices, with a turn for the receiver between them. */
   async #work(): Promise<void> {
     this.#isWorking = true
     for (;;) {
@@ -458,7 +455,7 @@ export class Column {
   }
 
   #forget(session: Session, why: 'evicted' | 'deleted'): void {
-    // Its flows may have been open still.
+    // Its flows may still have been open.
     if (why === 'evicted') this.#tracker.evictedAt = this.#tracker.now
     this.#flowLogs?.forget(session)
     this.#eventLogs?.forget(session)
@@ -494,7 +491,7 @@ export class Column {
     )
   }
 
-  /** At most once a minute. */
+  /** Reports a clock that was set back, at most once a minute. */
   #sayNoRoom(nowSeconds: number): void {
     const { noRoom } = this.ledger
     if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
@@ -517,7 +514,7 @@ export class Column {
 
   #noteLoss(nowSeconds: number, kernelLost: number | null): void {
     const recordsLost = this.#flowLogs?.statistics.lost ?? 0
-    // A counter that cannot be read for a while is taken up where it was left.
+    // If the counter cannot be read for a while, counting goes on from its last value.
     const known = kernelLost ?? this.#kernelLostSeen
     const lost = known - this.#kernelLostSeen + recordsLost - this.#recordsLostSeen
     this.#kernelLost = kernelLost
@@ -537,12 +534,12 @@ function bothObservers(first: PacketObserver, second: PacketObserver | undefined
   }
 }
 
-/** Whether a file that is open may go on. */
+/** Whether a file that is open may stay open. */
 function isSameKind(a: CapturePolicy, b: CapturePolicy): boolean {
   return a.directory === b.directory && a.format === b.format && a.snaplen === b.snaplen
 }
 
-/** Seconds without a packet after which a session's capture file is no use to it when others want one. */
+/** Seconds without a packet after which a session's capture file may be closed for another session. */
 function patienceOf(session: Session): number {
   if (session.isRegistered) return Number.POSITIVE_INFINITY
   return hasLasted(session) ? BUSY_SECONDS : NEW_PATIENCE_SECONDS

@@ -27,37 +27,37 @@ import { PacketStream, RecordStream } from './streams.js'
 const TICK_MS = 250
 const MIB = 1024 * 1024
 
-/** Where packet captures go, and how long they are kept: `directory/<session>/<UTC start>.pcap`. */
+/** Where packet captures are written, as `directory/<session>/<UTC start>.pcap`, and how long they are kept. */
 export interface CaptureOptions {
   directory: string
   /** `pcap` by default. */
   format?: 'pcap' | 'pcapng'
-  /** Bytes kept of each frame; all by default. */
+  /** Bytes to keep of each frame; by default all. */
   snaplen?: number
-  /** Bytes after which the next file begins; 100,000,000. */
+  /** Size in bytes at which a new file begins; by default 100,000,000. */
   rotateBytes?: number
-  /** Seconds after which the next file begins, at multiples of them on the clock, UTC; 60. */
+  /** A new file begins when the UTC clock is at a multiple of these seconds; by default 60. */
   rotateSeconds?: number
-  /** Finished files that are kept of each session; all. */
+  /** Finished files to keep of each session; by default all. */
   keepFiles?: number
-  /** Bytes of finished files that are kept of each session; all. */
+  /** Bytes of finished files to keep of each session; by default all. */
   keepBytes?: number
 }
 
-/** Where flow log files go, in AWS's own key layout. */
+/** Where flow log files are written, in AWS's key layout. */
 export interface FlowLogFileOptions {
   directory: string
   /** `plain-text` by default. */
   fileFormat?: 'plain-text' | 'parquet'
-  /** `year=2026/month=11/…` in paths. */
+  /** Name directories as Hive does: `year=2026/month=11/…`. */
   hiveCompatiblePartitions?: boolean
-  /** A directory for each hour. */
+  /** Use one directory for each hour. */
   perHourPartition?: boolean
 }
 
 /**
- * Mirror sessions, and what they refer to, as EC2's `Describe…` calls answer: names, nesting and
- * bounds are those of the EC2 API. Without rules a filter mirrors nothing.
+ * Mirror sessions, and what they refer to, in the form of the replies of EC2's `Describe…` calls: names,
+ * nesting and limits are those of the EC2 API. A filter without rules mirrors nothing.
  */
 export interface MirrorResources {
   TrafficMirrorSessions?: readonly object[]
@@ -66,41 +66,41 @@ export interface MirrorResources {
   NetworkInterfaces?: readonly object[]
 }
 
-/** How `listen` receives, and what it keeps. */
+/** What `listen` receives, and what it keeps. */
 export interface ListenOptions {
-  /** IP address to receive on; `0.0.0.0`. `::` takes IPv4 as well. */
+  /** IP address to receive on; by default `0.0.0.0`. `::` receives IPv6 and IPv4. */
   host?: string
-  /** UDP port of VXLAN; 4789. 0 picks one. */
+  /** UDP port to receive VXLAN on; by default 4789. 0 picks a free one. */
   port?: number
-  /** UDP port of GENEVE; without it there is none. 0 picks one. */
+  /** UDP port to receive GENEVE on; by default GENEVE is not received. 0 picks a free one. */
   genevePort?: number
-  /** `recvmmsg` on Linux where koffi is installed, `dgram` anywhere; `auto`, the default, takes the first that works. */
+  /** `recvmmsg` needs Linux and koffi, `dgram` works everywhere; `auto`, the default, takes the first that works. */
   receiver?: ReceiverChoice
-  /** Receive buffer to request from the kernel, in bytes; 64 MiB. */
+  /** Receive buffer to request from the kernel, in bytes; by default 64 MiB. */
   receiveBufferBytes?: number
-  /** What tells sessions apart; `source+vni`. */
+  /** What identifies a session; by default `source+vni`. */
   sessionKey?: SessionKey
   /** What to do with packets of sessions that `resources` does not declare: `accept`, the default, or `drop`. */
   unknownSessions?: 'accept' | 'drop'
-  /** Mirror sessions, filters, rules and interfaces that are known. */
+  /** The mirror sessions to expect, with their filters, rules and interfaces. */
   resources?: MirrorResources
-  /** A pcap-filter(7) expression: keep only packets that match; `vni` and `session` work too. */
+  /** Keep only packets that match this pcap-filter(7) expression, which may also test `vni` and `session`. */
   filter?: string
-  /** Filters of single sessions, instead of `filter`; the first that names a session is its. */
+  /** Filters of single sessions, used instead of `filter`; the first that names a session applies. */
   filters?: readonly NamedFilter[]
   /** What to do with packets that two sessions mirrored: `keep`, the default, `mark` or `drop`. */
   duplicates?: DuplicateMode
-  /** Sessions that packets may open, at a time; 1024. */
+  /** The most undeclared sessions that are open at the same time; by default 1024. */
   maxSessions?: number
-  /** Connections in the flow table; 262,144. */
+  /** Size of the flow table, in connections; by default 262,144. */
   maxFlows?: number
-  /** Connections that one session may hold; all. */
+  /** Connections of the flow table that one session may use; by default all. */
   maxFlowsPerSession?: number
-  /** Idle time-outs that end a flow: `nfw`, the default, `vpc`, `ids`, or your own in seconds. */
+  /** Idle timeouts after which a flow ends: `nfw`, the default, `vpc`, `ids`, or your own in seconds. */
   lifetime?: LifetimeName | Lifetime
-  /** Length of an aggregation window of flow log records, in seconds; 600. */
+  /** Longest time that one flow log record covers, in seconds; by default 600. */
   aggregationSeconds?: 60 | 600
-  /** What `record.line()` and flow log files have, as `'${srcaddr} ${dstaddr}'`; the fields of version 2, as AWS has them. */
+  /** The fields of `record.line()` and of flow log files, such as `'${srcaddr} ${dstaddr}'`; by default those of version 2. */
   logFormat?: string
   /** Values of fields that no packet carries, by the field's name, such as `interface-id`. */
   metadata?: MetadataValues
@@ -108,21 +108,21 @@ export interface ListenOptions {
   captures?: CaptureOptions
   /** Write flow log files. */
   flowLogs?: FlowLogFileOptions
-  /** Hears, in one line, what an operator should know: a full disk, sessions that find no room. */
+  /** Called with one line about what an operator should know: a full disk, too many sessions. */
   onProblem?: (line: string) => void
 }
 
-/** Which packets a stream has, and how many may wait. */
+/** Which packets a stream has, and how many may wait in it. */
 export interface PacketStreamOptions {
-  /** A pcap-filter(7) expression; `vni` and `session` work too. */
+  /** A pcap-filter(7) expression, which may also test `vni` and `session`; by default all packets. */
   filter?: string
-  /** Bytes of packets that may wait, rounded up to a power of two; 4 MiB. */
+  /** Bytes of packets that may wait, rounded up to a power of two; by default 4 MiB. */
   bufferBytes?: number
 }
 
-/** How many records may wait. */
+/** How many records may wait in a stream. */
 export interface RecordStreamOptions {
-  /** 65,536. */
+  /** Records that may wait; by default 65,536. */
   maxWaiting?: number
 }
 
@@ -133,8 +133,8 @@ export interface RecordStreamOptions {
  *     await using listener = await listen({ port: 4789, filter: 'tcp' })
  *     for await (const packet of listener.packets()) console.log(packet.session.name, packet.seconds)
  *
- * Rejects with OperatorError: `ERR_OPTION` or `ERR_FILTER` for options that are wrong, else the
- * code of the system, such as `EADDRINUSE` or `EACCES`.
+ * Rejects with OperatorError. Its code is `ERR_OPTION` or `ERR_FILTER` for a wrong option, else the
+ * code of the system's error, such as `EADDRINUSE` or `EACCES`.
  */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const { captures, flowLogs, onProblem = () => undefined } = options
@@ -161,7 +161,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
   }
 }
 
-/** The schemas are loaded where there is something to check. */
+/** Loads the schemas only if there are resources to check. */
 async function declare(
   resources: MirrorResources,
   { sessionKey = 'source+vni', metadata = {} }: ListenOptions,
@@ -171,7 +171,7 @@ async function declare(
   return declareMirror(resources, sessionKey, metadata, onProblem)
 }
 
-/** Mirrored packets being received; what `listen` resolves with. */
+/** The packets being received; what `listen` resolves with. */
 export class Listener {
   readonly #column: Column
   readonly #receivers = new Receivers()
@@ -207,7 +207,7 @@ export class Listener {
 
   /** @internal */
   async open(options: ListenOptions, changes: Parameters<Column['apply']>[0]): Promise<void> {
-    // Before the first packet, so that none is taken for one of a session that is not known.
+    // Before the first packet, so that none is counted for an unknown session.
     await this.#column.apply(changes, nowSeconds())
     const { demux } = this.#column
     try {
@@ -225,23 +225,23 @@ export class Listener {
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
   }
 
-  /** Where VXLAN is received; the port is the real one where 0 was asked for. */
+  /** Where VXLAN is received. If port 0 was asked for, this has the real one. */
   get address(): { readonly host: string; readonly port: number } {
     return this.#receivers.opened[0]!.address
   }
 
-  /** Where GENEVE is received; undefined where it is not. */
+  /** Where GENEVE is received; undefined if it is not. */
   get geneveAddress(): { readonly host: string; readonly port: number } | undefined {
     return this.#receivers.opened[1]?.address
   }
 
-  /** What receives: `recvmmsg` or `dgram`. */
+  /** The receiver in use: `recvmmsg` or `dgram`. */
   get receiver(): Receiver['name'] {
     return this.#receivers.opened[0]!.name
   }
 
   /**
-   * Packets from now on, as captures hold them: those that the filters want, cut to the packet
+   * The packets from now on, as captures have them: those that match the filters, cut to the packet
    * length of their session. Throws OperatorError (`ERR_FILTER`).
    */
   packets({ filter, bufferBytes = 4 * MIB }: PacketStreamOptions = {}): PacketStream {
@@ -255,8 +255,8 @@ export class Listener {
   }
 
   /**
-   * Flow log records from now on, each when its window is over and the last ones when the listener
-   * is closed. What was lost before it could be counted is in `stats()`.
+   * The flow log records from now on. Each comes at the end of its window, and the last ones come when the
+   * listener is closed. Packets that were lost before they could be counted are in `stats()`.
    */
   records({ maxWaiting = 65_536 }: RecordStreamOptions = {}): RecordStream {
     const stream = new RecordStream(maxWaiting, () => {
@@ -267,7 +267,7 @@ export class Listener {
     return stream
   }
 
-  /** The flows that are open now, in no order. */
+  /** The flows that are open now, in any order. */
   async flows(): Promise<Flow[]> {
     const flows = new CapturedFlows()
     const now = Date.now()
@@ -285,14 +285,14 @@ export class Listener {
     )
   }
 
-  /** Where every datagram went, as of now: `received` is the sum of what follows it. In packets. */
+  /** What became of every datagram so far. `received` is the sum of the counts after it, in packets. */
   stats(): LedgerReport {
     return this.#column.report()
   }
 
   /**
-   * Stops receiving, hands over what the kernel still holds, ends every flow and finishes every
-   * file. Streams end once what waits in them is taken. Resolves with the final counts.
+   * Stops receiving, hands over the packets that the kernel still holds, ends every flow and finishes
+   * every file. Streams end after what waits in them. Resolves with the final counts.
    */
   close(): Promise<LedgerReport> {
     this.#closed ??= this.#close()

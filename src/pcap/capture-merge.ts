@@ -12,39 +12,39 @@ import {
 } from './reader.js'
 
 /**
- * Files read at a time. Each holds what one block of it brings, and a descriptor. Where more overlap,
- * what half of them have left is merged into one file that lies in the temporary directory.
+ * Files read at the same time. Each needs the memory of a block, and a descriptor. If more of them
+ * overlap, the rest of half of them is merged into one temporary file.
  */
 const OPEN_MAX = 64
-/** The same where packets of this many bytes wait: a frame may have 128 MiB. */
+/** The same is done if this many bytes of packets wait: a frame may have 128 MiB. */
 const WAITING_OCTETS_MAX = 512 * 1024 * 1024
 
-/** Of many files; the list of a file's interfaces may be long. */
+/** Without the interfaces: many files may have long lists of them. */
 export type FileSummary = Omit<CaptureSummary, 'interfaces'>
 
 /** What became of one file. */
 export interface CaptureOutcome {
   readonly path: string
-  /** Undefined where it could not be read at all. */
+  /** Undefined if it could not be read at all. */
   readonly summary: FileSummary | undefined
   /** Why it could not. */
   readonly error: OperatorError | undefined
 }
 
-/** Is shown each packet as it comes out of its file, in the file's own order; `file` counts from 0 in the order given. */
+/** Called with each packet as it is read, in the order of its file. `file` is its index among the files given. */
 export type OnRead = (packet: Packet, file: number) => void
 
 /** What is read of one file. */
 export interface CapturePart {
-  /** As ReadOptions.ranges; undefined: all. */
+  /** Like ReadOptions.ranges; undefined: all of the file. */
   readonly ranges: readonly ByteRange[] | undefined
-  /** As ReadOptions.restarts. */
+  /** Like ReadOptions.restarts. */
   readonly restarts?: readonly KnownRestart[] | undefined
-  /** The earliest time in it; undefined where that is not known. */
+  /** The earliest time in the file, if that is known. */
   readonly begins: Moment | undefined
 }
 
-/** Stands between one file and the merge. */
+/** Passes the packets of one file to the merge. */
 export interface Selection {
   accept(packet: Packet): void
   /** The file has no more packets. */
@@ -58,7 +58,7 @@ export interface ReadCapturesOptions
   /** @internal */
   partOf?: (file: number) => CapturePart
   /**
-   * Makes what takes the packets of a file and emits those to be merged.
+   * Makes the stage that takes the packets of a file and emits those to merge.
    *
    * @internal
    */
@@ -74,14 +74,13 @@ const BEGINNING: Moment = { seconds: Number.NEGATIVE_INFINITY, nanoseconds: 0 }
 const NEVER: Moment = { seconds: Number.POSITIVE_INFINITY, nanoseconds: 0 }
 
 /**
- * Reads several captures as one: hands over the packets of all of them in the
- * order of time across files, and in the file's own order within each; of the same time, those of the
- * file given first. Resolves with the outcome of each file that was begun, in the order given.
+ * Reads several captures as one. Packets are handed over in the order of time across files, and in the
+ * order of the file within each; at the same time, the file given first goes first. Resolves with the
+ * outcome of each file that was begun, in the order given.
  *
- * Files that follow each other in time, as a rotating writer leaves them, are read
- * as they lie; only where files overlap are packets copied to wait for each other, where very many do,
- * on the disk.
- * As readCapture in all else; `octetsRead` counts those of all files.
+ * Files that follow each other in time, as a rotating writer leaves them, are read without copying.
+ * Only where files overlap are packets copied, and on the disk only where very many files do.
+ * Everything else is as in readCapture; `octetsRead` counts the bytes of all files.
  */
 export async function readCaptures(
   paths: readonly string[],
@@ -129,7 +128,7 @@ async function readAlone(
   return { path, summary, error }
 }
 
-/** Time of the earliest packet in the first block. What is no file is begun at once: it can be read but once. */
+/** Time of the earliest packet in the first block. Input that is not a file can be read only once, and begins at once. */
 async function beginningOf(path: string, { open }: ReadCapturesOptions): Promise<Moment> {
   let earliest = NEVER
   try {
@@ -142,7 +141,7 @@ async function beginningOf(path: string, { open }: ReadCapturesOptions): Promise
       { afterBlock: () => false, ...(open && { open }) },
     )
   } catch {
-    // Said when its turn has come.
+    // Reported when its turn has come.
   }
   return earliest === NEVER ? BEGINNING : earliest
 }
@@ -153,31 +152,31 @@ function isBefore(seconds: number, nanoseconds: number, moment: Moment): boolean
   )
 }
 
-/** What packets are merged from. */
+/** A source of packets to merge. */
 interface Source {
   readonly waiting: PacketQueue
   /** How often its packets have been written to the temporary directory. */
   readonly level: number
-  /** Nothing more comes. */
+  /** Whether all packets have been read. */
   readonly isOver: boolean
-  /** Reads on until packets wait or it is over. Rejects with what a caller's function threw. */
+  /** Reads until packets wait or the source ends. Rejects with what a function of the caller threw. */
   more(): Promise<void>
-  /** Reads no more of it. */
+  /** Stops reading. */
   end(): Promise<void>
 }
 
 class CaptureMerge {
   readonly onRead: OnRead | undefined
-  /** Takes packets in their order, with the file that each is from. */
+  /** Takes packets in order, with the file that each is from. */
   emit: OnRead
   readonly #options: ReadCapturesOptions
-  /** Not begun yet, the earliest last. */
+  /** Files not begun yet, the earliest last. */
   #later: FileSource[] = []
-  /** Being read. */
+  /** Files being read. */
   #open: Source[] = []
   #octetsRead = 0
   stopped = false
-  /** Until when the only file being read need not wait for another. */
+  /** The time up to which the only file being read need not wait for another. */
   alone = NEVER
 
   constructor(emit: OnRead, options: ReadCapturesOptions) {
@@ -198,7 +197,7 @@ class CaptureMerge {
   }
 
   async run(sources: readonly FileSource[]): Promise<void> {
-    // A sort is stable: of files that begin together, the first given goes first.
+    // The sort is stable: of files that begin at the same time, the one given first goes first.
     const inTime = (a: FileSource, b: FileSource): number =>
       Math.sign(a.begins.seconds - b.begins.seconds) || a.begins.nanoseconds - b.begins.nanoseconds
     this.#later = [...sources].sort(inTime).reverse()
@@ -218,7 +217,7 @@ class CaptureMerge {
     }
   }
 
-  /** Between blocks of a file, of which this many bytes are new. */
+  /** Called between blocks of a file, with the number of new bytes. */
   afterBlock(octets: number): ReturnType<NonNullable<ReadOptions['afterBlock']>> {
     this.#octetsRead += octets
     return this.#options.afterBlock?.(this.#octetsRead)
@@ -228,7 +227,7 @@ class CaptureMerge {
     this.#open.push(this.#later.pop()!)
   }
 
-  /** Makes sure that every file being read has a packet to show, or is over. */
+  /** Makes sure that every file being read has a packet ready, or has ended. */
   async #fill(): Promise<void> {
     this.alone = this.#open.length === 1 ? (this.#later.at(-1)?.begins ?? NEVER) : BEGINNING
     let isOver = false
@@ -237,11 +236,11 @@ class CaptureMerge {
       await source.more()
       if (source.isOver) isOver = true
     }
-    // What is over may still have left packets.
+    // A file that has ended may still have packets waiting.
     if (isOver) this.#dropDone()
   }
 
-  /** That which has the earliest packet; of the same time, that of the file given first. */
+  /** The source with the earliest packet; at the same time, that of the file given first. */
   #first(): Source | undefined {
     let first = this.#open[0]
     for (const source of this.#open) {
@@ -257,11 +256,11 @@ class CaptureMerge {
     return compare(waiting, next.begins.seconds, next.begins.nanoseconds) >= 0
   }
 
-  /** Hands over packets of the file that has the earliest, up to where another's turn comes. */
+  /** Hands over packets of the file with the earliest one, until it is another file's turn. */
   #emit(first: Source): void {
     const { waiting } = first
     const file = waiting.headFile
-    // Up to then; at that very time only before files that were given later.
+    // Up to that time; at that time only if this file was given first.
     let { seconds, nanoseconds } = this.#later.at(-1)?.begins ?? NEVER
     let goesFirst = false
     for (const source of this.#open) {
@@ -295,8 +294,8 @@ class CaptureMerge {
   }
 
   /**
-   * Merges what some of the open files have left into one. Those that have been written least often,
-   * so that with n files each packet is written some log n times.
+   * Merges the rest of some open files into one. Those that have been written least often are chosen, so
+   * that with n files each packet is written about log n times.
    */
   async #spill(): Promise<void> {
     const enough = Math.min(this.#open.length, OPEN_MAX / 2)
@@ -324,7 +323,7 @@ class CaptureMerge {
   }
 }
 
-/** Where the packet at the head lies by its time: -1 before that moment, 1 after it. */
+/** Compares the time of the packet at the head with a moment: -1 before it, 1 after it. */
 function compare(
   { headSeconds, headNanoseconds }: PacketQueue,
   seconds: number,
@@ -340,7 +339,7 @@ function comesBefore(one: PacketQueue, other: PacketQueue): boolean {
   return order < 0 || (order === 0 && one.headFile < other.headFile)
 }
 
-/** One file, read a block at a time when asked for more. */
+/** One file, read block by block on demand. */
 class FileSource implements Source {
   readonly path: string
   readonly file: number
@@ -352,9 +351,9 @@ class FileSource implements Source {
   readonly #merge: CaptureMerge
   #reading: Promise<void> | undefined = undefined
   #octetsRead = 0
-  /** Has reading go on. */
+  /** Continues reading. */
   #resume: (goOn: boolean) => void = () => undefined
-  /** Settles what waits for more. */
+  /** Wakes the caller that waits for packets. */
   #arrived: () => void = () => undefined
   #failure: { readonly what: unknown } | undefined = undefined
 

@@ -9,49 +9,49 @@ import type { Restart, Restarts } from './restarts.js'
 
 export type { CaptureInterface, Damage }
 
-/** What was found in a capture file up to its end, its damage, or where reading was stopped. */
+/** What a capture file held, up to its end, to damage, or to where reading was stopped. */
 export interface CaptureSummary {
   readonly format: CaptureFileFormat
   readonly compression: Compression
   readonly packets: number
-  /** Packets whose time is before 1970 or after LAST_TIME (pcapng-time.ts); they were handed over without one. */
+  /** Packets with a time before 1970 or after LAST_TIME (pcapng-time.ts), handed over without a time. */
   readonly outOfRangeTimes: number
-  /** Packets whose time is after the year 9999; they were handed over with it. */
+  /** Packets with a time after the year 9999, handed over with that time. */
   readonly farTimes: number
-  /** Bytes of the capture, decompressed: its headers and all whole records. */
+  /** Decompressed bytes of the headers and of all whole records. */
   readonly octets: number
-  /** All of them. */
+  /** How many interfaces the file declares. */
   readonly interfaceCount: number
-  /** Of all of them, each once; of a file that has more than 256, the first. */
+  /** The distinct link types of the interfaces; the first 256 at most. */
   readonly linkTypes: readonly number[]
-  /** The largest that one of them announces; 0 stands for no limit. */
+  /** The largest snapshot length of any interface; 0 is no limit. */
   readonly snaplen: number
-  /** The first of them, as many as fit in 8 MiB: of any file but a hostile one all. */
+  /** The interfaces, up to 8 MiB of them; only a hostile file has more. */
   readonly interfaces: readonly CaptureInterface[]
   readonly damage: Damage | undefined
-  /** Whether bytes that are no compressed data followed it; they were ignored, as gzip(1) does. */
+  /** Whether other bytes followed the compressed data. They are ignored, as gzip(1) does. */
   readonly hasTrailing: boolean
 }
 
-/** How far a capture has been understood. */
+/** How far a capture has been parsed. */
 export type Parsed = Pick<CaptureParser, 'octets' | 'descriptions'>
 
-/** Bytes of a capture, decompressed, from the start of a record up to that of another one, or the end. */
+/** Decompressed bytes of a capture, from the start of one record to the start of another or the end. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
 }
 
-/** A place where decompressing can begin. */
+/** A place where decompression can start. */
 export interface KnownRestart extends Omit<Restart, 'window'> {
-  /** Undefined where it is lost. */
+  /** Undefined if the window cannot be read. */
   window(): Buffer | undefined
 }
 
 /** How a capture file is read. */
 export interface ReadOptions {
   /**
-   * Opens the file instead of CaptureInput.open, where its beginning has been looked at.
+   * Used instead of CaptureInput.open if the start of the file has been read already.
    *
    * @internal
    */
@@ -65,28 +65,28 @@ export interface ReadOptions {
    */
   afterBlock?: (octetsRead: number) => boolean | void | Promise<boolean | undefined> | Promise<void>
   /**
-   * Read only these, in their order; what describes the packets of one must lie in it or in one before.
-   * A compressed file is read from `restarts` on, or its start; what is no file, from its start to the end of
-   * the last.
+   * Read only these ranges, in ascending order. The interfaces of their packets must be described in them or in
+   * an earlier range. A compressed file is decompressed from the nearest of `restarts`, or its start. Input that
+   * is not a file is read from its start to the end of the last range.
    *
    * @internal
    */
   ranges?: readonly ByteRange[] | undefined
   /**
-   * Where decompressing the file can begin, in their order.
+   * Where decompression can start, in ascending order.
    *
    * @internal
    */
   restarts?: readonly KnownRestart[] | undefined
   /**
-   * Notes places where decompressing the file can begin. Of damaged compressed data, packets right before the
+   * Collects places where decompression can start. If the compressed data is damaged, packets just before the
    * damage may then be missing.
    *
    * @internal
    */
   noteRestarts?: Restarts | undefined
   /**
-   * Called before `afterBlock`: how far the packets reach that were handed over. Not called after the last block.
+   * Called before `afterBlock` with the position after the packets handed over. Not called after the last block.
    *
    * @internal
    */
@@ -100,13 +100,13 @@ export interface ReadOptions {
  */
 const BLOCK_LEN = 256 * 1024
 
-/** Decompressed bytes between two calls of `afterBlock`: a few compressed ones may bring gigabytes. */
+/** Decompressed bytes between two calls of `afterBlock`: a few compressed bytes may become gigabytes. */
 const DECOMPRESSED_BLOCK_LEN = 256 * 1024
 
-/** Thrown where nothing more of a compressed file is wanted. */
+/** Thrown to stop reading a compressed file early. */
 const ENOUGH = Symbol('enough')
 
-/** The same for a file that goes through a decompressor, which is a thousand times as long at the worst. */
+/** The same for compressed bytes, which become up to a thousand times as many. */
 const COMPRESSED_BLOCK_LEN = 64 * 1024
 
 /**
@@ -119,8 +119,8 @@ const COMPRESSED_BLOCK_LEN = 64 * 1024
  * on does not reject: it is in the summary, and every packet before it was handed
  * over.
  *
- * A plain file is read synchronously, block by block: whoever needs the event
- * loop meanwhile returns a promise from `afterBlock`.
+ * A plain file is read synchronously, block by block. To let the event loop run
+ * in between, return a promise from `afterBlock`.
  */
 export async function readCapture(
   path: string,
@@ -141,16 +141,16 @@ class Reading {
   readonly #parser: CaptureParser
   readonly #options: ReadOptions
   #compression: Compression = 'none'
-  /** Of the file as it is stored. */
+  /** Bytes read of the file as it is stored. */
   #octetsRead = 0
-  /** By `afterBlock`. */
+  /** Whether `afterBlock` has asked to stop. */
   #stopped = false
-  /** What is wrong with the compressed bytes. */
+  /** What is wrong with the compressed data. */
   #fault: Error | undefined = undefined
   #hasTrailing = false
-  /** Where there is nothing more to read, decompressed. */
+  /** The decompressed offset at which reading ends. */
   readonly #until: number
-  /** Decompressed since `afterBlock` was called. */
+  /** Decompressed bytes since the last call of `afterBlock`. */
   #decompressed = 0
 
   constructor(input: CaptureInput, onPacket: (packet: Packet) => void, options: ReadOptions) {
@@ -185,7 +185,7 @@ class Reading {
     else await this.#pieces(this.#blocks(block.subarray(0, filled)))
   }
 
-  /** Parses in place; the record at the end of a block that is not whole is moved to its front. */
+  /** Parses in place. A record that the end of a block cuts off is moved to the front of the block. */
   async #plain(first: Buffer, length: number): Promise<void> {
     const parser = this.#parser
     let block = first
@@ -201,7 +201,7 @@ class Reading {
       if (this.#stopped) return
       if (filled === block.length) block = resized(block, filled, 2 * block.length)
       else if (block.length > BLOCK_LEN && Math.max(filled, parser.wanted) < BLOCK_LEN) {
-        // Many files may be read at a time, and long records are rare.
+        // Long records are rare, and many files may be open at once: shrink the buffer again.
         block = resized(block, filled, BLOCK_LEN)
       }
       const read = this.#input.read(block, filled)
@@ -212,7 +212,7 @@ class Reading {
     parser.end(filled)
   }
 
-  /** As #plain, of parts of the file. */
+  /** Like #plain, for ranges of the file. */
   async #ranges(ranges: readonly ByteRange[]): Promise<void> {
     for (const range of ranges) {
       const goesOn = await this.#range(range)
@@ -220,7 +220,7 @@ class Reading {
     }
   }
 
-  /** Whether to go on with the next. */
+  /** Whether to go on with the next range. */
   async #range({ start, end }: ByteRange): Promise<boolean> {
     const parser = this.#parser
     parser.octets = start
@@ -255,7 +255,7 @@ class Reading {
     }
   }
 
-  /** As #ranges, of a compressed file. */
+  /** Like #ranges, for a compressed file. */
   async #restarted(
     compression: 'gzip' | 'zstd',
     ranges: readonly ByteRange[],
@@ -265,7 +265,7 @@ class Reading {
     let read = 0
     while (read < ranges.length) {
       const from = beginnings.before(ranges[read]!.start)
-      // Up to those that another beginning is nearer to.
+      // The ranges for which no later restart is nearer.
       let next = read + 1
       while (
         next < ranges.length &&
@@ -279,7 +279,7 @@ class Reading {
     }
   }
 
-  /** Whether to go on after ranges that are decompressed in one go. */
+  /** Decompresses these ranges in one go. Returns whether to go on with the next. */
   async #stretch(
     compression: 'gzip' | 'zstd',
     from: Restart,
@@ -317,7 +317,7 @@ class Reading {
     return false
   }
 
-  /** The compressed file from an offset on. */
+  /** The compressed bytes from an offset on. */
   *#blocksFrom(start: number): Generator<Buffer, void, undefined> {
     const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
     for (let at = start; ; ) {
@@ -375,7 +375,7 @@ class Reading {
     return this.#breathe(piece.length)
   }
 
-  /** After so many decompressed bytes: lets the caller look up now and then. */
+  /** Lets the caller run after a number of decompressed bytes. */
   #breathe(length: number): void | Promise<void> {
     this.#decompressed += length
     if (this.#decompressed < DECOMPRESSED_BLOCK_LEN) return undefined
@@ -389,7 +389,7 @@ class Reading {
     if (this.#stopped) throw ENOUGH
   }
 
-  /** The first `length` bytes of a file once more. */
+  /** Reads the first `length` bytes of a file again. */
   *#again(length: number): Generator<Buffer, void, undefined> {
     const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
     for (let at = 0; at < length; ) {
@@ -400,7 +400,7 @@ class Reading {
     }
   }
 
-  /** The rest of a compressed file after its first bytes. */
+  /** The compressed bytes after the first ones. */
   *#blocks(first: Buffer): Generator<Buffer, void, undefined> {
     yield first
     const block = Buffer.allocUnsafeSlow(COMPRESSED_BLOCK_LEN)
@@ -411,7 +411,7 @@ class Reading {
     }
   }
 
-  /** Lets the caller look up; a promise only where it gave one. */
+  /** Lets the caller run. Returns a promise only if the caller did. */
   #pause(): Promise<void> | undefined {
     const { afterBlock, onParsed } = this.#options
     if (this.#parser.format === undefined) return undefined
@@ -444,7 +444,7 @@ class Reading {
         { code: 'ERR_CAPTURE_FORMAT' },
       )
     }
-    // A record that is cut because the compressed bytes are: say the cause.
+    // If compressed data is cut off, so is the last record: report the cause.
     const damage = fault === undefined ? parser.damage : { offset: parser.octets, message: fault }
     return {
       format,
@@ -465,7 +465,7 @@ class Reading {
 
 const FILE_BEGIN: Restart = { at: 0, bits: 0, output: 0, window: Buffer.alloc(0) }
 
-/** Where decompressing begins for what is wanted. */
+/** Chooses where decompression starts for the ranges wanted. */
 class Beginnings {
   readonly #restarts: readonly KnownRestart[]
   #last: { readonly of: KnownRestart; readonly restart: Restart | undefined } | undefined
@@ -474,7 +474,7 @@ class Beginnings {
     this.#restarts = restarts
   }
 
-  /** The last before an offset, decompressed. */
+  /** The last restart before a decompressed offset. */
   before(offset: number): Restart {
     for (let index = this.#restarts.length - 1; index >= 0; index--) {
       const of = this.#restarts[index]!
@@ -494,14 +494,14 @@ class Beginnings {
   }
 }
 
-/** Passes on those of decompressed bytes that lie in ranges. */
+/** Passes on the decompressed bytes that lie in the ranges. */
 class WantedBytes {
   readonly #ranges: readonly ByteRange[]
   readonly #parser: CaptureParser
   #index = 0
-  /** Of the next byte. */
+  /** Decompressed offset of the next byte. */
   #at: number
-  /** What is passed on next. */
+  /** The range that is passed on next. */
   #start: number
   #end: number
 
@@ -515,7 +515,7 @@ class WantedBytes {
     parser.octets = start
   }
 
-  /** Whether no range has more. */
+  /** Whether all ranges have been passed on. */
   push(piece: Buffer): boolean {
     const parser = this.#parser
     const from = this.#at

@@ -22,14 +22,14 @@ export interface CapturePolicy {
   format: CaptureFormat
   /** Bytes kept of each frame; 0 keeps all. */
   snaplen: number
-  /** Bytes after which the next file begins; Infinity: never. Only a single packet makes a file larger. */
+  /** Size at which the next file begins; Infinity: never. A file is larger only if it has a single packet. */
   rotateBytes: number
-  /** Length of a file's interval, which begins at a multiple of it since the epoch; Infinity: never. */
+  /** Seconds of a file's interval, which begins at a multiple of them since the epoch; Infinity: no intervals. */
   rotateSeconds: number
-  /** Finished files, and bytes in them, that are kept of each session; Infinity: all. */
+  /** How many finished files, and bytes in them, are kept of each session; Infinity: all. */
   keepFiles: number
   keepBytes: number
-  /** Stands before the extension, such as `.w2`, where several workers write one session. Else empty. */
+  /** Put before the extension, such as `.w2`, if several workers write one session; otherwise empty. */
   suffix: string
 }
 
@@ -41,30 +41,30 @@ interface CaptureSession {
 }
 
 interface CaptureStatistics {
-  /** Files that have got their final name. */
+  /** Files that have their final names. */
   files: number
-  /** Packets and bytes in files, the open one included. What a failed disk takes back is taken off again. */
+  /** Packets and bytes in files, including the open one. What is lost when a disk fails is subtracted. */
   packets: number
   octets: number
-  /** Packets offered that are in no file, but for those of other link types. */
+  /** Packets that are in no file, except those of other link types. */
   lost: number
 }
 
-/** What the captures of one thread share, and what one session may have of it. */
+/** What the captures of one thread share, and the part that one session may use. */
 export interface CaptureSurroundings {
   readonly pool: BlockPool
   readonly files: FileBudget
-  /** Of `files`, the share that may be in use when the session opens a file that follows none. */
+  /** The share of `files` that may be in use when the session opens its first file. */
   share(): number
-  /** Seconds without a packet after which its file ends when others want one. */
+  /** Seconds without a packet after which its file ends if other sessions need a file. */
   patience(): number
-  /** Asked when the session's directory is not there. */
+  /** Asked if the session's directory does not exist. */
   mayMakeDirectory(): boolean
-  /** Is given one line without its end. */
+  /** Called with one line, without a line break. */
   onProblem(line: string): void
-  /** Takes the path of each file that has got its final name. */
+  /** Called with the final path of each finished file. */
   onFinished?: ((path: string) => void) | undefined
-  /** Packets that `write` took and that are lost after all. */
+  /** Called for packets that `write` accepted and that were lost later. */
   onTakenBack(packets: number): void
   onLost(why: CaptureLoss, packets: number): void
 }
@@ -72,19 +72,19 @@ export interface CaptureSurroundings {
 /** Packets stamped before a boundary may still wait in the socket when the clock passes it. */
 const GRACE_SECONDS = 1
 
-/** Files on their way to their final names; each holds a descriptor. */
+/** The most files being finished; each holds a descriptor. */
 const CLOSING_MAX = 16
 
-/** How soon a session that may open no file asks again. */
+/** How soon a session that could not open a file tries again. */
 const ASK_AGAIN_SECONDS = 1
 
 const NO_FILE = 'as many files are open as may be'
 const NO_DIRECTORY = 'unknown sessions have made too many new directories'
 
-/** What CaptureWriter reserves ahead of the first packet. */
+/** Bytes that CaptureWriter reserves before the first packet. */
 const HEADER_UNITS = 1
 
-/** Of the pool, what one session may hold, so that the others still find something. */
+/** The part of the pool that one session may use, so that others still get blocks. */
 const POOL_SHARE = 0.75
 
 const SOME_TIME = { seconds: 0, nanoseconds: 0 }
@@ -101,9 +101,9 @@ const STATISTICS_LEN = statisticsLength({
  *
  * A packet at or past the end of the open file's interval, one from more than a second before it, or
  * one that would make the file too large, starts the next one; a packet that is late by no more
- * than that stays in the open file. Files open and close in the background: nothing here waits for the disk. Nothing here throws for
- * what a disk does: packets it cannot take are counted, `onProblem` is given one
- * line when that begins and one when it is over.
+ * than that stays in the open file. Files open and close in the background: nothing here waits for
+ * the disk, and no failure of a disk is thrown. Packets that it cannot take are counted, and
+ * `onProblem` gets one line when that begins and one when it ends.
  *
  * Each file has a place in the budget of files from before it is opened until it is closed. One
  * that follows another waits for its place, while packets fill blocks.
@@ -117,23 +117,23 @@ export class RotatingCapture {
   readonly #outage: Outage
   #hasRefused = false
   readonly #snaplen: number
-  /** What must still fit after the last packet. */
+  /** Bytes that must still fit after the last packet. */
   readonly #trailerLen: number
 
   #sink: FileSink | undefined
   #writer: CaptureWriter | undefined
-  /** End of the open file's interval; never where files are not cut by time. */
+  /** End of the open file's interval; never if there are no intervals. */
   #until = Number.POSITIVE_INFINITY
-  /** Packets stamped before this second are of an earlier interval: no lateness, the clock was set back. */
+  /** A packet before this second is too old to be late: the clock was set back. */
   #goBackBefore = 0
-  /** Once between two ticks: packets of two clocks in turn must not make a file each. */
+  /** At most once between two ticks, because packets of two clocks in turn must not make a file each. */
   #mayGoBack = true
   #lostBefore = 0
-  /** The topmost directory that was made for the file, until its name is on the disk. */
+  /** The topmost directory that was made for the file, until it is synced. */
   #made: string | undefined
 
   readonly #closing = new Set<Promise<void>>()
-  /** The latest file's part, while and after it is opened; never rejects. */
+  /** Settled when the latest file is open; never rejects. */
   #opening: Promise<unknown> = Promise.resolve()
   #lastStart = -1
   #lastIndex = 0
@@ -143,11 +143,11 @@ export class RotatingCapture {
   #lost = 0
   /** Why packets are lost while the outage blocks. */
   #blockedBy: CaptureLoss = 'disk'
-  /** Of the open file at the last tick, and the seconds since it was more. */
+  /** Packets of the open file at the last tick, and the seconds without a new one. */
   #packetsAtTick = 0
   #idleSeconds = 0
 
-  /** Nothing is opened before the first packet. */
+  /** Opens nothing before the first packet. */
   constructor(policy: CapturePolicy, session: CaptureSession, around: CaptureSurroundings) {
     assert(/^(?!\.{1,2}$)[^/\0]+$/.test(session.name), 'a session name is one directory')
     this.#policy = policy
@@ -170,7 +170,7 @@ export class RotatingCapture {
     }
   }
 
-  /** Writes a packet, as CaptureWriter does. False: not written (full disk, disk too slow, …); counted. */
+  /** Writes a packet, as CaptureWriter does. False: it was not written (disk full, disk too slow, …) but counted. */
   write(
     packet: Packet,
     kept: number,
@@ -205,7 +205,7 @@ export class RotatingCapture {
     return false
   }
 
-  /** A session of GENEVE may bring bare IP and Ethernet; a capture file has one of them. */
+  /** A GENEVE session may have bare IP and Ethernet packets; a pcap file can hold only one of them. */
   #refuse(linkType: number): void {
     this.#around.onLost('link-type', 1)
     if (this.#hasRefused) return
@@ -217,9 +217,8 @@ export class RotatingCapture {
   }
 
   /**
-   * To be called about once a second with the clock that stamps the packets, in
-   * whole seconds: ends files whose interval is over, hands what has been written
-   * to the system, tries again after a failure.
+   * To be called about once a second with the time of the packets' clock, in whole seconds.
+   * Ends files whose interval is over, flushes what was written, and tries again after a failure.
    */
   tick(nowSeconds: number): void {
     const sink = this.#sink
@@ -236,7 +235,7 @@ export class RotatingCapture {
     this.#outage.tick(nowSeconds, this.#lost)
   }
 
-  /** Resolves when everything written so far is with the operating system and files that ended have their names. For offline work. */
+  /** Resolves when everything written so far is flushed and finished files have their names. For offline work. */
   async drained(): Promise<void> {
     await this.#opening
     await this.#sink?.drained()
@@ -244,7 +243,7 @@ export class RotatingCapture {
     await this.#retention.settled()
   }
 
-  /** Ends the open file. Resolves, whatever the disk does, when no file of this session is on its way any more. */
+  /** Ends the open file. Resolves, whatever the disk does, when no file of this session is being finished. */
   async close(): Promise<void> {
     if (this.#sink !== undefined) this.#finishFile()
     await this.drained()
@@ -260,7 +259,7 @@ export class RotatingCapture {
     return writer.octets + record + this.#trailerLen > this.#policy.rotateBytes
   }
 
-  /** Whether the open file has been idle for long, and others want one. To be asked once a second. */
+  /** Whether the open file has been idle for long and other sessions need a file. To be asked once a second. */
   #isDispensable(): boolean {
     const packets = this.#writer!.packets
     this.#idleSeconds = packets === this.#packetsAtTick ? this.#idleSeconds + 1 : 0
@@ -272,7 +271,7 @@ export class RotatingCapture {
   #next(seconds: number): boolean {
     if (this.#outage.isBlocked || this.#closing.size >= CLOSING_MAX) return false
     const { files } = this.#around
-    // One that is on its way to its name will give a place back.
+    // A file that is being finished will give its place back.
     const follows = this.#sink !== undefined || this.#closing.size > 0
     if (!follows && !files.tryTake(this.#around.share())) {
       this.#blockedBy = 'no-file'
@@ -300,10 +299,10 @@ export class RotatingCapture {
     return true
   }
 
-  /** Packets fill blocks while the file is being opened: this thread does not wait for the disk. */
+  /** Opens a file in the background. Meanwhile packets fill blocks: this thread does not wait for the disk. */
   #begin(start: number, place: Promise<void> | undefined): FileSink {
     const { pool } = this.#around
-    // One after the other, so that files that begin in one second are numbered in their order.
+    // One after the other, so that files that begin in the same second are numbered in order.
     const part = this.#opening.then(() => place).then(() => pool.disk.run(() => this.#open(start)))
     this.#opening = part.catch(() => undefined)
     return new FileSink(part, {
@@ -330,7 +329,7 @@ export class RotatingCapture {
         if (errno === 'EEXIST') {
           index++
         } else if (errno === 'ENOENT' && !wasThere) {
-          // Another worker may have made it in between; if it is there again, something else is missing.
+          // Another worker may have made it in between. If it exists now, something else is missing.
           if (!this.#around.mayMakeDirectory()) throw new DirectoryRefused(NO_DIRECTORY)
           const made = await this.#makeDirectory()
           this.#made ??= made
@@ -396,7 +395,7 @@ export class RotatingCapture {
     await syncs.run(() => disk.run(() => syncMadeDirectories(made, this.#directory)))
   }
 
-  /** Packets that were taken and never reached the disk are lost after all. */
+  /** Counts accepted packets that never reached the disk as lost. */
   #takeBack(sink: FileSink, writer: CaptureWriter, why: CaptureLoss): number {
     const kept = Math.min(Math.max(sink.keptUnits - HEADER_UNITS, 0), writer.packets)
     const lost = writer.packets - kept
@@ -423,7 +422,7 @@ export class RotatingCapture {
   }
 }
 
-/** No fault of the disk's: the session may make no directory now. */
+/** Not a failure of the disk: the session may not make a directory now. */
 class DirectoryRefused extends Error {}
 
 function lossOf(error: unknown): CaptureLoss {

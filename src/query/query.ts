@@ -21,17 +21,17 @@ import { COMMUNITY_ID_MACROS } from './sql-community-id.js'
 import { FUNCTION_MACROS } from './sql-functions.js'
 import { CAPTURE_TABLES, createKept, NAMES_TABLE, RECORDS, selectShown } from './sql-tables.js'
 
-/** What captures fill. */
+/** Tables that are filled from captures. */
 const FILLED_TABLES = [...CAPTURE_TABLES, ...APPLICATION_TABLES]
 
-/** A row of `traffic_mirror_sessions`, in the order and by the names that StackQL gives its columns. */
+/** A row of `traffic_mirror_sessions`, with the names and the order of StackQL's columns. */
 export interface MirrorSessionRow {
   readonly description: string | null
   readonly network_interface_id: string
   readonly owner_id: string
   readonly packet_length: number | null
   readonly session_number: number
-  /** JSON, as DescribeTrafficMirrorSessions lists them. */
+  /** JSON, as in the reply of DescribeTrafficMirrorSessions. */
   readonly tags: string
   readonly traffic_mirror_filter_id: string
   readonly traffic_mirror_session_id: string
@@ -57,39 +57,38 @@ const MIRROR_SESSIONS = 'traffic_mirror_sessions'
 interface QueryOptions {
   readonly sql: string
   readonly files: QueryFiles
-  /** The column that rows are sorted by, and which way: as is usual for its type where that is not said. */
+  /** The column to sort by, and the order; by default the usual one for its type. */
   readonly sort?: { readonly field: string; readonly way: 'asc' | 'desc' | undefined }
-  /** Rows wanted. */
+  /** How many rows to return. */
   readonly top?: number
-  /** Undefined where no state file was named. */
+  /** Undefined if no state file was named. */
   readonly mirrorSessions: readonly MirrorSessionRow[] | undefined
   readonly load: LoadOptions
   readonly temporaryDirectory: string
   readonly memoryBytes: number
   readonly temporaryBytes: number
-  /** Files besides those of the query that the program itself lets DuckDB write. Absolute. */
+  /** Absolute paths of files that the program lets DuckDB write, in addition to those of the query. */
   readonly outputs: readonly string[]
-  /** Has the run read every capture, when the SQL makes that necessary. */
+  /** Called to read every capture, if the SQL needs one of their tables. */
   readonly read: (run: CaptureRun) => Promise<void>
   readonly flowLogs: FlowLogReader
-  /** The SQL is right and needs files, of which this many can be read; what it throws is the end. */
+  /** Called when the SQL is valid and needs files, with the number of those that can be read. May throw to stop. */
   readonly onNeeded: (readable: number) => void
-  /** Is told of a Parquet file that cannot be read; the others are. */
+  /** Called for a Parquet file that cannot be read; the others are read. */
   readonly onProblem: (line: string) => void
 }
 
-/** An answer that is being computed while it is read. */
+/** An answer that is computed while it is read. */
 export interface Answer {
   readonly result: DuckDBResult
   readonly database: Confined
-  /** Read while the answer is computed. */
+  /** The rows, computed as they are read. */
   readonly parquets: readonly ParquetFile[]
 }
 
 /**
- * Answers one SELECT over files and the tables made of them. Only the tables that
- * it names are filled. Throws OperatorError for SQL that is wrong, before anything
- * long is done.
+ * Answers a SELECT over files and the tables made of them. Only the tables that it names are
+ * filled. Throws OperatorError for invalid SQL, before any long work.
  */
 export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answer> {
   const { files: given, mirrorSessions } = options
@@ -150,7 +149,7 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
   }
 }
 
-/** The same SQL with its rows sorted, and no more of them than are wanted. */
+/** The same SQL with sorted rows, and no more of them than asked for. */
 async function arrange(
   duckdb: DuckDb,
   connection: DuckDBConnection,
@@ -222,11 +221,11 @@ function selectsOf(parquets: readonly ParquetFile[]): string[] {
 
 function selectParquet(files: readonly ParquetFile[]): string {
   const paths = files.map(({ path }) => quoted(path)).join(', ')
-  // A path such as year=2026/ would add a column.
+  // Otherwise a path such as year=2026/ would add a column.
   return `SELECT * FROM read_parquet([${paths}], union_by_name = true, hive_partitioning = false)`
 }
 
-/** Those that DuckDB cannot open are others. */
+/** Moves Parquet files that DuckDB cannot open to the others. */
 async function sortParquets(
   connection: DuckDBConnection,
   files: QueryFiles,
@@ -251,15 +250,15 @@ function damagedParquet({ name }: ParquetFile, why: string): string {
   return `${name} is damaged (${why}): copy it again; nothing of it is used`
 }
 
-/** A file that the SQL names as a table. */
+/** A file that the SQL uses as a table. */
 interface FileView {
   readonly view: string
-  /** Undefined where it is Parquet. */
+  /** Undefined for Parquet. */
   readonly log: FlowLogFile | undefined
   readonly select: () => string
 }
 
-/** The files that the SQL names, and the SQL that names them as DuckDB knows them. */
+/** The files that the SQL names, and the SQL with their names in DuckDB instead. */
 async function nameFiles(
   connection: DuckDBConnection,
   flowLogs: FlowLogTables,
@@ -286,8 +285,8 @@ async function nameFiles(
 }
 
 /**
- * What the SQL names as tables, in lower case. Where that cannot be told, every word
- * counts: a table too many costs time, one too few would look empty.
+ * The tables that the SQL names, in lower case. If DuckDB cannot tell, every word counts:
+ * a table too many costs time, one too few would look empty.
  */
 async function tablesToFill(
   connection: DuckDBConnection,
@@ -298,7 +297,7 @@ async function tablesToFill(
   return new Set(words.map((name) => name.toLowerCase()))
 }
 
-/** Whether a column of names may be wanted: one is named, or all are. */
+/** Whether the SQL may use a column of names: it names one, or all columns. */
 function mayAskForNames(sql: string): boolean {
   return /_name\b|\*|\bcolumns\b/i.test(sql) || !/\bselect\b/i.test(sql)
 }
@@ -318,10 +317,10 @@ async function fillMirrorSessions(
   insert.destroySync()
 }
 
-/** Speaks of tables and not of what is in them. */
+/** Statements about tables that do not read their rows. */
 const OF_SHAPE = /^\s*(?:DESCRIBE|DESC|SHOW|EXPLAIN(?!\s+ANALYZE))\b/i
 
-/** One statement that reads, and is right. */
+/** Checks that the SQL is a single, valid statement that only reads. */
 async function checkStatement(
   duckdb: DuckDb,
   connection: DuckDBConnection,
@@ -329,7 +328,7 @@ async function checkStatement(
 ): Promise<void> {
   const isExplained = EXPLAIN.test(sql)
   const asked = sql.replace(EXPLAIN, '')
-  // Of nothing at all DuckDB makes no statement, and no message either.
+  // For empty SQL, DuckDB gives neither a statement nor a message.
   const statements = await connection.extractStatements(asked).catch((error: Error) => {
     throw error.message === 'Error in native callback' ? new OperatorError(NO_SELECT) : error
   })
@@ -344,7 +343,7 @@ async function checkStatement(
   await checkPlan(connection, asked)
 }
 
-/** Functions of DuckDB that a SELECT may call and that change how it works, or write files of their own. */
+/** Functions that a SELECT can call and that change settings or write files. */
 const CHANGES = /^(?:(?:ENABLE|DISABLE|TRUNCATE)_.*|(?:FORCE_)?CHECKPOINT)$/
 
 interface PlanNode {
@@ -352,7 +351,7 @@ interface PlanNode {
   readonly children: readonly PlanNode[]
 }
 
-/** By the plan: however the SQL spells a function, there it has its name. */
+/** Looks at the plan, which has the name of a function however the SQL spells it. */
 async function checkPlan(connection: DuckDBConnection, sql: string): Promise<void> {
   const explained = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`)
   const walk = ({ name, children }: PlanNode): void => {
@@ -374,7 +373,7 @@ function noSource(table: string): OperatorError {
   return new OperatorError(`the table ${table} is made of ${what}`, { exitCode: 2 })
 }
 
-/** What DuckDB says of SQL, data and memory, in one line. */
+/** DuckDB's message about SQL, data or memory, as one line. */
 function asOperatorError(error: unknown): unknown {
   if (error instanceof OperatorError || !(error instanceof Error)) return error
   const isOfDuckDb = /^[A-Z][A-Za-z ]* (?:Error|exception)\b/.test(error.message)
@@ -387,7 +386,7 @@ function asOperatorError(error: unknown): unknown {
   return new OperatorError(withOurAdvice(line), { cause: error })
 }
 
-/** DuckDB advises to install extensions and to change settings, which nobody can do in a query. */
+/** Removes advice to install extensions or change settings, which a query cannot do. */
 function withOurAdvice(line: string): string {
   if (/^Out of Memory/.test(line)) {
     return `${line}; raise --memory-limit or --temporary-limit, or ask for less`
@@ -401,7 +400,7 @@ function withOurAdvice(line: string): string {
   return `${missing[1]}, and query loads no extensions: use ${instead}`
 }
 
-/** Why an answer could not be read to its end; DuckDB does not say which file it was. */
+/** Why an answer could not be read to its end, and in which file, which DuckDB does not say. */
 export async function answerError(
   answer: Omit<Answer, 'result'>,
   error: unknown,
@@ -426,11 +425,11 @@ export async function answerError(
   return known
 }
 
-/** Writes an answer as Parquet to the file at `path`, one of `outputs`. Gives the number of rows. */
+/** Writes an answer as Parquet to the file at `path`, one of `outputs`. Returns the number of rows. */
 export async function writeParquet(answer: Answer, path: string): Promise<number> {
   const { result, database } = answer
   const { instance, catalog } = database
-  // The answer is still being computed in the connection it was asked in.
+  // The connection of the query is still computing the answer.
   const other = await instance.connect()
   try {
     await other.run(`USE ${catalog}`)
@@ -454,7 +453,7 @@ export async function writeParquet(answer: Answer, path: string): Promise<number
   }
 }
 
-/** DuckDB knows no two columns of a table by names that differ in case alone. */
+/** In DuckDB, names of columns that differ only in case are the same. */
 function columnNames(result: DuckDBResult): string[] {
   const taken = new Set<string>()
   return result.deduplicatedColumnNames().map((name) => {

@@ -35,20 +35,20 @@ import {
 } from './row-filters.js'
 import { talkMatrix } from './talk-matrix.js'
 
-/** What is known of a report beside itself. */
+/** What the page shows in addition to the report. */
 export interface PageOptions {
-  /** Where the packets of its rows are found: the address of an appliance. */
+  /** URL of the appliance that has the packets, for links. */
   appliance?: string | undefined
 }
 
-/** What a section is made of. */
+/** What every section is given. */
 interface Shown extends AnalysisReport {
   appliance: string | undefined
-  /** Of an address; undefined where it has none. */
+  /** The name of an address, if it has one. */
   nameOf(address: string): string | undefined
 }
 
-/** The body of a report page: what a person should know first, first. */
+/** The body of a report page, most important sections first. */
 export function reportSections(analysis: AnalysisReport, { appliance }: PageOptions = {}): Html {
   const { names } = analysis
   const report: Shown = { ...analysis, appliance, nameOf: (address) => names[address] }
@@ -69,7 +69,7 @@ ${files(report)}
 addresses are those of IP. Times are UTC.</footer>`
 }
 
-/** Said where a session is chosen, of what is not counted by session. */
+/** Shown, if a session is chosen, with numbers that are not counted by session. */
 const OF_ALL = html`<p class="dim of-all" hidden>of all sessions together</p>`
 
 function header({ files, totals, flows, sessions }: AnalysisReport): Html {
@@ -397,7 +397,7 @@ ${pageTable<FileReport>({
 </section>`
 }
 
-/** Last, since what counts must be seen without scrolling. */
+/** Last, so that more important columns are seen without scrolling. */
 function sessionColumn<Row extends FlowSummary>(
   sessions: readonly SessionAnalysis[],
 ): PageColumn<Row>[] {
@@ -405,7 +405,7 @@ function sessionColumn<Row extends FlowSummary>(
   return [{ name: 'session', cell: (flow) => flow.session ?? 'not mirrored', kind: 'address' }]
 }
 
-/** One below the other on a phone, so that what counts is seen beside them. */
+/** Stacked on a phone, so that the numbers are seen beside them. */
 function endsColumn<Row extends FlowSummary>({ nameOf }: Pick<Shown, 'nameOf'>): PageColumn<Row> {
   const end = (address: string, port: number): Html => {
     const name = nameOf(address)
@@ -429,7 +429,7 @@ function flowFacts(flow: FlowSummary): RowFacts {
   return { filter: flowFilter(flow), session, ...timesOf(firstSeen, lastSeen) }
 }
 
-/** Of a flow that is shown only with its session, since it is not among the largest of all. */
+/** Marks a flow that is shown only if its session is chosen, because it is not among the largest of all. */
 function flowOrExtra(largest: readonly FlowSummary[]): (flow: FlowSummary) => RowFacts {
   const shown = new Set(largest)
   return (flow) => ({ ...flowFacts(flow), isExtra: !shown.has(flow) })
@@ -507,7 +507,7 @@ function quantityText(unit: DistributionReport['unit'], value: number | null): s
   if (value === null) return '–'
   if (unit === 'ns') return formatNanoseconds(value)
   if (unit === 'packets') return grouped(value)
-  // Sizes of frames say more to the byte.
+  // Frame sizes are exact, in bytes.
   return value < 10_000 ? `${grouped(value)} B` : formatOctets(value)
 }
 

@@ -34,23 +34,22 @@ export interface DemuxOptions {
   genevePort?: number | undefined
 }
 
-/** Bytes of packets that may wait after a fragment whose first has not come. */
+/** Bytes of packets that may wait behind a fragment while the first fragment of its datagram is missing. */
 const HELD_MAX = 4 * 1024 * 1024
 
-/** In place of a fault: it can be read as a tunnel, and is none, or it is not sure that it is. */
+/** In place of a fault: this could be parsed as a tunnel, but is not one, or is not certain to be one. */
 const IN_DOUBT = 'in-doubt'
 
 /**
- * Takes exactly one mirror layer off: VXLAN, or GENEVE with the VXLAN inside it
- * as a Gateway Load Balancer sends it, or GENEVE alone. Sends what was inside to
- * the session that outer source and VNI name. What a mirrored frame itself
- * contains is never unwrapped.
+ * Removes exactly one mirror layer: VXLAN, or GENEVE with VXLAN inside, as a Gateway
+ * Load Balancer sends it, or GENEVE alone. Passes the frame inside to the session of
+ * the outer source and the VNI. Tunnels inside a mirrored frame stay as they are.
  *
- * Where only the port speaks for a tunnel, in a capture file or for VXLAN inside
- * GENEVE, a datagram stays what it is when reserved bits of its header are set and
- * the frame inside makes no sense, unless a session of its source and VNI is open;
- * and when its conversation is one with a client at that port, unless no reserved
- * bit is set and the frame makes sense.
+ * In a capture file, and for VXLAN inside GENEVE, the port is the only sign of a tunnel.
+ * There a datagram is not unwrapped in two cases: if reserved bits of its header are set,
+ * the frame inside is invalid and no session of its source and VNI is open; or if its
+ * conversation has a client at that port, unless no reserved bit is set and the frame is
+ * valid.
  */
 export class Demux {
   /** Packets of a capture file that were not mirrored. */
@@ -70,10 +69,10 @@ export class Demux {
   readonly #conversations = new Conversations()
   #reassembly: Reassembly | undefined
   readonly #fragment = new Fragment()
-  /** Packets after a fragment whose first has not come, so that all stay in their order; that is the head. */
+  /** Packets that wait, in order, behind a fragment whose first fragment is missing. It is the head. */
   readonly #held = new PacketQueue()
   #headExpires = 0
-  /** Time of the latest packet that has one. */
+  /** Time of the latest packet with a time. */
   #now = 0
   readonly #outer = new Frame()
   readonly #middle = new Frame()
@@ -113,7 +112,7 @@ export class Demux {
     if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
   }
 
-  /** Takes a packet of a capture file: unwrapped when it was mirrored, as it is when not. */
+  /** Takes a packet of a capture file, and unwraps it if it was mirrored. */
   acceptPacket(packet: Packet): void {
     if (packet.timed) this.#now = packet.seconds
     const outer = this.#outer
@@ -129,13 +128,13 @@ export class Demux {
     else this.#hold(packet)
   }
 
-  /** No packet follows in any file: what waited for others goes on as it is. */
+  /** Ends the last file: packets that waited for others are taken as they are. */
   end(): void {
     while (!this.#held.isEmpty) this.#giveUpHead()
     this.#reassembly?.end()
   }
 
-  /** Asks a first fragment what it is a part of; others have to wait until theirs has come. */
+  /** Learns from a first fragment what its datagram is. Other fragments wait for their first. */
   #takeFragment(packet: Packet, outer: Frame): void {
     this.#reassembly ??= new Reassembly(this.#ledger.fragments)
     const parts = this.#reassembly.findOrBegin(outer, this.#now)
@@ -153,7 +152,7 @@ export class Demux {
     } else this.#acceptFragment(packet, outer, parts)
   }
 
-  /** Whether a first fragment is of a tunnel's datagram, as far as that begins in it. */
+  /** Whether a first fragment belongs to a tunnel datagram, as far as its bytes show. */
   #beginsTunnel(packet: Packet, outer: Frame): boolean {
     const datagram = this.#datagram
     if (!this.#isTunnelPort(outer.dstPort) || !payloadOf(outer, datagram)) return false
@@ -165,7 +164,7 @@ export class Demux {
     const fault = isVxlan
       ? parseVxlan(bytes, start, end, this.#vxlan)
       : parseGeneve(bytes, start, end, this.#geneve)
-    // One too short to tell is judged by its port, unless the file has cut it.
+    // If it is too short to tell, the port decides, unless the file has cut it.
     if (fault !== undefined) return fault.endsWith('-truncated') && end === ipEndOf(outer)
     const original = u16(bytes, outer.transportAt + UDP_LENGTH) - UDP_HEADER_LEN
     const at = isVxlan ? start + VXLAN_HEADER_LEN : this.#geneve.payloadAt
@@ -192,14 +191,14 @@ export class Demux {
     if (fault !== undefined && fault !== IN_DOUBT) this.#ledger.malformed[fault]++
   }
 
-  /** Keeps a packet that others go before. Memory is bounded, and so is the time. */
+  /** Keeps a packet until those before it are known, within bounds of memory and time. */
   #hold(packet: Packet): void {
     this.#held.push(packet)
     while (this.#held.octets > HELD_MAX) this.#giveUpHead()
     if (!this.#held.isEmpty && this.#now > this.#headExpires) this.#giveUpHead()
   }
 
-  /** The first of the packet that the head is a fragment of did not come in time. */
+  /** The first fragment that the head waits for did not come in time. */
   #giveUpHead(): void {
     const packet = this.#held.shift()
     parsePacket(packet, this.#outer)
@@ -207,7 +206,7 @@ export class Demux {
     this.#release()
   }
 
-  /** Accepts what was held up, as far as the next fragment of which nothing is known. */
+  /** Accepts the waiting packets, up to the next fragment whose datagram is not known. */
   #release(): void {
     const outer = this.#outer
     while (!this.#held.isEmpty) {
@@ -273,7 +272,7 @@ export class Demux {
     datagram.nanoseconds = packet.nanoseconds
     datagram.cut = false
     this.#inner.timed = packet.timed
-    // The whole of it was as much longer as the packet was.
+    // The datagram was longer by as much as the packet was.
     const ipEnd = ipEndOf(outer)
     const missing = ipEnd > packet.end ? ipEnd - packet.end : 0
     const original = datagram.end - datagram.start + missing
@@ -284,8 +283,8 @@ export class Demux {
   }
 
   /**
-   * `original`: bytes the datagram had on the wire. `outer`: its headers, where nothing
-   * but the port speaks for a tunnel; undefined at a port of ours.
+   * `original`: length of the datagram on the wire. `outer`: its headers if the port is the only
+   * sign of a tunnel; undefined if it came to a port of this process.
    */
   #openVxlan(
     datagram: Datagram,
@@ -345,7 +344,7 @@ export class Demux {
       ) {
         const insideFault = this.#openMiddle(datagram, middle)
         if (insideFault !== IN_DOUBT) return insideFault
-        // Something else to that port; it was mirrored as it is.
+        // Other traffic to that port, which was mirrored without a tunnel.
         this.#ledger.inDoubt++
         inner.linkType = LINKTYPE_RAW
       }
@@ -355,7 +354,7 @@ export class Demux {
     return undefined
   }
 
-  /** What a Gateway Load Balancer wraps: the packet from the mirrored interface to the endpoint. */
+  /** Opens what a Gateway Load Balancer wraps: the packet from the mirrored interface to the endpoint. */
   #openMiddle(datagram: Datagram, middle: Frame): Fault | typeof IN_DOUBT | undefined {
     const inside = this.#inside
     inside.seconds = datagram.seconds
@@ -368,7 +367,7 @@ export class Demux {
     return this.#openVxlan(inside, inside.end - inside.start + missing, middle)
   }
 
-  /** Whether `#inner` is to stay in what brought it, whose headers are `outer` and `header`. */
+  /** Whether `#inner` is not to be unwrapped from the headers `outer` and `header`. */
   #isDoubtful(
     datagram: Datagram,
     outer: Frame,
@@ -381,7 +380,7 @@ export class Demux {
     return isAnswer || (reserved && this.#sessions.find(datagram, vni) === undefined)
   }
 
-  /** Hands `#inner` to its session, whose key is the datagram's source and `vni`. */
+  /** Passes `#inner` to the session of the datagram's source and `vni`. */
   #deliver(datagram: Datagram, vni: number): void {
     if (this.#vnis !== undefined && !this.#vnis.has(vni)) {
       this.#ledger.filtered++
@@ -416,20 +415,20 @@ function ipEndOf({ ipAt, ipLength }: Frame): number {
   return ipAt + ipLength
 }
 
-/** Of what GENEVE carries; undefined where that is neither a frame nor IP. */
+/** The link type of what GENEVE carries; undefined if that is neither a frame nor IP. */
 function linkTypeOf(protocol: number): number | undefined {
   if (protocol === ETHERTYPE_TRANSPARENT_BRIDGING) return LINKTYPE_ETHERNET
   return protocol === ETHERTYPE_IPV4 || protocol === ETHERTYPE_IPV6 ? LINKTYPE_RAW : undefined
 }
 
-/** Sets where the UDP payload of `frame` lies; false when there is none to see. */
+/** Finds the UDP payload of `frame`; false if there is none. */
 function payloadOf(frame: Frame, out: Datagram): boolean {
   const at = frame.transportAt
   if (at === ABSENT || frame.fragment === FRAGMENT_LATER) return false
   const ipEnd = frame.ipAt + frame.ipLength
   let end = ipEnd < frame.end ? ipEnd : frame.end
   if (end - at < UDP_HEADER_LEN) return false
-  // What the UDP length leaves out is no payload; in a first fragment it counts parts yet to come.
+  // Bytes beyond the UDP length are not payload. In a first fragment that length includes later fragments.
   const udpEnd = at + u16(frame.bytes, at + UDP_LENGTH)
   if (udpEnd >= at + UDP_HEADER_LEN && udpEnd < end) end = udpEnd
   out.bytes = frame.bytes
@@ -438,7 +437,7 @@ function payloadOf(frame: Frame, out: Datagram): boolean {
   return true
 }
 
-/** Sets `out` to what of a datagram begins at `at`, and had `originalLength` bytes on the wire. */
+/** Sets `out` to the part of a datagram from `at` on, which had `originalLength` bytes on the wire. */
 function showPayload(datagram: Datagram, at: number, originalLength: number, out: Packet): void {
   out.bytes = datagram.bytes
   out.start = at

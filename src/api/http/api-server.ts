@@ -18,41 +18,41 @@ import type { Denied, Dispatcher, Reply } from './dispatcher.js'
 import { type EndlessPage, type Route, routesByPath } from './route.js'
 
 export interface ApiCounts {
-  /** Open now. */
+  /** Connections open now. */
   readonly connections: number
-  /** Idle ones, closed for others; and those there was no room for. */
+  /** Idle connections closed to make room, and connections refused because there was none. */
   readonly connectionsEvicted: number
   readonly connectionsRefused: number
-  /** Requests whose body made room for others, and that came while too many were at work. */
+  /** Requests whose body was dropped to make room, and requests refused because too many were at work. */
   readonly bodiesGivenUp: number
   readonly turnedAway: number
-  /** Requests by how they ended: 2xx, 4xx, 5xx. */
+  /** Requests by status of the reply: 2xx, 4xx, 5xx. */
   readonly answered: number
   readonly refused: number
   readonly failed: number
 }
 
-/** What one client, or all of them, may take. */
+/** Limits of one client, and of all of them. */
 export interface ApiLimits {
-  /** Bytes. A thousand tags on a thousand resources are a tenth of it. */
+  /** Bytes of a body. A call that tags a thousand resources a thousand times needs a tenth of it. */
   readonly bodyBytes: number
-  /** Bytes that all bodies on their way hold together whose sender is known, and as many all others. */
+  /** Bytes of all bodies being received from authenticated senders, and again as many from all others. */
   readonly bodiesBytes: number
   /** Bytes of request line and header fields. */
   readonly headerBytes: number
-  /** Until the header fields are here, and until the whole request is. */
+  /** Time until the header fields have arrived, and until the whole request has. */
   readonly headersMs: number
   readonly requestMs: number
-  /** A connection on which nothing happens, a reply that is not read included; and one between requests. */
+  /** Time without any progress on a connection, also if a reply is not read; and time between requests. */
   readonly idleMs: number
   readonly keepAliveMs: number
-  /** Requests at work at a time; more are told to come back. */
+  /** Requests at work at the same time; others get 503. */
   readonly requests: number
-  /** For one more, the one that has been idle longest is closed. */
+  /** Open connections; for one more, the one idle longest is closed. */
   readonly connections: number
-  /** The same for those of one client. Behind a proxy, all are of one. */
+  /** Open connections of one client. A proxy is one client. */
   readonly connectionsOfClient: number
-  /** How long requests at work may take to end when the server closes. */
+  /** How long requests at work may go on after the server was told to close. */
   readonly closeMs: number
 }
 
@@ -70,24 +70,24 @@ export const API_LIMITS: ApiLimits = {
   closeMs: 5_000,
 }
 
-/** How long a connection that is closed is still read, and how much of it: what is unread would take the reply with it. */
+/** How long, and how much, is read of a connection that is being closed: with unread bytes, the kernel drops the reply. */
 const LINGER_MS = 1000
 const LINGER_BYTES = 256 * 1024
 
 const NO_CALLS = { answered: 0, refused: 0, failed: 0 }
 
-/** How often Node looks for slow clients. */
+/** How often Node checks for slow clients. */
 const LOOK_EVERY_MS = 1000
 
 interface ApiServerOptions {
   /** An IP address. */
   readonly host: string
-  /** 0 picks one. */
+  /** 0 picks a free one. */
   readonly port: number
-  /** Who answers calls of the API; undefined for a server of pages alone. */
+  /** Answers API calls; undefined for a server that has pages only. */
   readonly dispatcher: Dispatcher | undefined
   readonly routes: readonly Route[]
-  /** As messages call it, and the option that says where it is. */
+  /** What messages call this server, and the option with its address. */
   readonly as?: ServerName
   readonly limits?: Partial<ApiLimits>
   /** One line for the operator. */
@@ -97,7 +97,7 @@ interface ApiServerOptions {
 interface ServerName {
   readonly name: string
   readonly option: string
-  /** What else could be done where the address cannot be had. */
+  /** Further advice if the address is not available. */
   readonly orElse: string
 }
 
@@ -107,9 +107,9 @@ type PageReply = Omit<Reply, 'body'> & { readonly body: string | Buffer }
 
 /** The HTTP side of the API: sockets, limits and pages. What a request means is the dispatcher's. */
 export class ApiServer {
-  /** Turned away for `limits.requests`. */
+  /** Requests refused because of `limits.requests`. */
   turnedAway = 0
-  /** From the head of a request to the end of its reply. */
+  /** Requests from their header fields to the end of the reply. */
   readonly durations = new Durations()
   readonly #options: ApiServerOptions
   readonly #limits: ApiLimits
@@ -140,7 +140,7 @@ export class ApiServer {
     })
     this.#server.timeout = idleMs
     this.#server.keepAliveTimeout = keepAliveMs
-    // Bounded by headerBytes; past a number Node would drop fields that may be signed.
+    // headerBytes is the bound. With a limit on their number, Node would drop fields that may be signed.
     this.#server.maxHeadersCount = 0
     this.#server.on('connection', (socket: Socket) => this.#take(socket))
     const serve = (request: IncomingMessage, response: ServerResponse, isAsking: boolean): void => {
@@ -154,7 +154,7 @@ export class ApiServer {
     this.#server.on('clientError', (error: Error, socket: Socket) => this.#refuse(error, socket))
   }
 
-  /** Resolves when connections are taken. Throws OperatorError when the address cannot be had. */
+  /** Resolves when connections are accepted. Throws OperatorError if the address is not available. */
   static async start(options: ApiServerOptions): Promise<ApiServer> {
     const server = new ApiServer(options)
     const { host, port } = options
@@ -175,7 +175,7 @@ export class ApiServer {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** What has become of connections and requests, those of the dispatcher among them. */
+  /** Counts of connections and requests, with those of the dispatcher. */
   get counts(): ApiCounts {
     const { size, evicted, refused } = this.#connections
     return {
@@ -188,12 +188,12 @@ export class ApiServer {
     }
   }
 
-  /** As clients take it for --endpoint-url. */
+  /** The URL for --endpoint-url of clients. */
   get url(): string {
     return `http://${hostInUrl(this.#options.host)}:${this.port}`
   }
 
-  /** Takes no more requests, lets those at work end, for a while, and closes every connection. */
+  /** Accepts no more requests, gives those at work some time to finish, then closes every connection. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -202,14 +202,14 @@ export class ApiServer {
   async #close(): Promise<void> {
     const closed = once(this.#server, 'close')
     for (const response of this.#endless) response.end()
-    // HTTP's own close cuts replies that are written but not sent, and leaves connections alone that
-    // have not asked anything yet.
+    // Node's own close would cut off replies that are not sent yet, and keep connections without a
+    // request open.
     NetServer.prototype.close.call(this.#server)
     for (const [socket, { reply }] of this.#connections) if (!isUnderWay(reply)) socket.destroy()
     const patience = setTimeout(() => this.#server.closeAllConnections(), this.#limits.closeMs)
     await closed
     clearTimeout(patience)
-    // Nothing is left to cut; this ends the watch over slow clients.
+    // All connections are closed; this stops the check for slow clients.
     this.#server.close()
   }
 
@@ -220,13 +220,13 @@ export class ApiServer {
     }
     const { destroySoon } = socket
     socket.destroySoon = () => {
-      // What is unread when a socket is closed has the kernel throw away the reply as well.
+      // If a socket is closed with unread bytes, the kernel drops the reply as well.
       if (this.#closed === undefined) linger(socket)
       else destroySoon.call(socket)
     }
   }
 
-  /** `isAsking`: the client waits to be told whether its body is wanted. */
+  /** `isAsking`: the client waits for 100 Continue before it sends the body. */
   async #serve(
     request: IncomingMessage,
     response: ServerResponse,
@@ -234,7 +234,7 @@ export class ApiServer {
   ): Promise<void> {
     const connection = this.#connections.of(request.socket)
     if (connection !== undefined) Object.assign(connection, { request, reply: response })
-    // A client that goes is no error of ours.
+    // A client that disconnects is not an error.
     response.on('error', () => undefined)
     const began = performance.now()
     response.on('close', () => {
@@ -242,7 +242,7 @@ export class ApiServer {
         this.durations.record((performance.now() - began) * 1000)
       }
       if (connection !== undefined) connection.idleSince = performance.now()
-      // It was told that the connection would last.
+      // The reply said that the connection stays open.
       if (this.#closed !== undefined) request.socket.destroySoon()
     })
     const target = splitTarget(request.url ?? '')
@@ -322,7 +322,7 @@ export class ApiServer {
     const { bodyBytes } = this.#limits
     const length = Number(head.headers.get('content-length') ?? 0)
     const isChunked = head.headers.get('transfer-encoding') !== undefined
-    // Of what comes after, nothing would be the next request.
+    // What follows on this connection is not the start of a request.
     if (isAsking || isChunked || length > bodyBytes) response.setHeader('Connection', 'close')
     const refused =
       misdirected(head) ?? (length > bodyBytes ? unread('too-large', this.#limits) : undefined)
@@ -362,7 +362,7 @@ export class ApiServer {
     }
   }
 
-  /** Answers at once. What the audit log wants to see of the body is looked at after that; Node reads past the rest. */
+  /** Answers at once. What the audit log needs of the body is read afterwards; Node skips the rest. */
   async #deny(denied: Denied, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { reply, beginningBytes } = denied
     if (beginningBytes === 0) {
@@ -376,11 +376,11 @@ export class ApiServer {
   }
 
   #send(response: ServerResponse, reply: PageReply): void {
-    // To HEAD, Node sends the header fields alone.
+    // For HEAD, Node sends only the header fields.
     response.end(this.#begin(response, reply))
   }
 
-  /** Writes the header fields of a reply; returns its body. */
+  /** Writes the header fields of a reply, and returns the body. */
   #begin(response: ServerResponse, { status, headers, body }: PageReply): Buffer {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     if (!this.#server.listening) response.setHeader('Connection', 'close')
@@ -388,11 +388,11 @@ export class ApiServer {
     return bytes
   }
 
-  /** What is not HTTP, too long, or too slow. */
+  /** Input that is not HTTP, too long or too slow. */
   #refuse(error: Error, socket: Socket): void {
     const connection = this.#connections.of(socket)
     if (connection?.leftAt !== undefined) {
-      // More rubbish after the first.
+      // The connection is being closed already.
       if (socket.bytesRead - connection.leftAt > LINGER_BYTES) socket.destroy()
       return
     }
@@ -401,12 +401,12 @@ export class ApiServer {
       return
     }
     connection.leftAt = socket.bytesRead
-    // Node has taken its own away.
+    // Node has removed its own listener.
     socket.on('error', () => socket.destroy())
     const { reply, request } = connection
     if (!isUnderWay(reply)) this.#tellRefused(error, socket)
     else if (request?.complete === true) {
-      // What came before is answered before.
+      // Earlier requests are answered first.
       reply!.once('close', () => this.#tellRefused(error, socket))
     } else if (reply!.headersSent) socket.destroy()
     else this.#tellRefused(error, socket)
@@ -427,7 +427,7 @@ export class ApiServer {
   }
 }
 
-/** Ends a connection, and reads on for a while. */
+/** Ends a connection, but reads from it for a while. */
 function linger(socket: Socket): void {
   if (socket.destroyed) return
   socket.end()
@@ -447,7 +447,7 @@ function unread(why: 'too-large' | 'no-room', { bodyBytes }: ApiLimits): Refused
   return new Refused('too-large', `The body is longer than ${bodyBytes} bytes.`)
 }
 
-/** What neither service answers, whatever it says. */
+/** Refuses a request whose path or method no service answers. */
 function misdirected({ method, path }: RequestHead): Refused | undefined {
   if (path !== '/') return new Refused('unknown-path', 'The API is at the path / alone.')
   if (method === 'GET' || method === 'POST') return undefined
