@@ -237,10 +237,7 @@ describe('find', () => {
     [['x.pcap', '--flows', '-w', '-'], /-w - and --flows cannot both write to standard output/],
     [['x.pcap', '--count', 'hots 10.0.0.1'], /hots/],
     [['x.pcap', '--count', '--since', 'yesterday'], /Give a time such as 10m ago/],
-    [
-      ['x.pcap', '--count', '--since', '1m ago', '--until', '2m ago'],
-      /--until is before --since/,
-    ],
+    [['x.pcap', '--count', '--since', '1m ago', '--until', '2m ago'], /--until is before --since/],
     [['x.pcap', '-w', 'x.pcap'], /x\.pcap/],
   ])('says in one line what is wrong with %s', async (args, says) => {
     const { code, out, err } = await runCommand('find', ...args)
