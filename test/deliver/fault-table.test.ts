@@ -231,7 +231,7 @@ async function collector(
     made: unique(FLOWS.flat().map((one) => textOf(recordOf(one)))),
     place: { kind: 'ipfix', transport, host: HOST, port: own.port },
     environment: {},
-    absence: /is not there: nobody listens on its port \(ECONNREFUSED\)/,
+    absence: /refuses connections: no program listens on its port \(ECONNREFUSED\)/,
     leave: () => own.close(),
     come: () => own.open(),
     arrived: () => own.records().map(textOf),

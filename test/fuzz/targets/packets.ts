@@ -20,7 +20,6 @@ import {
   LINKTYPE_NULL,
   LINKTYPE_RAW,
 } from '../../../src/wire/link-type.js'
-import { TCP_SYN } from '../../../src/wire/tcp.js'
 import {
   ApplicationRun,
   clientHello,
@@ -33,50 +32,16 @@ import { DemuxRun } from '../../session/demux-run.js'
 import {
   ethernet,
   fragments4,
-  fragments6,
   geneve,
   googleGeneve,
   gwlbGeneve,
-  icmp4,
-  icmp6,
-  ip4,
   mirrored,
-  mpls,
-  paddedExtension,
-  pppoe,
-  sctp4,
   tcp4,
-  tcp6,
   udp4,
-  udp6,
-  vlan,
   vxlan,
 } from '../../support/frames.js'
+import { A, FRAMES, PORTS } from '../sample-frames.js'
 import type { FuzzTarget } from '../target.js'
-
-const A = { src: '10.0.0.1', dst: '192.0.2.1' }
-const A6 = { src: '2001:db8::1', dst: '2001:db8::2' }
-const PORTS = { sport: 40_000, dport: 443 }
-
-const FRAMES: readonly Buffer[] = [
-  ethernet(tcp4({ ...A, ...PORTS, flags: TCP_SYN, tcpOptions: Buffer.alloc(12) })),
-  ethernet(tcp6({ ...A6, ...PORTS, flags: TCP_SYN })),
-  ethernet(udp6({ ...A6, sport: 53, dport: 6081, extensions: [paddedExtension(60, 2)] })),
-  ethernet(icmp4({ ...A, type: 3, payload: udp4({ ...A, sport: 1, dport: 2 }) })),
-  ethernet(icmp6({ ...A6, type: 128 })),
-  ethernet(sctp4({ ...A, sport: 1, dport: 2, payload: Buffer.alloc(8) })),
-  ethernet(ip4({ ...A, protocol: 47, payload: Buffer.alloc(12) })),
-  ...fragments4(udp4({ ...A, sport: 7, dport: 9, payload: Buffer.alloc(100), id: 5 }), 60).map(
-    (packet) => ethernet(packet),
-  ),
-  ...fragments6(udp6({ ...A6, sport: 7, dport: 9, payload: Buffer.alloc(100) }), 96, 6).map(
-    (packet) => ethernet(packet),
-  ),
-  vlan([1, { vlan: 2, type: 0x88a8 }], ethernet(udp4({ ...A, sport: 1, dport: 2 }))),
-  mpls([16, 17], tcp4({ ...A, ...PORTS })),
-  pppoe(tcp6({ ...A6, ...PORTS })),
-  ethernet(Buffer.alloc(28), { type: 0x0806 }),
-]
 
 const LINK_TYPES = [
   LINKTYPE_ETHERNET,
