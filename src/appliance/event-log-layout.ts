@@ -20,7 +20,7 @@ export class EventLogLayout implements LogLayout {
   }
 }
 
-const FILE_NAME = /^[a-z]{2,8}\.\d{8}T\d{6}Z_[0-9a-f]{8}(?:-\d+)?\.(?:log|json)\.gz$/
+const FILE_NAME = /^[a-z_]{2,16}\.\d{8}T\d{6}Z_[0-9a-f]{8}(?:-\d+)?\.(?:log|json)\.gz$/
 
 /** Whether it is the name of a finished file of such a log. */
 export function isEventLogFile(name: string): boolean {

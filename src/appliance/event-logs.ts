@@ -218,7 +218,8 @@ export class EventLogs {
     return (text) => log.write({ seconds: this.#now, text }, undefined)
   }
 
-  #deferred({ dns, tls, quic, http, ssh, smtp }: TransactionSink): TransactionSink {
+  #deferred(sink: TransactionSink): TransactionSink {
+    const { dns, tls, quic, http, ssh, smtp, kerberos, ntlm, smbMapping } = sink
     return {
       dns: dns && ((row) => this.#later(() => dns(row))),
       tls: tls && ((row) => this.#later(() => tls(row))),
@@ -226,6 +227,9 @@ export class EventLogs {
       http: http && ((row) => this.#later(() => http(row))),
       ssh: ssh && ((row) => this.#later(() => ssh(row))),
       smtp: smtp && ((row) => this.#later(() => smtp(row))),
+      kerberos: kerberos && ((row) => this.#later(() => kerberos(row))),
+      ntlm: ntlm && ((row) => this.#later(() => ntlm(row))),
+      smbMapping: smbMapping && ((row) => this.#later(() => smbMapping(row))),
     }
   }
 

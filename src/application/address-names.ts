@@ -88,6 +88,15 @@ export class AddressNames implements ApplicationSink {
     this.#connect(turned(ends), name)
   }
 
+  /** Windows says what it is called when it logs on. */
+  readonly smb: NonNullable<ApplicationSink['smb']> = (ends, message) => {
+    if (message.type === 'challenge') {
+      this.#connect(turned(ends), message.dnsComputer ?? message.computer)
+    } else if (message.type === 'authenticate') {
+      this.#nameItself(ends, message.host)
+    }
+  }
+
   /** The names of both ends of a flow. */
   of(row: NamedEnds): { source: string | undefined; destination: string | undefined } {
     const { session, packetSource: source, packetDestination: destination } = row
@@ -110,13 +119,17 @@ export class AddressNames implements ApplicationSink {
     if (name === undefined || !isName(name)) return
     const { source, sourcePort, destination, destinationPort } = ends
     const key = connectionKey(ends, source, sourcePort, destination, destinationPort)
-    const lower = name.toLowerCase()
     // The first request on a connection names it.
-    if (!this.#connections.has(key)) this.#connections.set(key, lower)
-    const address = addressKey(ends.session, destination)
-    if (!this.#addresses.has(address)) {
-      this.#add(address, { name: lower, seconds: ends.seconds, until: ends.seconds })
-    }
+    if (!this.#connections.has(key)) this.#connections.set(key, name.toLowerCase())
+    this.#nameItself(turned(ends), name)
+  }
+
+  /** The sender of a packet, unless it has a name. */
+  #nameItself({ session, source, seconds }: Ends, name: string | undefined): void {
+    if (name === undefined || !isName(name)) return
+    const key = addressKey(session, source)
+    if (this.#addresses.has(key)) return
+    this.#add(key, { name: name.toLowerCase(), seconds, until: seconds })
   }
 
   #add(key: string, name: Name): void {

@@ -25,6 +25,7 @@ import {
 import { DnsStreams } from './dns-streams.js'
 import { type Ends, endsOf, type Moment } from './ends.js'
 import { looksLikeHttp, parseHttp, SSDP_PORT } from './http.js'
+import { KERBEROS_PORT, parseKerberos, parseKerberosStream } from './kerberos.js'
 import { NETBIOS_NAME_PORT, parseNetbiosName } from './netbios-name.js'
 import {
   clientInitialKeys,
@@ -34,6 +35,7 @@ import {
   looksLikeInitial,
   parseInitial,
 } from './quic.js'
+import { NETBIOS_SESSION_PORT, parseSmb, SMB_PORT } from './smb.js'
 import { StreamSlots } from './stream-slots.js'
 import { HANDSHAKE_HEADER_LEN, looksLikeHello, parseHandshake, parseHello } from './tls.js'
 
@@ -97,7 +99,7 @@ export class ApplicationReader {
       this.#tellQuic(handshake, true),
     )
     this.#dnsStreams = sink.dns && new DnsStreams()
-    this.#asksStreams = (sink.tls ?? sink.http ?? sink.banner) !== undefined
+    this.#asksStreams = (sink.tls ?? sink.http ?? sink.banner ?? sink.kerberos) !== undefined
   }
 
   get losses(): ApplicationLosses {
@@ -147,6 +149,9 @@ export class ApplicationReader {
     } else if (srcPort === NETBIOS_NAME_PORT || dstPort === NETBIOS_NAME_PORT) {
       const message = this.#sink.dns && parseNetbiosName(bytes, start, end)
       if (message !== undefined) this.#sink.dns!(endsOf(frame, session, moment), message)
+    } else if (srcPort === KERBEROS_PORT || dstPort === KERBEROS_PORT) {
+      const message = this.#sink.kerberos && parseKerberos(bytes, start, end)
+      if (message !== undefined) this.#sink.kerberos!(endsOf(frame, session, moment), message)
     } else if (srcPort === SSDP_PORT || dstPort === SSDP_PORT) {
       const head = this.#sink.http && parseHttp(bytes, start, end, true)
       // A datagram is a message: none was sent again.
@@ -170,6 +175,11 @@ export class ApplicationReader {
     const isDns = srcPort === DNS_PORT || dstPort === DNS_PORT
     if (isDns) {
       this.#readDnsSegment(frame, at, start, end, session, moment)
+      return
+    }
+    if (isSmbPort(srcPort) || isSmbPort(dstPort)) {
+      const message = this.#sink.smb && start < end ? parseSmb(bytes, start, end) : undefined
+      if (message !== undefined) this.#sink.smb!(endsOf(frame, session, moment), message)
       return
     }
     let sequence = u32(bytes, at + TCP_SEQUENCE)
@@ -264,7 +274,7 @@ export class ApplicationReader {
     moment: Moment,
   ): void {
     const { bytes } = frame
-    if (!mayBegin(bytes, start, end)) return
+    if (!mayBegin(bytes, start, end) && !isOfKerberos(frame)) return
     const ends = endsOf(frame, session, moment)
     const isCut = isCutShort(frame)
     if (this.#tell(ends, sequence, bytes, start, end, isCut) !== 'more') return
@@ -298,6 +308,12 @@ export class ApplicationReader {
     isAll: boolean,
   ): 'more' | undefined {
     const sink = this.#sink
+    if (isOfKerberos(ends)) {
+      const message = sink.kerberos && parseKerberosStream(bytes, start, end, isAll)
+      if (message === 'more') return message
+      if (message !== undefined) sink.kerberos!(ends, message)
+      return undefined
+    }
     if (looksLikeHello(bytes, start, end)) {
       if (sink.tls === undefined) return undefined
       const hello = parseHello(bytes, start, end, isAll)
@@ -366,6 +382,16 @@ export class ApplicationReader {
 
 function newHead(first: number, seconds: number): StreamHead {
   return { first, seconds, ranges: new ByteRanges(HEAD_MAX), ends: undefined, isCut: false }
+}
+
+function isSmbPort(port: number): boolean {
+  return port === SMB_PORT || port === NETBIOS_SESSION_PORT
+}
+
+function isOfKerberos(of: Frame | Ends): boolean {
+  const there = 'dstPort' in of ? of.dstPort : of.destinationPort
+  const back = 'srcPort' in of ? of.srcPort : of.sourcePort
+  return there === KERBEROS_PORT || back === KERBEROS_PORT
 }
 
 function isDnsPort(port: number): boolean {

@@ -2,6 +2,8 @@ import type { Banner } from './banner.js'
 import type { DnsMessage } from './dns.js'
 import type { Ends } from './ends.js'
 import type { HttpHead } from './http.js'
+import type { KerberosMessage } from './kerberos.js'
+import type { SmbMessage } from './smb.js'
 import type { ClientHello, Hello } from './tls.js'
 
 /** Is told what packets say of applications; `ends` are those of the packet that said it. */
@@ -12,6 +14,8 @@ export interface ApplicationSink {
   /** `sequence`: of the first byte of the head, which says whether it was sent again; of a datagram none. */
   readonly http?: ((ends: Ends, head: HttpHead, sequence: number | undefined) => void) | undefined
   readonly banner?: ((ends: Ends, banner: Banner) => void) | undefined
+  readonly kerberos?: ((ends: Ends, message: KerberosMessage) => void) | undefined
+  readonly smb?: ((ends: Ends, message: SmbMessage) => void) | undefined
 }
 
 /** Tells several of them all that each asks for. */
@@ -31,5 +35,7 @@ export function joinedSinks(sinks: readonly ApplicationSink[]): ApplicationSink 
     quic: each(sinks.map(({ quic }) => quic)),
     http: each(sinks.map(({ http }) => http)),
     banner: each(sinks.map(({ banner }) => banner)),
+    kerberos: each(sinks.map(({ kerberos }) => kerberos)),
+    smb: each(sinks.map(({ smb }) => smb)),
   }
 }

@@ -4,6 +4,8 @@ import type { Banner } from './banner.js'
 import { type DnsMessage, type DnsQuestion, isMulticastDns } from './dns.js'
 import { connectionKey, type Ends, turned } from './ends.js'
 import type { HttpHead, HttpRequest, HttpResponse } from './http.js'
+import { KERBEROS_PORT, type KerberosMessage } from './kerberos.js'
+import type { NtlmClient, NtlmServer, ShareType, SmbMessage } from './smb.js'
 import type { ClientHello, Hello, ServerHello } from './tls.js'
 import { TwoSides } from './two-sides.js'
 
@@ -61,6 +63,30 @@ export interface SmtpOpening {
   readonly banner: string | undefined
 }
 
+/** A row of kerberos.log: a request for a ticket and its answer, as far as they were seen. */
+export interface KerberosExchange {
+  /** From the client. */
+  readonly ends: Ends
+  readonly request: KerberosMessage | undefined
+  readonly response: KerberosMessage | undefined
+}
+
+/** A row of ntlm.log. */
+export interface NtlmExchange {
+  /** From the client. */
+  readonly ends: Ends
+  readonly client: NtlmClient | undefined
+  readonly server: NtlmServer | undefined
+}
+
+/** A row of smb_mapping.log. */
+export interface SmbMapping {
+  /** From the client. */
+  readonly ends: Ends
+  readonly path: string
+  readonly share: ShareType
+}
+
 export interface TransactionSink {
   readonly dns?: ((transaction: DnsTransaction) => void) | undefined
   readonly tls?: ((handshake: TlsHandshake) => void) | undefined
@@ -68,6 +94,9 @@ export interface TransactionSink {
   readonly http?: ((exchange: HttpExchange) => void) | undefined
   readonly ssh?: ((handshake: SshHandshake) => void) | undefined
   readonly smtp?: ((opening: SmtpOpening) => void) | undefined
+  readonly kerberos?: ((exchange: KerberosExchange) => void) | undefined
+  readonly ntlm?: ((exchange: NtlmExchange) => void) | undefined
+  readonly smbMapping?: ((mapping: SmbMapping) => void) | undefined
 }
 
 /** After so many seconds of packets the other half is not waited for any more, where `expire` is called. */
@@ -100,12 +129,17 @@ export class Transactions implements ApplicationSink {
   readonly quic: ApplicationSink['quic']
   readonly http: ApplicationSink['http']
   readonly banner: ApplicationSink['banner']
+  readonly kerberos: ApplicationSink['kerberos']
+  readonly smb: ApplicationSink['smb']
 
   readonly #sink: TransactionSink
   readonly #queries: LRUCache<string, Pending>
   readonly #handshakes: TwoSides<ClientHello, ServerHello>
   readonly #ssh: TwoSides<string, string>
   readonly #smtp: TwoSides<string, string>
+  readonly #kerberos: TwoSides<KerberosMessage, KerberosMessage>
+  readonly #ntlm: TwoSides<NtlmClient, NtlmServer>
+  readonly #trees: TwoSides<string, ShareType>
   readonly #joined: readonly Pick<TwoSides<never, never>, 'displaced' | 'expire' | 'end'>[]
   readonly #connections: LRUCache<string, HttpConnection>
   #displaced = 0
@@ -134,13 +168,30 @@ export class Transactions implements ApplicationSink {
     this.#smtp = new TwoSides(WAITING_MAX, (ends, helo, banner) =>
       sink.smtp?.({ ends, helo, banner }),
     )
-    this.#joined = [this.#handshakes, this.#ssh, this.#smtp]
+    this.#kerberos = new TwoSides(
+      WAITING_MAX,
+      (ends, request, response) => sink.kerberos?.({ ends, request, response }),
+      true,
+    )
+    this.#ntlm = new TwoSides(WAITING_MAX, (ends, client, server) =>
+      sink.ntlm?.({ ends, client, server }),
+    )
+    this.#trees = new TwoSides(WAITING_MAX, (ends, path, share) => {
+      if (path !== undefined) sink.smbMapping?.({ ends, path, share })
+    })
+    this.#joined = [
+      ...[this.#handshakes, this.#ssh, this.#smtp],
+      ...[this.#kerberos, this.#ntlm, this.#trees],
+    ]
     // Nothing is read that nobody asks for.
     this.dns = sink.dns && ((ends, message) => this.#dns(ends, message))
     this.tls = sink.tls && ((ends, hello) => this.#tls(ends, hello))
     this.quic =
       sink.quic && ((ends, version, client) => this.#sink.quic?.({ ends, version, client }))
     this.http = sink.http && ((ends, head, sequence) => this.#http(ends, head, sequence))
+    this.kerberos = sink.kerberos && ((ends, message) => this.#takeKerberos(ends, message))
+    const asksSmb = (sink.ntlm ?? sink.smbMapping) !== undefined
+    this.smb = asksSmb ? (ends, message) => this.#smb(ends, message) : undefined
     const asksBanners = (sink.ssh ?? sink.smtp) !== undefined
     this.banner = asksBanners ? (ends, banner) => this.#banner(ends, banner) : undefined
   }
@@ -214,6 +265,22 @@ export class Transactions implements ApplicationSink {
     else if (type === 'smtp') this.#smtp.takeServer(turned(ends), text)
     else if (isOfSshServer(ends)) this.#ssh.takeServer(turned(ends), text)
     else this.#ssh.takeClient(ends, text)
+  }
+
+  #takeKerberos(ends: Ends, message: KerberosMessage): void {
+    const fromClient = ends.destinationPort === KERBEROS_PORT ? ends : turned(ends)
+    if (message.type === 'AS-REQ' || message.type === 'TGS-REQ') {
+      this.#kerberos.takeClient(fromClient, message)
+    } else this.#kerberos.takeServer(fromClient, message)
+  }
+
+  #smb(ends: Ends, message: SmbMessage): void {
+    const { type } = message
+    if (type === 'tree') this.#trees.takeClient(ends, message.path, `${message.messageId}`)
+    else if (type === 'tree-reply') {
+      this.#trees.takeServer(turned(ends), message.share, `${message.messageId}`)
+    } else if (type === 'authenticate') this.#ntlm.takeClient(ends, message)
+    else this.#ntlm.takeServer(turned(ends), message)
   }
 
   #http(ends: Ends, head: HttpHead, sequence: number | undefined): void {

@@ -13,7 +13,8 @@ const PORT_REUSE_SECONDS = 10
 
 /**
  * Joins what both sides of a connection say once. A side that waits for the other is told when its place is
- * needed, or when it has waited for too long. What a side says again is left out.
+ * needed, or when it has waited for too long. What a side says again is left out, unless clients of the
+ * protocol ask again and again.
  */
 export class TwoSides<Client, Server> {
   /** How many were told before their other half may have come. */
@@ -21,14 +22,17 @@ export class TwoSides<Client, Server> {
 
   readonly #pairs: LRUCache<string, Pair<Client, Server>>
   readonly #tell: (ends: Ends, client: Client | undefined, server: Server | undefined) => void
+  readonly #asksAgain: boolean
   #isExpected = false
 
   /** `tell`: `ends` are from the client. */
   constructor(
     max: number,
     tell: (ends: Ends, client: Client | undefined, server: Server | undefined) => void,
+    asksAgain = false,
   ) {
     this.#tell = tell
+    this.#asksAgain = asksAgain
     this.#pairs = new LRUCache({
       max,
       // The one not used for longest goes.
@@ -80,9 +84,10 @@ export class TwoSides<Client, Server> {
   #pairFor(ends: Ends, of: string, side: 'client' | 'server'): Pair<Client, Server> | undefined {
     const key = `${connectionKey(ends)} ${of}`
     const known = this.#pairs.get(key)
-    if (known !== undefined && !(known.isTold && isLater(ends, known.ends))) {
-      return known[side] === undefined ? known : undefined
-    }
+    const isAnother =
+      known?.isTold === true &&
+      (isLater(ends, known.ends) || (this.#asksAgain && side === 'client'))
+    if (known !== undefined && !isAnother) return known[side] === undefined ? known : undefined
     const pair = { ends, client: undefined, server: undefined, isTold: false }
     this.#pairs.set(key, pair)
     return pair

@@ -3,10 +3,14 @@ import { communityId } from '../application/community-id.js'
 import { dnsRcodeName, dnsTypeName } from '../application/dns.js'
 import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
+import { kerberosErrorName } from '../application/kerberos.js'
 import type {
   DnsTransaction,
   HttpExchange,
+  KerberosExchange,
+  NtlmExchange,
   QuicHandshake,
+  SmbMapping,
   SmtpOpening,
   SshHandshake,
   TlsHandshake,
@@ -212,4 +216,53 @@ export function eveSsh({ ends, client, server }: SshHandshake): Event {
 
 export function eveSmtp({ ends, helo }: SmtpOpening): Event {
   return { ...common('smtp', ends), smtp: { ...orNothing('helo', helo) } }
+}
+
+/** An event for each answer, as Suricata has them. */
+export function eveKrb5({ ends, request, response }: KerberosExchange): Event[] {
+  if (response === undefined) return []
+  const isError = response.type === 'KRB-ERROR'
+  return [
+    {
+      ...common('krb5', ends),
+      krb5: {
+        msg_type: isError ? 'KRB_ERROR' : `KRB_${response.type.replace('-', '_')}`,
+        ...orNothing('cname', response.client ?? request?.client),
+        ...orNothing('realm', response.realm ?? request?.realm),
+        ...orNothing('sname', response.service ?? request?.service),
+        ...(isError && {
+          ...orNothing('failed_request', request && `KRB_${request.type.replace('-', '_')}`),
+          error_code: kerberosErrorName(response.errorCode ?? 0),
+        }),
+      },
+    },
+  ]
+}
+
+export function eveNtlm({ ends, client }: NtlmExchange): Event[] {
+  if (client === undefined) return []
+  return [
+    {
+      ...common('smb', ends),
+      smb: {
+        command: 'SMB2_COMMAND_SESSION_SETUP',
+        ntlmssp: {
+          domain: client.domain ?? '',
+          user: client.user ?? '',
+          host: client.host ?? '',
+        },
+      },
+    },
+  ]
+}
+
+export function eveSmbMapping({ ends, path, share }: SmbMapping): Event {
+  return {
+    ...common('smb', ends),
+    smb: {
+      command: 'SMB2_COMMAND_TREE_CONNECT',
+      share: path,
+      ...orNothing('share_type', share === 'DISK' ? 'FILE' : share),
+    },
+  }
 }

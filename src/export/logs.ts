@@ -3,9 +3,21 @@ import type { Connection } from '../flow/connection.js'
 import type { FlowRow } from '../flow/flow-row.js'
 import { visible } from '../visible.js'
 import { PROTOCOL_TCP } from '../wire/protocol.js'
-import { eveDns, eveFlow, eveHttp, eveNetflow, eveQuic, eveSmtp, eveSsh, eveTls } from './eve.js'
+import {
+  eveDns,
+  eveFlow,
+  eveHttp,
+  eveKrb5,
+  eveNetflow,
+  eveNtlm,
+  eveQuic,
+  eveSmbMapping,
+  eveSmtp,
+  eveSsh,
+  eveTls,
+} from './eve.js'
 import { type ZeekLog, zeekHeader, zeekJson, zeekLine } from './zeek-log.js'
-import { CONN, DNS, HTTP, SMTP, SSH, SSL } from './zeek-logs.js'
+import { CONN, DNS, HTTP, KERBEROS, NTLM, SMB_MAPPING, SMTP, SSH, SSL } from './zeek-logs.js'
 
 export type LogFormat = 'zeek' | 'zeek-json' | 'eve'
 
@@ -45,6 +57,9 @@ export function openLogs({ format, pairs, applications, open }: LogsOptions): Lo
             http: overTcp((row) => put(eveHttp(row))),
             ssh: (row) => put(eveSsh(row)),
             smtp: (row) => put(eveSmtp(row)),
+            kerberos: (row) => eveKrb5(row).forEach(put),
+            ntlm: (row) => eveNtlm(row).forEach(put),
+            smbMapping: (row) => put(eveSmbMapping(row)),
           }
         : undefined,
       arePairs: pairs,
@@ -66,6 +81,9 @@ export function openLogs({ format, pairs, applications, open }: LogsOptions): Lo
           http: overTcp(begin(HTTP)),
           ssh: begin(SSH),
           smtp: begin(SMTP),
+          kerberos: begin(KERBEROS),
+          ntlm: begin(NTLM),
+          smbMapping: begin(SMB_MAPPING),
         }
       : undefined,
     arePairs: true,

@@ -11,10 +11,14 @@ import {
 } from '../application/dns.js'
 import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
+import { kerberosClient, kerberosFailure } from '../application/kerberos.js'
 import { tlsCipherName, tlsGroupName, tlsVersionName } from '../application/tls-names.js'
 import type {
   DnsTransaction,
   HttpExchange,
+  KerberosExchange,
+  NtlmExchange,
+  SmbMapping,
   SmtpOpening,
   SshHandshake,
   TlsHandshake,
@@ -175,4 +179,26 @@ export const SSH = log<SshHandshake>('ssh', ({ ends }) => ends, [
 export const SMTP = log<SmtpOpening>('smtp', ({ ends }) => ends, [
   field('helo', 'string', ({ helo }) => helo),
   field('banner', 'string', ({ banner }) => banner),
+])
+
+export const KERBEROS = log<KerberosExchange>('kerberos', ({ ends }) => ends, [
+  field('request_type', 'string', ({ request }) => request?.type.slice(0, -'-REQ'.length)),
+  field('client', 'string', ({ request, response }) => kerberosClient(request, response)),
+  field('service', 'string', ({ request, response }) => response?.service ?? request?.service),
+  field('success', 'bool', ({ response }) => response && response.type !== 'KRB-ERROR'),
+  field('error_msg', 'string', ({ response }) => kerberosFailure(response)),
+])
+
+export const NTLM = log<NtlmExchange>('ntlm', ({ ends }) => ends, [
+  field('username', 'string', ({ client }) => client?.user),
+  field('hostname', 'string', ({ client }) => client?.host),
+  field('domainname', 'string', ({ client }) => client?.domain),
+  field('server_nb_computer_name', 'string', ({ server }) => server?.computer),
+  field('server_dns_computer_name', 'string', ({ server }) => server?.dnsComputer),
+  field('server_tree_name', 'string', ({ server }) => server?.dnsTree),
+])
+
+export const SMB_MAPPING = log<SmbMapping>('smb_mapping', ({ ends }) => ends, [
+  field('path', 'string', ({ path }) => path),
+  field('share_type', 'string', ({ share }) => share),
 ])

@@ -4,7 +4,18 @@ import { joinedSinks } from '../application/application-sink.js'
 import { type TransactionSink, Transactions } from '../application/transactions.js'
 import { ApplicationPackets } from '../session/application-packets.js'
 import type { DuplicateMode } from '../session/duplicates.js'
-import { type ApplicationTable, DNS, HTTP, QUIC, SMTP, SSH, TLS } from './application-tables.js'
+import {
+  type ApplicationTable,
+  DNS,
+  HTTP,
+  KERBEROS,
+  NTLM,
+  QUIC,
+  SMB_MAPPING,
+  SMTP,
+  SSH,
+  TLS,
+} from './application-tables.js'
 import type { Confined, DuckDb } from './duckdb.js'
 import { DuckDbValues } from './duckdb-values.js'
 import { keptTable } from './sql-tables.js'
@@ -41,6 +52,9 @@ export class ApplicationRows {
       http: await filled(HTTP),
       ssh: await filled(SSH),
       smtp: await filled(SMTP),
+      kerberos: await filled(KERBEROS),
+      ntlm: await filled(NTLM),
+      smbMapping: await filled(SMB_MAPPING),
     }
     if (tables.length === 0 && names === undefined) return undefined
     return new ApplicationRows(sink, tables, names, duplicates)

@@ -12,13 +12,17 @@ import {
 } from '../application/dns.js'
 import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
+import { kerberosClient, kerberosFailure } from '../application/kerberos.js'
 import { quicVersionName } from '../application/quic.js'
 import { offeredVersion } from '../application/tls.js'
 import { tlsCipherName, tlsGroupName, tlsVersionName } from '../application/tls-names.js'
 import type {
   DnsTransaction,
   HttpExchange,
+  KerberosExchange,
+  NtlmExchange,
   QuicHandshake,
+  SmbMapping,
   SmtpOpening,
   SshHandshake,
   TlsHandshake,
@@ -39,7 +43,10 @@ interface ApplicationColumn<Row> {
 
 /** A table of what packets say of applications, with the names of Zeek's logs. */
 export interface ApplicationTable<Row = never>
-  extends FilledTable<'dns' | 'tls' | 'quic' | 'http' | 'ssh' | 'smtp', ValueType> {
+  extends FilledTable<
+    ('dns' | 'tls' | 'quic' | 'http' | 'ssh' | 'smtp') | ('kerberos' | 'ntlm' | 'smb_mapping'),
+    ValueType
+  > {
   readonly values: (row: Row) => Value[]
 }
 
@@ -168,4 +175,33 @@ export const SMTP = table<SmtpOpening>('smtp', [
   text('banner', ({ banner }) => banner),
 ])
 
-export const APPLICATION_TABLES: readonly ApplicationTable[] = [DNS, TLS, QUIC, HTTP, SSH, SMTP]
+export const KERBEROS = table<KerberosExchange>('kerberos', [
+  text('request_type', ({ request }) => request?.type.slice(0, -'-REQ'.length)),
+  text('client', ({ request, response }) => kerberosClient(request, response)),
+  text('service', ({ request, response }) => response?.service ?? request?.service),
+  {
+    name: 'success',
+    type: 'BOOLEAN',
+    value: ({ response }) => response && response.type !== 'KRB-ERROR',
+  },
+  text('error_msg', ({ response }) => kerberosFailure(response)),
+])
+
+export const NTLM = table<NtlmExchange>('ntlm', [
+  text('username', ({ client }) => client?.user),
+  text('hostname', ({ client }) => client?.host),
+  text('domainname', ({ client }) => client?.domain),
+  text('server_nb_computer_name', ({ server }) => server?.computer),
+  text('server_dns_computer_name', ({ server }) => server?.dnsComputer),
+  text('server_tree_name', ({ server }) => server?.dnsTree),
+])
+
+export const SMB_MAPPING = table<SmbMapping>('smb_mapping', [
+  text('path', ({ path }) => path),
+  text('share_type', ({ share }) => share),
+])
+
+export const APPLICATION_TABLES: readonly ApplicationTable[] = [
+  ...[DNS, TLS, QUIC, HTTP, SSH, SMTP],
+  ...[KERBEROS, NTLM, SMB_MAPPING],
+]

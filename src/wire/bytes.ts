@@ -25,6 +25,15 @@ export function u32(bytes: Uint8Array, at: number): number {
 }
 
 /** A u32 as a signed number, which is never boxed: for what is only compared and stored. */
+/** Little-endian, as what comes from Windows is. */
+export function u16le(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8)
+}
+
+export function u32le(bytes: Uint8Array, at: number): number {
+  return (u16le(bytes, at) | (u16le(bytes, at + 2) << 16)) >>> 0
+}
+
 export function i32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }

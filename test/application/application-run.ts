@@ -4,6 +4,8 @@ import { ApplicationReader } from '../../src/application/application-reader.js'
 import type { Banner } from '../../src/application/banner.js'
 import type { DnsMessage } from '../../src/application/dns.js'
 import type { HttpHead } from '../../src/application/http.js'
+import type { KerberosMessage } from '../../src/application/kerberos.js'
+import type { SmbMessage } from '../../src/application/smb.js'
 import type { Hello } from '../../src/application/tls.js'
 import { Frame } from '../../src/wire/frame.js'
 import { parseFrame } from '../../src/wire/parse-frame.js'
@@ -15,6 +17,8 @@ export type Told =
   | { kind: 'quic'; version: number; hello: Hello }
   | { kind: 'http'; head: HttpHead; sequence: number | undefined }
   | { kind: 'banner'; banner: Banner }
+  | { kind: 'kerberos'; message: KerberosMessage }
+  | { kind: 'smb'; message: SmbMessage }
 
 /** A reader of frames, with all that it told. */
 export class ApplicationRun {
@@ -25,6 +29,8 @@ export class ApplicationRun {
     quic: (_ends, version, hello) => this.told.push({ kind: 'quic', version, hello }),
     http: (_ends, head, sequence) => this.told.push({ kind: 'http', head, sequence }),
     banner: (_ends, banner) => this.told.push({ kind: 'banner', banner }),
+    kerberos: (_ends, message) => this.told.push({ kind: 'kerberos', message }),
+    smb: (_ends, message) => this.told.push({ kind: 'smb', message }),
   })
   readonly #frame = new Frame()
 

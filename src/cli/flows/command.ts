@@ -31,9 +31,9 @@ export function addFlows(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        "write the logs of another program: Zeek's conn.log, dns.log, ssl.log, http.log, ssh.log and smtp.log, tab-separated (zeek) or " +
+        "write the logs of another program: Zeek's (conn, dns, ssl, http, ssh, smtp, kerberos, ntlm, smb_mapping), tab-separated (zeek) or " +
           "as JSON (zeek-json); or Suricata's EVE (eve), with netflow events, or flow events with --pairs, and dns, " +
-          'tls, quic, http, ssh and smtp events (default: a table)',
+          'tls, quic, http, ssh, smtp, krb5 and smb events (default: a table)',
       )
         .choices(['zeek', 'zeek-json', 'eve'])
         .conflicts(['json', 'vertical', 'open']),

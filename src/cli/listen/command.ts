@@ -424,13 +424,13 @@ function addEventLogs(command: Command): void {
     .optionsGroup('Event logs:')
     .option(
       '--event-log-dir <dir>',
-      'directory for event logs (finished connections, DNS, TLS, QUIC, HTTP, SSH and SMTP) in the formats of Zeek or Suricata: ' +
+      'directory for event logs (finished connections, and what packets say of DNS, TLS and others) in the formats of Zeek or Suricata: ' +
         'DIR/<day>/<log>.<UTC start>_<id>.log.gz (default: none)',
     )
     .addOption(
       new Option(
         '--event-log-format <format>',
-        "format of event logs: Zeek's conn.log, dns.log, ssl.log, http.log, ssh.log and smtp.log as tab-separated values or JSON, or " +
+        "format of event logs: Zeek's conn.log, dns.log, ssl.log, http.log and others as tab-separated values or JSON, or " +
           "Suricata's EVE JSON with a netflow event per direction (eve) or a flow event per connection (eve-flow)",
       )
         .choices(['zeek', 'zeek-json', 'eve', 'eve-flow'])

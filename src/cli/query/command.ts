@@ -89,6 +89,14 @@ Tables (only those that the SQL names are filled):
             client, server (their first lines)
   smtp      how a connection begins: ts … resp_p, helo (what the client calls
             itself), banner (the first line of the server)
+  kerberos  a request for a ticket and its answer, as in Zeek's kerberos.log:
+            ts … resp_p, request_type, client, service, success, error_msg
+  ntlm      who logs on to SMB by NTLM, as in Zeek's ntlm.log: ts … resp_p,
+            username, hostname, domainname, server_nb_computer_name,
+            server_dns_computer_name, server_tree_name
+  smb_mapping
+            shares of SMB 2 and 3, as in Zeek's smb_mapping.log: ts … resp_p,
+            path, share_type
   traffic_mirror_sessions
             from --state: description, network_interface_id, owner_id,
             packet_length, session_number, tags, traffic_mirror_filter_id,

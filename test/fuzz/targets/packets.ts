@@ -4,6 +4,7 @@ import { parseBanner } from '../../../src/application/banner.js'
 import { parseDns } from '../../../src/application/dns.js'
 import { parseHttp } from '../../../src/application/http.js'
 import { ja4 } from '../../../src/application/ja4.js'
+import { parseKerberos, parseKerberosStream } from '../../../src/application/kerberos.js'
 import { parseNetbiosName } from '../../../src/application/netbios-name.js'
 import {
   clientInitialKeys,
@@ -11,6 +12,7 @@ import {
   eachCryptoFrame,
   parseInitial,
 } from '../../../src/application/quic.js'
+import { parseSmb } from '../../../src/application/smb.js'
 import { type HelloSoFar, parseHandshake, parseHello } from '../../../src/application/tls.js'
 import {
   LINKTYPE_ETHERNET,
@@ -27,6 +29,8 @@ import {
   segments,
   syn,
 } from '../../application/application-run.js'
+import { errorMessage, kdcRequest, ticketReply } from '../../application/kerberos-messages.js'
+import { authenticate, challenge, treeConnect, treeReply } from '../../application/smb-messages.js'
 import { datagramOf, packetOf } from '../../session/datagrams.js'
 import { DemuxRun } from '../../session/demux-run.js'
 import {
@@ -239,6 +243,32 @@ export const PACKET_TARGETS: readonly FuzzTarget[] = [
       parseBanner(bytes, start, end, true),
       parseBanner(bytes, start, end, false),
     ],
+  ),
+  parserTarget(
+    'kerberos',
+    [
+      kdcRequest(10, { client: ['alice'], realm: 'EXAMPLE.COM', service: ['krbtgt', 'A'] }),
+      ticketReply(11, { client: ['alice'], realm: 'EXAMPLE.COM', service: ['cifs', 'files'] }),
+      errorMessage({ code: 25, realm: 'EXAMPLE.COM', service: ['krbtgt'], text: 'no' }),
+    ],
+    (bytes, start, end) => [
+      parseKerberos(bytes, start, end),
+      parseKerberosStream(bytes, start, end, true),
+      parseKerberosStream(bytes, start, end, false),
+    ],
+  ),
+  parserTarget(
+    'smb',
+    [
+      treeConnect('\\\\files\\data'),
+      treeReply(1),
+      authenticate('EXAMPLE', 'alice', 'DESK-7'),
+      challenge([
+        [1, 'FILES'],
+        [3, 'files.example.com'],
+      ]),
+    ],
+    (bytes, start, end) => parseSmb(bytes, start, end),
   ),
   {
     name: 'streams',
