@@ -11,6 +11,7 @@ import {
 } from '../wire/ethernet.js'
 import {
   isRawIp,
+  LINKTYPE_C_HDLC,
   LINKTYPE_ETHERNET,
   LINKTYPE_IPV4,
   LINKTYPE_IPV6,
@@ -19,6 +20,7 @@ import {
   LINKTYPE_LOOP,
   LINKTYPE_NULL,
   LINKTYPE_PPP,
+  LINKTYPE_PPP_ETHER,
   LINKTYPE_PPP_HDLC,
   LINKTYPE_PPP_PPPD,
   linkTypeName,
@@ -44,6 +46,7 @@ type Kind =
   | 'null'
   | 'loop'
   | 'ppp'
+  | 'chdlc'
   | 'other'
 
 /**
@@ -68,7 +71,9 @@ export class LinkLayer {
     if (this.#kind === 'ethernet') this.#place(12, ETHERNET_HEADER_LEN)
     else if (this.#kind === 'sll') this.#place(14, 16)
     else if (this.#kind === 'sll2') this.#place(0, 20)
-    else if (this.#kind === 'ppp') this.#place(2, 4)
+    else if (linkType === LINKTYPE_PPP_ETHER)
+      this.#place(PPPOE_HEADER_LEN, PPPOE_HEADER_LEN + PPP_TYPE_LEN)
+    else if (this.#kind === 'ppp' || this.#kind === 'chdlc') this.#place(2, 4)
     else if (this.#kind === 'null' || this.#kind === 'loop') this.#place(0, 4)
   }
 
@@ -122,6 +127,7 @@ export class LinkLayer {
       case 'sll':
         return isSllType(protocol, type, payload)
       case 'sll2':
+      case 'chdlc':
         return equals(type, protocol)
       case 'ppp':
         return isPppType(protocol, type)
@@ -188,10 +194,12 @@ export class LinkLayer {
 
   #seesLabel(token: Token): Condition {
     if (this.#labels > 0) return equals(this.network(-2, 1), 0, BOTTOM_OF_STACK)
-    if (this.#kind === 'ethernet') return this.carries(ETHERTYPE_MPLS, token)
+    if (this.#kind === 'ethernet' || this.#kind === 'chdlc') {
+      return this.carries(ETHERTYPE_MPLS, token)
+    }
     // As in libpcap: of the link types of PPP only this one, beside the PPP in PPPoE.
-    const isSerial = this.#linkType === LINKTYPE_PPP_HDLC || this.#linkType === LINKTYPE_PPP_PPPD
-    if (this.#kind === 'ppp' && !isSerial) return this.carries(PPP_MPLS, token)
+    const hasLabels = this.#linkType === LINKTYPE_PPP || this.#linkType === LINKTYPE_ETHERNET
+    if (this.#kind === 'ppp' && hasLabels) return this.carries(PPP_MPLS, token)
     throw refusal(token, `frames of ${this.name} have no labels`)
   }
 
@@ -230,7 +238,10 @@ function kindOf(linkType: number): Kind {
     case LINKTYPE_PPP:
     case LINKTYPE_PPP_HDLC:
     case LINKTYPE_PPP_PPPD:
+    case LINKTYPE_PPP_ETHER:
       return 'ppp'
+    case LINKTYPE_C_HDLC:
+      return 'chdlc'
     case LINKTYPE_NULL:
       return 'null'
     case LINKTYPE_LOOP:

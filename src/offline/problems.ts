@@ -1,7 +1,7 @@
 import { OperatorError } from '../errors.js'
 import type { CaptureOutcome, FileSummary } from '../pcap/capture-merge.js'
 import type { Damage } from '../pcap/reader.js'
-import { isReadableLinkType, linkTypeName } from '../wire/link-type.js'
+import { isReadableLinkType, shortLinkTypeName } from '../wire/link-type.js'
 
 /** What was wrong with files that were read, each in one line. Everything readable in them has been used. */
 export function readingProblems(
@@ -76,8 +76,8 @@ function linkTypeProblem(outcomes: readonly CaptureOutcome[], packets: number): 
   }
   return new OperatorError(
     `${[...paths].join(', ')}: ${packets} packets of link type ` +
-      `${[...types].map(linkTypeName).join(', ')} were left out; ` +
-      'Ethernet, raw IP, PPP, NULL, LOOP, Linux SLL and SLL2 can be read',
+      `${[...types].map(shortLinkTypeName).join(', ')} were left out; ` +
+      'Ethernet, raw IP, PPP, Cisco HDLC, NULL, LOOP, Linux SLL and SLL2 can be read',
     { code: 'ERR_CAPTURE_FORMAT' },
   )
 }

@@ -30,16 +30,24 @@ export const ETHERTYPE_PPPOE_SESSION = 0x8864
 export const ETHERTYPE_SERVICE_VLAN = 0x88a8
 /** IEEE 802.1ah, a provider backbone bridge: a service tag and a whole frame follow. */
 export const ETHERTYPE_PROVIDER_BACKBONE = 0x88e7
+/** A jumbo frame whose 802.2 header stands behind a type, since no length fits. */
+export const ETHERTYPE_JUMBO_LLC = 0x8870
+/** IEEE 802.1AE, MACsec. */
+export const ETHERTYPE_MACSEC = 0x88e5
 /** Cisco metadata, such as a security group tag. */
 export const ETHERTYPE_CISCO_METADATA = 0x8909
 /** Cisco's tag between a switch and a fabric extender. */
 export const ETHERTYPE_VN_TAG = 0x8926
+/** IEC 62439-3, the tag of a seamless ring (HSR). */
+export const ETHERTYPE_HSR = 0x892f
 /** IEEE 802.1BR, the tag of a port extender. */
 export const ETHERTYPE_E_TAG = 0x893f
 /** Network Service Header (RFC 8300). */
 export const ETHERTYPE_NSH = 0x894f
 /** The value some switches used for the outer of two tags before 802.1ad. */
 export const ETHERTYPE_QINQ_OLD = 0x9100
+/** IEEE 802.1CB, the tag of redundant streams. */
+export const ETHERTYPE_REDUNDANCY_TAG = 0xf1c1
 
 /** Where its fields are. */
 export const ETHERNET_DESTINATION = 0

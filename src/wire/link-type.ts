@@ -7,8 +7,12 @@ export const LINKTYPE_NULL = 0
 export const LINKTYPE_ETHERNET = 1
 export const LINKTYPE_PPP = 9
 export const LINKTYPE_PPP_HDLC = 50
+/** A PPPoE session without its Ethernet header. */
+export const LINKTYPE_PPP_ETHER = 51
 /** IPv4 or IPv6 without a link layer: what GENEVE may carry. */
 export const LINKTYPE_RAW = 101
+/** Cisco's HDLC. */
+export const LINKTYPE_C_HDLC = 104
 export const LINKTYPE_LOOP = 108
 export const LINKTYPE_LINUX_SLL = 113
 /** As pppd writes it: the direction in the place of the address. */
@@ -28,6 +32,8 @@ const READABLE: ReadonlySet<number> = new Set([
   LINKTYPE_ETHERNET,
   LINKTYPE_PPP,
   LINKTYPE_PPP_HDLC,
+  LINKTYPE_PPP_ETHER,
+  LINKTYPE_C_HDLC,
   LINKTYPE_PPP_PPPD,
   LINKTYPE_PPP_WITH_DIRECTION,
   LINKTYPE_RAW_BSD,
@@ -49,9 +55,9 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [LINKTYPE_RAW_BSD, 'RAW'],
   [LINKTYPE_RAW_OPENBSD, 'RAW'],
   [LINKTYPE_PPP_HDLC, 'PPP_HDLC'],
-  [51, 'PPP_ETHER'],
+  [LINKTYPE_PPP_ETHER, 'PPP_ETHER'],
   [LINKTYPE_RAW, 'RAW'],
-  [104, 'C_HDLC'],
+  [LINKTYPE_C_HDLC, 'C_HDLC'],
   [105, 'IEEE802_11'],
   [LINKTYPE_LOOP, 'LOOP'],
   [LINKTYPE_LINUX_SLL, 'LINUX_SLL'],
@@ -77,8 +83,13 @@ export function isReadableLinkType(linkType: number): boolean {
 
 /** Such as `IEEE802_11 (105)`, for messages. */
 export function linkTypeName(linkType: number): string {
+  return NAMES.has(linkType) ? shortLinkTypeName(linkType) : `link type ${linkType}`
+}
+
+/** The same behind the words "link type". */
+export function shortLinkTypeName(linkType: number): string {
   const name = NAMES.get(linkType)
-  return name === undefined ? `link type ${linkType}` : `${name} (${linkType})`
+  return name === undefined ? `${linkType}` : `${name} (${linkType})`
 }
 
 /** Whether the first byte is that of an IP header. */

@@ -1,8 +1,9 @@
 /**
  * What may stand before the first IP header: Ethernet II with any stack of
- * 802.1Q/802.1ad tags, VN-Tags, E-Tags, Cisco metadata, provider backbone and network
- * service headers, MPLS labels and PPPoE sessions, 802.2 SNAP, PPP, the BSD loopback
- * headers and Linux's cooked headers.
+ * 802.1Q/802.1ad tags, VN-Tags, E-Tags, tags of redundant streams and rings, MACsec that
+ * only signs, Cisco metadata, provider backbone and network service headers, whole frames,
+ * MPLS labels and PPPoE sessions, 802.2 SNAP, PPP, Cisco HDLC, the BSD loopback headers and
+ * Linux's cooked headers.
  */
 
 import { u8, u16, u32 } from './bytes.js'
@@ -11,8 +12,11 @@ import {
   ETHERNET_TYPE,
   ETHERTYPE_CISCO_METADATA,
   ETHERTYPE_E_TAG,
+  ETHERTYPE_HSR,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
+  ETHERTYPE_JUMBO_LLC,
+  ETHERTYPE_MACSEC,
   ETHERTYPE_MIN,
   ETHERTYPE_MPLS,
   ETHERTYPE_MPLS_UPSTREAM,
@@ -20,7 +24,9 @@ import {
   ETHERTYPE_PPPOE_SESSION,
   ETHERTYPE_PROVIDER_BACKBONE,
   ETHERTYPE_QINQ_OLD,
+  ETHERTYPE_REDUNDANCY_TAG,
   ETHERTYPE_SERVICE_VLAN,
+  ETHERTYPE_TRANSPARENT_BRIDGING,
   ETHERTYPE_VLAN,
   ETHERTYPE_VN_TAG,
   VLAN_TAG_LEN,
@@ -29,12 +35,14 @@ import type { Fault } from './fault.js'
 import type { Frame } from './frame.js'
 import {
   isRawIp,
+  LINKTYPE_C_HDLC,
   LINKTYPE_ETHERNET,
   LINKTYPE_LINUX_SLL,
   LINKTYPE_LINUX_SLL2,
   LINKTYPE_LOOP,
   LINKTYPE_NULL,
   LINKTYPE_PPP,
+  LINKTYPE_PPP_ETHER,
   LINKTYPE_PPP_HDLC,
   LINKTYPE_PPP_PPPD,
   LINKTYPE_PPP_WITH_DIRECTION,
@@ -53,6 +61,7 @@ const CISCO_HDLC_UNICAST = 0x0f00
 const CISCO_HDLC_MULTICAST = 0x8f00
 /** What each adds after the type that announces it, the next type included. */
 const VN_TAG_LEN = 6
+const REDUNDANCY_TAG_LEN = 6
 const E_TAG_LEN = 8
 /** The service tag of a provider backbone bridge, before the customer's Ethernet header. */
 const BACKBONE_TAG_LEN = 4
@@ -69,6 +78,11 @@ const NSH_NEXT_TYPES: readonly number[] = [
   ETHERTYPE_NSH,
   ETHERTYPE_MPLS,
 ]
+/** MACsec's tag (IEEE 802.1AE §9.3), with the identifier of a channel where a bit says so. */
+const MACSEC_TAG_LEN = 6
+const MACSEC_CHANNEL_LEN = 8
+const MACSEC_HAS_CHANNEL = 0x20
+const MACSEC_ENCRYPTED_OR_CHANGED = 0x0c
 /** DSAP, SSAP, control, then a zero OUI: the type that follows is an EtherType (RFC 1042). */
 const SNAP_HEADER_LEN = 8
 const SNAP_START = 0xaaaa0300
@@ -111,6 +125,11 @@ export function findNetwork(frame: Frame, linkType: number): Fault | undefined {
     const isInAddress = linkType === LINKTYPE_PPP_PPPD && u8(bytes, start + 1) === PPP_CONTROL
     return behindPppHeader(frame, isInAddress ? start + 2 : start + 1)
   }
+  if (linkType === LINKTYPE_PPP_ETHER) return behindPppoe(frame, start, 0)
+  if (linkType === LINKTYPE_C_HDLC) {
+    if (length < 4) return 'link-truncated'
+    return behindType(frame, u16(bytes, start + 2), start + 4)
+  }
   return 'link-type'
 }
 
@@ -131,6 +150,12 @@ function behindType(frame: Frame, type: number, at: number): Fault | undefined {
         type = u16(bytes, at + VN_TAG_LEN - 2)
         at += VN_TAG_LEN
         continue
+      case ETHERTYPE_REDUNDANCY_TAG:
+      case ETHERTYPE_HSR:
+        if (end - at < REDUNDANCY_TAG_LEN) return 'vlan-truncated'
+        type = u16(bytes, at + REDUNDANCY_TAG_LEN - 2)
+        at += REDUNDANCY_TAG_LEN
+        continue
       case ETHERTYPE_E_TAG:
         if (end - at < E_TAG_LEN) return 'vlan-truncated'
         type = u16(bytes, at + E_TAG_LEN - 2)
@@ -144,8 +169,24 @@ function behindType(frame: Frame, type: number, at: number): Fault | undefined {
         at += length + 2
         continue
       }
+      case ETHERTYPE_MACSEC: {
+        if (end - at < 1) return 'link-truncated'
+        const flags = u8(bytes, at)
+        if ((flags & MACSEC_ENCRYPTED_OR_CHANGED) !== 0) break
+        const length =
+          MACSEC_TAG_LEN + ((flags & MACSEC_HAS_CHANNEL) !== 0 ? MACSEC_CHANNEL_LEN : 0)
+        if (end - at < length + 2) return 'link-truncated'
+        type = u16(bytes, at + length)
+        at += length + 2
+        continue
+      }
+      case ETHERTYPE_JUMBO_LLC:
+        // As behind a length, below.
+        if (end - at >= SNAP_HEADER_LEN && u32(bytes, at) === SNAP_START) type = 0
+        break
+      case ETHERTYPE_TRANSPARENT_BRIDGING:
       case ETHERTYPE_PROVIDER_BACKBONE:
-        at += BACKBONE_TAG_LEN
+        if (type === ETHERTYPE_PROVIDER_BACKBONE) at += BACKBONE_TAG_LEN
         if (end - at < ETHERNET_HEADER_LEN) return 'link-truncated'
         type = u16(bytes, at + ETHERNET_TYPE)
         at += ETHERNET_HEADER_LEN
@@ -176,9 +217,7 @@ function behindType(frame: Frame, type: number, at: number): Fault | undefined {
         if (at >= end) return 'mpls-truncated'
         return byIpVersion(frame, at, type)
       case ETHERTYPE_PPPOE_SESSION:
-        at += PPPOE_HEADER_LEN
-        if (at >= end) return 'pppoe-truncated'
-        return behindPpp(frame, at, type, 'pppoe-truncated')
+        return behindPppoe(frame, at, type)
     }
     if (type >= ETHERTYPE_MIN || end - at < SNAP_HEADER_LEN || u32(bytes, at) !== SNAP_START) break
     type = u16(bytes, at + 6)
@@ -189,6 +228,10 @@ function behindType(frame: Frame, type: number, at: number): Fault | undefined {
   frame.etherType = type
   frame.ipAt = at
   return undefined
+}
+
+function behindPppoe(frame: Frame, start: number, type: number): Fault | undefined {
+  return behindPpp(frame, start + PPPOE_HEADER_LEN, type, 'pppoe-truncated')
 }
 
 /** Frames of PPP, as RFC 1662 has them on a line: address and control may have been left out. */

@@ -161,6 +161,9 @@ export function onOtherLinks(frames: readonly Buffer[]): FramesByLinkType {
     const ppp = type === 0x0800 ? 0x21 : type === 0x86dd ? 0x57 : 0xc021
     for (const linkType of [9, 50, 166])
       add(linkType, Buffer.of(0xff, 0x03, ppp >>> 8, ppp), packet)
+    const pppoe = [0x11, 0, 0, 1, 0, packet.length + 2, ppp >>> 8, ppp]
+    add(51, Buffer.from(pppoe), packet)
+    add(104, Buffer.of(0x0f, 0, type >>> 8, type & 0xff), packet)
     for (const linkType of [101, 228, 229]) add(linkType, Buffer.alloc(0), packet)
   }
   return byLinkType

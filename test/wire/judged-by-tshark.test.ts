@@ -326,6 +326,14 @@ const WRAPPINGS: Record<string, (type: number) => Buffer> = {
     Buffer.concat([hex`894f 0fc2 02`, Buffer.of(type === 0x0800 ? 1 : 2), hex`000001ff`]),
   'NSH and Ethernet': (type) =>
     Buffer.concat([hex`894f 0fc2 0203 000001ff 020000000003 020000000004`, be16(type)]),
+  'a redundancy tag': (type) => Buffer.concat([hex`f1c1 0000 0001`, be16(type)]),
+  'the tag of a seamless ring': (type) => Buffer.concat([hex`892f 0040 0001`, be16(type)]),
+  'MACsec that only signs': (type) => Buffer.concat([hex`88e5 0000 0000 0001`, be16(type)]),
+  'MACsec with a channel': (type) =>
+    Buffer.concat([hex`88e5 2000 0000 0001 0200000000030001`, be16(type)]),
+  'a jumbo frame with SNAP': (type) => Buffer.concat([hex`8870 aaaa 0300 0000`, be16(type)]),
+  'another Ethernet header': (type) =>
+    Buffer.concat([hex`6558 020000000003 020000000004`, be16(type)]),
   'a VLAN and a VN-Tag': (type) => Buffer.concat([hex`8100 0007 8926 8001 0002`, be16(type)]),
 }
 
@@ -336,6 +344,7 @@ const PPP_LINKS: [string, number, Buffer][] = [
   ['PPP in HDLC framing', 50, hex`ff03`],
   ['PPP with a direction', 204, hex`01ff03`],
   ['PPP with a direction alone', 204, hex`00`],
+  ['PPPoE without Ethernet', 51, hex`1100 0001 0033`],
 ]
 
 /** Two packets, of IPv4 and of IPv6, in the same headers. */
@@ -391,6 +400,11 @@ describe.skipIf(!hasTool('tshark'))('IP is found where tshark finds it (needs ts
         Buffer.concat([hex`020000000001 020000000002`, wrapping(type), packet]),
       ),
     })),
+    {
+      name: "in Cisco's HDLC",
+      linkType: 104,
+      frames: packets.map(({ type, packet }) => Buffer.concat([hex`0f00`, be16(type), packet])),
+    },
     ...PPP_LINKS.map(([name, linkType, header]) => ({
       name: `in ${name}`,
       linkType,
