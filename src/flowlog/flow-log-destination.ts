@@ -3,10 +3,8 @@ import type { SessionMetadata } from './metadata.js'
 
 /** Counts of records and files since the start. */
 export interface FlowLogStatistics {
-  /** Taken into a file. */
+  /** Of files that have their names: until then a failure may lose them. */
   readonly written: number
-  /** Visible in a published file. */
-  readonly published: number
   /** Not taken, or written into a file that then could not be published. */
   readonly lost: number
   readonly filesPublished: number

@@ -108,7 +108,6 @@ export class LogDirectory<Row, About> {
   #firstErrorOfClose: unknown = undefined
 
   #written = 0
-  #published = 0
   #lost = 0
   #filesPublished = 0
   #filesFailed = 0
@@ -126,7 +125,6 @@ export class LogDirectory<Row, About> {
   get statistics(): FlowLogStatistics {
     return {
       written: this.#written,
-      published: this.#published,
       lost: this.#lost,
       filesPublished: this.#filesPublished,
       filesFailed: this.#filesFailed,
@@ -158,7 +156,6 @@ export class LogDirectory<Row, About> {
     this.#latest = file
     file.records++
     file.lastWriteAt = this.#now
-    this.#written++
     if (file.writer.bytes >= this.#fileBytesMax) this.#publish(file)
     return true
   }
@@ -289,7 +286,7 @@ export class LogDirectory<Row, About> {
       if (made !== undefined) {
         await this.#pool.disk.run(() => syncMadeDirectories(made, dirname(file.path)))
       }
-      this.#published += file.records
+      this.#written += file.records
       this.#filesPublished++
       this.#options.onPublished?.(file.path)
       this.#worked()

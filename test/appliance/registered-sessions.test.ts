@@ -117,7 +117,6 @@ describe('Column, registered sessions', () => {
     expect(run.captures()).toEqual(['tms-1/20260821T100000Z.pcap'])
     expect(run.column.report().flows).toMatchObject({
       live: 0,
-      recordsWritten: 1,
       ended: { 'session-deleted': 1 },
     })
     run.packet(7)
