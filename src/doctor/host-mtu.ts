@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { textOf } from '../sys/proc.js'
 import { type Finding, ok } from './finding.js'
 
 /** What mirroring puts around a frame, as AWS counts it: over IPv4 and over IPv6. */
@@ -12,9 +12,9 @@ export function checkMtu(mirroredMtu: number): Finding[] {
     const own = addresses.filter(
       ({ internal, address }) => !internal && !address.startsWith('fe80:'),
     )
-    const mtu = mtuOf(name)
+    const mtu = Number(textOf(`/sys/class/net/${name}/mtu`))
     const [first] = own
-    if (first === undefined || mtu === undefined) return []
+    if (first === undefined || mtu === 0) return []
     const family = own.some((address) => address.family === 'IPv4') ? 'IPv4' : 'IPv6'
     const room = mtu - OVERHEAD[family]
     const check = 'mtu'
@@ -33,12 +33,4 @@ export function checkMtu(mirroredMtu: number): Finding[] {
       },
     ]
   })
-}
-
-function mtuOf(name: string): number | undefined {
-  try {
-    return Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'))
-  } catch {
-    return undefined
-  }
 }

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { errnoOf } from '../sink/write-error.js'
+import { linkOf, namesIn, textOf } from '../sys/proc.js'
 import { type Finding, ok } from './finding.js'
 
 /** Columns of /proc/net/udp (proc(5)). */
@@ -102,29 +102,4 @@ function vxlanDevices(): string[] {
   return namesIn(INTERFACES).filter((name) =>
     textOf(`${INTERFACES}/${name}/uevent`).includes('DEVTYPE=vxlan'),
   )
-}
-
-/** What cannot be read is not there, or another user's. */
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return ''
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

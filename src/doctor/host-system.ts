@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { fileLimitsWarning } from '../appliance/file-limits.js'
 import { loadLibc } from '../sys/libc.js'
+import { textOf } from '../sys/proc.js'
 import { type Finding, ok } from './finding.js'
 
 /** Bits of CapEff in /proc/self/status (capability.h). */
@@ -66,13 +66,5 @@ export function checkDescriptors(maxSessions: number, connections: number): Find
     what: said!,
     why: 'the others have no captures, which is counted as no-file',
     fix,
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }

@@ -1,15 +1,11 @@
 import { AF_INET, type Libc, MSG_TRUNC } from '../sys/libc.js'
 import {
-  CONTROL,
+  allocateSlots,
   CONTROL_LEN,
   FLAGS,
-  IOVEC,
-  IOVEC_COUNT,
-  IOVEC_LEN,
   MESSAGE_LEN,
-  NAME,
-  NAME_LEN,
   RECEIVED_LEN,
+  type SlotMemory,
   wordsOf,
 } from '../sys/mmsghdr.js'
 import { SOCKADDR_LEN } from '../sys/socket-address.js'
@@ -47,45 +43,29 @@ export class MessageBatch {
   /** The payloads of all slots. */
   readonly #arena: Buffer
   readonly #stride: number
-  readonly #slotBytes: number
   /** Referred to by pointers alone; held here so that it lives. */
-  readonly #iovecs: Buffer
-  readonly #origins: Buffer
+  readonly #memory: SlotMemory
   readonly #messageWords: Uint32Array
   readonly #originWords: Uint32Array
 
   /** `slotBytes` is SLOT_LEN, which no UDP datagram exceeds, but for tests of what does not fit. */
   constructor(libc: Libc, slots: number, slotBytes: number = SLOT_LEN) {
     this.slots = slots
-    this.#slotBytes = slotBytes
     this.#stride = slotBytes + STAGGER
-    this.#arena = Buffer.alloc(slots * this.#stride)
-    this.messages = Buffer.alloc(slots * MESSAGE_LEN)
-    this.#iovecs = Buffer.alloc(slots * IOVEC_LEN)
-    this.#origins = Buffer.alloc(slots * ORIGIN_LEN)
+    this.#memory = allocateSlots(libc, {
+      slots,
+      stride: this.#stride,
+      headroom: 0,
+      slotBytes,
+      originLen: ORIGIN_LEN,
+      nameLen: SOCKADDR_LEN,
+      controlAt: ORIGIN_CONTROL,
+      controlLen: TIMESTAMP_LEN,
+    })
+    this.messages = this.#memory.messages
+    this.#arena = this.#memory.arena
     this.#messageWords = wordsOf(this.messages)
-    this.#originWords = wordsOf(this.#origins)
-    this.#point(libc)
-  }
-
-  #point(libc: Libc): void {
-    const arena = libc.addressOf(this.#arena)
-    const iovecs = libc.addressOf(this.#iovecs)
-    const origins = libc.addressOf(this.#origins)
-    for (let slot = 0; slot < this.slots; slot++) {
-      const iovec = slot * IOVEC_LEN
-      this.#iovecs.writeBigUInt64LE(arena + BigInt(slot * this.#stride), iovec)
-      this.#iovecs.writeBigUInt64LE(BigInt(this.#slotBytes), iovec + 8)
-
-      const message = slot * MESSAGE_LEN
-      const origin = origins + BigInt(slot * ORIGIN_LEN)
-      this.messages.writeBigUInt64LE(origin, message + NAME)
-      this.messages.writeUInt32LE(SOCKADDR_LEN, message + NAME_LEN)
-      this.messages.writeBigUInt64LE(iovecs + BigInt(iovec), message + IOVEC)
-      this.messages.writeBigUInt64LE(1n, message + IOVEC_COUNT)
-      this.messages.writeBigUInt64LE(origin + BigInt(ORIGIN_CONTROL), message + CONTROL)
-      this.messages.writeUInt32LE(TIMESTAMP_LEN, message + CONTROL_LEN)
-    }
+    this.#originWords = wordsOf(this.#memory.origins)
   }
 
   /**

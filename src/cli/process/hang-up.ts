@@ -1,5 +1,5 @@
-import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { linkOf, textOf } from '../../sys/proc.js'
 
 /** Bit of SIGHUP in the masks of proc(5). */
 const SIGHUP_BIT = 1n
@@ -17,7 +17,7 @@ const O_WRONLY = 1
 export function isHangUpIgnored(): boolean {
   return (
     basename(process.env['_'] ?? '') === 'nohup' ||
-    [1, 2].some((fd) => basename(linkOf(fd)) === 'nohup.out') ||
+    [1, 2].some((fd) => basename(linkOf(`/proc/self/fd/${fd}`)) === 'nohup.out') ||
     isInputUnreadable() ||
     isIgnoredByParent()
   )
@@ -25,26 +25,13 @@ export function isHangUpIgnored(): boolean {
 
 function isInputUnreadable(): boolean {
   const flags = /^flags:\s*([0-7]+)$/m.exec(textOf('/proc/self/fdinfo/0'))?.[1] ?? '0'
-  return linkOf(0) === '/dev/null' && (Number.parseInt(flags, 8) & O_ACCMODE) === O_WRONLY
+  return (
+    linkOf('/proc/self/fd/0') === '/dev/null' &&
+    (Number.parseInt(flags, 8) & O_ACCMODE) === O_WRONLY
+  )
 }
 
 function isIgnoredByParent(): boolean {
   const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(textOf(`/proc/${process.ppid}/status`))?.[1]
   return mask !== undefined && (BigInt(`0x${mask}`) & SIGHUP_BIT) !== 0n
-}
-
-function linkOf(fd: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`)
-  } catch {
-    return ''
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

@@ -1,14 +1,10 @@
 import { type Libc, PACKET_AUXDATA, SOL_PACKET } from '../../sys/libc.js'
 import {
-  CONTROL,
+  allocateSlots,
   CONTROL_LEN,
-  IOVEC,
-  IOVEC_COUNT,
-  IOVEC_LEN,
   MESSAGE_LEN,
-  NAME,
-  NAME_LEN,
   RECEIVED_LEN,
+  type SlotMemory,
   wordsOf,
 } from '../../sys/mmsghdr.js'
 import { putU16 } from '../../wire/bytes.js'
@@ -66,44 +62,28 @@ export class PacketBatch {
   readonly slots: number
   readonly #arena: Buffer
   readonly #stride: number
-  readonly #slotBytes: number
   /** Referred to by pointers alone; held here so that it lives. */
-  readonly #iovecs: Buffer
-  readonly #origins: Buffer
+  readonly #memory: SlotMemory
   readonly #messageWords: Uint32Array
   readonly #originWords: Uint32Array
 
   constructor(libc: Libc, slots: number, slotBytes: number = FRAME_SLOT_LEN) {
     this.slots = slots
-    this.#slotBytes = slotBytes
     this.#stride = HEADROOM + slotBytes + STAGGER
-    this.#arena = Buffer.alloc(slots * this.#stride)
-    this.messages = Buffer.alloc(slots * MESSAGE_LEN)
-    this.#iovecs = Buffer.alloc(slots * IOVEC_LEN)
-    this.#origins = Buffer.alloc(slots * ORIGIN_LEN)
+    this.#memory = allocateSlots(libc, {
+      slots,
+      stride: this.#stride,
+      headroom: HEADROOM,
+      slotBytes,
+      originLen: ORIGIN_LEN,
+      nameLen: ADDRESS_LEN,
+      controlAt: ORIGIN_CONTROL,
+      controlLen: CONTROL_SPACE,
+    })
+    this.messages = this.#memory.messages
+    this.#arena = this.#memory.arena
     this.#messageWords = wordsOf(this.messages)
-    this.#originWords = wordsOf(this.#origins)
-    this.#point(libc)
-  }
-
-  #point(libc: Libc): void {
-    const arena = libc.addressOf(this.#arena)
-    const iovecs = libc.addressOf(this.#iovecs)
-    const origins = libc.addressOf(this.#origins)
-    for (let slot = 0; slot < this.slots; slot++) {
-      const iovec = slot * IOVEC_LEN
-      this.#iovecs.writeBigUInt64LE(arena + BigInt(slot * this.#stride + HEADROOM), iovec)
-      this.#iovecs.writeBigUInt64LE(BigInt(this.#slotBytes), iovec + 8)
-
-      const message = slot * MESSAGE_LEN
-      const origin = origins + BigInt(slot * ORIGIN_LEN)
-      this.messages.writeBigUInt64LE(origin, message + NAME)
-      this.messages.writeUInt32LE(ADDRESS_LEN, message + NAME_LEN)
-      this.messages.writeBigUInt64LE(iovecs + BigInt(iovec), message + IOVEC)
-      this.messages.writeBigUInt64LE(1n, message + IOVEC_COUNT)
-      this.messages.writeBigUInt64LE(origin + BigInt(ORIGIN_CONTROL), message + CONTROL)
-      this.messages.writeUInt32LE(CONTROL_SPACE, message + CONTROL_LEN)
-    }
+    this.#originWords = wordsOf(this.#memory.origins)
   }
 
   /** PACKET_… of the frame in `slot`. */

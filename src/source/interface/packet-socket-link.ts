@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs'
 import { adviceOn, OperatorError } from '../../errors.js'
 import { type Libc, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFMTU, systemError } from '../../sys/libc.js'
+import { namesIn } from '../../sys/proc.js'
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../wire/link-type.js'
 
 /** struct ifreq (netdevice(7)): a name and what is asked of it. */
@@ -84,9 +84,5 @@ export function noSocket(libc: Libc, name: string): Error {
 }
 
 function interfaceNames(): string {
-  try {
-    return readdirSync('/sys/class/net').sort().join(', ')
-  } catch {
-    return 'those that "ip link" shows'
-  }
+  return namesIn('/sys/class/net').sort().join(', ') || 'those that "ip link" shows'
 }
