@@ -1,11 +1,10 @@
 import { createReadStream, existsSync } from 'node:fs'
-import { open, readdir, realpath, rename, rm, truncate } from 'node:fs/promises'
+import { open, readdir, readlink, realpath, rename, rm, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGunzip, createGzip } from 'node:zlib'
 import { syncDirectory } from '../sink/directory.js'
 import { lockHolder } from '../sink/directory-lock.js'
-import { openFiles } from '../sink/open-files.js'
 import { PART } from '../sink/part-file.js'
 import { errnoOf } from '../sink/write-error.js'
 import { PART_KINDS, type PartKind } from './part-kinds.js'
@@ -188,4 +187,27 @@ function freeName(path: string, extension: string): string {
     const name = `${stem}-${next}${suffix ?? ''}${extension}`
     if (!existsSync(name)) return name
   }
+}
+
+/**
+ * Paths of all files whose names end in `ending` that some process, this one
+ * included, has open: as far as /proc shows them to us, which is all of them to
+ * root and our own to others. Empty where there is no /proc.
+ */
+async function openFiles(ending: string): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (const pid of await namesIn('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    const directory = join('/proc', pid, 'fd')
+    for (const fd of await namesIn(directory)) {
+      // A process, or one descriptor of it, may be gone by now.
+      const path = await readlink(join(directory, fd)).catch(() => '')
+      if (path.endsWith(ending)) found.add(path)
+    }
+  }
+  return found
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => [])
 }

@@ -6,11 +6,12 @@ import {
   type Output,
 } from '../../aws/protocol/action.js'
 import type { ControlPlane } from '../../control/control-plane.js'
+import { ageOf, type FlowRow } from '../../flow/flow-row.js'
+import { formatWords } from '../../wire/address.js'
 import { makePageToken } from '../page-token.js'
 import { type Firewall, firewallOf } from './firewall-arn.js'
 import { listTagsForResource, tagResource, untagResource } from './firewall-tags.js'
 import { describeFirewall, describeFirewallMetadata, listFirewalls } from './firewalls.js'
-import { flowMember } from './flow-member.js'
 import { type FlowOperation, type FlowOperations, momentOf } from './flow-operations.js'
 import {
   type FlowOperationType,
@@ -171,4 +172,21 @@ function isWithin({ scope }: FlowOperation, wanted: Scope): boolean {
   return (Object.keys(wanted) as (keyof Scope)[]).every(
     (name) => wanted[name] === undefined || wanted[name] === scope[name],
   )
+}
+
+/** The type of PacketCount and Age has no more. */
+const INT_MAX = 0x7fff_ffff
+
+/** A flow as ListFlowOperationResults has it; its age is that at a moment. */
+export function flowMember(row: FlowRow, seconds: number, nanoseconds: number) {
+  return {
+    SourceAddress: { AddressDefinition: formatWords(row.ipVersion, row.packetSource) },
+    DestinationAddress: { AddressDefinition: formatWords(row.ipVersion, row.packetDestination) },
+    SourcePort: String(row.sourcePort),
+    DestinationPort: String(row.destinationPort),
+    Protocol: String(row.protocol),
+    Age: Math.min(ageOf(row, seconds, nanoseconds), INT_MAX),
+    PacketCount: Math.min(row.packets, INT_MAX),
+    ByteCount: row.bytes,
+  }
 }

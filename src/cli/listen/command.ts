@@ -188,8 +188,9 @@ function giveDirectory(command: Command): void {
 /** Takes the options of a configuration, and answers with the resources it declares. */
 async function read(command: Command, path: string): Promise<Pick<Chosen, 'declared' | 'origins'>> {
   const { applyConfig } = await import('./config.js')
-  const { RESOURCE_KEYS, resourcesIn } = await import('./config-resources.js')
-  const { FILTERS_KEY, filtersIn } = await import('./config-filters.js')
+  const { FILTERS_KEY, filtersIn, RESOURCE_KEYS, resourcesIn } = await import(
+    './config-resources.js'
+  )
   const { YamlFile } = await import('../../control/yaml-file.js')
   const config = YamlFile.read('the configuration', path)
   const origins = applyConfig(command, config, [...RESOURCE_KEYS, FILTERS_KEY])

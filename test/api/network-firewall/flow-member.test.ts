@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { flowMember } from '../../../src/api/network-firewall/flow-member.js'
+import { flowMember } from '../../../src/api/network-firewall/actions.js'
 import { emptyRow } from '../../../src/flow/flow-row.js'
 
 describe('flowMember', () => {

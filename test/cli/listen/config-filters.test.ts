@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { filtersIn } from '../../../src/cli/listen/config-filters.js'
+import { filtersIn } from '../../../src/cli/listen/config-resources.js'
 import { YamlFile } from '../../../src/control/yaml-file.js'
 import { OperatorError } from '../../../src/errors.js'
 import { temporaryDirectory } from '../../support/temporary.js'

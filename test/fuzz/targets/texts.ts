@@ -8,8 +8,12 @@ import { readPageToken } from '../../../src/api/page-token.js'
 import { parseCredentials, parseProfiles } from '../../../src/aws/sigv4/credentials.js'
 import { parseShorthand } from '../../../src/cli/flows/shorthand.js'
 import { applyConfig } from '../../../src/cli/listen/config.js'
-import { FILTERS_KEY, filtersIn } from '../../../src/cli/listen/config-filters.js'
-import { RESOURCE_KEYS, resourcesIn } from '../../../src/cli/listen/config-resources.js'
+import {
+  FILTERS_KEY,
+  filtersIn,
+  RESOURCE_KEYS,
+  resourcesIn,
+} from '../../../src/cli/listen/config-resources.js'
 import {
   parseDestination,
   parseDuration,
