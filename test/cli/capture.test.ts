@@ -575,7 +575,7 @@ describe('capture', () => {
     ['-W alone', ['-w', 'x.pcap', '-W', '3'], /give -C or -G/],
     ['-G without a time in the name', ['-w', 'x.pcap', '-G', '60'], /would replace the one before/],
     ['-G of half a second', ['-w', '%s', '-G', '500ms'], /whole seconds/],
-    ['a time that is none', ['-w', '%Q', '-G', '60'], /%Q in %Q is no time/],
+    ['a time that is none', ['-w', '%Q', '-G', '60'], /%Q in %Q is not a conversion/],
     ['a series on standard output', ['-w', '-', '-C', '1'], /standard output is one file/],
     [
       'two outputs in one',

@@ -802,7 +802,7 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
       args: ['SELECT 1', '--format', 'xml'],
       says: 'Allowed choices are table, csv, json, parquet',
     },
-    { args: ['SELECT 1', '-o', 'x.parquet.gz'], says: 'leave .gz and .zst off its name' },
+    { args: ['SELECT 1', '-o', 'x.parquet.gz'], says: 'leave .gz and .zst off the name' },
     { args: [], says: "missing required argument 'sql'" },
   ])('refuses $args in one line, exit 2', async ({ args, says }) => {
     const { code, out, err } = await runCommand('query', ...args)

@@ -201,7 +201,7 @@ describe('CloudWatch Logs', () => {
     await delivery.drained()
     await delivery.stop()
     expect(readdirSync(directory)).toEqual(['0.log.gz.undeliverable'])
-    const [, count] = /it is damaged behind its first (\d+) records/.exec(lines[0]!)!
+    const [, count] = /it is damaged after its first (\d+) records/.exec(lines[0]!)!
     // What comes out right before the damage may be a record with another time, which the service refuses.
     expect([Number(count) - 1, Number(count)]).toContain(server.events(GROUP).length)
     expect(lines).toHaveLength(1)

@@ -134,7 +134,7 @@ describe('Firehose', () => {
     await delivery.drained()
     await delivery.stop()
     expect(readdirSync(directory)).toEqual(['0.log.gz.undeliverable'])
-    const [, count] = /it is damaged behind its first (\d+) records/.exec(lines[0]!)!
+    const [, count] = /it is damaged after its first (\d+) records/.exec(lines[0]!)!
     expect(Number(count)).toBeGreaterThan(0)
     expect(server.lines()).toHaveLength(Number(count))
   })

@@ -49,7 +49,7 @@ describe('formatTimeName', () => {
       const refused = () => formatTimeName(pattern, new Date(0))
       expect(refused).toThrow(OperatorError)
       expect(refused).toThrow(
-        /^%.? in [^\n]* is no time [^\n]*write such as %Y%m%dT%H%M%SZ[^\n]*$/u,
+        /^%.? in [^\n]* is not a conversion [^\n]*write such as %Y%m%dT%H%M%SZ[^\n]*$/u,
       )
     },
   )

@@ -157,7 +157,7 @@ describe('mirror --control', () => {
     {
       name: 'a URL with a path',
       args: ['--control', 'http://h/x', '--profile', 'x', ...eni],
-      says: 'nothing behind it',
+      says: 'must not be followed by a path',
     },
     { name: 'a target without an address', args: ['--target', 'tmt-1'], says: 'TARGET=HOST:PORT' },
     { name: 'a VNI', args: ['--control', 'http://h', '--vni', '7'], says: '--vni' },
