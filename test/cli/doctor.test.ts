@@ -64,7 +64,10 @@ describe('doctor', () => {
   })
 
   test.each([
-    { args: ['x.pcap', '--api', 'http://127.0.0.1:1'], says: 'a capture file and --api cannot be checked together' },
+    {
+      args: ['x.pcap', '--api', 'http://127.0.0.1:1'],
+      says: 'a capture file and --api cannot be checked together',
+    },
     { args: ['--aws', '--terraform'], says: 'cannot both write to standard output' },
     { args: ['--api', 'localhost:4780'], says: 'Give a URL such as http://127.0.0.1:4780.' },
   ])('refuses $args', async ({ args, says }) => {

@@ -254,7 +254,10 @@ describe('flow-log', () => {
     { args: ['--format', 'xml'], says: /Allowed choices are text, json, parquet/ },
     { args: ['--format', 'parquet', '-o', 'x.gz'], says: /compressed inside/ },
     { args: ['--format', 'json', '-o', 'x/'], says: /name a file for JSON/ },
-    { args: ['--per-hour-partition'], says: /name the directory that is to have them with -o DIR\// },
+    {
+      args: ['--per-hour-partition'],
+      says: /name the directory that is to have them with -o DIR\//,
+    },
     { args: ['-o', 'x/', '--account-id', 'a_b'], says: /account id 'a_b' names a directory/ },
     { args: ['--vni', '-1'], says: /whole number from 0 to 16777215/ },
     { args: ['--vxlan-port', '0'], says: /whole number from 1 to 65535/ },
