@@ -349,6 +349,8 @@ const COLUMNS = [
 
 let order = []
 let sortedBy = { key: 'rate', direction: 'descending' }
+/** Made once: `localeCompare` would make one for each comparison. */
+const byText = new Intl.Collator(undefined, { numeric: true }).compare
 const scroll = element('session-scroll')
 const body = element('session-table').tBodies[0]
 
@@ -383,9 +385,9 @@ function sortSessions() {
   const sign = direction === 'ascending' ? 1 : -1
   const compare = (one, other) => {
     const [a, b] = [one[key], other[key]]
-    if (a === b) return String(one.session).localeCompare(String(other.session))
+    if (a === b) return byText(one.session, other.session)
     if (a === null || b === null) return a === null ? 1 : -1
-    return sign * (typeof a === 'string' ? a.localeCompare(b, undefined, { numeric: true }) : a - b)
+    return sign * (typeof a === 'string' ? byText(a, b) : a - b)
   }
   order = [...sessions.values()]
     .filter(({ session, vni, source }) =>

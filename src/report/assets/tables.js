@@ -9,6 +9,9 @@
   const SEARCHED = 6
   const tables = []
 
+  /** Made once: `localeCompare` would make one for each comparison. */
+  const byText = new Intl.Collator('en', { numeric: true }).compare
+
   function textOf(cell) {
     return cell === undefined ? '' : cell.textContent.trim()
   }
@@ -21,7 +24,7 @@
 
   function compare(left, right) {
     if (typeof left === 'number' && typeof right === 'number') return left - right
-    return String(left).localeCompare(String(right), 'en', { numeric: true })
+    return byText(String(left), String(right))
   }
 
   function button(text, className) {
