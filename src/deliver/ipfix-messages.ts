@@ -1,4 +1,4 @@
-import { readFlowLine, readFlowSource } from '../flowlog/flow-line.js'
+import { type FlowSource, readFlowLine, readFlowSource } from '../flowlog/flow-line.js'
 import {
   IPFIX_HEADER_LEN,
   IPFIX_SET_HEADER_LEN,
@@ -47,8 +47,11 @@ export class IpfixMessages {
   /** The messages of these records, in their order as far as the domains allow. */
   *of(records: readonly QueuedRecord[], nowMs: () => number): Generator<Buffer> {
     const byWorker = new Map<number, QueuedRecord[]>()
+    // Those of a session come together, and have one text.
+    const sources = new Map<string, FlowSource | undefined>()
     for (const record of records) {
-      const source = readFlowSource(record.source)
+      if (!sources.has(record.source)) sources.set(record.source, readFlowSource(record.source))
+      const source = sources.get(record.source)
       if (source === undefined) {
         this.skipped++
         continue
@@ -57,14 +60,21 @@ export class IpfixMessages {
       if (its === undefined) byWorker.set(source.worker, [record])
       else its.push(record)
     }
-    for (const [worker, its] of byWorker) yield* this.#ofDomain(worker + 1, its, nowMs)
+    for (const [worker, its] of byWorker) {
+      yield* this.#ofDomain(worker + 1, its, sources, nowMs)
+    }
   }
 
-  *#ofDomain(id: number, records: readonly QueuedRecord[], nowMs: () => number): Generator<Buffer> {
+  *#ofDomain(
+    id: number,
+    records: readonly QueuedRecord[],
+    sources: ReadonlyMap<string, FlowSource | undefined>,
+    nowMs: () => number,
+  ): Generator<Buffer> {
     const flow = new IpfixFlow()
     let message: Message | undefined
     for (const { source, line } of records) {
-      flow.vni = readFlowSource(source)!.vni
+      flow.vni = sources.get(source)!.vni
       if (!readFlowLine(line, flow)) {
         this.skipped++
         continue

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { LEADING_VALUES } from '../flowlog/delivery-queue-format.js'
 import { errnoOf } from '../sink/write-error.js'
 import { Undeliverable } from './destination.js'
 
@@ -27,6 +26,9 @@ export interface ChunkLimits {
 /** No record is as long, and every service takes one up to here. */
 const LINE_BYTES_MAX = 1_000_000
 
+/** Decompressed at a time. */
+const BLOCK_LEN = 64 * 1024
+
 const NEWLINE = 0x0a
 
 /** What zlib says of bytes that are not those of a whole gzip file, whatever the disk does. */
@@ -47,21 +49,23 @@ export async function* queuedRecords(
   let count = 0
   let damage: Undeliverable | undefined
   try {
-    for await (const line of linesOf(path)) {
-      if (count < skipped) {
+    for await (const text of linesOf(path)) {
+      for (let from = 0; from < text.length; ) {
+        const to = text.indexOf('\n', from)
+        if (count >= skipped) {
+          const record = recordOf(text, from, to)
+          const isFull = chunk.length === limits.records || bytes + record.bytes > limits.bytes
+          if (isFull && chunk.length > 0) {
+            yield chunk
+            chunk = []
+            bytes = 0
+          }
+          chunk.push(record)
+          bytes += record.bytes
+        }
         count++
-        continue
+        from = to + 1
       }
-      const record = recordOf(line)
-      const isFull = chunk.length === limits.records || bytes + record.bytes > limits.bytes
-      if (isFull && chunk.length > 0) {
-        yield chunk
-        chunk = []
-        bytes = 0
-      }
-      chunk.push(record)
-      bytes += record.bytes
-      count++
     }
   } catch (error) {
     damage = damageOf(error, count)
@@ -85,35 +89,44 @@ class Malformed extends Error {
   override readonly name = 'Malformed'
 }
 
-/** The lines after the header. */
-async function* linesOf(path: string): AsyncGenerator<Buffer> {
+/** The lines after the header, as many at a time as were decompressed together, each with its end. */
+async function* linesOf(path: string): AsyncGenerator<string> {
   // Its errors are those of the iteration.
-  const text = pipeline(createReadStream(path), createGunzip(), () => undefined)
+  const text = pipeline(
+    createReadStream(path),
+    createGunzip({ chunkSize: BLOCK_LEN }),
+    () => undefined,
+  )
   let rest: Buffer = Buffer.alloc(0)
   let isHeader = true
   for await (const block of text as AsyncIterable<Buffer>) {
     const bytes = rest.length === 0 ? block : Buffer.concat([rest, block])
-    let from = 0
-    for (;;) {
-      const to = bytes.indexOf(NEWLINE, from)
-      if (to === -1) break
-      if (isHeader) isHeader = false
-      else yield bytes.subarray(from, to)
-      from = to + 1
-    }
-    rest = bytes.subarray(from)
+    const from = isHeader ? bytes.indexOf(NEWLINE) + 1 : 0
+    if (from > 0) isHeader = false
+    const to = isHeader ? 0 : bytes.lastIndexOf(NEWLINE) + 1
+    if (to > from) yield bytes.toString('utf8', from, to)
+    rest = bytes.subarray(Math.max(from, to))
     if (rest.length > LINE_BYTES_MAX) throw new Malformed('a line is too long')
   }
   if (isHeader) throw new Malformed('it has no header line')
   if (rest.length > 0) throw new Malformed('its last line has no end')
 }
 
-function recordOf(bytes: Buffer): QueuedRecord {
-  const text = bytes.toString()
-  const [source = '', start = ''] = text.split(' ', LEADING_VALUES)
-  const line = text.slice(source.length + start.length + LEADING_VALUES)
-  if (source === '' || !/^\d{1,12}$/.test(start) || line === '') {
+const TIME = /^\d{1,12}$/
+
+/** The record of a line, from its begin to its end in a text: `source start line`. */
+function recordOf(text: string, from: number, to: number): QueuedRecord {
+  const first = text.indexOf(' ', from)
+  const second = text.indexOf(' ', first + 1)
+  const start = text.slice(first + 1, second)
+  if (first <= from || second === -1 || second + 1 >= to || !TIME.test(start)) {
     throw new Malformed('a line is not a record')
   }
-  return { source, startMs: Number(start) * 1000, line, bytes: Buffer.byteLength(line) }
+  const line = text.slice(second + 1, to)
+  return {
+    source: text.slice(from, first),
+    startMs: Number(start) * 1000,
+    line,
+    bytes: Buffer.byteLength(line),
+  }
 }

@@ -18,9 +18,6 @@ export const QUEUE_SECONDS = 10
 /** Fields before those of the flow log: CloudWatch Logs wants a stream for each interface, and each event's time. */
 const LEADING = { vpc: ['interface-id', 'start'], transitGateway: ['tgw-attachment-id', 'start'] }
 
-/** How many values of a line are for the delivery. */
-export const LEADING_VALUES = 2
-
 /**
  * What the delivery of a flow log is called among the files below the flow logs' directory. It does
  * not hold the id: who looks for the files of a flow log by its id is to find those alone.

@@ -47,6 +47,10 @@ const FIELDS: readonly Field[] = [
   shared('flow-direction'),
 ]
 
+/** Of the numbers among them. */
+const FIRST_NUMBER = 3
+const LAST_NUMBER = 10
+
 export const FLOW_FORMAT: LogFormat = {
   fields: FIELDS,
   of: { all: FIELDS, defaults: FIELDS },
@@ -89,28 +93,28 @@ export function readFlowSource(source: string): FlowSource | undefined {
  */
 export function readFlowLine(line: string, out: IpfixFlow): boolean {
   const values = line.split(' ')
-  const [status, source = '', destination = '', ...rest] = values
-  if (status !== 'OK' || values.length !== FIELDS.length) return false
-  const isIpv6 = source.includes(':')
-  const from = addressOf(source, isIpv6)
-  const to = addressOf(destination, isIpv6)
-  const numbers = rest.slice(0, 8).map(Number)
-  const reason = rest[8]! as EndReason
-  if (from === undefined || to === undefined || !numbers.every(Number.isSafeInteger)) return false
-  if (!Object.hasOwn(ENDED, reason)) return false
+  if (values[0] !== 'OK' || values.length !== FIELDS.length) return false
+  const isIpv6 = values[1]!.includes(':')
+  const from = addressOf(values[1]!, isIpv6)
+  const to = addressOf(values[2]!, isIpv6)
+  const reason = values[11]!
+  if (from === undefined || to === undefined || !Object.hasOwn(ENDED, reason)) return false
+  for (let index = FIRST_NUMBER; index <= LAST_NUMBER; index++) {
+    if (!Number.isSafeInteger(Number(values[index]))) return false
+  }
   out.isIpv6 = isIpv6
   out.source = from
   out.destination = to
-  out.sourcePort = numbers[0]!
-  out.destinationPort = numbers[1]!
-  out.protocol = numbers[2]!
-  out.packets = numbers[3]!
-  out.bytes = numbers[4]!
-  out.start = numbers[5]!
-  out.end = numbers[6]!
-  out.tcpControlBits = numbers[7]!
-  out.endReason = ENDED[reason]
-  const direction = rest[9]
+  out.sourcePort = Number(values[3])
+  out.destinationPort = Number(values[4])
+  out.protocol = Number(values[5])
+  out.packets = Number(values[6])
+  out.bytes = Number(values[7])
+  out.start = Number(values[8])
+  out.end = Number(values[9])
+  out.tcpControlBits = Number(values[10])
+  out.endReason = ENDED[reason as EndReason]
+  const direction = values[12]
   out.direction = direction === 'ingress' || direction === 'egress' ? direction : undefined
   return true
 }
