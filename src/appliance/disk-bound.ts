@@ -8,49 +8,49 @@ import { errnoOf } from '../sink/write-error.js'
 import { findKeptFiles, type KeptFile, type KeptFiles } from './kept-files.js'
 
 export interface DiskBoundOptions {
-  /** Those with captures, flow logs and what waits for its delivery. */
+  /** The directories of captures, flow logs and files that wait for delivery. */
   readonly directories: readonly string[]
-  /** Bytes of all of it together. */
+  /** The most bytes of all files together. */
   readonly keepTotal: number | undefined
-  /** Bytes that stay free on each file system. */
+  /** Bytes to keep free on each file system. */
   readonly keepFree: number | undefined
-  /** Paths of files that have yet to be delivered; undefined where it is not known of any. */
+  /** Paths of files that have not been delivered yet; undefined if none are delivered. */
   readonly undelivered: () => Promise<ReadonlySet<string> | undefined>
-  /** These are gone, and were not delivered. */
+  /** Called for files that were removed before they were delivered. */
   readonly onUndelivered: (removed: readonly KeptFile[]) => void
   readonly say: (line: string) => void
-  /** For tests: between two looks at the disk, and at all files, in milliseconds. */
+  /** For tests: milliseconds between two checks of the disk, and of all files. */
   readonly lookEveryMs?: number
   readonly scanEveryMs?: number
 }
 
 const LOOK_EVERY_MS = 1000
-/** However little the disk fills: others may free on it what the appliance takes. */
+/** All files are counted this often, even if the disk fills slowly: other programs may use it. */
 const SCAN_EVERY_MS = 600_000
 const SAY_EVERY_MS = 60_000
 const HELPLESS_MS = 10_000
-/** Where nobody names a bound: of what is free or kept on the disk at the start. */
+/** The default bound, as a share of the free space and of the files at the start. */
 const DEFAULT_SHARE = 0.9
-/** Removed beyond the bound, so that not every new file has all others looked through. */
+/** Removed in addition, so that not every new file makes a search through all others necessary. */
 const SLACK_SHARE = 0.01
 const SLACK_MAX = 1024 ** 3
 
 /** The directories on one file system. */
 interface Volume {
   readonly directories: string[]
-  /** Where nobody names a bound. */
+  /** The default bound. */
   limit: number
   available: number
   kept: readonly KeptFiles[]
-  /** Bytes, and what was available when they were counted. */
+  /** Bytes of the files, and what was available when they were counted. */
   bytes: number
   availableThen: number
 }
 
 /**
- * A bound over everything that the appliance keeps. Beyond it the oldest finished files go, first
- * those that need not be delivered any more. `keep-files` and `keep-bytes` bound each session; this
- * bounds the whole.
+ * Limits everything that the appliance keeps. Above the limit, the oldest finished files are removed,
+ * first those that need not be delivered any more. `keep-files` and `keep-bytes` limit each session;
+ * this limits the whole.
  */
 export class DiskBound {
   #options: DiskBoundOptions
@@ -63,7 +63,7 @@ export class DiskBound {
   #unsaid = { files: 0, bytes: 0, undeliveredFiles: 0 }
   #saidAt = Number.NEGATIVE_INFINITY
   #helplessAt = Number.NEGATIVE_INFINITY
-  /** Where nothing is left to remove, that is not found out every second. */
+  /** If nothing is left to remove, this is not checked again every second. */
   #notBefore = 0
   #failure: string | undefined
 
@@ -71,7 +71,7 @@ export class DiskBound {
     this.#options = options
   }
 
-  /** Resolves when what there is was counted, and the oldest are removed where it is too much. */
+  /** Resolves when all files have been counted, and the oldest removed if they were too many. */
   static async start(options: DiskBoundOptions): Promise<DiskBound> {
     const bound = new DiskBound(options)
     await bound.#open()
@@ -85,7 +85,7 @@ export class DiskBound {
     return bound
   }
 
-  /** Since the start. */
+  /** Removed since the start. */
   get removed(): RemovedFiles {
     return { ...this.#removed }
   }
@@ -115,7 +115,7 @@ export class DiskBound {
     await this.#look()
   }
 
-  /** From the next look on. */
+  /** Takes effect at the next check. */
   setBounds(bounds: Pick<DiskBoundOptions, 'keepTotal' | 'keepFree'>): void {
     this.#options = { ...this.#options, ...bounds }
     this.#setLimits()
@@ -153,7 +153,7 @@ export class DiskBound {
     }
   }
 
-  /** What the appliance has written since it was counted, the disk has less. */
+  /** Whether a limit may be exceeded. What the disk has less since the last count may have been written here. */
   #mayBeOver(): boolean {
     const { scanEveryMs = SCAN_EVERY_MS } = this.#options
     if (performance.now() - this.#scannedAt >= scanEveryMs) return true
@@ -168,7 +168,7 @@ export class DiskBound {
   }
 
   async #scan(undelivered: ReadonlySet<string> | undefined): Promise<void> {
-    // Records in a queue are removed when they are delivered.
+    // Records in a queue are removed after delivery.
     const isUndelivered = (path: string): boolean =>
       undelivered === undefined || undelivered.has(path) || path.endsWith('.queue.gz')
     for (const volume of this.#volumes) {
@@ -181,7 +181,7 @@ export class DiskBound {
     this.#scannedAt = performance.now()
   }
 
-  /** What is too much for one go is for the next look. */
+  /** Removes some files. The rest is left to the next check. */
   async #enforce(): Promise<void> {
     await this.#scan(await this.#options.undelivered())
     if (!this.#isOver()) return
@@ -210,7 +210,7 @@ export class DiskBound {
     )
   }
 
-  /** What has to go, with some slack where anything has. */
+  /** Bytes to remove, with some slack if there are any. */
   #excess() {
     const { keepTotal = Number.POSITIVE_INFINITY, keepFree = 0 } = this.#options
     const sum = this.#volumes.reduce((all, { bytes }) => all + bytes, 0)
@@ -250,7 +250,7 @@ export class DiskBound {
       await this.#disk.run(() => unlink(file.path))
       await this.#disk.run(() => rm(file.path + INDEX_SUFFIX, { force: true }))
     } catch (error) {
-      // Somebody else has, or it has been delivered.
+      // Something else removed it, or it has been delivered.
       if (errnoOf(error) === 'ENOENT') return true
       this.#failure ??= (error as Error).message
       return false
@@ -297,7 +297,7 @@ export class DiskBound {
   }
 }
 
-/** Whether what was removed are records that a flow log should have had. */
+/** Whether a removed file has records that a destination should have had. */
 export function hasRecords({ path }: KeptFile): boolean {
   return isFlowLogFile(path)
 }
@@ -306,7 +306,7 @@ function slackOf(bound: number): number {
   return Math.min(bound * SLACK_SHARE, SLACK_MAX)
 }
 
-/** Without those that are below another. */
+/** The directories that are not below another one. */
 function outermost(directories: readonly string[]): string[] {
   const isBelow = (inner: string, outer: string): boolean => {
     const path = relative(outer, inner)

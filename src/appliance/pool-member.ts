@@ -13,21 +13,21 @@ import { Progress, silenceText, type Written } from './progress.js'
 import { SharedTotals } from './shared-totals.js'
 import { type Death, WorkerThread } from './worker-thread.js'
 
-/** How long to wait before a thread is started again: by the crashes of late, which may be no more than these. */
+/** How long to wait before a thread is restarted, by the number of recent crashes. More crashes than these end the process. */
 const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000]
 const OF_LATE_MS = 600_000
-/** How long a report of what a thread counts now may take, before what it last noted is all there is. */
+/** How long a report of a thread may take before its last totals are used instead. */
 const REPORT_MS = 2000
-/** How long a thread may show no sign of life before nobody waits for it any more: with a flow operation, and at the end. */
+/** How long a thread may show no sign of life before it counts as hung: during a flow operation, and at the end. */
 const PATIENCE_MS = { operation: 10_000, stop: 20_000 }
-/** Where all was held up, the thread may show one a little later than this is found. */
+/** If the whole process was stopped, the thread may show one a little later than this is checked. */
 const RECOVERY_MS = 1000
-/** How long ending a thread that hangs may take: one held by the kernel ends with the process. */
+/** How long terminating a hung thread may take. A thread that is stuck in the kernel ends with the process. */
 const TERMINATE_MS = 2000
 
-/** A thread hangs: nobody waits for it any more. */
+/** A thread hangs, and is not waited for any longer. */
 export class HungThread extends OperatorError {
-  /** From 1 on. */
+  /** Number of the thread, from 1. */
   readonly worker: number
 
   constructor(worker: number, silentMs: number, outcome: string) {
@@ -36,7 +36,7 @@ export class HungThread extends OperatorError {
   }
 }
 
-/** Sessions of threads that died are listed up to this many; of others only the sum is kept. */
+/** Up to this many sessions of crashed threads are listed; of the others only the sum is kept. */
 const LISTED_MAX = 65_536
 
 type Ready = Extract<Notice, { readonly type: 'ready' }>
@@ -44,45 +44,45 @@ type Ready = Extract<Notice, { readonly type: 'ready' }>
 export interface MemberOptions {
   readonly entry: URL
   readonly data: Omit<WorkerOptions, 'totals' | 'progress' | 'takeOver' | 'mirror'>
-  /** What the control plane knows, whenever a thread starts. */
+  /** The state of the control plane when a thread starts. */
   readonly mirror: () => readonly Change[]
   readonly onProblem: (line: string) => void
-  /** Takes the path of a file that has got its final name. */
+  /** Called with the final path of a finished file. */
   readonly onFinished: (path: string) => void
-  /** Finishes files that a thread which died has left. Never rejects. */
+  /** Finishes the files of a crashed thread. Never rejects. */
   readonly onFilesLeft: () => void
   /** For tests: instead of RESTART_DELAYS_MS. */
   readonly restartDelaysMs?: readonly number[]
   /** For tests: in place of PATIENCE_MS. */
   readonly patienceMs?: typeof PATIENCE_MS
-  /** No thread will take this place again. */
+  /** Called when no thread will be started here again. */
   readonly onFailure: (error: Error) => void
 }
 
 /**
- * A worker's place among the others. A thread that crashes leaves its counts here, and its socket
- * to the thread that takes its place: so the order of the kernel's group stays, and what comes
- * meanwhile waits in the queue.
+ * One worker of the pool. If its thread crashes, its counts stay here, and its socket passes to the
+ * thread that replaces it. So the kernel's group of sockets keeps its order, and datagrams that come
+ * meanwhile wait in the queue.
  */
 export class Member {
-  /** Whether a thread that crashes is followed by another. */
+  /** Whether a crashed thread is replaced. */
   mayRestart = false
   readonly #options: MemberOptions
   readonly #place: string
   #thread: WorkerThread | undefined = undefined
   #totals = new SharedTotals()
-  /** Of the latest thread; a new one is heard of when it receives. */
+  /** That of the latest thread, from when it receives. */
   #progress = new Progress()
   #reporting: Promise<LedgerReport> | undefined = undefined
-  /** As one question about talkers. */
+  /** The pending question about top talkers, which later callers share. */
   #talking: Promise<TopTalkers | undefined> | undefined = undefined
   #ready: Ready | undefined = undefined
-  /** What the kernel had dropped at each socket, as far as threads that died had counted it. */
+  /** Datagrams that the kernel had dropped at each socket, as counted by crashed threads. */
   readonly #drops: [number, number] = [0, 0]
-  /** What threads had counted that died. */
+  /** The counts of crashed threads. */
   #before: LedgerReport | undefined = undefined
   #restarts = 0
-  /** When threads crashed of late, in milliseconds. */
+  /** Times of recent crashes, in milliseconds. */
   #crashes: number[] = []
   #restarting: Promise<void> | undefined = undefined
   #failure: Error | undefined = undefined
@@ -129,21 +129,21 @@ export class Member {
     return ready
   }
 
-  /** Places the datagrams among the sockets of all. */
+  /** Distributes the datagrams among the sockets of all workers. */
   async steer(): Promise<void> {
     this.#thread!.order({ type: 'steer' })
     await this.#thread!.next('steered')
   }
 
-  /** Resolves when a thread that knows of `changes` receives. Rejects when there will be none. */
+  /** Resolves when a thread that has applied `changes` receives. Rejects if there will be none. */
   async apply(changes: readonly Change[]): Promise<void> {
     if (await this.#changed({ type: 'change', changes })) return
-    // The thread that follows is started with all that was saved, and this was.
+    // A new thread starts with everything that was saved, including this.
     await this.#restarting
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Whether the thread there is has followed the order; otherwise it is none, or has died. */
+  /** Whether the current thread has carried out the order. If not, there is none, or it has crashed. */
   async #changed(order: Extract<Order, { type: 'change' | 'retune' }>): Promise<boolean> {
     const thread = this.#thread
     if (thread === undefined) return false
@@ -158,7 +158,7 @@ export class Member {
     this.#thread?.order({ type: 'records-lost', records })
   }
 
-  /** A thread that is started later begins with it. Resolves when the thread goes on so, or another is to. */
+  /** Changes the tuning of this thread and of those started later. Resolves when it has taken effect, or a new thread will have it. */
   async retune(tuning: Tuning): Promise<void> {
     const { capture, ...others } = tuning
     const { column } = this.#options.data
@@ -175,7 +175,7 @@ export class Member {
     return Promise.reject(this.#failure ?? new Error(`${this.#place} is being started again`))
   }
 
-  /** When a thread in this place last showed that it runs. */
+  /** When the thread last showed that it runs. */
   get lastBeat(): number {
     return this.#progress.lastBeat
   }
@@ -184,17 +184,17 @@ export class Member {
     return this.#progress.latency
   }
 
-  /** Since when its oldest operation at the disk has been under way, as far as it could say. */
+  /** When its oldest pending disk operation began, as far as it could report. */
   writingSince(what: Written): number | undefined {
     return this.#thread === undefined ? undefined : this.#progress.writingSince(what)
   }
 
   /**
-   * What all threads in this place have counted. Of one that does not answer in time these are its
-   * totals, and nothing of its sessions.
+   * The counts of all threads of this worker. If the thread does not answer in time, these are its last
+   * totals, without its sessions.
    */
   async report(): Promise<LedgerReport> {
-    // One question at a time: a thread that hangs is not to find thousands.
+    // One question at a time, so that thousands do not wait for a hung thread.
     this.#reporting ??= this.#ask('report').finally(() => {
       this.#reporting = undefined
     })
@@ -206,7 +206,7 @@ export class Member {
     return Promise.race([this.#reporting, totals]).finally(() => late.abort())
   }
 
-  /** Who sends and receives most in this thread now; undefined where it cannot say. */
+  /** The top talkers of this thread; undefined if it cannot tell. */
   talkers(): Promise<TopTalkers | undefined> {
     this.#talking ??= this.#askTalkers().finally(() => {
       this.#talking = undefined
@@ -221,10 +221,10 @@ export class Member {
     return (await thread.next('talkers').catch(() => undefined))?.talkers
   }
 
-  /** Has the thread finish what it has, once one receives; answers with all that was counted. */
+  /** Lets the thread, once it receives, finish its work. Resolves with all counts. */
   async stop(): Promise<LedgerReport> {
     this.#hurry.abort()
-    // What waits at its socket is still to be received.
+    // Datagrams that wait at its socket are still to be received.
     while (this.#restarting !== undefined) await this.#restarting
     this.mayRestart = false
     const outcome = '; the files it was writing stay .part until the next start finishes them'
@@ -248,7 +248,7 @@ export class Member {
     await this.#thread?.terminate()
   }
 
-  /** What the thread answers. Rejects with HungThread when it shows no sign of life for too long meanwhile. */
+  /** Resolves with the answer of the thread. Rejects with HungThread if it shows no sign of life for too long. */
   async #whileItRuns<T>(
     answer: Promise<T>,
     what: keyof typeof PATIENCE_MS,
@@ -280,14 +280,14 @@ export class Member {
     if (thread !== undefined) {
       thread.order({ type })
       const answer = thread.next(type === 'stop' ? 'done' : 'report')
-      // When it dies instead, what it had counted is among what is kept.
+      // If it crashes instead, its counts are among those that are kept.
       now = (await answer.catch(() => undefined))?.report
     }
     if (now === undefined && this.#before === undefined) throw this.#failure!
     return this.#sum(now)
   }
 
-  /** With what the threads before had counted. */
+  /** Adds the counts of the threads before. */
   #sum(now: LedgerReport | undefined): LedgerReport {
     const sum = structuredClone(this.#before ?? now!)
     if (this.#before !== undefined && now !== undefined) addReport(sum, now)
@@ -299,7 +299,7 @@ export class Member {
     this.#thread = undefined
     this.#keep(death.report ?? this.#totals.report())
     this.#options.onFilesLeft()
-    // Otherwise those who wait for it to be ready get the error.
+    // Otherwise the error goes to those who wait for it to be ready.
     if (wasReady) {
       if (this.mayRestart && !death.isFinal) this.#restart(death.error)
       else this.#fail(death.error)
@@ -312,10 +312,10 @@ export class Member {
     this.#options.onFailure(error)
   }
 
-  /** Adds what a thread had counted to what those before it had. */
+  /** Adds the counts of a crashed thread to those of the threads before it. */
   #keep(report: LedgerReport): void {
     for (const index of [0, 1] as const) this.#drops[index] += this.#totals.drops(index) || 0
-    // As its successor goes on from there.
+    // The next thread goes on from there.
     report.kernelLost = this.#totals.kernelLost
     const { received, accepted, filtered, unknownSession, duplicate, malformed } = report
     let known = accepted + filtered + unknownSession + duplicate
@@ -369,7 +369,7 @@ export class Member {
   }
 }
 
-/** The message, and where it was thrown. */
+/** The message, and the place where it was thrown. */
 function inOneLine({ message, stack }: Error): string {
   const text = message.includes('\n    at ') ? message : (stack ?? message)
   const [first, ...frames] = text.split(/\s*\n\s*/)

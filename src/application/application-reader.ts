@@ -39,51 +39,51 @@ import { NETBIOS_SESSION_PORT, parseSmb, SMB_PORT } from './smb.js'
 import { StreamSlots } from './stream-slots.js'
 import { HANDSHAKE_HEADER_LEN, looksLikeHello, parseHandshake, parseHello } from './tls.js'
 
-/** Streams whose first bytes are waited for, or put together. */
+/** Streams whose first bytes are awaited or reassembled. */
 const STREAMS = 4096
-/** After so many seconds they are not waited for any more, where `expire` is called. */
+/** After this many seconds they are read as far as they came, if `expire` is called. */
 const WAITING_SECONDS = 60
-/** Of each of them, and of the handshake of a QUIC connection: 32 MiB in all, if every one is that long. */
+/** The most bytes of each, and of the handshake of a QUIC connection: 32 MiB in all. */
 const HEAD_MAX = 8192
-/** QUIC connections whose hello is not complete. */
+/** QUIC connections with an incomplete hello. */
 const QUIC_CONNECTIONS = 1024
-/** After this many seconds an Initial packet is of another connection. */
+/** After this many seconds, an Initial packet belongs to another connection. */
 const QUIC_HANDSHAKE_SECONDS = 30
-/** QUIC packets looked at in one datagram. */
+/** The most QUIC packets that are read in one datagram. */
 const COALESCED_MAX = 4
 
-/** A stream whose first bytes are not all here. */
+/** A stream whose first bytes are incomplete. */
 interface StreamHead {
   /** Sequence number of its first byte. */
   readonly first: number
-  /** When it was seen first. */
+  /** When its first segment came. */
   readonly seconds: number
   readonly ranges: ByteRanges
-  /** Of the segment that holds the first byte. */
+  /** Time of the segment with the first byte. */
   ends: Ends | undefined
-  /** More of it was sent than was captured: it will never be whole. */
+  /** Some of it was not captured, so that it will never be complete. */
   isCut: boolean
 }
 
 interface QuicHandshake {
-  /** Of the packet that began it. */
+  /** Time of the packet that began it. */
   readonly ends: Ends
   readonly version: number
   readonly keys: InitialKeys
   readonly ranges: ByteRanges
-  /** Its hello has been told. */
+  /** Whether its hello has been reported. */
   isTold: boolean
 }
 
-/** What it could not do. */
+/** What could not be read. */
 export interface ApplicationLosses {
-  /** Streams given up for others, before what they begin with was complete. */
+  /** Streams that were given up for others before their first bytes were complete. */
   readonly displaced: number
 }
 
 /**
- * Reads what packets say of applications: whole messages in datagrams, and at the beginning of TCP
- * streams those of several segments. Holds no stream longer than that.
+ * Reads application data: messages in datagrams, and the first messages of TCP streams, also if they
+ * take several segments. Keeps no stream longer than that.
  */
 export class ApplicationReader {
   readonly #sink: ApplicationSink
@@ -116,7 +116,7 @@ export class ApplicationReader {
     else if (frame.protocol === PROTOCOL_UDP) this.#readDatagram(frame, at, session, moment)
   }
 
-  /** What has been waited for too long, now that it is `seconds`, is read as far as it came. */
+  /** At the time `seconds`: reads streams that have waited for too long as far as they came. */
   expire(seconds: number): void {
     const isOver = (since: number) => Math.abs(seconds - since) > WAITING_SECONDS
     this.#heads.takeIf(
@@ -129,7 +129,7 @@ export class ApplicationReader {
     )
   }
 
-  /** There are no more packets: what was waited for is read as far as it came. */
+  /** After the last packet: reads all waiting streams as far as they came. */
   end(): void {
     this.#heads.drain((head) => this.#giveUp(head))
     this.#handshakes.drain((handshake) => this.#tellQuic(handshake, true))
@@ -154,7 +154,7 @@ export class ApplicationReader {
       if (message !== undefined) this.#sink.kerberos!(endsOf(frame, session, moment), message)
     } else if (srcPort === SSDP_PORT || dstPort === SSDP_PORT) {
       const head = this.#sink.http && parseHttp(bytes, start, end, true)
-      // A datagram is a message: none was sent again.
+      // A datagram is a message, and is not retransmitted.
       if (typeof head === 'object')
         this.#sink.http!(endsOf(frame, session, moment), head, undefined)
     } else if (this.#sink.quic !== undefined && looksLikeInitial(bytes, start, end)) {
@@ -184,7 +184,7 @@ export class ApplicationReader {
     }
     let sequence = u32(bytes, at + TCP_SEQUENCE)
     if ((tcpFlags & TCP_SYN) !== 0) {
-      // It counts as a byte; data may follow it (RFC 7413).
+      // A SYN takes a sequence number; data may follow it (RFC 7413).
       sequence = (sequence + 1) >>> 0
       if (this.#asksStreams) this.#open(frame, sequence, session, moment.seconds)
       if (start >= end) return
@@ -201,7 +201,7 @@ export class ApplicationReader {
     }
     const offset = (sequence - head.first) | 0
     if (offset < 0 || offset >= HEAD_MAX) {
-      // Not what was waited for: of a later connection, or long after what was lost.
+      // Not the segment that is awaited: it is of a later connection, or far behind a loss.
       if (offset < 0 && offset + end - start <= 0) return
       this.#heads.delete(frame, session, false)
       this.#giveUp(head)
@@ -210,7 +210,7 @@ export class ApplicationReader {
     }
     if (offset === 0) {
       head.ends = endsOf(frame, session, moment)
-      // Nearly always all of it is here.
+      // Nearly always the segment has the whole message.
       if (head.ranges.length === 0) {
         const isCut = isCutShort(frame)
         if (this.#tell(head.ends, sequence, bytes, start, end, isCut) !== 'more') {
@@ -247,7 +247,7 @@ export class ApplicationReader {
     if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) streams.close(frame, session)
   }
 
-  /** The beginning of a stream, whose first byte has the number `first`. */
+  /** Takes the start of a stream. Its first byte has the number `first`. */
   #open(frame: Frame, first: number, session: number, seconds: number): void {
     const before = this.#heads.find(frame, session, false)
     if (before !== undefined) {
@@ -264,7 +264,7 @@ export class ApplicationReader {
     this.#giveUp(head)
   }
 
-  /** A segment of a stream that nothing is waited for of. */
+  /** Takes a segment of a stream that is not awaited. */
   #readAlone(
     frame: Frame,
     start: number,
@@ -298,7 +298,7 @@ export class ApplicationReader {
     this.#tell(ends, first, ranges.bytes, 0, ranges.length, true)
   }
 
-  /** Tells what a stream begins with. `more`: it may begin with something, and more is needed to say. */
+  /** Reports what a stream begins with. `more`: more bytes are needed to tell what it is. */
   #tell(
     ends: Ends,
     sequence: number,
@@ -336,7 +336,7 @@ export class ApplicationReader {
   }
 
   #readQuic(frame: Frame, start: number, end: number, session: number, moment: Moment): void {
-    // What a server sends is protected by the connection id that its client chose.
+    // The Initial packets of a server are protected with the connection id that its client chose.
     if (this.#handshakes.find(frame, session, true) !== undefined) return
     const { bytes } = frame
     let handshake = this.#handshakes.find(frame, session, false)
@@ -366,7 +366,7 @@ export class ApplicationReader {
     }
   }
 
-  /** Whether that is all that there is to tell. `isAll`: no more will come. */
+  /** Whether everything was reported. `isAll`: no more will come. */
   #tellQuic(handshake: QuicHandshake, isAll: boolean): boolean {
     const { ranges, ends, version, isTold } = handshake
     const { length } = ranges
@@ -398,7 +398,7 @@ function isDnsPort(port: number): boolean {
   return port === DNS_PORT || port === MDNS_PORT || port === LLMNR_PORT
 }
 
-/** Where the packet ends, as far as it was captured; what is after its IP packet is padding. */
+/** The end of the IP packet, as far as it was captured. Bytes after it are padding. */
 function endOf(frame: Frame): number {
   const ipEnd = frame.ipAt + frame.ipLength
   return ipEnd < frame.end ? ipEnd : frame.end

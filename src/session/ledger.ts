@@ -4,41 +4,41 @@ import type { CutCause } from './cut-frames.js'
 import { type FragmentReport, noFragments } from './reassembly.js'
 
 /**
- * Where every received datagram went, by one reason each:
+ * What became of every received datagram, with one reason for each:
  *
  *     received = accepted + filtered + unknownSession + duplicate + Σ malformed (+ crashLost)
  *
- * Packets throughout. What the kernel lost before we could read it stands beside
- * it, in `kernelLost`. `duplicate` counts only what was dropped for being one.
+ * All counts are packets. Datagrams that the kernel lost before they could be read are
+ * separate, in `kernelLost`. `duplicate` counts only the duplicates that were dropped.
  */
 export class Ledger {
   received = 0
   /** Passed on to a session's flows and captures. */
   accepted = 0
-  /** Turned away by a session's filter or by `--vni`, or mirrored by none of the sessions that share it. */
+  /** Rejected by a session's filter or by `--vni`, or mirrored by none of the sessions that share it. */
   filtered = 0
-  /** Of a session nobody announced, where those are dropped or there is no room for it. */
+  /** Packets of unknown sessions that were dropped, because of an option or because there was no room. */
   unknownSession = 0
-  /** Of those, packets of sessions that were not opened because too many were open or new. */
+  /** The part of `unknownSession` for which there was no room: too many sessions were open or new. */
   noRoom = 0
-  /** Dropped as a copy of a packet that another session had brought. */
+  /** Dropped as copies of packets of another session. */
   duplicate = 0
-  /** By reason. A malformed inner frame is captured all the same: it is the one worth keeping. */
+  /** By reason. A malformed inner frame is captured like any other, because it may be the one to look for. */
   readonly malformed: Record<Fault, number>
 
   /** Datagrams with reserved bits set in their VXLAN header; they are accepted (RFC 7348 §5). */
   reservedBits = 0
-  /** Datagrams to the port of a tunnel that stayed what they are, for they may be none; see Demux. */
+  /** Datagrams to the port of a tunnel that were not unwrapped, because they may be something else; see Demux. */
   inDoubt = 0
-  /** Of capture files: what became of datagrams in fragments. One that was put together is received once. */
+  /** For capture files: what became of fragments. A reassembled datagram is received once. */
   readonly fragments = noFragments()
-  /** Datagrams longer than the receiver's slot, whose tail is gone; they go on. */
+  /** Datagrams longer than the receiver's slot. They are accepted without their last bytes. */
   cutDatagrams = 0
-  /** Packets that sessions lost to their captures, by what kept them out. */
+  /** Packets that are missing in captures, by cause. */
   readonly captureLosses = noCaptureLosses()
   /** Sessions closed to make room for others. */
   readonly evictedSessions = noClosedSessions()
-  /** Sessions with packets that were closed because they were deleted, or go on under the id they were registered with. */
+  /** Sessions with packets that were deleted, or that were registered and go on under their new id. */
   readonly deletedSessions = noClosedSessions()
 
   constructor() {
@@ -50,7 +50,7 @@ export class Ledger {
     return FAULTS.reduce((sum, fault) => sum + this.malformed[fault], 0)
   }
 
-  /** Takes over the counts of a session that is closed. */
+  /** Adds the counts of a session that is being closed. */
   close(session: CountedSession, why: 'evicted' | 'deleted'): void {
     const { counters } = session
     if (why === 'deleted' && counters.received === 0) return
@@ -60,7 +60,7 @@ export class Ledger {
     counters.closedInto = closed
   }
 
-  /** With what others know, as data. */
+  /** The ledger as data, with counts from elsewhere. */
   report(
     others: Pick<LedgerReport, 'kernelLost' | 'sessions'> & { flows?: FlowReport },
   ): LedgerReport {
@@ -100,16 +100,16 @@ export class Ledger {
 interface CountedSession {
   readonly counters: {
     readonly received: number
-    /** Once it is closed: the sums that its counts went into. */
+    /** After it was closed: the sums that include its counts. */
     closedInto: ClosedSessions | undefined
   }
   report(): SessionReport
 }
 
-/** A ledger as data: what `--stats` writes and what crosses threads. */
+/** A ledger as data, as `--stats` writes it and as it is sent between threads. */
 export interface LedgerReport {
   received: number
-  /** null where it cannot be known. */
+  /** null if it is not known. */
   kernelLost: number | null
   accepted: number
   filtered: number
@@ -120,28 +120,28 @@ export interface LedgerReport {
   /** Only reasons that occurred. */
   malformed: Partial<Record<Fault, number>>
   reservedBits: number
-  /** To the port of a tunnel, and perhaps none: left as they were. */
+  /** Datagrams to the port of a tunnel that were not unwrapped, because they may be something else. */
   inDoubt: number
-  /** Of tunnel datagrams in capture files; beside `received`, as what the kernel lost is. */
+  /** Fragments of tunnel datagrams in capture files. They are not part of `received`. */
   fragments: FragmentReport
   cutDatagrams: number
-  /** Received by receiving threads that crashed before they had dealt with them. */
+  /** Received by threads that crashed before they had processed them. */
   crashLost: number
   /** Receiving threads that were started again after a crash. */
   workerRestarts: number
-  /** `captureLost` of all sessions, open and closed, by what kept the packets out; only reasons that occurred. */
+  /** `captureLost` of all sessions, open and closed, by cause; only causes that occurred. */
   captureLosses: Partial<Record<CaptureLoss, number>>
   flows: FlowReport
   /** The counts of all sessions, open and closed. */
   totals: SessionTotals
   /** Sessions closed to make room, and their counts. */
   evictedSessions: ClosedSessions
-  /** Sessions that were deleted, or registered and so closed under their old name; all others are listed. */
+  /** Counts of sessions that were deleted, or that were registered and closed under their old name. */
   deletedSessions: ClosedSessions
   sessions: SessionReport[]
-  /** Rows of event logs, where those are written. */
+  /** Rows of event logs, if they are written. */
   eventLogs?: RowCounts
-  /** Of an appliance: finished files that were removed to keep within its bounds. */
+  /** For an appliance: finished files that were removed because of its limits on disk space. */
   removed?: RemovedFiles
 }
 
@@ -150,7 +150,7 @@ export interface RowCounts {
   readonly lost: number
 }
 
-/** Those of `undeliveredFiles` had yet to be delivered. */
+/** `undeliveredFiles` is the part that had not been delivered yet. */
 export interface RemovedFiles {
   readonly files: number
   readonly bytes: number
@@ -162,21 +162,21 @@ function noCaptureLosses(): Record<CaptureLoss, number> {
 }
 
 export interface FlowReport {
-  /** Connections in the table, and how many it holds at most. */
+  /** Connections in the table, and the size of the table. */
   live: number
   capacity: number
   /** Connections that ended, by reason; only reasons that occurred. */
   ended: Record<string, number>
   emergencies: number
   inEmergency: boolean
-  /** Flow log records written and lost, where flow logs are on. */
+  /** Flow log records in finished files, and records lost. */
   recordsWritten: number
   recordsLost: number
-  /** The longest time the flow table held its thread in one go, in milliseconds. */
+  /** The longest time that the flow table occupied its thread at once, in milliseconds. */
   longestPauseMs: number
 }
 
-/** Of a command that does not track flows. */
+/** For a command that does not track flows. */
 function noFlows(): FlowReport {
   return {
     live: 0,
@@ -197,35 +197,35 @@ export interface SessionReport {
   source: string | null
   received: number
   accepted: number
-  /** Packets in capture files, and those kept out of them: see `captureLosses`. */
+  /** Packets in capture files, and packets missing there; see `captureLosses`. */
   captured: number
   captureLost: number
   /** Packets counted in flows; with `untracked` they make `accepted`. */
   flowPackets: number
   untracked: number
   malformed: number
-  /** Packets the session's filter turned away. */
+  /** Packets rejected by the session's filter. */
   filtered: number
-  /** Packets that a mirror filter let in while it was not known which way they ran: by either list of rules. */
+  /** Packets of unknown direction that a mirror filter accepted by the rules of either direction. */
   unknownDirection: number
-  /** Accepted packets by their direction at the mirrored interface, where it is known; CloudWatch's NetworkPacketsMirrorIn and so on. */
+  /** Accepted packets by direction at the mirrored interface, if that is known: CloudWatch's NetworkPacketsMirrorIn and so on. */
   ingressPackets: number
   ingressBytes: number
   egressPackets: number
   egressBytes: number
-  /** Copies of packets that another session had brought; those dropped are in no other count but `received`. */
+  /** Copies of packets of another session. Those that were dropped are in no other count than `received`. */
   duplicates: number
   /** Frames shorter than they were on the wire. */
   cut: number
-  /** The same by what they point to, see cut-frames.ts; only causes that occurred. */
+  /** The same by probable cause, see cut-frames.ts; only causes that occurred. */
   cutCauses: Partial<Record<CutCause, number>>
-  /** Bytes that the session's PacketLength seems to leave of each frame. */
+  /** The PacketLength that the session seems to have. */
   packetLength: number | null
-  /** UDP ports that its datagrams came from: so many at least, and 64 at most. Of sessions of one source and VNI, counted in the first. */
+  /** How many UDP source ports its datagrams had, up to 64. Of several sessions with the same source and VNI, the first has this count. */
   outerPorts: number
-  /** Of the mirrored interface, once its frames have told. */
+  /** MAC address of the mirrored interface, after frames have shown it. */
   macAddress: string | null
-  /** Bytes on the wire, by the frames' own lengths. */
+  /** Bytes of the frames on the wire. */
   bytes: number
 }
 
@@ -250,7 +250,7 @@ export const SESSION_COUNTS = [
 
 export type SessionTotals = Record<(typeof SESSION_COUNTS)[number], number>
 
-/** Sessions that are no more: how many, and the sums of their counts. */
+/** Closed sessions: how many, and the sums of their counts. */
 export interface ClosedSessions extends SessionTotals {
   sessions: number
 }
@@ -267,7 +267,7 @@ export function addTotals(into: SessionTotals, from: SessionTotals): void {
   for (const name of SESSION_COUNTS) into[name] += from[name]
 }
 
-/** Adds `from` to `into`, for the reports of several workers. Sessions that several saw are joined. */
+/** Adds `from` to `into`, for the reports of several workers. Sessions in both are merged. */
 export function addReport(into: LedgerReport, from: LedgerReport): void {
   into.received += from.received
   into.kernelLost =

@@ -43,10 +43,10 @@ import { Service } from './service.js'
 import { progressOf, type Watched } from './watched.js'
 
 const REDRAW_MS = 1000
-/** How often it is looked whether a minute of limited lines is over. */
+/** How often to check whether a minute of limited lines is over. */
 const MINUTES_MS = 1000
 
-/** Runs the appliance until it is told to stop. Throws OperatorError. */
+/** Runs the appliance until it is stopped. Throws OperatorError. */
 export async function listen(
   chosen: Chosen,
   version: string,
@@ -61,7 +61,7 @@ export async function listen(
   )
 }
 
-/** Flow logs and API are of the region whose sessions are followed, unless another is named. */
+/** The region of flow logs and of the API is that of the followed sessions, unless an option names another. */
 function withRegion(metadata: MetadataValues, { control }: ListenOptions): MetadataValues {
   const region = metadata.region ?? (control && regionInHost(new URL(control)))
   return region === undefined ? metadata : { ...metadata, region }
@@ -82,7 +82,7 @@ async function runAppliance(
   const flowLogId = makeFlowLogId()
   const column = columnOptions(options, metadata, flowLogId)
   const directories = await takeDirectories(options)
-  // Receiving threads have limits of their own.
+  // Receiving threads limit their own lines.
   const limits = new LineLimits(warn)
   const details = new LineLimits(sayDetail)
   const minutes = setInterval(() => {
@@ -92,7 +92,7 @@ async function runAppliance(
   }, MINUTES_MS)
   let indexing: IndexThread | undefined
   try {
-    // It may be in a directory that has just been made.
+    // Its directory may have just been made.
     if (options.stats !== undefined) checkStats(options.stats)
     const plane = await openControlPlane(
       { stateFile: options.state, declared, sessionKey: options.sessionKey, metadata },
@@ -108,7 +108,7 @@ async function runAppliance(
     if (options.flowLogDir === undefined && plane.resources.flowLogs.size > 0) {
       warn(`${plane.resources.flowLogs.size} flow logs are not written: give --flow-log-dir`)
     }
-    // Without either, flow logs are what the options say, for good.
+    // Without both, only the options make flow logs.
     const mayHaveFlowLogs = options.api !== false || plane.resources.flowLogs.size > 0
     if (mayHaveFlowLogs && column.flowLog) column.flowLog.owner = regionAndAccount(metadata)
     const sayOfDeliveries = limits.about('deliveries')
@@ -168,7 +168,7 @@ async function runAppliance(
     for (const line of formatListening(pool.listening, options, how)) say(line)
     const warning = options.captureDir === undefined ? undefined : filesWarning(options)
     if (warning !== undefined) warn(warning)
-    // Nobody asks for changes before the API is open.
+    // There are no changes before the API is open.
     plane.follow(async (changes) => {
       await pool.apply(changes)
       for (const { table, id, before, after } of changes) {
@@ -281,13 +281,13 @@ async function runAppliance(
   }
 }
 
-/** What indexes finished captures, where that is wanted. */
+/** Opens what indexes finished captures, if asked for. */
 function openIndexing({ captureDir, index }: ListenOptions): IndexThread | undefined {
   if (captureDir === undefined || index !== true) return undefined
   return new IndexThread({ directory: captureDir }, warn)
 }
 
-/** What brings flow logs where they are to be. */
+/** Opens the deliveries of flow logs. */
 function openDeliveries(
   { flowLogDir: directory, deliver }: ListenOptions,
   metadata: MetadataValues,
@@ -307,7 +307,7 @@ function openDeliveries(
   })
 }
 
-/** What keeps the directories within the bounds of the options; undefined where nothing is kept. */
+/** Opens what keeps the directories within the limits of the options; undefined if nothing is kept. */
 async function openBound(
   { keepTotal, keepFree }: ListenOptions,
   directories: readonly string[],
@@ -333,7 +333,7 @@ function withRemoved(report: LedgerReport, removed: RemovedFiles | undefined): L
   return removed === undefined || removed.files === 0 ? report : { ...report, removed }
 }
 
-/** Answers with why it was not written. */
+/** Returns why it was not written. */
 async function putObject(
   object: { bucket: string; key: string; body: string },
   metadata: MetadataValues,
@@ -354,7 +354,7 @@ function filesWarning(options: ListenOptions): string | undefined {
   return fileLimitsWarning(maxSessions, workers, connectionsOf(options))
 }
 
-/** The directories of the options, with what an earlier run left unfinished in them. */
+/** Takes the directories of the options, and finishes what an earlier run left in them. */
 async function takeDirectories({
   captureDir,
   flowLogDir,
