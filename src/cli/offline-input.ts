@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OperatorError } from '../errors.js'
 import type { ExpressionFilter } from '../filter/expression-filter.js'
 import { GRACE_SECONDS } from '../flow/flow-intake.js'
-import { isBefore, type Offline, type PointInTime } from '../offline/offline.js'
+import type { Offline, PointInTime } from '../offline/offline.js'
 import { farTimesNote, readingProblems } from '../offline/problems.js'
 import type { FileSummary } from '../pcap/capture-merge.js'
 import { PART } from '../sink/part-file.js'
@@ -10,7 +10,7 @@ import { namedCaptures } from './named-captures.js'
 import { sayProblem } from './process/console.js'
 import { Progress } from './process/progress.js'
 import type { Stop } from './process/stop.js'
-import type { OfflineCliOptions } from './shared-options.js'
+import { checkTimes, type OfflineCliOptions } from './shared-options.js'
 
 /** Blocks of input between two looks at signals: some 16 MiB. */
 const BLOCKS_A_TURN = 64
@@ -43,14 +43,7 @@ export async function capturesNamed(
   files: readonly string[],
   { dir, since, until }: OfflineCliOptions,
 ): Promise<readonly string[]> {
-  if (since !== undefined && until !== undefined && isBefore(until, since)) {
-    throw new OperatorError(
-      '--until is before --since, so no packet can match: change one of them',
-      {
-        exitCode: 2,
-      },
-    )
-  }
+  checkTimes(since, until)
   if (dir === undefined) {
     if (files.length > 0) return files
     throw new OperatorError('name capture files, or directories of them with --dir', {

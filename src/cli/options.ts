@@ -60,6 +60,13 @@ export function parseDuration(text: string): number {
   return seconds
 }
 
+/** As parseDuration, without fractions of a second. */
+export function parseWholeSeconds(text: string): number {
+  const seconds = parseDuration(text)
+  if (Number.isInteger(seconds)) return seconds
+  throw new InvalidArgumentError('Give whole seconds, such as 60, 60s or 10m.')
+}
+
 /** Makes a parser of whole numbers within [low, high]. */
 export function integerBetween(low: number, high: number): (text: string) => number {
   return (text) => {

@@ -1,5 +1,8 @@
 import { type Command, Option } from 'commander'
+import { OperatorError } from '../errors.js'
 import type { PointInTime } from '../offline/offline.js'
+import { formatInName } from '../pcap/capture-name.js'
+import type { CaptureFormat } from '../pcap/capture-writer.js'
 import type { DuplicateMode } from '../session/duplicates.js'
 import { GENEVE_PORT } from '../wire/geneve.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
@@ -63,6 +66,14 @@ export function addTimeOptions(command: Command): Command {
       'leave out packets after this time (default: the last packet)',
       parseMoment,
     )
+}
+
+/** Throws OperatorError (exit code 2) where no time is between the two. */
+export function checkTimes(since: PointInTime | undefined, until: PointInTime | undefined): void {
+  if (since === undefined || until === undefined) return
+  const seconds = until.seconds - since.seconds
+  if (seconds > 0 || (seconds === 0 && until.nanoseconds >= since.nanoseconds)) return
+  throw wrong('--until is before --since, so no packet can match: change one of them')
 }
 
 export function decapOption(): Option {
@@ -169,6 +180,16 @@ export function captureFormatOption(): Option {
   ).choices(['pcap', 'pcapng'])
 }
 
+/** Throws OperatorError (exit code 2) for a terminal, and for a name of another format. */
+export function checkCaptureOutput(write: string, format: CaptureFormat | undefined): void {
+  if (write === '-' && process.stdout.isTTY) {
+    throw wrong('standard output is a terminal: pipe it into a program, or name a file with -w')
+  }
+  const named = formatInName(write)
+  if (format === undefined || named === undefined || format === named) return
+  throw wrong(`${write} is called ${named}: leave out --format, or name the file differently`)
+}
+
 export function snaplenOption(): Option {
   return new Option('-s, --snaplen <bytes>', 'bytes to keep of each frame; 0 keeps all')
     .argParser(integerBetween(0, 262_144))
@@ -221,4 +242,8 @@ export function controlIntervalOption(usual: string): Option {
   )
     .argParser(parseDuration)
     .default(parseDuration(usual), usual)
+}
+
+function wrong(message: string): OperatorError {
+  return new OperatorError(message, { exitCode: 2 })
 }

@@ -189,7 +189,7 @@ export class Offline {
 }
 
 /** Of two points in time. */
-export function isBefore({ seconds, nanoseconds }: PointInTime, moment: PointInTime): boolean {
+function isBefore({ seconds, nanoseconds }: PointInTime, moment: PointInTime): boolean {
   return (
     seconds < moment.seconds || (seconds === moment.seconds && nanoseconds < moment.nanoseconds)
   )

@@ -1,12 +1,12 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { OperatorError } from '../../errors.js'
-import { formatInName } from '../../pcap/capture-name.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
-import { collect, integerBetween, parseDuration, parseSize } from '../options.js'
+import { collect, integerBetween, parseSize, parseWholeSeconds } from '../options.js'
 import { checkStats } from '../process/stats-file.js'
 import {
   addReceivingOptions,
   captureFormatOption,
+  checkCaptureOutput,
   decapOption,
   durationOption,
   namesOption,
@@ -91,7 +91,7 @@ function addWriting(command: Command): void {
     .option(
       '-G, --rotate-interval <time>',
       'start a new file after this time, in whole seconds (default: one file)',
-      parseInterval,
+      parseWholeSeconds,
     )
     .option(
       '-W, --files <number>',
@@ -172,13 +172,7 @@ function refuseWhatMakesNoSense(command: Command, options: CaptureOptions): void
   if (options.split === true && (options.write === '-' || isRotated)) {
     refuse('--split writes one file a session: give -w a directory, and neither -C nor -G')
   }
-  if (options.write === '-' && process.stdout.isTTY) {
-    refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
-  }
-  const named = options.split === true ? undefined : formatInName(options.write)
-  if (options.format !== undefined && named !== undefined && options.format !== named) {
-    refuse(`${options.write} is called ${named}: leave out --format, or name the file differently`)
-  }
+  checkCaptureOutput(options.write, options.split === true ? undefined : options.format)
 }
 
 /** As tcpdump's -C: a bare number is millions; k, m and g are powers of 1024. */
@@ -187,12 +181,4 @@ function parseFileSize(text: string): number {
   return parseSize(
     bare ? `${text}MB` : text.replace(/(?<=\d\s*)[mg]$/, (unit) => unit.toUpperCase()),
   )
-}
-
-function parseInterval(text: string): number {
-  const seconds = parseDuration(text)
-  if (!Number.isInteger(seconds)) {
-    throw new InvalidArgumentError('Give whole seconds, such as 60, 60s or 10m.')
-  }
-  return seconds
 }

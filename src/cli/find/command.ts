@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import { OperatorError } from '../../errors.js'
-import { formatInName } from '../../pcap/capture-name.js'
 import { applyFileMode, fileModeOption } from '../file-mode.js'
 import { collect, integerBetween } from '../options.js'
 import {
   addTimeOptions,
   captureFormatOption,
+  checkCaptureOutput,
+  checkTimes,
   decapOption,
   genevePortOption,
   maxFlowsOption,
@@ -105,17 +106,6 @@ function refuseWhatMakesNoSense(options: FindOptions): void {
   if (count && json) refuse('--json has the count too: leave out --count')
   if (write === '-' && printed)
     refuse(`-w - and ${printed} cannot both write to standard output: name a file`)
-  if (write === '-' && process.stdout.isTTY) {
-    refuse('standard output is a terminal: pipe it into a program, or name a file with -w')
-  }
-  if (since !== undefined && until !== undefined) {
-    const isBackward =
-      until.seconds < since.seconds ||
-      (until.seconds === since.seconds && until.nanoseconds < since.nanoseconds)
-    if (isBackward) refuse('--until is before --since, so no packet can match: change one of them')
-  }
-  const named = write === undefined ? undefined : formatInName(write)
-  if (format !== undefined && named !== undefined && format !== named) {
-    refuse(`${write} is called ${named}: leave out --format, or name the file differently`)
-  }
+  checkTimes(since, until)
+  if (write !== undefined) checkCaptureOutput(write, format)
 }

@@ -12,6 +12,7 @@ import {
   parseDuration,
   parseInterfaceId,
   parseSize,
+  parseWholeSeconds,
 } from '../options.js'
 import { LEVELS, print, setLines } from '../process/console.js'
 import {
@@ -439,17 +440,11 @@ function addEventLogs(command: Command): void {
     )
     .addOption(
       new Option('--event-log-interval <time>', 'time that one event log file covers, in UTC')
-        .argParser(parseInterval)
-        .default(parseInterval('5m'), '5m'),
+        .argParser(parseWholeSeconds)
+        .default(parseWholeSeconds('5m'), '5m'),
     )
     .option(
       '--no-names',
       'write only connections to the event logs, nothing of DNS, TLS and others',
     )
-}
-
-function parseInterval(text: string): number {
-  const seconds = parseDuration(text)
-  if (Number.isInteger(seconds)) return seconds
-  throw new InvalidArgumentError('Give whole seconds, such as 60s, 5m or 1h.')
 }
