@@ -6,6 +6,9 @@
  * To add one: a file with an `Action`, and a row in the table of its service.
  */
 
+/** Characters of a message: what a client sent is not sent back, and into the audit log, at any length. */
+const MESSAGE_MAX = 4096
+
 /**
  * An operation refused, in AWS's terms. The transport turns it into the error of
  * the request's protocol; anything else that is thrown is a bug, and is answered
@@ -18,9 +21,9 @@ export class ApiError extends Error {
   /** HTTP status, 400 … 599. */
   readonly status: number
 
-  /** `message` is for people, and is sent to the client as it is. */
+  /** `message` is for people, and is sent to the client as it is, unless it is too long. */
   constructor(code: string, message: string, status = 400) {
-    super(message)
+    super(message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message)
     this.code = code
     this.status = status
   }

@@ -71,6 +71,24 @@ describe('what clients store', () => {
     await house.must('CreateFlowLogs', toLogs)
   })
 
+  test('comes back from a refusal, and gets into the audit log, with a bound too', async () => {
+    const house = await Ec2House.open()
+    const requests: [name: string, input: Input][] = [
+      ['DeleteTrafficMirrorFilter', { TrafficMirrorFilterId: LONG }],
+      ['DescribeTrafficMirrorSessions', { TrafficMirrorSessionId: [LONG] }],
+      ['CreateTrafficMirrorFilter', { [LONG]: 'value' }],
+      [
+        'DeleteFlowLogs',
+        { FlowLogId: Array.from({ length: 500 }, (_, id) => `fl-${id}${'0'.repeat(200)}`) },
+      ],
+    ]
+    for (const [name, input] of requests) {
+      const { message } = await house.ask(name, input)
+      expect(message.length, name).toBeGreaterThan(40)
+      expect(message.length, name).toBeLessThan(5000)
+    }
+  })
+
   test('is refused where all of it together would be more than its quota', async () => {
     const house = await Ec2House.open({ quotas: { ...AWS_QUOTAS, storedBytes: 3000 } })
     const Description = 'd'.repeat(250)
