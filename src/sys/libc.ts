@@ -169,6 +169,7 @@ function requireKoffi({ what, code }: LibcPurpose): Koffi {
 
 function declare(koffi: Koffi): Libc {
   const libc = koffi.load(null)
+  giveBackLargeBlocks(libc)
   keepMapped(libc.func('void *dlopen(const char *, int)'))
   return {
     socket: libc.func('int socket(int, int, int)'),
@@ -200,6 +201,27 @@ function declare(koffi: Koffi): Libc {
       }
     },
   }
+}
+
+/** Of mallopt(3), malloc.h. */
+const M_MMAP_THRESHOLD = -3
+const LARGE_BLOCK_LEN = 128 * 1024
+
+/**
+ * glibc maps large blocks one by one, and unmaps them when they are freed. But each that is freed
+ * raises what it takes for large, up to 32 MiB (mallopt(3)), and smaller ones then stay with the
+ * process in pieces: an appliance whose receiving threads were started again, or whose captures were
+ * switched off and on, kept some 15 MB each time. A bound that is set stays.
+ */
+function giveBackLargeBlocks(libc: ReturnType<Koffi['load']>): void {
+  let mallopt: (parameter: number, value: number) => number
+  try {
+    mallopt = libc.func('int mallopt(int, int)')
+  } catch {
+    // Another C library, without that habit.
+    return
+  }
+  mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_LEN)
 }
 
 const WATCHED = { readable: true }

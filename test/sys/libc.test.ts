@@ -1,4 +1,9 @@
+import { report } from 'node:process'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { loadLibc } from '../../src/sys/libc.js'
 
 /** libc.ts as it would be loaded elsewhere. */
 async function loadElsewhere(platform: string, arch: string, failure?: object): Promise<string[]> {
@@ -74,3 +79,25 @@ describe('loadLibc', () => {
     expect(await loadElsewhere(platform, arch, failure)).toEqual([message, message])
   })
 })
+
+/** What glibc's malloc puts before each block. */
+const MALLOC_HEAD_LEN = 16
+const PAGE_LEN = 4096
+const { header } = report!.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
+
+test.skipIf(header.glibcVersionRuntime === undefined)(
+  'a large block is mapped by itself, however large one was that has been freed (needs glibc)',
+  async () => {
+    const { addressOf } = loadLibc()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    for (let round = 0; round < 20; round++) {
+      Buffer.allocUnsafeSlow(30 << 20)
+      collect()
+      await setImmediate()
+      // Larger than what others may have freed before, smaller than what was freed now.
+      const block = Buffer.allocUnsafeSlow(28 << 20)
+      expect(Number(addressOf(block)) % PAGE_LEN).toBe(MALLOC_HEAD_LEN)
+    }
+  },
+)
