@@ -15,33 +15,33 @@ import {
 } from './flow-entry.js'
 import { FlowHash } from './flow-hash.js'
 
-/** Fragments of one packet come within this time of each other, in seconds. */
+/** Fragments of one packet come within this many seconds of each other. */
 export const WAITING_SECONDS = 30
 
-/** Packets remembered; the one whose last fragment came before those of all others makes room. */
+/** Packets remembered. To make room, the one whose latest fragment is oldest is dropped. */
 const ENTRIES = 4096
-/** A power of two. Hashes are keyed, so nobody can fill one bucket. */
+/** A power of two. Hashes are keyed, so that no sender can fill one bucket. */
 const BUCKETS = 8192
 
-/** Words of an entry: the key as in a flow entry, then what is known of the packet. */
+/** Words of an entry: a key as in a flow entry, then what is known about the packet. */
 const ENTRY_WORDS = 21
 const KEY_WORDS = 12
 /** Ports of the first fragment, source in the upper half; its protocol; whether it has come. */
 const FIRST_PORTS = 12
 const FIRST_PROTOCOL = 13
 const FIRST_SEEN = 14
-/** Second of the latest fragment, plus one; 0: the entry is empty. */
+/** Second of the latest fragment, plus one; 0 in an empty entry. */
 const SECONDS = 15
-/** Later fragments that wait for the first: newest of a list in the pool. */
+/** Fragments that wait for the first: the newest of a list in the pool. */
 const WAITING = 16
-/** Protocol they claim: in IPv6 it need not be that of the first. */
+/** The protocol they name; in IPv6 it need not be that of the first. */
 const WAITING_PROTOCOL = 17
-/** The next entry of the bucket; neighbours in the order in which entries were touched. All are offsets of entries. */
+/** The next entry of the bucket, and the neighbours in order of last use. All are offsets of entries. */
 const CHAINED = 18
 const OLDER = 19
 const NEWER = 20
 
-/** Fragments that may wait in all, and words of each: IP length, time, next of its entry (or free), entry. */
+/** How many fragments may wait, and the words of each: IP length, time, next of its entry (or free), entry. */
 const POOL = 4096
 const WAITING_WORDS = 5
 const LENGTH = 0
@@ -51,7 +51,7 @@ const NEXT = 3
 const ENTRY = 4
 const NOTHING = 0xffff_ffff
 
-/** In place of nanoseconds: the packet has no time. */
+/** Stands for the nanoseconds of a packet without a time. */
 export const UNTIMED = 0xffff_ffff
 
 /** Counts one packet into the flow its frame names. */
@@ -60,12 +60,11 @@ type Count = (frame: Frame, session: number, seconds: number, nanoseconds: numbe
 /**
  * Counts later fragments, which carry no ports, into the flow of their first.
  *
- * One that comes before its first waits for it, for 30 s at most and never past
- * the end of its aggregation window; then it is counted under ports 0, as are
- * all whose first never comes. The times of the two alone decide that, and what
- * is given up is counted in the order of time, so it does not matter when
- * `expire` and `flush` are called. Memory is fixed: what does not fit is counted
- * under ports 0 at once.
+ * A fragment that comes before the first waits for it, for at most 30 s and not past
+ * the end of its aggregation window. Then it is counted under ports 0. Only the times
+ * of the packets decide this, and waiting fragments are counted in order of time, so
+ * that it does not matter when `expire` and `flush` are called. Memory is fixed: a
+ * fragment that does not fit is counted under ports 0 at once.
  */
 export class Fragments {
   /** Later fragments counted with their first, and under ports 0. */
@@ -81,16 +80,16 @@ export class Fragments {
   #newest = (ENTRIES - 1) * ENTRY_WORDS
   readonly #key = new Uint32Array(HOT_WORDS)
   readonly #pool = new Uint32Array(POOL * WAITING_WORDS)
-  /** Slots of the pool that are being given up. */
+  /** Slots of the pool whose fragments are to be counted now. */
   readonly #due = new Uint32Array(POOL)
   #free = 0
   #waiting = 0
-  /** Nothing waits since before this second. */
+  /** No fragment has waited since before this second. */
   #waitingSince = Number.POSITIVE_INFINITY
-  /** Stands for a fragment that is given up; its addresses lie in a buffer of its own. */
+  /** Stands for a fragment that waited in vain; its addresses are in a separate buffer. */
   readonly #lone = new Frame()
 
-  /** `windowSeconds`: length of the aggregation windows, 0 where there are none. */
+  /** `windowSeconds`: length of the aggregation windows; 0: there are none. */
   constructor(count: Count, windowSeconds = 0, hash = new FlowHash()) {
     this.#count = count
     this.#windowSeconds = windowSeconds
@@ -108,7 +107,7 @@ export class Fragments {
     }
   }
 
-  /** Fragments that wait for their first. */
+  /** How many fragments wait for their first. */
   get waiting(): number {
     return this.#waiting
   }
@@ -153,15 +152,15 @@ export class Fragments {
   }
 
   /**
-   * Counts under ports 0 what has waited for too long, or past the end of its
-   * window. No first from before `settled` may still come.
+   * Counts under ports 0 the fragments that have waited for too long, or past the end of
+   * their window. No first fragment from before `settled` will come.
    */
   expire(settled: number): void {
     const window = this.#windowSeconds === 0 ? 0 : settled - (settled % this.#windowSeconds)
     this.flush(Math.max(settled - WAITING_SECONDS, window))
   }
 
-  /** Counts under ports 0 what has waited since before `seconds`; all of it for Infinity. Of one session, if given. */
+  /** Counts under ports 0 the fragments that have waited since before `seconds` (Infinity: all), of one session if given. */
   flush(seconds: number, session?: number): void {
     if (this.#waiting === 0 || seconds <= this.#waitingSince) return
     const entries = this.#entries
@@ -175,7 +174,7 @@ export class Fragments {
     this.#giveUp(due)
   }
 
-  /** The key of `frame`: session, addresses in the order they stand, identification and, in IPv4, protocol. */
+  /** Makes the key of `frame`: session, source, destination, identification and, in IPv4, protocol. */
   #readKey(frame: Frame, session: number): void {
     const key = this.#key
     const { bytes, srcAt, dstAt } = frame
@@ -192,7 +191,7 @@ export class Fragments {
     this.#hash.hash(key, 0)
   }
 
-  /** Where the entry of `#key` lies; made, instead of the oldest, if there is none that is fresh. */
+  /** The offset of the entry of `#key`. If there is none that is fresh, it replaces the oldest entry. */
   #find(seconds: number): number {
     const entries = this.#entries
     const bucket = this.#key[HASH]! & (BUCKETS - 1)
@@ -219,7 +218,7 @@ export class Fragments {
     return at
   }
 
-  /** Gives up what waits in an entry, and before it, in the order of time, what has waited too long elsewhere. */
+  /** Counts what waits in an entry, after everything, in order of time, that has waited too long elsewhere. */
   #forget(at: number, seconds: number): void {
     if (this.#entries[at + WAITING] === NOTHING) return
     this.flush(seconds - WAITING_SECONDS - 1)
@@ -262,7 +261,7 @@ export class Fragments {
   }
 
   #wait(at: number, ipLength: number, seconds: number, nanoseconds: number): boolean {
-    // What has waited too long holds no room that others need, whether `expire` was called or not.
+    // Fragments that have waited too long take no room from others, even if `expire` was not called.
     if (this.#free === NOTHING) this.flush(seconds - WAITING_SECONDS)
     const slot = this.#free
     if (slot === NOTHING) return false
@@ -280,7 +279,7 @@ export class Fragments {
     return true
   }
 
-  /** The first has come: counts what waited for it into its flow, but for what has waited too long. */
+  /** Takes a first fragment, and counts into its flow what waited for it and has not waited too long. */
   #settle(at: number, frame: Frame, session: number, seconds: number): void {
     let slot = this.#entries[at + WAITING]!
     if (slot === NOTHING) return
@@ -309,7 +308,7 @@ export class Fragments {
     frame.tcpFlags = tcpFlags
   }
 
-  /** Moves what waits in an entry since before `seconds` to `#due`, from index `due` on; returns the next index. */
+  /** Moves fragments of an entry that have waited since before `seconds` to `#due`, from index `due` on. Returns the next index. */
   #takeOut(at: number, seconds: number, due: number): number {
     const pool = this.#pool
     let slot = this.#entries[at + WAITING]!
