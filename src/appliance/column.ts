@@ -92,8 +92,6 @@ export const REGISTERED_MAX = 20_000
 const WORK_BUDGET = 4096
 /** How far the timer is behind the wall clock, because older packets may still wait in the socket. */
 const TIMER_LAG_SECONDS = 1
-/** The shortest time between two lines about a clock that was set back. */
-const STEP_SAID_MS = 60_000
 /** How long the file of a short session stays open without packets if other sessions need a file. */
 const NEW_PATIENCE_SECONDS = 2
 /** New directories for unknown sessions in the long run: two for each session that may be open. */
@@ -149,9 +147,8 @@ export class Column {
   #isWorking = false
   #working: Promise<void> | undefined = undefined
   #lastTick = 0
-  /** Steps back of the clock so far, and the monotonic time of the last line about one. */
+  /** Steps back of the clock so far. */
   #stepsBack = 0
-  #stepSaidAt = Number.NEGATIVE_INFINITY
 
   /** `onFinished` is called with the final path of each finished file. */
   constructor(
@@ -491,7 +488,7 @@ export class Column {
     )
   }
 
-  /** Reports a clock that was set back, at most once a minute. */
+  /** Reports sessions that were not opened, at most once a minute. */
   #sayNoRoom(nowSeconds: number): void {
     const { noRoom } = this.ledger
     if (noRoom === this.#noRoomSaid || Math.abs(nowSeconds - this.#noRoomSaidAt) < 60) return
@@ -506,8 +503,6 @@ export class Column {
   #noteStep(nowSeconds: number): void {
     this.#stepsBack = this.#tracker.stepsBack
     this.#lostAt = Math.min(this.#lostAt, nowSeconds)
-    if (performance.now() - this.#stepSaidAt < STEP_SAID_MS) return
-    this.#stepSaidAt = performance.now()
     const seconds = this.#tracker.lastStepSeconds
     this.#sayOfPackets(`the clock went back by ${seconds} s; flows go on in the new time`)
   }

@@ -146,6 +146,8 @@ function expectSums(report: LedgerReport): void {
   expect(totals.received).toBeLessThanOrEqual(report.received)
 }
 
+const TEN_YEARS = 3650 * 86_400
+
 describe('Column', () => {
   test('says that the clock was set back, and goes on writing records in the new time', async () => {
     const run = new Run()
@@ -163,6 +165,32 @@ describe('Column', () => {
       `NODATA ${T + 60} ${T + 120} - - - - -`,
       `OK ${T + 1} ${T + 1} 10.9.0.1 1000 53 1 128`,
       `OK ${T + 3600} ${T + 3600} 10.9.0.1 1000 53 1 128`,
+    ])
+  })
+
+  test('says each time that the clock went back, also after a single packet of a wrong time', async () => {
+    const run = new Run()
+    run.tick(T)
+    run.packet(1, T + TEN_YEARS)
+    run.packet(1, T)
+    run.tick(T + 1, T + 8)
+    run.tick(T + 3600)
+    run.packet(1, T + 3600)
+    run.tick(T + 9, T + 130)
+    expect(run.problems.splice(0)).toEqual([
+      `the clock went back by ${TEN_YEARS - 7} s; flows go on in the new time`,
+      `the clock went back by ${3600 - 15} s; flows go on in the new time`,
+    ])
+    await run.close()
+    expect(
+      run
+        .records()
+        .filter((line) => line.startsWith('OK'))
+        .sort(),
+    ).toEqual([
+      `OK ${T} ${T} 10.9.0.1 1000 53 1 128`,
+      `OK ${T + 3600} ${T + 3600} 10.9.0.1 1000 53 1 128`,
+      `OK ${T + TEN_YEARS} ${T + TEN_YEARS} 10.9.0.1 1000 53 1 128`,
     ])
   })
 
