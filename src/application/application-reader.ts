@@ -273,8 +273,9 @@ export class ApplicationReader {
     session: number,
     moment: Moment,
   ): void {
-    const { bytes } = frame
-    if (!mayBegin(bytes, start, end) && !isOfKerberos(frame)) return
+    const { bytes, srcPort, dstPort } = frame
+    const isOfKerberos = srcPort === KERBEROS_PORT || dstPort === KERBEROS_PORT
+    if (!isOfKerberos && !mayBegin(bytes, start, end)) return
     const ends = endsOf(frame, session, moment)
     const isCut = isCutShort(frame)
     if (this.#tell(ends, sequence, bytes, start, end, isCut) !== 'more') return
@@ -308,7 +309,7 @@ export class ApplicationReader {
     isAll: boolean,
   ): 'more' | undefined {
     const sink = this.#sink
-    if (isOfKerberos(ends)) {
+    if (ends.sourcePort === KERBEROS_PORT || ends.destinationPort === KERBEROS_PORT) {
       const message = sink.kerberos && parseKerberosStream(bytes, start, end, isAll)
       if (message === 'more') return message
       if (message !== undefined) sink.kerberos!(ends, message)
@@ -386,12 +387,6 @@ function newHead(first: number, seconds: number): StreamHead {
 
 function isSmbPort(port: number): boolean {
   return port === SMB_PORT || port === NETBIOS_SESSION_PORT
-}
-
-function isOfKerberos(of: Frame | Ends): boolean {
-  const there = 'dstPort' in of ? of.dstPort : of.destinationPort
-  const back = 'srcPort' in of ? of.srcPort : of.sourcePort
-  return there === KERBEROS_PORT || back === KERBEROS_PORT
 }
 
 function isDnsPort(port: number): boolean {

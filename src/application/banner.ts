@@ -42,9 +42,13 @@ export function parseBanner(
   return smtp === null ? undefined : { type: 'smtp', text: smtp[0].trimEnd() }
 }
 
-/** Of `SSH-2.0-OpenSSH_9.6`: 2, which `SSH-1.99` speaks too (RFC 4253 §5.1). */
-export function sshVersion(text: string): number {
-  return /^SSH-(?:2|1\.99)/.test(text) ? 2 : 1
+/** Which version both sides speak: 2 where each has it, which `SSH-1.99` says too (RFC 4253 §5.1); of one side it is not known. */
+export function sshVersion(
+  client: string | undefined,
+  server: string | undefined,
+): number | undefined {
+  if (client === undefined || server === undefined) return undefined
+  return [client, server].every((text) => /^SSH-(?:2|1\.99)/.test(text)) ? 2 : 1
 }
 
 function more(text: string, isAll: boolean): 'more' | undefined {

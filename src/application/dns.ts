@@ -46,6 +46,7 @@ const TYPE_NB = 32
 const NB_LEN = 6
 const NB_GROUP = 0x8000
 const TYPE_DNAME = 39
+const TYPE_SPF = 99
 
 /** RFC 1035 §2.3.4; as text, a character for each byte at most. */
 const NAME_MAX = 255
@@ -249,18 +250,20 @@ class MessageReader {
       case TYPE_SRV:
         return this.#nameAt(start + 6, end)
       case TYPE_TXT:
-        return this.#texts(start, end)
+        return this.#texts('TXT', start, end)
+      case TYPE_SPF:
+        return this.#texts('SPF', start, end)
       default:
         return `<${dnsTypeName(type)}>`
     }
   }
 
   /** Character strings (RFC 1035 §3.3), each as `TXT 5 hello`. */
-  #texts(start: number, end: number): string {
+  #texts(name: string, start: number, end: number): string {
     const texts: string[] = []
     for (let at = start; at < end; ) {
       const length = Math.min(u8(this.#bytes, at), end - at - 1)
-      texts.push(`TXT ${length} ${textOf(this.#bytes, at + 1, at + 1 + length)}`)
+      texts.push(`${name} ${length} ${textOf(this.#bytes, at + 1, at + 1 + length)}`)
       at += 1 + length
     }
     return texts.join(' ')
@@ -320,6 +323,7 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   5: 'CNAME',
   6: 'SOA',
   10: 'NULL',
+  11: 'WKS',
   12: 'PTR',
   13: 'HINFO',
   15: 'MX',
@@ -330,6 +334,7 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   25: 'KEY',
   28: 'AAAA',
   29: 'LOC',
+  30: 'NXT',
   32: 'NB',
   33: 'SRV',
   35: 'NAPTR',

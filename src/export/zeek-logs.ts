@@ -163,14 +163,14 @@ export const HTTP = log<HttpExchange>('http', ({ ends }) => ends, [
   field('host', 'string', ({ request }) => request?.host),
   field('uri', 'string', ({ request }) => request?.target),
   field('referrer', 'string', ({ request }) => request?.referrer),
-  field('version', 'string', ({ request, response }) => (request ?? response)?.version),
+  field('version', 'string', ({ request, response }) => (response ?? request)?.version),
   field('user_agent', 'string', ({ request }) => request?.userAgent),
   field('status_code', 'count', ({ response }) => response?.status),
   field('status_msg', 'string', ({ response }) => response?.reason),
 ])
 
 export const SSH = log<SshHandshake>('ssh', ({ ends }) => ends, [
-  field('version', 'count', ({ client, server }) => sshVersion(server ?? client!)),
+  field('version', 'count', ({ client, server }) => sshVersion(client, server)),
   field('client', 'string', ({ client }) => client),
   field('server', 'string', ({ server }) => server),
 ])

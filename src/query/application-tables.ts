@@ -157,7 +157,7 @@ export const HTTP = table<HttpExchange>('http', [
   text('host', ({ request }) => request?.host),
   text('uri', ({ request }) => request?.target),
   text('referrer', ({ request }) => request?.referrer),
-  text('version', ({ request, response }) => (request ?? response)?.version),
+  text('version', ({ request, response }) => (response ?? request)?.version),
   text('user_agent', ({ request }) => request?.userAgent),
   whole('status_code', ({ response }) => response?.status),
   text('status_msg', ({ response }) => response?.reason),
@@ -165,7 +165,7 @@ export const HTTP = table<HttpExchange>('http', [
 ])
 
 export const SSH = table<SshHandshake>('ssh', [
-  whole('version', ({ client, server }) => sshVersion(server ?? client!)),
+  whole('version', ({ client, server }) => sshVersion(client, server)),
   text('client', ({ client }) => client),
   text('server', ({ server }) => server),
 ])
