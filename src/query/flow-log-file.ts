@@ -141,7 +141,7 @@ function textReader({ wrapping, format, output }: FlowLogReading): TextReader {
     case 'lines':
       return new LineReader(new RecordLines(format, wrapping.before, output))
     case 'csv':
-      return new CsvReader(wrapping.column, new GatheredLines(format, output))
+      return new CsvReader(wrapping, new GatheredLines(format, output))
     case 'json':
       return new JsonReader(new GatheredLines(format, output))
   }
@@ -220,9 +220,9 @@ class CsvReader implements TextReader {
   readonly #lines: GatheredLines
   readonly #events: CsvEvents
 
-  constructor(column: number, lines: GatheredLines) {
+  constructor({ column, separator }: Wrapping & { in: 'csv' }, lines: GatheredLines) {
     this.#lines = lines
-    this.#events = new CsvEvents(column, (message) => lines.add(message, undefined))
+    this.#events = new CsvEvents(column, (message) => lines.add(message, undefined), separator)
   }
 
   write(piece: Buffer): void {

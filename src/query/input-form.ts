@@ -1,16 +1,23 @@
 import { CaptureParser } from '../pcap/capture-parser.js'
 import { openDecompression } from '../pcap/decompression.js'
 import { type Compression, compressionOf } from '../pcap/decompressor.js'
-import { CsvEvents, messageColumn } from './csv-events.js'
+import { COMMA, CsvEvents, messageColumn, SPACE, TAB, WHOLE_ROW } from './csv-events.js'
 import { JsonEvents, recordOf } from './log-events.js'
-import { fieldTwice, formatOfHeader, formatOfRecord, type RecordFormat } from './record-format.js'
+import {
+  fieldTwice,
+  formatOfHeader,
+  formatOfRecord,
+  formatOfTable,
+  type RecordFormat,
+} from './record-format.js'
 
 /** How the records of a flow log are wrapped. */
 export type Wrapping =
   /** Lines, after this many words that are no part of the record. */
   | { readonly in: 'lines'; readonly before: number; readonly hasHeader: boolean }
   | { readonly in: 'json' }
-  | { readonly in: 'csv'; readonly column: number }
+  /** `column`: WHOLE_ROW where each row is a record. */
+  | { readonly in: 'csv'; readonly column: number; readonly separator: number }
 
 /** What an input is, by its first bytes. */
 export type InputForm =
@@ -93,7 +100,12 @@ function lineForm(text: string, expected: RecordFormat | undefined): Found | str
   if (column !== undefined) {
     const messages: string[] = []
     new CsvEvents(column, (message) => messages.push(message)).write(Buffer.from(text, 'latin1'))
-    return eventForm({ in: 'csv', column }, messages, expected)
+    return eventForm({ in: 'csv', column, separator: COMMA }, messages, expected)
+  }
+  for (const separator of [COMMA, TAB, SPACE]) {
+    const format = formatOfTable(line.split(String.fromCharCode(separator)))
+    if (format === undefined) continue
+    return { wrapping: { in: 'csv', column: WHOLE_ROW, separator }, format }
   }
   const words = line.split(' ')
   // Exports begin a line with its time, `aws logs tail` with the name of the stream after it.

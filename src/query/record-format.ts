@@ -44,7 +44,24 @@ export function formatOfOption(text: string): RecordFormat {
 
 /** Words that may name fields, and mostly do: fields of later versions are not known here. */
 export function formatOfHeader(line: string): RecordFormat | undefined {
-  const names = line.split(' ')
+  return formatOfNames(line.split(' '))
+}
+
+/** As the columns of a table are named that was made of flow logs: `account_id`, in quotes or not. */
+export function formatOfTable(columns: readonly string[]): RecordFormat | undefined {
+  if (columns.length < 2) return undefined
+  return formatOfNames(
+    columns.map((column) =>
+      column
+        .trim()
+        .replace(/^"(.*)"$/, '$1')
+        .toLowerCase()
+        .replaceAll('_', '-'),
+    ),
+  )
+}
+
+function formatOfNames(names: readonly string[]): RecordFormat | undefined {
   if (!names.every((name) => /^[a-z][a-z0-9-]*$/.test(name))) return undefined
   const known = names.filter((name) => TYPES.has(name)).length
   return 2 * known >= names.length ? formatOf(names) : undefined

@@ -101,6 +101,14 @@ const FORMS: readonly (readonly [what: string, content: string | Buffer])[] = [
     `timestamp,message\r\n1712700000000,${FLOW}\r\n1712700000000,"${NONE}"\r\n`,
   ],
   ['CSV of Logs Insights', `@timestamp,@message,@logStream\nx,"${FLOW}",s\nx,${NONE},s\n`],
+  [
+    'CSV of Athena, whose columns have no hyphens',
+    [HEADER.replaceAll('-', '_'), FLOW, NONE.replace(/ -(?= )/g, ' ')]
+      .map((line) => `${line.split(' ').map((value) => (value === '' ? '' : `"${value}"`))}\n`)
+      .join(''),
+  ],
+  ['a spreadsheet with tabs', `${HEADER}\n${FLOW}\n${NONE}\n`.toUpperCase().replaceAll(' ', '\t')],
+  ['underscores in a header', `${HEADER.replaceAll('-', '_')}\n${FLOW}\n${NONE}\n`],
   ['what Firehose delivers', EVENTS.map(({ message }) => json({ message })).join('')],
   [
     'what Firehose delivers line by line',
