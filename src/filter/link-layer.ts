@@ -63,6 +63,7 @@ export class LinkLayer {
   #headerAt = 0
   #typeAt = 0
   #payloadAt = 0
+  #isInPppoe = false
   #labels = 0
 
   constructor(linkType: number) {
@@ -198,7 +199,7 @@ export class LinkLayer {
       return this.carries(ETHERTYPE_MPLS, token)
     }
     // As in libpcap: of the link types of PPP only this one, beside the PPP in PPPoE.
-    const hasLabels = this.#linkType === LINKTYPE_PPP || this.#linkType === LINKTYPE_ETHERNET
+    const hasLabels = this.#linkType === LINKTYPE_PPP || this.#isInPppoe
     if (this.#kind === 'ppp' && hasLabels) return this.carries(PPP_MPLS, token)
     throw refusal(token, `frames of ${this.name} have no labels`)
   }
@@ -209,6 +210,7 @@ export class LinkLayer {
     const id = this.network(0, 4)
     this.#headerAt = this.network(PPPOE_HEADER_LEN, 1).at
     this.#kind = 'ppp'
+    this.#isInPppoe = true
     this.#labels = 0
     this.#place(this.#headerAt, this.#headerAt + PPP_TYPE_LEN)
     if (number === undefined) return isSession
