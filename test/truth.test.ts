@@ -60,7 +60,8 @@ interface Flow {
 }
 
 /** Link layers that are taken off; a flow behind any other may be left out. */
-const READ_PATHS = /^(?:(?:eth|sll|null|raw|ppp)(?::(?:vlan|ieee8021ad|mpls|pppoes|ppp|llc))*)?$/
+const READ_PATHS =
+  /^(?:(?:eth|sll|null|raw|ppp|chdlc)(?::(?:vlan|ieee8021ad|mpls|pppoes|ppp|llc))*)?$/
 
 function time(seconds: number, nanoseconds: number): string {
   return `${seconds}.${String(nanoseconds).padStart(9, '0')}`

@@ -65,7 +65,7 @@ describe('SessionMetadata', () => {
     ['subnet-id', 'subnet-é'],
     ['region', 'eu\u2028west'],
   ] as const)('refuses %s %j', (name, value) => {
-    expect(refusal({ [name]: value })).toContain(`${name}: ${JSON.stringify(value)} holds`)
+    expect(refusal({ [name]: value })).toContain(`${name}: ${JSON.stringify(value)} has a space`)
   })
 
   test.each(['x', '-1', '1.5', '0x10', '2147483648', '1e3', '99999999999'])(

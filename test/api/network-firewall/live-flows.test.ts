@@ -50,7 +50,8 @@ class Appliance {
       endpoint: url,
       region: REGION,
       credentials: { accessKeyId, secretAccessKey },
-      maxAttempts: 1,
+      // On a busy machine a receiving thread may be silent for 3 s, and then is said to hang.
+      maxAttempts: 10,
     })
   }
 
