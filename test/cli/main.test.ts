@@ -54,6 +54,18 @@ describe('main', () => {
     }
   })
 
+  test('help has 80 columns, but for command lines that are to be copied', async () => {
+    const { commands } = createProgram()
+    for (const name of commands.map((command) => command.name())) {
+      const { out } = await runMain(name, '--help')
+      const wide = out.split('\n').filter((line) => line.length > 80)
+      expect(
+        wide.filter((line) => !line.startsWith('  mirrortap ')),
+        name,
+      ).toEqual([])
+    }
+  })
+
   test('shows its help for no command at all, as a mistake', async () => {
     const { code, out, err } = await runMain()
     expect({ code, out }).toEqual({ code: 2, out: '' })

@@ -45,13 +45,14 @@ export function addCapture(program: Command): void {
   command
     .addHelpText(
       'after',
-      '\nA series of files is named as tcpdump names it. With -C the files are FILE, FILE1,\n' +
-        'FILE2 and so on; with -C and -W they are FILE0 and so on, with leading zeros, and are\n' +
-        'overwritten in turn. The number stands before .gz. With -G, FILE has conversions of\n' +
-        'strftime(3), which become the start of the interval in UTC. Intervals follow one\n' +
-        'another from the start of the capture, and one without packets has an empty file.\n' +
-        'With --read, intervals are those of the times of the packets. With -G and -C, the\n' +
-        'numbers start again in each interval, and -W counts the files of one interval.\n' +
+      '\nA series of files is named as tcpdump names it. With -C the files are FILE,\n' +
+        'FILE1, FILE2 and so on; with -C and -W they are FILE0 and so on, with leading\n' +
+        'zeros, and are overwritten in turn. The number stands before .gz. With -G, FILE\n' +
+        'has conversions of strftime(3), which become the start of the interval in UTC.\n' +
+        'Intervals follow one another from the start of the capture, and one without\n' +
+        'packets has an empty file. With --read, intervals are those of the times of the\n' +
+        'packets. With -G and -C, the numbers start again in each interval, and -W\n' +
+        'counts the files of one interval.\n' +
         '\nExamples:\n  mirrortap capture -w - | tshark -r -\n' +
         "  mirrortap capture -w 'mirror-%Y%m%dT%H%M%SZ.pcap.gz' -G 10m -W 6\n" +
         '  mirrortap capture --read outer.pcap -w inner.pcapng\n' +

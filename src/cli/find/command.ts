@@ -72,9 +72,10 @@ export function addFind(program: Command): void {
     .addOption(genevePortOption())
     .addHelpText(
       'after',
-      '\nCaptures of listen are recognized by their path, DIR/SESSION/TIME.pcap. Their frames are\n' +
-        'unwrapped already, so --decap leaves them as they are. Each file is searched on its own: a\n' +
-        'mirror datagram that was fragmented is found only if one file has all its fragments.\n' +
+      '\nCaptures of listen are recognized by their path, DIR/SESSION/TIME.pcap. Their\n' +
+        'frames are unwrapped already, so --decap leaves them as they are. Each file is\n' +
+        'searched on its own: a mirror datagram that was fragmented is found only if one\n' +
+        'file has all its fragments.\n' +
         "\nExamples:\n  mirrortap find --dir captures --since '10m ago' host 10.0.0.5 -w - | tshark -r -\n" +
         "  mirrortap find --dir captures --flows --since '10m ago' tcp port 443\n" +
         "  mirrortap find --dir captures --count 'tcp port 443 and net 192.0.2.0/24'\n" +

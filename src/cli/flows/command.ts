@@ -85,8 +85,8 @@ export function addFlows(program: Command): void {
   addOfflineOptions(command)
     .addHelpText(
       'after',
-      '\nA table fits the terminal: text is shortened first, then columns are left out. In a\n' +
-        'pipe or a file it is complete.\n' +
+      '\nA table fits the terminal: text is shortened first, then columns are left out.\n' +
+        'In a pipe or a file it is complete.\n' +
         '\nExamples:\n  mirrortap flows capture.pcap\n  mirrortap flows --pairs --sort duration --top 10 capture.pcap\n  zcat x.pcap.gz | mirrortap flows --json -\n' +
         '  mirrortap flows --open --minimum-flow-age-in-seconds 60 \\\n' +
         '    --flow-filters DestinationPort=443,Protocols=6 x.pcap\n' +

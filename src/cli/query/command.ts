@@ -73,10 +73,10 @@ Tables (only those that the SQL names are filled):
             the capture), direction, orig_name, resp_name, community_id
   records   VPC flow log records: AWS's fields of versions 2 to 5 (account_id,
             srcaddr, "end" …), from captures and from flow logs
-  dns       a question and its answer in one row, as in Zeek's dns.log, with mDNS
-            and LLMNR: ts, session, vni, source, orig_h, orig_p, resp_h, resp_p,
-            proto, trans_id, rtt (seconds), query, qclass_name, qtype_name,
-            rcode_name, AA, TC, RD, RA, answers, TTLs
+  dns       a question and its answer in one row, as in Zeek's dns.log, with
+            mDNS and LLMNR: ts, session, vni, source, orig_h, orig_p, resp_h,
+            resp_p, proto, trans_id, rtt (seconds), query, qclass_name,
+            qtype_name, rcode_name, AA, TC, RD, RA, answers, TTLs
   tls       both hellos of a connection, as in Zeek's ssl.log: ts … resp_p,
             version, cipher, curve, server_name, next_protocol, client_version
             (the latest that it offers), client_alpn, ja4
@@ -106,21 +106,22 @@ Tables (only those that the SQL names are filled):
 Functions in addition to those of DuckDB:
   in_cidr(address, cidr)        whether an IPv4 or IPv6 address is in a network:
                                 in_cidr(src_addr, '10.0.0.0/8')
-  is_private(address)           whether an address is private (RFC 1918, RFC 4193),
-                                loopback or link-local
-  service_name(protocol, port)  the name that IANA registered for a port, such as
-                                https: service_name(protocol, dst_port)
+  is_private(address)           whether an address is private (RFC 1918, RFC
+                                4193), loopback or link-local
+  service_name(protocol, port)  the name that IANA registered for a port, such
+                                as https: service_name(protocol, dst_port)
 They return NULL for NULL, for text that is not an address and for ports without
 a name.
 
 The type of a file is recognized by its first bytes, also inside gzip and zstd.
 A flow log may be lines with a header, in the default format or in that of
---log-format; JSON that flow-log wrote; or what CloudWatch Logs and Firehose make
-of records: exports to S3, the JSON of get-log-events, filter-log-events, Logs
-Insights and subscriptions, CSV of the console, {"message":"2 …"}. The table
-records has all flow logs and Parquet files; FROM 'a.log' reads a single one. The
-SQL can read only the files named on the command line, cannot use the network or
-extensions, and changes nothing.
+--log-format; JSON that flow-log wrote; CSV with a column for each field, as
+from Athena; or what CloudWatch Logs and Firehose make of records: exports to
+S3, the JSON of get-log-events, filter-log-events, Logs Insights and
+subscriptions, CSV of the console, {"message":"2 …"}. The table records has all
+flow logs and Parquet files; FROM 'a.log' reads a single one. The SQL can read
+only the files named on the command line, cannot use the network or extensions,
+and changes nothing.
 `
 
 /** `mirrortap query`: SQL over captures and flow logs. */

@@ -27,8 +27,8 @@ export function addTop(program: Command): void {
     .option('--link', 'print a link to the dashboard that needs no further sign-in, and exit')
     .addHelpText(
       'after',
-      '\nKeys: q quits, s sorts the sessions by the next column, and the arrow and page keys\n' +
-        'scroll through them.\n' +
+      '\nKeys: q quits, s sorts the sessions by the next column, and the arrow and page\n' +
+        'keys scroll through them.\n' +
         '\nExamples:\n  mirrortap top --api http://10.0.0.5:4780 --credentials keys\n' +
         '  mirrortap top --updates 60 > minute.log\n  mirrortap top --link',
     )
