@@ -1,8 +1,8 @@
-/* Charts of the dashboard: uPlot, the global of uplot.js, for traffic; a canvas a row for sessions. */
+/* Charts of the dashboard: uPlot, the global of uplot.js, for traffic; an SVG a row for sessions. */
 
 const root = document.documentElement
 /** A colour of the style sheet, as it is in this mode. */
-export const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim()
+const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim()
 const two = (value) => String(value).padStart(2, '0')
 
 /** `1234` as `1.23 k`. */
@@ -106,31 +106,31 @@ export class TrafficChart {
   }
 }
 
-/** The last minute of a session: as high as its own maximum. */
-export function drawSparkline(canvas, rates, stroke) {
-  const scale = devicePixelRatio || 1
-  const { clientWidth: width, clientHeight: height } = canvas
-  if (canvas.width !== Math.round(width * scale)) {
-    canvas.width = Math.round(width * scale)
-    canvas.height = Math.round(height * scale)
-  }
-  const pen = canvas.getContext('2d')
-  pen.setTransform(scale, 0, 0, scale, 0, 0)
-  pen.clearRect(0, 0, width, height)
-  if (rates.length < 2) return
+const SVG = 'http://www.w3.org/2000/svg'
+/** Of a sparkline, in units of its own: a second is one wide. */
+const SECONDS = 59
+const HEIGHT = 20
+
+/** A picture of the last minute of a session, for `drawSparkline`. The style sheet has its size and colours. */
+export function newSparkline() {
+  const svg = document.createElementNS(SVG, 'svg')
+  svg.setAttribute('viewBox', `0 0 ${SECONDS} ${HEIGHT}`)
+  svg.setAttribute('preserveAspectRatio', 'none')
+  svg.ariaHidden = 'true'
+  svg.append(document.createElementNS(SVG, 'path'), document.createElementNS(SVG, 'path'))
+  return svg
+}
+
+/** Rates of each second, the last at the right: as high as their own maximum. */
+export function drawSparkline(svg, rates) {
+  const [area, line] = svg.children
   const high = Math.max(...rates, 1e-9)
-  const step = width / 59
-  const x = (index) => width - (rates.length - 1 - index) * step
-  const y = (rate) => height - 1.5 - (rate / high) * (height - 3)
-  pen.beginPath()
-  for (const [index, rate] of rates.entries()) pen.lineTo(x(index), y(rate))
-  pen.strokeStyle = stroke
-  pen.lineWidth = 1.25
-  pen.stroke()
-  pen.lineTo(width, height)
-  pen.lineTo(x(0), height)
-  pen.globalAlpha = 0.18
-  pen.fillStyle = pen.strokeStyle
-  pen.fill()
-  pen.globalAlpha = 1
+  const first = SECONDS + 1 - rates.length
+  const points = rates.map((rate, at) => {
+    const y = HEIGHT - 1 - (rate / high) * (HEIGHT - 2)
+    return `${first + at} ${y.toFixed(1)}`
+  })
+  const path = points.length < 2 ? '' : `M${points.join('L')}`
+  line.setAttribute('d', path)
+  area.setAttribute('d', path && `${path}V${HEIGHT}H${first}Z`)
 }

@@ -3,7 +3,7 @@
  * files and clients: they become text, never markup.
  */
 import { askForPackets, showCaptures } from './captures.js'
-import { colour, drawSparkline, scaled, TrafficChart } from './charts.js'
+import { drawSparkline, newSparkline, scaled, TrafficChart } from './charts.js'
 import { startFlowCaptures } from './flow-captures.js'
 import { showTalkers } from './talkers.js'
 
@@ -255,8 +255,10 @@ function showTiles(ledger) {
   }
 }
 
+const numbers = new Intl.NumberFormat()
+
 function count(value) {
-  return value.toLocaleString()
+  return numbers.format(value)
 }
 
 function share(part, whole) {
@@ -416,8 +418,7 @@ function showRows() {
   while (body.rows.length < last - first + 2) body.append(newRow())
   space(body.rows[0], first)
   space(body.rows[last - first + 1], order.length - last)
-  const stroke = colour('kept')
-  for (let index = first; index < last; index++) fill(body.rows[index - first + 1], index, stroke)
+  for (let index = first; index < last; index++) fill(body.rows[index - first + 1], index)
 }
 
 function newRow() {
@@ -425,11 +426,7 @@ function newRow() {
   for (const { key, className } of COLUMNS) {
     const cell = tr.insertCell()
     cell.className = className
-    if (key === undefined) {
-      const canvas = document.createElement('canvas')
-      canvas.ariaHidden = 'true'
-      cell.append(canvas)
-    }
+    if (key === undefined) cell.append(newSparkline())
   }
   return tr
 }
@@ -445,7 +442,7 @@ function space(tr, rows) {
   }
 }
 
-function fill(tr, index, stroke) {
+function fill(tr, index) {
   const session = order[index]
   tr.className = ''
   tr.ariaHidden = null
@@ -455,7 +452,7 @@ function fill(tr, index, stroke) {
     cell.hidden = false
     cell.style.height = ''
     if (key === undefined) {
-      drawSparkline(cell.firstChild, rates.get(String(session.session)) ?? [], stroke)
+      drawSparkline(cell.firstChild, rates.get(String(session.session)) ?? [])
       continue
     }
     const shown = text === undefined ? String(session[key] ?? '–') : text(session)
