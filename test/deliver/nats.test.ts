@@ -16,6 +16,8 @@ const ANSWER_MS = 500
 
 /** Servers choose a leader four times, which takes them 4 to 10 s each, on a busy machine longer. */
 const CLUSTER_MS = 600_000
+/** Before two servers have written what one of them was given, on a busy disk. */
+const CLUSTER_ANSWER_MS = 4000
 
 const running: NatsServers[] = []
 afterEach(() => {
@@ -41,10 +43,10 @@ const FILES = [someRecords(50, 'a'), [], someRecords(1, 'b'), someRecords(25_000
 const linesOf = (files: readonly (readonly Queued[])[]) => files.flat().map(({ line }) => line)
 const ALL = linesOf(FILES).sort()
 
-async function deliver(servers: NatsServers, files = FILES) {
+async function deliver(servers: NatsServers, files = FILES, answerMs = ANSWER_MS) {
   const directory = temporaryDirectory()
   fillQueue(directory, files)
-  const open = () => openNats(servers.place, ANSWER_MS)
+  const open = () => openNats(servers.place, answerMs)
   return { directory, ...(await deliverTo({}, directory, open)) }
 }
 
@@ -149,7 +151,7 @@ describe.skipIf(!hasTool('nats-server'))('NATS JetStream', () => {
   }, async () => {
     const servers = await starting(3)
     const files = Array.from({ length: 40 }, (_, index) => someRecords(900, `f${index}`))
-    const { delivery, directory } = await deliver(servers, [])
+    const { delivery, directory } = await deliver(servers, [], CLUSTER_ANSWER_MS)
     const feed = async (first: number, end: number): Promise<void> => {
       for (let index = first; index < end; index++) {
         writeFileSync(join(directory, `${index}.log.gz`), queueFile(files[index]!))
