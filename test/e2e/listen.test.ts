@@ -70,14 +70,22 @@ describe.skipIf(!IS_BUILT)(`mirrortap listen${NEEDS_BUILD}`, UNHURRIED, () => {
   )
 
   test('leaves at once at the second signal', async () => {
-    const appliance = new Appliance([])
-    await appliance.port()
-    await appliance.freeze()
-    appliance.signal('SIGINT')
-    appliance.signal('SIGTERM')
-    appliance.signal('SIGCONT')
-    expect(await appliance.ended()).toBe('SIGTERM')
-    expect(appliance.stderr).not.toContain('received =')
+    for (let attemptsLeft = 5; attemptsLeft > 0; attemptsLeft--) {
+      const appliance = new Appliance([])
+      await appliance.port()
+      await appliance.freeze()
+      appliance.signal('SIGINT')
+      appliance.signal('SIGTERM')
+      appliance.signal('SIGCONT')
+      const end = await appliance.ended()
+      // On a busy machine the thread that is to hear the second may come too late: all is finished by then.
+      if (end === 0) continue
+      // Its threads may hear the two in either order.
+      expect(end).toMatch(/^SIG(?:INT|TERM)$/)
+      expect(appliance.stderr).not.toContain('received =')
+      return
+    }
+    expect.unreachable('it ended in order at the first signal, five times')
   })
 
   test('stops by itself after --duration', async () => {
