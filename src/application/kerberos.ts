@@ -38,7 +38,7 @@ const INTEGER = 0x02
 const GENERAL_STRING = 0x1b
 const TICKET = APPLICATION | 1
 
-/** A message has fewer fields; the name of a service fewer parts; both are longer in nothing that is meant. */
+/** More fields of a message, or parts of a name, than any real message has are not read. */
 const FIELDS_MAX = 24
 const PARTS_MAX = 8
 const TEXT_MAX = 255

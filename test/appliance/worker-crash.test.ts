@@ -7,12 +7,12 @@ import { health } from '../../src/api/http/health.js'
 import { FlowOperations, momentOf } from '../../src/api/network-firewall/flow-operations.js'
 import { Pool, type PoolOptions } from '../../src/appliance/pool.js'
 import { OperatorError } from '../../src/errors.js'
-import { LIFETIMES } from '../../src/flow/lifetime.js'
 import { chooseReceiver } from '../../src/receive/open.js'
 import { adoptParts } from '../../src/recover/adoption.js'
 import { NO_COUNTS, QUIET, startApi } from '../api/running-api.js'
 import { IS_BUILT, NEEDS_BUILD, UNHURRIED, until } from '../e2e/program.js'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
+import { poolColumn } from '../support/pool-column.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
 import { readWritten } from '../support/written-captures.js'
@@ -79,25 +79,7 @@ async function start(
     {
       workers,
       steer: 'vni',
-      column: {
-        sessionKey: 'source+vni',
-        unknownSessions: 'accept',
-        maxSessions: 16,
-        maxFlows: 1000,
-        sessionQuota: 1000,
-        lifetime: LIFETIMES.nfw,
-        duplicates: 'keep',
-        capture: {
-          directory: captures,
-          format: 'pcap',
-          snaplen: 0,
-          rotateBytes: 1e9,
-          rotateSeconds: 86_400 * 30,
-          keepFiles: Number.POSITIVE_INFINITY,
-          keepBytes: Number.POSITIVE_INFINITY,
-          suffix: '',
-        },
-      },
+      column: poolColumn(captures),
       receiver: { choice, host: HOST, port: 0, genevePort: undefined, receiveBufferBytes: 4 << 20 },
       onProblem: (line) => said.push(line),
       onFailure: (error) => failures.push(error),

@@ -6,10 +6,10 @@ import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Pool } from '../../src/appliance/pool.js'
-import { LIFETIMES } from '../../src/flow/lifetime.js'
 import { Forward } from '../../src/forward/forward.js'
 import { IS_BUILT, NEEDS_BUILD, UNHURRIED, until } from '../e2e/program.js'
 import { ethernet, udp4, vxlan } from '../support/frames.js'
+import { poolColumn } from '../support/pool-column.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { UdpSender } from '../support/udp-sender.js'
 import { readWritten } from '../support/written-captures.js'
@@ -74,25 +74,7 @@ describe.skipIf(!IS_BUILT)(`a forwarding thread that dies${NEEDS_BUILD}`, UNHURR
       {
         workers: 1,
         steer: 'vni',
-        column: {
-          sessionKey: 'source+vni',
-          unknownSessions: 'accept',
-          maxSessions: 16,
-          maxFlows: 1000,
-          sessionQuota: 1000,
-          lifetime: LIFETIMES.nfw,
-          duplicates: 'keep',
-          capture: {
-            directory: captures,
-            format: 'pcap',
-            snaplen: 0,
-            rotateBytes: 1e9,
-            rotateSeconds: 86_400 * 30,
-            keepFiles: Number.POSITIVE_INFINITY,
-            keepBytes: Number.POSITIVE_INFINITY,
-            suffix: '',
-          },
-        },
+        column: poolColumn(captures),
         forward: forward.rings,
         receiver: {
           choice: 'auto',
