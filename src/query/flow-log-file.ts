@@ -3,8 +3,9 @@ import type { CaptureInput } from '../pcap/capture-input.js'
 import { type Decompression, openDecompression } from '../pcap/decompression.js'
 import type { Compression } from '../pcap/decompressor.js'
 import { CsvEvents } from './csv-events.js'
+import { EventRecords, type RecordPlace } from './event-records.js'
 import { type Wrapping, withoutMark } from './input-form.js'
-import { JsonEvents, recordOf } from './log-events.js'
+import { JsonEvents } from './log-events.js'
 import type { RecordFormat } from './record-format.js'
 import { RecordLines, type RecordOutput } from './record-lines.js'
 
@@ -143,7 +144,7 @@ function textReader({ wrapping, format, output }: FlowLogReading): TextReader {
     case 'csv':
       return new CsvReader(wrapping, new GatheredLines(format, output))
     case 'json':
-      return new JsonReader(new GatheredLines(format, output))
+      return new JsonReader(wrapping.place, format, new GatheredLines(format, output))
   }
 }
 
@@ -248,16 +249,12 @@ class JsonReader implements TextReader {
   readonly isPlain = false
   readonly #lines: GatheredLines
   readonly #events: JsonEvents
-  /** Events that hold no record. */
-  #others = 0
+  readonly #records: EventRecords
 
-  constructor(lines: GatheredLines) {
+  constructor(place: RecordPlace | undefined, format: RecordFormat, lines: GatheredLines) {
     this.#lines = lines
-    this.#events = new JsonEvents((event) => {
-      const record = recordOf(event)
-      if (record === undefined) this.#others++
-      else lines.add(record.line, record.format)
-    })
+    this.#records = new EventRecords(format, (line, own) => lines.add(line, own), place)
+    this.#events = new JsonEvents((event) => this.#records.read(event))
   }
 
   write(piece: Buffer): void {
@@ -273,7 +270,7 @@ class JsonReader implements TextReader {
   }
 
   get wrong(): number {
-    return this.#events.wrong + this.#others + this.#lines.wrong
+    return this.#events.wrong + this.#records.wrong + this.#lines.wrong
   }
 
   get cut(): string | undefined {

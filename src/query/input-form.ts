@@ -2,7 +2,8 @@ import { CaptureParser } from '../pcap/capture-parser.js'
 import { openDecompression } from '../pcap/decompression.js'
 import { type Compression, compressionOf } from '../pcap/decompressor.js'
 import { COMMA, CsvEvents, messageColumn, SPACE, TAB, WHOLE_ROW } from './csv-events.js'
-import { JsonEvents, recordOf } from './log-events.js'
+import { EventRecords, type RecordPlace } from './event-records.js'
+import { JsonEvents } from './log-events.js'
 import {
   fieldTwice,
   formatOfHeader,
@@ -15,7 +16,8 @@ import {
 export type Wrapping =
   /** Lines, after this many words that are no part of the record. */
   | { readonly in: 'lines'; readonly before: number; readonly hasHeader: boolean }
-  | { readonly in: 'json' }
+  /** `place`: of the first record; undefined where it is cut. */
+  | { readonly in: 'json'; readonly place: RecordPlace | undefined }
   /** `column`: WHOLE_ROW where each row is a record. */
   | { readonly in: 'csv'; readonly column: number; readonly separator: number }
 
@@ -138,18 +140,26 @@ function nearly(words: readonly string[], expected: RecordFormat | undefined): s
 }
 
 function jsonForm(head: Buffer, expected: RecordFormat | undefined): Found | string {
-  const messages: string[] = []
-  let format: RecordFormat | undefined
-  const events = new JsonEvents((event) => {
-    const record = recordOf(event)
-    if (record?.format === undefined) messages.push(record?.line ?? '')
-    else format ??= record.format
-  })
+  let found: RecordFormat | undefined
+  let problem: string | undefined
+  const records = new EventRecords(
+    expected,
+    (line, format) => {
+      found ??= format ?? formatOfHeader(line) ?? formatOfRecord(line, expected)
+    },
+    undefined,
+    (text) => {
+      problem ??= nearly(text.split(' '), expected)
+    },
+  )
+  const events = new JsonEvents((event) => records.read(event))
   events.write(withoutMark(head))
-  if (format !== undefined) return { wrapping: { in: 'json' }, format }
+  const { place } = records
+  if (found === undefined) records.readStart(events.openText)
+  if (found !== undefined) return { wrapping: { in: 'json', place }, format: found }
   return (
-    eventForm({ in: 'json' }, messages, expected) ??
-    'is JSON without flow log records: name what aws logs get-log-events, the console, Firehose or flow-log --format json wrote'
+    problem ??
+    'is JSON without flow log records: name what aws logs get-log-events, the console, Firehose, another collector of logs or flow-log --format json wrote'
   )
 }
 

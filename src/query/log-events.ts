@@ -1,16 +1,11 @@
-import { fieldOfKey, formatOf, type RecordFormat } from './record-format.js'
-
 /**
- * Log events as CloudWatch Logs, its command line, its console and Firehose have them, each with a record
- * as its message:
+ * Where lists of events stand in JSON, so that one is held at a time:
  *
  * - `{"events":[{"timestamp":…,"message":"2 …"}]}` of get-log-events and filter-log-events;
  * - `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"2 …"}]}` of subscriptions;
  * - `{"results":[[{"field":"@message","value":"2 …"}]]}` of Logs Insights;
  * - arrays of such events, or of messages;
- * - `{"message":"2 …"}` of Firehose, one after the other with or without anything between them.
- *
- * And records that are JSON themselves, with fields as keys: `{"version":2,"srcaddr":"10.0.0.1"}`.
+ * - `{"message":"2 …"}` and other objects, one after the other with or without anything between them.
  */
 const LISTS = new Set(['events', 'logEvents', 'results'])
 
@@ -23,51 +18,10 @@ const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
-/** An event of CloudWatch Logs has at most 1 MiB, before it is escaped. */
-const EVENT_MAX = 4 * 1024 * 1024
+/** Of one event: one of CloudWatch Logs has at most 1 MiB before it is escaped, the input of a Lambda function 6 MB. */
+const EVENT_MAX = 8 * 1024 * 1024
 /** Longer than any name of a list. */
 const KEY_MAX = 16
-
-/** What an event holds: a line, of which it says the format where it names the fields. */
-interface EventRecord {
-  readonly line: string
-  readonly format: RecordFormat | undefined
-}
-
-/** What CloudWatch Logs itself sends through a subscription, to see whether somebody takes it. */
-const CONTROL = 'CWL CONTROL MESSAGE'
-
-/** The record of an event; undefined where there is none. */
-export function recordOf(event: unknown): EventRecord | undefined {
-  if (typeof event === 'string') return messageRecord(event)
-  if (typeof event !== 'object' || event === null) return undefined
-  const object = Array.isArray(event) ? fieldsOf(event) : (event as Record<string, unknown>)
-  const message = object['message'] ?? object['@message']
-  if (typeof message === 'string') return messageRecord(message)
-  const names: string[] = []
-  const words: string[] = []
-  for (const [key, value] of Object.entries(object)) {
-    const name = fieldOfKey(key)
-    if (name === undefined) continue
-    names.push(name)
-    words.push(value === null || value === '' ? '-' : String(value))
-  }
-  return names.length === 0 ? undefined : { line: words.join(' '), format: formatOf(names) }
-}
-
-/** An empty line is none. */
-function messageRecord(message: string): EventRecord {
-  return { line: message.startsWith(CONTROL) ? '' : message.trimEnd(), format: undefined }
-}
-
-/** A row of Logs Insights: `[{"field":"@message","value":"2 …"}]`. */
-function fieldsOf(row: readonly unknown[]): Record<string, unknown> {
-  const pairs = row.map((pair) => {
-    const { field, value } = (pair ?? {}) as { field?: unknown; value?: unknown }
-    return [String(field), value] as const
-  })
-  return Object.fromEntries(pairs)
-}
 
 /**
  * Finds the events in JSON given piece by piece; holds one at a time. What it does not understand is
@@ -100,6 +54,11 @@ export class JsonEvents {
   /** Whether a value has begun and not ended. */
   get isOpen(): boolean {
     return this.#depth > 0 || this.#isInString
+  }
+
+  /** What there is of the event under way. */
+  get openText(): string {
+    return this.#eventDepth < 0 ? '' : Buffer.concat(this.#kept).toString('latin1')
   }
 
   write(piece: Buffer): void {

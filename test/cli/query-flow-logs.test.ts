@@ -70,6 +70,19 @@ function gzipOfWrongBlock(text: string): Buffer {
   return Buffer.concat([header, blocks, Buffer.alloc(1000, 0xff)])
 }
 
+/** As a Lambda function is given it. */
+const forLambda = (events: readonly object[]): string =>
+  json({ awslogs: { data: subscribed('DATA_MESSAGE', events).toString('base64') } })
+
+/** Characters that hardly become fewer when they are compressed. */
+const noise = (length: number): string => {
+  let state = 1
+  return Array.from({ length }, () => {
+    state = (state * 48_271) % 2_147_483_647
+    return String.fromCharCode(0x28 + ((state >> 8) % 64))
+  }).join('')
+}
+
 const FORMS: readonly (readonly [what: string, content: string | Buffer])[] = [
   ['a log with a header', `${HEADER}\n${FLOW}\n${NONE}\n`],
   ['records alone', `${FLOW}\n${NONE}`],
@@ -113,6 +126,33 @@ const FORMS: readonly (readonly [what: string, content: string | Buffer])[] = [
   [
     'what Firehose delivers line by line',
     EVENTS.map(({ message }) => `${json({ message })}\n`).join(''),
+  ],
+  ['the input of a Lambda function', forLambda(EVENTS)],
+  [
+    'the input of a Lambda function, longer than what is read to recognize it',
+    forLambda([EVENTS[0]!, { ...EVENTS[1], extra: noise(200_000) }]),
+  ],
+  [
+    'what Fluent Bit writes',
+    EVENTS.map(({ message }) => `${json({ date: 1_712_700_000.5, log: `${message}\n` })}\n`).join(
+      '',
+    ),
+  ],
+  [
+    'JSON within what Fluent Bit writes',
+    EVENTS.map((event) => `${json({ date: 1_712_700_000.5, log: json(event) })}\n`).join(''),
+  ],
+  [
+    'what is sent to Splunk',
+    EVENTS.map(({ message }) => json({ event: message, time: 1_712_700_000, host: 'a' })).join(''),
+  ],
+  [
+    'objects that are sent to Splunk',
+    EVENTS.map((event) => json({ time: 1_712_700_000, event, fields: { version: 2 } })).join('\n'),
+  ],
+  [
+    'what Elasticsearch answers',
+    json({ hits: { total: 2, hits: EVENTS.map((_source) => ({ _index: 'a', _source })) } }),
   ],
   [
     'a subscription through Firehose',
@@ -237,6 +277,26 @@ describe.skipIf(!hasDuckDb)('flow logs of a query (need @duckdb/node-api)', () =
       code: 0,
       rows: BOTH,
       err: `mirrortap: ${path}: ignored the bytes after the end of the gzip data\n`,
+    })
+  })
+
+  test('of JSON that other programs wrap records in, what holds none is counted', async () => {
+    const bomb = gzipSync(Buffer.alloc(40 * 1024 * 1024, ' ')).toString('base64')
+    const lines = [
+      { log: FLOW },
+      { log: 'what is this' },
+      { type: 'heartbeat', version: 1, log: null, a: 1, b: 2, c: 3, d: 4 },
+      { other: { log: NONE } },
+      { awslogs: { data: 'H4sIrubbish' } },
+      { awslogs: { data: bomb } },
+      { awslogs: { data: gzipSync(forLambda(EVENTS)).toString('base64') } },
+      { message: CONTROL.message },
+    ]
+    const path = fileOf(lines.map((line) => `${json(line)}\n`).join(''))
+    expect(await ask(SUM, path)).toEqual({
+      code: 1,
+      rows: BOTH,
+      err: `mirrortap: ${path}: 5 entries are not flow log records; left out\n`,
     })
   })
 

@@ -118,7 +118,8 @@ A flow log may be lines with a header, in the default format or in that of
 --log-format; JSON that flow-log wrote; CSV with a column for each field, as
 from Athena; or what CloudWatch Logs and Firehose make of records: exports to
 S3, the JSON of get-log-events, filter-log-events, Logs Insights and
-subscriptions, CSV of the console, {"message":"2 …"}. The table records has all
+subscriptions, CSV of the console, {"message":"2 …"}; or JSON that others wrap
+records in, such as Fluent Bit, Splunk and Lambda. The table records has all
 flow logs and Parquet files; FROM 'a.log' reads a single one. The SQL can read
 only the files named on the command line, cannot use the network or extensions,
 and changes nothing.
