@@ -80,6 +80,8 @@ export interface DnsAnswer extends DnsQuestion {
   readonly text: string
   /** Of A and AAAA: IPv4 in word 0. */
   readonly address: readonly number[] | undefined
+  /** Of TXT: its character strings. */
+  readonly texts: readonly string[] | undefined
 }
 
 export interface DnsMessage {
@@ -212,7 +214,9 @@ class MessageReader {
     const text = this.#dataText(head.type, start, end)
     this.#at = end
     if (text === undefined) return undefined
-    return { ...head, ttl, text, address: this.#address(head.type, start, end) }
+    const isTxt = head.type === TYPE_TXT && !this.#isNetbios
+    const texts = isTxt ? this.#strings(start, end).map((string) => string.text) : undefined
+    return { ...head, ttl, text, address: this.#address(head.type, start, end), texts }
   }
 
   #address(type: number, start: number, end: number): readonly number[] | undefined {
@@ -260,13 +264,19 @@ class MessageReader {
 
   /** Character strings (RFC 1035 §3.3), each as `TXT 5 hello`. */
   #texts(name: string, start: number, end: number): string {
-    const texts: string[] = []
+    return this.#strings(start, end)
+      .map(({ length, text }) => `${name} ${length} ${text}`)
+      .join(' ')
+  }
+
+  #strings(start: number, end: number): { readonly length: number; readonly text: string }[] {
+    const strings: { length: number; text: string }[] = []
     for (let at = start; at < end; ) {
       const length = Math.min(u8(this.#bytes, at), end - at - 1)
-      texts.push(`${name} ${length} ${textOf(this.#bytes, at + 1, at + 1 + length)}`)
+      strings.push({ length, text: textOf(this.#bytes, at + 1, at + 1 + length) })
       at += 1 + length
     }
-    return texts.join(' ')
+    return strings
   }
 
   #nameAt(at: number, end: number): string | undefined {

@@ -1,6 +1,6 @@
 /** Events as Suricata's EVE has them, a JSON object a line. */
 import { communityId } from '../application/community-id.js'
-import { dnsRcodeName, dnsTypeName } from '../application/dns.js'
+import { type DnsAnswer, dnsRcodeName, dnsTypeName } from '../application/dns.js'
 import type { Ends } from '../application/ends.js'
 import { ja4 } from '../application/ja4.js'
 import { kerberosErrorName } from '../application/kerberos.js'
@@ -17,7 +17,7 @@ import type {
 } from '../application/transactions.js'
 import type { Connection } from '../flow/connection.js'
 import type { FlowRow } from '../flow/flow-row.js'
-import { formatWords } from '../wire/address.js'
+import { formatIpv4 } from '../wire/address.js'
 import { hasPorts } from '../wire/ports.js'
 import { PROTOCOL_ICMPV6, PROTOCOL_TCP, protocolName } from '../wire/protocol.js'
 import { communityEnds, flowIdOf } from './connection.js'
@@ -38,6 +38,13 @@ function eveProtocol(protocol: number): string {
   return protocolName(protocol)?.toUpperCase() ?? String(protocol).padStart(3, '0')
 }
 
+/** Of IPv6 all eight groups, each with its zeros: this is how Suricata writes them. */
+function eveAddress(version: number, words: ArrayLike<number>): string {
+  if (version === 4) return formatIpv4(words[0]!)
+  const digits = Array.from(words, (word) => word.toString(16).padStart(8, '0')).join('')
+  return digits.match(/.{4}/g)!.join(':')
+}
+
 /** What every event begins with. */
 function common(type: string, ends: Ends): Event {
   const tuple = communityEnds(ends)
@@ -45,9 +52,9 @@ function common(type: string, ends: Ends): Event {
     ...(ends.timed && { timestamp: eveTime(ends.seconds, ends.nanoseconds) }),
     flow_id: flowIdOf(ends.session, tuple),
     event_type: type,
-    src_ip: formatWords(ends.ipVersion, ends.source),
+    src_ip: eveAddress(ends.ipVersion, ends.source),
     ...(hasPorts(ends.protocol) && { src_port: ends.sourcePort }),
-    dest_ip: formatWords(ends.ipVersion, ends.destination),
+    dest_ip: eveAddress(ends.ipVersion, ends.destination),
     ...(hasPorts(ends.protocol) && { dest_port: ends.destinationPort }),
     proto: eveProtocol(ends.protocol),
     ...orNothing('community_id', communityId(tuple)),
@@ -138,17 +145,28 @@ export function eveDns({ ends, question, query, response }: DnsTransaction): Eve
         qr: true,
         ...asked,
         rcode: dnsRcodeName(response.rcode),
-        answers: response.answers.map(({ name, type, ttl, text }) => ({
-          rrname: name,
-          rrtype: dnsTypeName(type),
-          ttl,
-          rdata: text,
-        })),
+        answers: response.answers.flatMap(eveAnswers),
       },
     })
   }
   return events
 }
+
+/** A record, or of TXT one for each of its strings. Of types that Suricata does not know, no data. */
+function eveAnswers({ name, type, ttl, text, address, texts }: DnsAnswer): Event[] {
+  const rrtype = dnsTypeName(type)
+  const head = { rrname: name, rrtype, ttl }
+  if (texts !== undefined) return texts.map((rdata) => ({ ...head, rdata }))
+  if (address !== undefined) {
+    return [{ ...head, rdata: eveAddress(address.length === 1 ? 4 : 6, address) }]
+  }
+  if (rrtype === 'SOA') return [{ ...head, soa: { mname: text } }]
+  if (rrtype === 'SRV') return [{ ...head, srv: { name: text } }]
+  return [NAMED_TYPES.has(rrtype) ? { ...head, rdata: text } : head]
+}
+
+/** Types whose data is a name. */
+const NAMED_TYPES = new Set(['CNAME', 'MX', 'NS', 'PTR'])
 
 const EVE_TLS: Readonly<Record<number, string>> = {
   768: 'SSLv3',
@@ -158,12 +176,23 @@ const EVE_TLS: Readonly<Record<number, string>> = {
   772: 'TLS 1.3',
 }
 
+/** The first byte of the versions of drafts of TLS 1.3. */
+const TLS_DRAFTS = 0x7f
+
+function eveTlsVersion(version: number | undefined): string {
+  if (version === undefined || version >>> 8 !== TLS_DRAFTS) {
+    return EVE_TLS[version ?? 0] ?? 'UNDETERMINED'
+  }
+  const draft = version & 0xff
+  return `TLS 1.3 draft-${draft < 16 ? '<16' : draft}`
+}
+
 export function eveTls({ ends, client, server }: TlsHandshake): Event {
   return {
     ...common('tls', ends),
     tls: {
       ...orNothing('sni', client?.serverName),
-      ...orNothing('version', server && (EVE_TLS[server.version] ?? 'UNDETERMINED')),
+      version: eveTlsVersion(server?.version),
       ...orNothing('ja4', client && ja4(client, 'tcp')),
       ...(client !== undefined && client.alpn.length > 0 && { client_alpns: client.alpn }),
       ...orNothing('server_alpns', server?.alpn === undefined ? undefined : [server.alpn]),
@@ -183,10 +212,12 @@ export function eveQuic({ ends, version, client }: QuicHandshake): Event {
 }
 
 export function eveHttp({ ends, request, response }: HttpExchange): Event {
+  const [, hostname, port] = /^(.*?)(?::(\d{1,5}))?$/.exec(request?.host ?? '') ?? []
   return {
     ...common('http', ends),
     http: {
-      ...orNothing('hostname', request?.host),
+      ...(request?.host !== undefined && { hostname }),
+      ...(port !== undefined && { http_port: Number(port) }),
       ...orNothing('url', request?.target),
       ...orNothing('http_user_agent', request?.userAgent),
       ...orNothing('http_refer', request?.referrer),

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type ZeekLog, zeekJson, zeekLine } from '../../src/export/zeek-log.js'
-import { ethernet, tcp4 } from '../support/frames.js'
+import { ethernet, tcp4, tcp6, udp6 } from '../support/frames.js'
 import { pcapFile } from '../support/pcap-file.js'
 import { runCommand } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -172,6 +172,55 @@ test('SSH and SMTP are rows of what both sides say first', async () => {
 })
 
 describe("Suricata's EVE", () => {
+  test('writes addresses, hosts, texts and versions as Suricata does', async () => {
+    const [src, dst] = ['2001:db8::1', '2001:db8::2']
+    const string = (text: string) => Buffer.from([text.length, ...Buffer.from(text)])
+    const record = (type: number, data: Buffer) =>
+      Buffer.concat([Buffer.from([0, 0, type, 0, 1, 0, 0, 0, 9, 0, data.length]), data])
+    const answer = Buffer.concat([
+      Buffer.from('0001818000010002000000000000100001', 'hex'),
+      record(16, Buffer.concat([string('v=spf1 -all'), string('')])),
+      record(28, Buffer.from('20010db8000000000000000000000053', 'hex')),
+    ])
+    const hello = Buffer.from(
+      `160303003202 00002e 0303${'00'.repeat(32)} 00 1301 00 0006 002b0002 7f1c`.replaceAll(
+        ' ',
+        '',
+      ),
+      'hex',
+    )
+    const path = join(temporaryDirectory(), 'x.pcap')
+    const request = Buffer.from('GET / HTTP/1.1\r\nHost: [2001:db8::2]:8080\r\n\r\n')
+    writeFileSync(
+      path,
+      pcapFile(
+        [
+          udp6({ src, dst, sport: 53, dport: 40_000, payload: answer }),
+          tcp6({ src, dst, sport: 40_000, dport: 8080, payload: request }),
+          tcp6({ src, dst, sport: 443, dport: 40_001, payload: hello }),
+        ].map((packet) => ({ frame: ethernet(packet) })),
+      ),
+    )
+    const { out } = await runCommand('flows', '--format', 'eve', '--pairs', path)
+    const found = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    const of = (type: string) => found.find((event) => event['event_type'] === type)
+    expect(of('dns')).toMatchObject({
+      dest_ip: '2001:0db8:0000:0000:0000:0000:0000:0001',
+      dns: {
+        answers: [
+          { rrtype: 'TXT', rdata: 'v=spf1 -all' },
+          { rrtype: 'TXT', rdata: '' },
+          { rrtype: 'AAAA', rdata: '2001:0db8:0000:0000:0000:0000:0000:0053' },
+        ],
+      },
+    })
+    expect(of('http')).toMatchObject({ http: { hostname: '[2001:db8::2]', http_port: 8080 } })
+    expect(of('tls')).toMatchObject({ tls: { version: 'TLS 1.3 draft-28' } })
+  })
+
   const events = async (...args: string[]): Promise<Record<string, unknown>[]> => {
     const { code, out } = await runCommand('flows', '--format', 'eve', ...args, PLAIN)
     expect(code).toBe(0)
