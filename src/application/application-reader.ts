@@ -330,7 +330,7 @@ export class ApplicationReader {
       return undefined
     }
     if (sink.banner === undefined) return undefined
-    const banner = parseBanner(bytes, start, end, isAll)
+    const banner = parseBanner(bytes, start, end, isAll, ends.sourcePort)
     if (banner === 'more') return banner
     if (banner !== undefined) sink.banner(ends, banner)
     return undefined

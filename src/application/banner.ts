@@ -12,6 +12,9 @@ export type Banner =
 
 const SSH = /^SSH-\d\.\d+-[^\n]*/
 const SMTP = /^220[ -][^\n]*SMTP[^\n]*/i
+/** Relays and submission. On other ports `220` is a greeting of FTP too. */
+const SMTP_PORTS = new Set([25, 587])
+const GREETING = /^220[ -][^\n]*/
 const HELO = /^(?:EHLO|HELO) +([^\s]+)/i
 const BEGINNINGS = ['SSH-', '220 ', 'EHLO ', 'HELO ']
 const BEGINNING = /^(?:SSH-|220[ -]|EHLO |HELO )/i
@@ -21,12 +24,13 @@ export function looksLikeHelo(bytes: Uint8Array, start: number, end: number): bo
   return end - start >= 5 && /^(?:EHLO|HELO) $/i.test(latin1(bytes, start, start + 5))
 }
 
-/** Reads the line at `bytes[start, end)`; undefined where it is no banner, or has no end yet and more may come. */
+/** Reads the line at `bytes[start, end)`, which came from `port`; undefined where it is no banner, or has no end yet and more may come. */
 export function parseBanner(
   bytes: Uint8Array,
   start: number,
   end: number,
   isAll: boolean,
+  port: number,
 ): Banner | 'more' | undefined {
   const text = latin1(bytes, start, Math.min(end, start + LINE_MAX))
   if (!BEGINNING.test(text)) {
@@ -38,7 +42,7 @@ export function parseBanner(
   if (ssh !== null) return { type: 'ssh', text: ssh[0].trimEnd() }
   const helo = HELO.exec(text)
   if (helo !== null) return { type: 'helo', text: helo[1]! }
-  const smtp = SMTP.exec(text)
+  const smtp = (SMTP_PORTS.has(port) ? GREETING : SMTP).exec(text)
   return smtp === null ? undefined : { type: 'smtp', text: smtp[0].trimEnd() }
 }
 

@@ -69,8 +69,8 @@ describe('heads of HTTP', () => {
 })
 
 describe('banners', () => {
-  const banner = (text: string, isAll = false) =>
-    parseBanner(Buffer.from(text), 0, Buffer.byteLength(text), isAll)
+  const banner = (text: string, isAll = false, port = 40_000) =>
+    parseBanner(Buffer.from(text), 0, Buffer.byteLength(text), isAll, port)
 
   test('of SSH and SMTP are their first lines', () => {
     expect(banner('SSH-2.0-OpenSSH_9.6\r\n\0\0')).toEqual({
@@ -81,6 +81,14 @@ describe('banners', () => {
       type: 'smtp',
       text: '220 mx.example.com ESMTP ready',
     })
+  })
+
+  test('of SMTP need not say so where its port does', () => {
+    const text = '220 relay.example.com -- Service ready'
+    for (const port of [25, 587]) {
+      expect(banner(`${text}\r\n`, false, port)).toEqual({ type: 'smtp', text })
+    }
+    expect(banner(`${text}\r\n`, false, 21)).toBeUndefined()
   })
 
   test('of a client of SMTP are what it calls itself', () => {

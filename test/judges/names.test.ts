@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ApplicationReader } from '../../src/application/application-reader.js'
@@ -12,7 +12,7 @@ import { hasTool } from '../support/tools.js'
 /**
  * Names against those that tshark finds in the same file, by protocol. What tshark finds and we
  * do not has a reason that tshark's own account of the packet shows, or the test fails.
- * LONG_TESTS judges all captures and prints the table.
+ * LONG_TESTS judges all captures, with those below the folder that MORE_CAPTURES names, and prints the table.
  */
 
 const IS_LONG = process.env['LONG_TESTS'] !== undefined
@@ -37,6 +37,22 @@ const FIELDS = [
   'http.request.uri',
   'http.response.code',
   'ssh.protocol',
+  'smtp.req.command',
+  'smtp.req.parameter',
+  'smtp.response.code',
+  'smtp.rsp.parameter',
+  'kerberos.CNameString',
+  'kerberos.SNameString',
+  'kerberos.realm',
+  'kerberos.crealm',
+  'kerberos.msg_type',
+  'tcp.seq',
+  'smb2.cmd',
+  'smb2.flags.response',
+  'smb2.tree',
+  'ntlmssp.auth.username',
+  'ntlmssp.auth.domain',
+  'ntlmssp.auth.hostname',
 ] as const
 
 const KINDS = [
@@ -49,6 +65,12 @@ const KINDS = [
   'HTTP request',
   'HTTP status',
   'SSH banner',
+  'SMTP greeting',
+  'SMTP client',
+  'Kerberos name',
+  'Kerberos realm',
+  'SMB share',
+  'NTLM name',
 ] as const
 type Kind = (typeof KINDS)[number]
 
@@ -76,6 +98,18 @@ const REASONS: readonly [string, (path: readonly string[], value: string) => boo
     (path) => path.includes('geneve') && !path.includes('tunnel-port'),
   ],
   ['the capture cut the packet in it', (path) => path.includes('cut')],
+  ['it is a ticket within SMB or DCE/RPC', (path) => path.includes('spnego-krb5')],
+  ['it is in the ticket that a request comes with', (path) => path.includes('ap-req')],
+  ['it is the realm of the service in an error', (path) => path.includes('krb-error')],
+  ['NTLM is read within SMB alone', (path) => path.includes('ntlmssp') && path.includes('ldap')],
+  [
+    'NTLM within SMB 1 is read of one segment',
+    (path) => path.includes('ntlmssp') && path.includes('smb'),
+  ],
+  [
+    'it is not the first line of its side',
+    (path) => path.includes('smtp') && path.includes('later'),
+  ],
   ['the name is none', (_path, value) => /^<unknown|^illegal.netbios/.test(value)],
   ['the file is of random damage', (path) => path.includes('damaged')],
 ]
@@ -83,6 +117,15 @@ const REASONS: readonly [string, (path: readonly string[], value: string) => boo
 /** Characters that programs show in different ways are one. */
 function plain(text: string): string {
   return text.toLowerCase().replace(/\\(?:\d{3}|.)|[^\x21-\x7e]|\\$/g, '?')
+}
+
+function moreCaptures(): string[] {
+  const folder = process.env['MORE_CAPTURES']
+  if (folder === undefined) return []
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(?:pcap|pcapng|trace|cap)$/.test(name))
+    .sort()
+    .map((name) => join(folder, name))
 }
 
 function add(found: Found, kind: Kind, value: string | undefined, where = ''): void {
@@ -119,6 +162,20 @@ async function ours(file: string): Promise<Found> {
     },
     banner: (_ends, { type, text }) => {
       if (type === 'ssh') add(found, 'SSH banner', text)
+      else if (type === 'helo') add(found, 'SMTP client', text)
+      else add(found, 'SMTP greeting', plain(text.slice('220 '.length)))
+    },
+    kerberos: (_ends, { client, service, realm }) => {
+      for (const name of [client, service]) {
+        for (const part of name?.split('/') ?? []) add(found, 'Kerberos name', plain(part))
+      }
+      add(found, 'Kerberos realm', realm)
+    },
+    smb: (_ends, message) => {
+      if (message.type === 'tree') add(found, 'SMB share', message.path)
+      if (message.type !== 'authenticate') return
+      const { user, domain, host } = message
+      for (const name of [user, domain, host]) add(found, 'NTLM name', name)
     },
   })
   const packets = new ApplicationPackets(reader, undefined)
@@ -132,11 +189,12 @@ async function ours(file: string): Promise<Found> {
 
 function tsharks(file: string): Found {
   const filter = 'dns || mdns || llmnr || nbns || tls.handshake || quic || http || ssdp || ssh'
+  const more = 'smtp || kerberos || smb2 || ntlmssp'
   const fields = FIELDS.flatMap((name) => ['-e', name])
   const output = ['-T', 'fields', '-E', 'aggregator=\u0001', ...fields]
   let lines = ''
   try {
-    lines = execFileSync('tshark', ['-n', '-r', file, '-Y', filter, ...output], {
+    lines = execFileSync('tshark', ['-n', '-r', file, '-Y', `${filter} || ${more}`, ...output], {
       encoding: 'utf8',
       maxBuffer: 2 ** 28,
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -153,7 +211,13 @@ function tsharks(file: string): Found {
       return cell === '' ? [] : cell.split('\u0001')
     }
     const ports = of('udp.dstport').map((port) => (TUNNEL_PORTS.has(port) ? 'tunnel-port' : port))
-    const where = [cells[0], cells[1] === cells[2] ? '' : 'cut', ...ports].join(':')
+    const messages = of('kerberos.msg_type')
+    const marks = [
+      messages.includes('14') ? 'ap-req' : '',
+      messages.includes('30') ? 'krb-error' : '',
+      Number(of('tcp.seq')[0] ?? 0) > 1 ? 'later' : '',
+    ]
+    const where = [cells[0], cells[1] === cells[2] ? '' : 'cut', ...ports, ...marks].join(':')
     for (const name of of('dns.qry.name')) add(found, 'DNS query', plain(name), where)
     for (const name of ['dns.a', 'dns.aaaa'] as const) {
       for (const address of of(name)) add(found, 'DNS address', address, where)
@@ -173,6 +237,28 @@ function tsharks(file: string): Found {
     }
     for (const code of of('http.response.code')) add(found, 'HTTP status', code, where)
     for (const banner of of('ssh.protocol')) add(found, 'SSH banner', banner, where)
+    if (/^(?:EHLO|HELO)$/i.test(of('smtp.req.command')[0] ?? '')) {
+      add(found, 'SMTP client', of('smtp.req.parameter')[0], where)
+    }
+    if (of('smtp.response.code')[0] === '220') {
+      const greeting = of('smtp.rsp.parameter')[0]
+      add(found, 'SMTP greeting', greeting && plain(greeting.trimEnd()), where)
+    }
+    for (const name of [...of('kerberos.CNameString'), ...of('kerberos.SNameString')]) {
+      for (const part of name.split('/')) add(found, 'Kerberos name', plain(part), where)
+    }
+    for (const name of ['kerberos.realm', 'kerberos.crealm'] as const) {
+      for (const realm of of(name)) add(found, 'Kerberos realm', realm, where)
+    }
+    // tshark shows the share with every message that belongs to it.
+    if (of('smb2.cmd').includes('3') && /^(?:0|False)$/.test(of('smb2.flags.response')[0] ?? '')) {
+      for (const share of of('smb2.tree')) add(found, 'SMB share', share, where)
+    }
+    for (const name of ['username', 'domain', 'hostname'] as const) {
+      for (const text of of(`ntlmssp.auth.${name}`)) {
+        if (text !== 'NULL') add(found, 'NTLM name', text, where)
+      }
+    }
   }
   return found
 }
@@ -186,7 +272,9 @@ interface Count {
 }
 
 describe.skipIf(!hasTool('tshark'))('names equal those of tshark', () => {
-  const files = IS_LONG ? captureFiles() : HANDFUL.map((name) => join(CAPTURES_DIR, name))
+  const files = IS_LONG
+    ? [...captureFiles(), ...moreCaptures()]
+    : HANDFUL.map((name) => join(CAPTURES_DIR, name))
   const counts = new Map<Kind, Count>()
 
   test.for(files)('%s', async (file, { skip }) => {

@@ -240,8 +240,8 @@ export const PACKET_TARGETS: readonly FuzzTarget[] = [
       Buffer.from('EHLO mail.example.org\r\n'),
     ],
     (bytes, start, end) => [
-      parseBanner(bytes, start, end, true),
-      parseBanner(bytes, start, end, false),
+      parseBanner(bytes, start, end, true, 25),
+      parseBanner(bytes, start, end, false, 21),
     ],
   ),
   parserTarget(
