@@ -57,7 +57,7 @@ function dottedNumber(text: string): string {
 /** A CASE over the number of a service's port, for one protocol. */
 function serviceMap(protocol: typeof PROTOCOL_TCP | typeof PROTOCOL_UDP): string {
   const entries = [...portNames(protocol)].map(([port, name]) => `${port}: ${quoted(name)}`)
-  return `MAP {${entries.join(', ')}}[port]`
+  return `MAP {${entries.join(', ')}}[TRY_CAST(port AS INTEGER)]`
 }
 
 /** SQL in which `name` is a value that is computed once, however often it stands there. */

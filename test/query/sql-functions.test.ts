@@ -186,6 +186,10 @@ describe.skipIf(duckdb === undefined)('SQL functions (need @duckdb/node-api)', (
     ['1, 53', null],
     ['6, 0', null],
     ['6, 49152', null],
+    ["6, '443'", 'https'],
+    ["6, '-'", null],
+    ['6, -1', null],
+    ['6, 2::BIGINT ** 40', null],
   ])('service_name(%s) is %s', async (call, expected) => {
     expect(await column(`SELECT service_name(${call})`)).toEqual([expected])
   })
