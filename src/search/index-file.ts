@@ -106,8 +106,25 @@ function identified(capture: string): CaptureIdentity | undefined {
 /** The index of a capture, or why there is none to use. */
 export type IndexState = CaptureIndex | 'none' | 'stale' | 'damaged'
 
-/** The index that stands beside a capture, if it is whole and of this capture as it is now. */
-export function readIndex(capture: string): IndexState {
+/**
+ * Memory that one index after the other is read into. To give a process memory that is new to it takes the
+ * kernel several times as long as to read what is put there.
+ */
+export class ReusedMemory {
+  #bytes = Buffer.alloc(0)
+
+  /** Valid until the next call. */
+  bytes(length: number): Buffer {
+    if (this.#bytes.length < length) this.#bytes = Buffer.alloc(length)
+    return this.#bytes.subarray(0, length)
+  }
+}
+
+/**
+ * The index that stands beside a capture, if it is whole and of this capture as it is now. It lies in
+ * `memory`, and is valid as long as that is.
+ */
+export function readIndex(capture: string, memory = new ReusedMemory()): IndexState {
   let fd: number
   try {
     fd = openSync(indexPathOf(capture), 'r')
@@ -118,7 +135,8 @@ export function readIndex(capture: string): IndexState {
     const { size } = fstatSync(fd)
     const headLength = headLengthOf(readAt(fd, 0, PREAMBLE_LEN))
     if (headLength === undefined || headLength > Math.min(size, HEAD_LEN_MAX)) return 'damaged'
-    const index = parseIndex(readAt(fd, 0, headLength), size)
+    const head = memory.bytes(headLength)
+    const index = parseIndex(head.subarray(0, readInto(fd, 0, head)), size)
     if (index === undefined) return 'damaged'
     return isSame(index.capture, identify(capture)) ? index : 'stale'
   } catch (error) {
@@ -130,8 +148,12 @@ export function readIndex(capture: string): IndexState {
 }
 
 /** The filters of all blocks of an index that was read; undefined where they are no longer there. */
-export function readFilters(capture: string, { filtersLength }: CaptureIndex): Buffer | undefined {
-  return readPart(capture, (size) => size - filtersLength, filtersLength)
+export function readFilters(
+  capture: string,
+  { filtersLength }: CaptureIndex,
+  memory: ReusedMemory,
+): Buffer | undefined {
+  return readPart(capture, (size) => size - filtersLength, memory.bytes(filtersLength))
 }
 
 /** The places where decompressing can begin. */
@@ -141,17 +163,17 @@ export function restartsOf(capture: string, { places }: CaptureIndex): KnownRest
     bits: place.bits,
     output: place.output,
     window: () => {
-      const kept = readPart(capture, () => place.windowAt, place.windowLength)
+      const kept = readPart(capture, () => place.windowAt, Buffer.alloc(place.windowLength))
       return kept && windowOf(kept, place)
     },
   }))
 }
 
-/** A part of an index; undefined where it is no longer there. */
+/** Fills `bytes` with a part of an index; undefined where it is no longer there. */
 function readPart(
   capture: string,
   from: (size: number) => number,
-  length: number,
+  bytes: Buffer,
 ): Buffer | undefined {
   let fd: number
   try {
@@ -160,8 +182,7 @@ function readPart(
     return undefined
   }
   try {
-    const part = readAt(fd, from(fstatSync(fd).size), length)
-    return part.length === length ? part : undefined
+    return readInto(fd, from(fstatSync(fd).size), bytes) === bytes.length ? bytes : undefined
   } catch {
     return undefined
   } finally {
@@ -206,11 +227,16 @@ function isSame(one: CaptureIdentity, other: CaptureIdentity): boolean {
 
 function readAt(fd: number, from: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length)
+  return bytes.subarray(0, readInto(fd, from, bytes))
+}
+
+/** Returns how many bytes were there. */
+function readInto(fd: number, from: number, bytes: Buffer): number {
   let filled = 0
-  while (filled < length) {
-    const read = readSync(fd, bytes, filled, length - filled, from + filled)
+  while (filled < bytes.length) {
+    const read = readSync(fd, bytes, filled, bytes.length - filled, from + filled)
     if (read === 0) break
     filled += read
   }
-  return bytes.subarray(0, filled)
+  return filled
 }

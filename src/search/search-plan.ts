@@ -7,7 +7,7 @@ import { GENEVE_PORT } from '../wire/geneve.js'
 import { VXLAN_PORT } from '../wire/vxlan.js'
 import { type CaptureFile, isPart } from './capture-files.js'
 import { expressionTerms, type Term } from './expression-keys.js'
-import { readFilters, readIndex, restartsOf } from './index-file.js'
+import { ReusedMemory, readFilters, readIndex, restartsOf } from './index-file.js'
 import { type CaptureIndex, filterOf, type IndexBlock, type Moment } from './index-format.js'
 import { KEY_VNI, key1 } from './key.js'
 import { mayHold } from './key-filter.js'
@@ -44,6 +44,8 @@ export interface FilePlan {
 export class SearchPlanner {
   readonly #search: Search
   readonly #terms = new Map<number, readonly Term[]>()
+  readonly #heads = new ReusedMemory()
+  readonly #filters = new ReusedMemory()
 
   constructor(search: Search) {
     this.#search = search
@@ -54,7 +56,7 @@ export class SearchPlanner {
     if (file.session !== undefined && session !== undefined && file.session !== session) {
       return { file, index: 'used', ranges: [], begins: undefined, blocks: 0, candidates: 0 }
     }
-    const index = isPart(file.path) ? 'none' : readIndex(file.path)
+    const index = isPart(file.path) ? 'none' : readIndex(file.path, this.#heads)
     if (typeof index === 'string') return whole(file, index)
     return this.#isUsable(file, index) ? this.#planIndexed(file, index) : whole(file, 'unusable')
   }
@@ -69,7 +71,9 @@ export class SearchPlanner {
   }
 
   #planIndexed(file: CaptureFile, index: CaptureIndex): FilePlan {
-    const matcher = new Matcher(this.#search, file, index, (linkType) => this.#termsOf(linkType))
+    const matcher = new Matcher(this.#search, file, index, this.#filters, (linkType) =>
+      this.#termsOf(linkType),
+    )
     const candidates = matcher.candidates()
     const isTailUnknown = index.isDamaged
     const ranges = rangesOf(index, candidates, isTailUnknown)
@@ -128,6 +132,8 @@ class Matcher {
   readonly #search: Search
   readonly #file: CaptureFile
   readonly #index: CaptureIndex
+  /** For the filters of blocks. */
+  readonly #memory: ReusedMemory
   readonly #terms: readonly Term[]
   /** Of packets that were not mirrored: what the file as a whole is. */
   readonly #vni: number | undefined
@@ -136,11 +142,13 @@ class Matcher {
     search: Search,
     file: CaptureFile,
     index: CaptureIndex,
+    memory: ReusedMemory,
     termsOf: (linkType: number) => readonly Term[],
   ) {
     this.#search = search
     this.#file = file
     this.#index = index
+    this.#memory = memory
     this.#terms = index.linkTypes.flatMap(termsOf)
     this.#vni = file.session === undefined ? undefined : vniInName(file.session)
   }
@@ -154,7 +162,7 @@ class Matcher {
     if (filter.length > 0 && !this.#mayMatch(filter, probes)) return []
     const timely = index.blocks.filter((block) => isTimely(block, since, until))
     if (timely.length === 0) return []
-    const filters = readFilters(this.#file.path, index)
+    const filters = readFilters(this.#file.path, index, this.#memory)
     // Without them all may match.
     if (filters === undefined) return timely
     return timely.filter((block) => {
