@@ -111,10 +111,12 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
     const { captures, logs, parquets } = files
     const store = new RecordStore(directory, options.temporaryBytes)
     const flowLogs = new FlowLogTables(files, store)
-    await createTables(connection)
-    const { sql, views } = await nameFiles(connection, flowLogs, files, options.sql)
+    const { sql, views, isShown } = await nameFiles(connection, flowLogs, files, options.sql)
+    await createTables(connection, isShown)
     const createViews = async (): Promise<void> => {
-      await createRecords(connection, [...flowLogs.selects(), ...selectsOf(parquets)])
+      if (isShown(RECORDS.name)) {
+        await createRecords(connection, [...flowLogs.selects(), ...selectsOf(parquets)])
+      }
       for (const { view, select } of views) await createView(connection, view, select())
     }
     await createViews()
@@ -181,7 +183,10 @@ async function arrange(
   return `${rows} ORDER BY ${identifier(names[at]!)} ${way} NULLS LAST${limit}`
 }
 
-async function createTables(connection: DuckDBConnection): Promise<void> {
+async function createTables(
+  connection: DuckDBConnection,
+  isShown: (table: string) => boolean,
+): Promise<void> {
   await connection.run('CREATE SCHEMA loaded')
   for (const macro of [...ADDRESS_MACROS, ...COMMUNITY_ID_MACROS, ...FUNCTION_MACROS])
     await connection.run(macro)
@@ -190,6 +195,7 @@ async function createTables(connection: DuckDBConnection): Promise<void> {
   )
   await connection.run(`CREATE TABLE loaded.${NAMES_TABLE} (id UINTEGER, name VARCHAR)`)
   for (const table of FILLED_TABLES) {
+    if (!isShown(table.name)) continue
     await connection.run(createKept(table))
     if (table !== RECORDS) await createView(connection, table.name, selectShown(table))
   }
@@ -258,13 +264,24 @@ interface FileView {
   readonly select: () => string
 }
 
-/** The files that the SQL names, and the SQL with their names in DuckDB instead. */
+/** SQL that may tell what tables there are. */
+const OF_CATALOG = /\b(?:duckdb|pragma)_|\b(?:show|describe|summarize)\b|\(\s*desc\b/i
+
+/**
+ * The files that the SQL names, and the SQL with their names in DuckDB instead. `isShown`: a table is to be
+ * there. Each takes DuckDB a while, so the others are made only where the SQL, or what is said about an
+ * unknown table in it, may tell of them.
+ */
 async function nameFiles(
   connection: DuckDBConnection,
   flowLogs: FlowLogTables,
   { logs, parquets, others }: QueryFiles,
   asked: string,
-): Promise<{ sql: string; views: readonly FileView[] }> {
+): Promise<{
+  sql: string
+  views: readonly FileView[]
+  isShown: (table: string) => boolean
+}> {
   const tables = await tablesNamed(connection, asked)
   for (const { name, problem } of others) {
     if (mayName(asked, tables, name)) throw new OperatorError(problem)
@@ -281,7 +298,12 @@ async function nameFiles(
   }
   const { sql, nameOf } = apart(asked, tables, [...found.keys()])
   const views = [...found].map(([name, file]) => ({ ...file, view: nameOf.get(name)! }))
-  return { sql, views }
+  const own = new Set([...FILLED_TABLES.map((table) => table.name), MIRROR_SESSIONS])
+  const named = new Set(tables?.map((table) => table.name.toLowerCase()))
+  const areKnown = tables?.every(({ name }) => own.has(name.toLowerCase()) || found.has(name))
+  const isShown = (name: string): boolean =>
+    areKnown !== true || named.has(name) || OF_CATALOG.test(asked)
+  return { sql, views, isShown }
 }
 
 /**

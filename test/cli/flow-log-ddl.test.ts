@@ -113,7 +113,7 @@ const OPTIONS = ['--log-format', FORMAT, '--max-aggregation-interval', '60']
 describe('two appliances that each see a half of the packets, by DuckDB', () => {
   /** The rows of the merged view over what is below a directory. */
   async function merged(directory: string, args: readonly string[]): Promise<unknown[]> {
-    const { DuckDBInstance } = await loadDuckDb()
+    const { DuckDBInstance } = loadDuckDb()
     const instance = await DuckDBInstance.create()
     const connection = await instance.connect()
     try {

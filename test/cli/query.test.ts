@@ -462,6 +462,23 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     expect(await ask(named, PLAIN, log)).toEqual([{ n: 24 }])
   })
 
+  test.each([
+    'SHOW TABLES',
+    'SELECT table_name AS name FROM information_schema.tables',
+    'SELECT view_name AS name FROM duckdb_views() WHERE NOT internal',
+    'FROM (SHOW ALL TABLES)',
+  ])('shows every table there is to %s, also those that no SQL named', async (sql) => {
+    const names = (await ask(sql)).map(({ name }) => name)
+    for (const name of ['flows', 'dns', 'records', 'traffic_mirror_sessions']) {
+      expect(names).toContain(name)
+    }
+  })
+
+  test('knows what an unknown table may have been meant to be', async () => {
+    const { err } = await runCommand('query', 'SELECT * FROM packets, flowz')
+    expect(err).toContain('Table with name flowz does not exist! Did you mean "flows"?')
+  })
+
   test('takes records without a header for the default format', async () => {
     const path = join(temporaryDirectory(), 'cloudwatch.log')
     writeFileSync(path, (await logOf(PLAIN)).replace(/^.*\n/, ''))

@@ -23,7 +23,6 @@ import { Interrupted, type Stop, stoppable } from '../process/stop.js'
 import { counted, sayWritten } from '../process/written.js'
 import type { QueryCliOptions, QueryFormat } from './options.js'
 import { writeAnswer } from './output.js'
-import { readMirrorSessions } from './state.js'
 
 const FORMATS: Parameters<typeof formatOfOutput<QueryFormat>>[2] = {
   byEnding: { csv: 'csv', json: 'json', parquet: 'parquet', txt: 'table' },
@@ -64,11 +63,15 @@ async function ask(
   checkNames(state === undefined ? names : [...names, state], [output])
   const format = formatOf(options)
   const lineFormat = logFormat === undefined ? undefined : formatOfOption(logFormat)
-  const duckdb = await loadDuckDb()
+  const duckdb = loadDuckDb()
   // A signal is the end of standard input: who watches a pipe wants what came.
   if (names.includes('-')) void stop.reached.then(() => process.stdin.destroy())
   const files = await sortFiles(names, lineFormat)
-  const mirrorSessions = state === undefined ? undefined : await readMirrorSessions(state)
+  const mirrorSessions =
+    state === undefined
+      ? undefined
+      : // What checks a state file takes longer to load than a small query takes.
+        await (await import('./state.js')).readMirrorSessions(state)
   await inTemporaryDirectory(async (temporaryDirectory) => {
     const parquet = join(temporaryDirectory, 'answer.parquet')
     let problems: readonly string[] = []
