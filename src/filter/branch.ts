@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors.js'
 import type { Condition } from './condition.js'
 
 /** A condition that is one test. */
@@ -12,6 +13,14 @@ export interface Test {
   readonly subject: number
   /** Of no more than one value of its subject can it be true. */
   readonly isEquality: boolean
+}
+
+/** More tests than are looked at. */
+export function tooManyTests(): OperatorError {
+  return new OperatorError('the filter needs too many tests: use fewer and larger networks', {
+    exitCode: 2,
+    code: 'ERR_FILTER',
+  })
 }
 
 /** Where a test leads: to another one, or to what becomes of the packet. */
@@ -37,6 +46,10 @@ export class Tests {
 
   get size(): number {
     return this.#byKey.size
+  }
+
+  get subjects(): number {
+    return this.#subjects.size
   }
 
   of(leaf: Leaf): Test {

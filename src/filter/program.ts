@@ -1,7 +1,6 @@
-import { OperatorError } from '../errors.js'
 import { Frame } from '../wire/frame.js'
 import { Packet } from '../wire/packet.js'
-import { Branch, graphOf, inOrder, type Leaf, type Target, Tests } from './branch.js'
+import { Branch, graphOf, inOrder, type Leaf, type Target, Tests, tooManyTests } from './branch.js'
 import type { Condition, Field, Test } from './condition.js'
 import {
   type Decision,
@@ -60,40 +59,71 @@ function decisionOf(entry: Target, present: Present): Decision {
     [false, NOT_WANTED],
   ])
   const depths = new Map<Target, number>()
-  for (const branch of inOrder(entry).reverse()) {
-    const { values, last } = equalities(branch)
+  const order = inOrder(entry)
+  const lookups = lookupsIn(order)
+  for (const branch of order.reverse()) {
+    const found = lookups.get(branch)
+    if (found === WITHIN) continue
+    const after = found === undefined ? branch.no : found.after
     const yes = decisions.get(branch.yes)!
-    const no = decisions.get(last.no)!
-    const depth = 1 + Math.max(depths.get(branch.yes) ?? 0, depths.get(last.no) ?? 0)
-    if (depth > PATH_MAX) {
-      throw new OperatorError('the filter needs too many tests: use fewer and larger networks', {
-        exitCode: 2,
-        code: 'ERR_FILTER',
-      })
-    }
+    const no = decisions.get(after)!
+    const depth = 1 + Math.max(depths.get(branch.yes) ?? 0, depths.get(after) ?? 0)
+    if (depth > PATH_MAX) throw tooManyTests()
     depths.set(branch, depth)
-    const { leaf } = branch.test
     const decision =
-      values.length >= LOOKUP_MIN && leaf.kind === 'field' && isReachable(leaf.field)
-        ? lookup(fieldReader(leaf.field), leaf.mask, values, yes, no)
-        : leafDecision(leaf, yes, decisions.get(branch.no)!, present)
+      found === undefined
+        ? leafDecision(branch.test.leaf, yes, no, present)
+        : lookup(fieldReader(found.field), found.mask, found.values, yes, no)
     decisions.set(branch, decision)
   }
   return decisions.get(entry)!
 }
 
-/** The values of one field that lead to one place, tested from `branch` on; and the last such test. */
-function equalities(branch: Branch): { values: number[]; last: Branch } {
+/** Values of one field that lead to one place, and where any other leads. */
+interface Lookup {
+  readonly field: Field
+  readonly mask: number
+  readonly values: readonly number[]
+  readonly after: Target
+}
+
+/** Of a test that is part of a lookup, and that nothing else leads to. */
+const WITHIN = 'within'
+
+/** Which runs of tests become lookups, by the test that each begins with. */
+function lookupsIn(order: readonly Branch[]): ReadonlyMap<Branch, Lookup | typeof WITHIN> {
+  const leading = new Map<Target, number>()
+  for (const { yes, no } of order) {
+    for (const target of [yes, no]) leading.set(target, 1 + (leading.get(target) ?? 0))
+  }
+  const lookups = new Map<Branch, Lookup | typeof WITHIN>()
+  for (const branch of order) {
+    const { leaf } = branch.test
+    if (lookups.has(branch) || leaf.kind !== 'field' || !isReachable(leaf.field)) continue
+    const { run, values } = equalities(branch)
+    if (values.length < LOOKUP_MIN) continue
+    const { field, mask } = leaf
+    lookups.set(branch, { field, mask, values, after: run.at(-1)!.no })
+    for (const within of run.slice(1)) {
+      if (leading.get(within)! > 1) break
+      lookups.set(within, WITHIN)
+    }
+  }
+  return lookups
+}
+
+/** The tests from `branch` on that compare one field with values which lead to one place. */
+function equalities(branch: Branch): { run: Branch[]; values: number[] } {
+  const run: Branch[] = []
   const values: number[] = []
-  let last = branch
   for (let next: Target = branch; next instanceof Branch; next = next.no) {
     const { leaf, subject, isEquality } = next.test
     if (leaf.kind !== 'field' || !isEquality) break
     if (subject !== branch.test.subject || next.yes !== branch.yes) break
     values.push(leaf.value | 0)
-    last = next
+    run.push(next)
   }
-  return { values, last }
+  return { run, values }
 }
 
 function lookup(

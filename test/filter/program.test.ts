@@ -149,6 +149,56 @@ describe('Program', () => {
     expect(accepts(0xac20_0000, 0)).toBe(false)
   })
 
+  test.each([1, 2])('looks them up wherever such runs of tests meet, seed %i', (seed) => {
+    const random = new Random(seed)
+    const list = (): string =>
+      Array.from(
+        { length: 6 + random.below(10) },
+        () => `${random.below(4) === 0 ? 'dst' : 'src'} host 10.0.0.${random.below(24)}`,
+      ).join(' or ')
+    const join = (): string => (random.below(2) === 0 ? 'and' : 'or')
+    const not = (): string => (random.below(3) === 0 ? 'not ' : '')
+    const ip = Buffer.alloc(34)
+    ip.writeUInt16BE(0x0800, 12)
+    for (let round = 0; round < 200; round++) {
+      const text = `${not()}(${list()}) ${join()} ${not()}((${list()}) ${join()} ip[8] > 99) ${join()} (${list()})`
+      const condition = conditionOf(parseExpression(text)!, LINKTYPE_ETHERNET)
+      const program = new Program(condition)
+      for (let host = 0; host < 24; host++) {
+        ip.writeUInt32BE(0x0a00_0000 + host, 26)
+        ip.writeUInt32BE(0x0a00_0000 + random.below(24), 30)
+        ip[22] = random.below(200)
+        const packet = packetOf(ip, random)
+        expect(program.accepts(packet, frame, NOT_MIRRORED), text).toBe(
+          evaluate(condition, ip, ip.length),
+        )
+      }
+    }
+  })
+
+  test('takes thousands of hosts, and refuses what would take too long', () => {
+    const hosts = (length: number): string =>
+      Array.from({ length }, (_, at) => `host 10.${at >> 8}.${at & 255}.1`).join(' or ')
+    const program = (text: string): Program =>
+      new Program(conditionOf(parseExpression(text)!, LINKTYPE_ETHERNET))
+    const ip = Buffer.alloc(34)
+    ip.writeUInt16BE(0x0800, 12)
+    const thousands = program(hosts(3000))
+    for (const [address, isWanted] of [
+      [0x0a0b_b701, true],
+      [0x0a0b_b801, false],
+    ] as const) {
+      ip.writeUInt32BE(address, 30)
+      expect(thousands.accepts(packetOf(ip, new Random(1)), frame, NOT_MIRRORED)).toBe(isWanted)
+    }
+    for (const text of [
+      hosts(12_000),
+      hosts(400).replaceAll(/host (\S+)/g, '(host $1 and port 5)'),
+    ]) {
+      expect(() => program(text)).toThrow('too many tests')
+    }
+  })
+
   test('goes through as many tests as it takes, and takes no more', () => {
     const chain = (length: number): Condition => {
       const text = Array.from({ length }, (_, index) => `ether[${index}] > 200`).join(' or ')
