@@ -147,8 +147,25 @@ export async function query(duckdb: DuckDb, options: QueryOptions): Promise<Answ
       throw await answerError({ database, parquets }, error)
     }
   } catch (error) {
-    throw asOperatorError(error)
+    throw withQuotes(asOperatorError(error), options)
   }
+}
+
+/** A name with a dot or a hyphen is something else to SQL, and what DuckDB says of it does not help. */
+function withQuotes(error: unknown, { sql, files }: QueryOptions): unknown {
+  if (!(error instanceof OperatorError) || !/^(?:Parser|Catalog) Error/.test(error.message)) {
+    return error
+  }
+  const bare = [...files.logs, ...files.parquets].find(
+    ({ name }) => sql.includes(name) && !isQuotedIn(sql, name),
+  )
+  if (bare === undefined) return error
+  const advice = `the name of a file stands in quotes: ${quoted(bare.name)}`
+  return new OperatorError(`${error.message}; ${advice}`, { cause: error })
+}
+
+function isQuotedIn(sql: string, name: string): boolean {
+  return sql.includes(quoted(name)) || sql.includes(identifier(name))
 }
 
 /** The same SQL with sorted rows, and no more of them than asked for. */

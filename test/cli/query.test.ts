@@ -474,6 +474,14 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     }
   })
 
+  test.each(['count.log', 'flow-log.txt'])('says that %s stands in quotes', async (name) => {
+    const path = join(temporaryDirectory(), name)
+    writeFileSync(path, await logOf(PLAIN))
+    const { err } = await runCommand('query', `SELECT count(*) FROM ${path}`, path)
+    expect(err).toMatch(/^[^\n]*Error[^\n]*; the name of a file stands in quotes: '[^\n]*'\n$/)
+    expect(err).toContain(`'${path}'`)
+  })
+
   test('knows what an unknown table may have been meant to be', async () => {
     const { err } = await runCommand('query', 'SELECT * FROM packets, flowz')
     expect(err).toContain('Table with name flowz does not exist! Did you mean "flows"?')
