@@ -156,16 +156,14 @@ function withQuotes(error: unknown, { sql, files }: QueryOptions): unknown {
   if (!(error instanceof OperatorError) || !/^(?:Parser|Catalog) Error/.test(error.message)) {
     return error
   }
+  const words = sql.split(/[\s,;()]+/)
+  // Standard input has a name that is an operator.
   const bare = [...files.logs, ...files.parquets].find(
-    ({ name }) => sql.includes(name) && !isQuotedIn(sql, name),
+    ({ name }) => name !== '-' && words.includes(name),
   )
   if (bare === undefined) return error
   const advice = `the name of a file stands in quotes: ${quoted(bare.name)}`
   return new OperatorError(`${error.message}; ${advice}`, { cause: error })
-}
-
-function isQuotedIn(sql: string, name: string): boolean {
-  return sql.includes(quoted(name)) || sql.includes(identifier(name))
 }
 
 /** The same SQL with sorted rows, and no more of them than asked for. */

@@ -482,6 +482,15 @@ describe.skipIf(!hasDuckDb)('query (needs @duckdb/node-api)', () => {
     expect(err).toContain(`'${path}'`)
   })
 
+  test('says nothing of quotes where the SQL is wrong elsewhere', async () => {
+    const path = join(temporaryDirectory(), 'count.log')
+    writeFileSync(path, await logOf(PLAIN))
+    for (const sql of [`SELECT count(*) FROM '${path}' WHER 1`, `SELECT 1 - FROM flows`]) {
+      const { err } = await runCommand('query', sql, path)
+      expect(err).toMatch(/^mirrortap: Parser Error: [^;\n]*\n$/)
+    }
+  })
+
   test('knows what an unknown table may have been meant to be', async () => {
     const { err } = await runCommand('query', 'SELECT * FROM packets, flowz')
     expect(err).toContain('Table with name flowz does not exist! Did you mean "flows"?')
